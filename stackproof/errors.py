@@ -1,0 +1,52 @@
+"""What can go wrong outside the system under test, told in one message.
+
+Every message for people answers three questions: what happened, why, and what
+to do about it. The runner and the command line print these without a
+traceback and end with the exit code that belongs to them.
+"""
+
+from __future__ import annotations
+
+#: Exit codes of every command.
+EXIT_PASSED = 0
+EXIT_FAILED = 1
+EXIT_COULD_NOT_RUN = 2
+EXIT_INTERRUPTED = 130  # the shells' own convention for Ctrl-C: 128 + SIGINT
+EXIT_TERMINATED = 143  # 128 + SIGTERM
+
+
+class Trouble(Exception):
+    """Something prevents the run or a scenario; not a verdict on the system under test.
+
+    Args:
+        what: what happened, one sentence.
+        why: the cause, as far as it is known (may hold several lines, e.g. a log's end).
+        remedy: what the reader can do about it.
+    """
+
+    def __init__(self, what: str, why: str = "", remedy: str = ""):
+        super().__init__(what, why, remedy)
+        self.what = what
+        self.why = why
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        if self.why:
+            lines.append(_labelled("why", self.why))
+        if self.remedy:
+            lines.append(_labelled("what to do", self.remedy))
+        return "\n".join(lines)
+
+
+class NotSupported(Trouble):
+    """This way of running the stack cannot do what the scenario needs."""
+
+
+class Refused(Trouble):
+    """The suite could do it but must not: it would damage what this run did not create."""
+
+
+def _labelled(label: str, text: str) -> str:
+    first, *rest = text.rstrip().splitlines() or [""]
+    return "\n".join([f"  {label}: {first}", *(f"    {line}" for line in rest)])

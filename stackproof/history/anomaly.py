@@ -1,0 +1,205 @@
+"""What a check found, and the witness that shows it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from stackproof.history.books import FlowRecords
+from stackproof.history.columns import NOWHERE, STATUS, Array, Snapshot
+
+WITNESS_RECORDS = 32
+RECORDS_PER_SIDE = 4
+IDENT_CHARACTERS = 40
+
+Severity = Literal["violation", "information"]
+
+
+@dataclass(frozen=True)
+class WitnessRecord:
+    """One line of a witness: a send or a reception, with what it shows.
+
+    `at` is in seconds since the Unix epoch, `after` in seconds since the history began;
+    `content` is the digest in hexadecimal.
+    """
+
+    what: str
+    at: float
+    after: float
+    client: str
+    topic: str
+    partition: int | None
+    offset: int | None
+    ident: str
+    outcome: str
+    content: str
+    preview: str
+    note: str = ""
+
+    @property
+    def position(self) -> str:
+        """Where the record lies, as topic/partition@offset."""
+        partition = "?" if self.partition is None else str(self.partition)
+        offset = "?" if self.offset is None else str(self.offset)
+        return f"{self.topic}/{partition}@{offset}"
+
+
+@dataclass(frozen=True)
+class Anomaly:
+    """A kind of deviation, how often it was found, and a witness of it.
+
+    A count of 0 means that the check has found nothing.
+    """
+
+    name: str
+    severity: Severity
+    count: int
+    summary: str
+    witness: tuple[WitnessRecord, ...] = ()
+
+    @property
+    def idents(self) -> tuple[str, ...]:
+        """The idents in the witness, each once."""
+        return tuple(dict.fromkeys(record.ident for record in self.witness))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the anomaly as plain data for JSON."""
+        return asdict(self)
+
+
+def nothing(name: str) -> Anomaly:
+    """Return the result of a check that has found nothing."""
+    return Anomaly(name, "information", 0, "")
+
+
+def found(
+    name: str,
+    severity: Severity,
+    count: int,
+    summary: str,
+    witness: Iterable[WitnessRecord] = (),
+) -> Anomaly:
+    """Return an anomaly with its witness cut to 32 records."""
+    kept = tuple(record for record, _ in zip(witness, range(WITNESS_RECORDS), strict=False))
+    return Anomaly(name, severity, int(count), summary, kept)
+
+
+def number(count: int, word: str) -> str:
+    """Return a count with its word: "1 message", "1,200 messages"."""
+    return f"{count:,} {word if count == 1 else word + 's'}"
+
+
+def sent(snapshot: Snapshot, row: int, note: str = "", what: str = "sent") -> WitnessRecord:
+    """Return the witness record of a send."""
+    table = snapshot.sends
+    status = STATUS[table.status[row]]
+    error = snapshot.errors.get(int(row), "")
+    return WitnessRecord(
+        what=what,
+        client=snapshot.clients[table.client[row]],
+        outcome=f"{status}: {error}" if error else status,
+        note=note,
+        **_common(snapshot, table, row),
+    )
+
+
+def received(snapshot: Snapshot, row: int, note: str = "", what: str = "received") -> WitnessRecord:
+    """Return the witness record of a reception."""
+    table = snapshot.receptions
+    return WitnessRecord(
+        what=what,
+        client=snapshot.clients[table.client[row]],
+        outcome="",
+        note=note,
+        **_common(snapshot, table, row),
+    )
+
+
+def _common(snapshot: Snapshot, table: Any, row: int) -> dict[str, Any]:
+    at, digest = float(table.at[row]), int(table.digest[row])
+    partition, offset = int(table.partition[row]), int(table.offset[row])
+    return {
+        "at": at,
+        "after": at - snapshot.start,
+        "topic": snapshot.topics[table.topic[row]],
+        "partition": None if partition == NOWHERE else partition,
+        "offset": None if offset == NOWHERE else offset,
+        "ident": snapshot.idents[table.ident[row]],
+        "content": f"{digest:016x}",
+        "preview": snapshot.previews.get(digest, ""),
+    }
+
+
+def both_sides(
+    records: FlowRecords,
+    idents: Sequence[int] | Array,
+    *,
+    send_rows: Array | None = None,
+    reception_rows: Array | None = None,
+) -> Iterator[WitnessRecord]:
+    """Yield the sends and receptions of these idents, ident by ident.
+
+    Of the same ident at most four sends and four receptions are shown.
+
+    Args:
+        records: where to look.
+        idents: codes of the idents, the most telling first.
+        send_rows: which sends to look at; None: those of the flow.
+        reception_rows: which receptions to look at; None: those of the flow.
+    """
+    snapshot = records.snapshot
+    chosen = [int(ident) for ident in idents[:WITNESS_RECORDS]]
+    send_rows = records.sends if send_rows is None else send_rows
+    reception_rows = records.receptions if reception_rows is None else reception_rows
+    wanted = np.zeros(records.idents, dtype=bool)
+    wanted[chosen] = True
+    sends = _by_ident(snapshot.sends.ident, send_rows, wanted)
+    receptions = _by_ident(snapshot.receptions.ident, reception_rows, wanted)
+    for ident in chosen:
+        for row, more in _few(sends.get(ident, [])):
+            yield sent(snapshot, row, more)
+        for place, (row, more) in enumerate(_few(receptions.get(ident, []))):
+            yield received(snapshot, row, more, "received again" if place else "received")
+
+
+def _few(rows: Sequence[int]) -> list[tuple[int, str]]:
+    """Return the first rows, the last of them with a note on how many are left out."""
+    left = len(rows) - RECORDS_PER_SIDE
+    notes = [""] * min(len(rows), RECORDS_PER_SIDE)
+    if left > 0:
+        notes[-1] = f"and {left:,} more of this message"
+    return list(zip(rows[:RECORDS_PER_SIDE], notes, strict=True))
+
+
+def _by_ident(idents: Array, rows: Array, wanted: Array) -> dict[int, list[int]]:
+    grouped: dict[int, list[int]] = {}
+    for row in rows[wanted[idents[rows]]].tolist():
+        grouped.setdefault(int(idents[row]), []).append(row)
+    return grouped
+
+
+def table(records: Sequence[WitnessRecord]) -> list[str]:
+    """Return the records as lines of an aligned table; empty columns are left out."""
+    rows = [
+        (
+            record.what,
+            f"+{record.after:.3f} s",
+            record.position,
+            _printable(record.ident)[:IDENT_CHARACTERS],
+            record.client,
+            _printable(record.outcome),
+            record.content[:8],
+            record.note,
+            _printable(record.preview),
+        )
+        for record in records
+    ]
+    titles = ("what", "when", "where", "ident", "client", "outcome", "content", "note", "preview")
+    kept = [i for i in range(len(titles)) if any(row[i] for row in rows)]
+    widths = {i: max(len(titles[i]), *(len(row[i]) for row in rows)) for i in kept}
+    return ["  ".join(row[i].ljust(widths[i]) for i in kept).rstrip() for row in (titles, *rows)]
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -1,0 +1,288 @@
+"""Histories as files: JSON Lines, one operation a line, in the order of time.
+
+The first line is a header with the format's name and version and the number of
+lines of each kind that follow, so that a file cut short is noticed. A name that ends
+in ".gz" means gzip. This is the only module of the package that touches files.
+"""
+
+import gzip
+import json
+import math
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stackproof.history.anomaly import number
+from stackproof.history.columns import NOWHERE, STATUS, UNKNOWN, Snapshot
+from stackproof.history.flow import Flow
+from stackproof.history.record import History
+from stackproof.history.verdict import Verdict, check_flow
+
+FORMAT = "stackproof-history"
+VERSION = 1
+
+
+class HistoryError(Exception):
+    """A saved history cannot be used; the message says which file and line, and what to do.
+
+    Attributes:
+        path: the file.
+        line: the line's number, from 1; 0 when it is the file as a whole.
+    """
+
+    def __init__(self, path: Path, line: int, problem: str, remedy: str) -> None:
+        place = f"{path}, line {line}" if line else str(path)
+        super().__init__(f"{place}: {problem}. {remedy}")
+        self.path = path
+        self.line = line
+
+
+def save(history: History | Snapshot, path: Path | str) -> Path:
+    """Write a history to a file and return its path; an old file is replaced at once.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    path = Path(path)
+    snapshot = history.snapshot() if isinstance(history, History) else history
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("wb") as plain:
+            if path.suffix == ".gz":
+                with gzip.GzipFile(fileobj=plain, mode="wb", compresslevel=5, mtime=0) as packed:
+                    packed.writelines(line.encode("ascii") for line in _lines(snapshot))
+            else:
+                plain.writelines(line.encode("ascii") for line in _lines(snapshot))
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def load(path: Path | str) -> History:
+    """Read a history from a file.
+
+    Raises:
+        HistoryError: the file is missing, damaged, cut short, or of an unknown version.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as plain:
+            stream = gzip.GzipFile(fileobj=plain) if path.suffix == ".gz" else plain
+            return _read(path, stream.readline)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise HistoryError(
+            path, 0, f"damaged compression ({error})", "Copy or record it again"
+        ) from error
+    except OSError as error:
+        raise HistoryError(
+            path, 0, f"cannot be read ({error.strerror or error})", "Check the path"
+        ) from error
+
+
+def recheck(path: Path | str) -> list[Verdict]:
+    """Check a saved history again, against the flows remembered in it.
+
+    Raises:
+        HistoryError: as `load`.
+    """
+    snapshot = load(path).snapshot()
+    return [check_flow(snapshot, flow) for flow in snapshot.flows]
+
+
+def render_check(path: Path | str) -> tuple[str, bool]:
+    """Check a saved history again; return the explanation and whether all is as expected.
+
+    A history without remembered flows is not as expected: nothing was checked.
+
+    Raises:
+        HistoryError: as `load`.
+    """
+    snapshot = load(path).snapshot()
+    title = (
+        f"{snapshot.name or path}: {number(len(snapshot.sends), 'send')}, "
+        f"{number(len(snapshot.receptions), 'reception')}, "
+        f"{number(len(snapshot.events), 'event')}"
+    )
+    if not snapshot.flows:
+        return f"{title}\n\nNo expectations are remembered in this file: nothing to check.\n", False
+    verdicts = [check_flow(snapshot, flow) for flow in snapshot.flows]
+    marks = [f"{'ok' if verdict.ok else 'FAILED'}  {verdict.explain()}" for verdict in verdicts]
+    return "\n\n".join([title, *marks]) + "\n", all(verdict.ok for verdict in verdicts)
+
+
+def _json(value: Any) -> str:
+    """Return compact JSON; what has no form in JSON is written as text: evidence first."""
+    return json.dumps(value, separators=(",", ":"), default=str)
+
+
+def _lines(snapshot: Snapshot) -> Iterator[str]:
+    sends, receptions = snapshot.sends, snapshot.receptions
+    counts = {
+        "flows": len(snapshot.flows),
+        "sends": len(sends),
+        "receptions": len(receptions),
+        "events": len(snapshot.events),
+    }
+    header = {"format": FORMAT, "version": VERSION, "name": snapshot.name, "meta": snapshot.meta}
+    yield _json({**header, **counts}) + "\n"
+    for flow in snapshot.flows:
+        yield _json({"op": "flow", **flow.as_dict()}) + "\n"
+    # By time for the reader's sake, yet each kind in its own order: it bears meaning.
+    times = [
+        np.maximum.accumulate(np.asarray(of_kind, dtype=np.float64))
+        for of_kind in (sends.at, receptions.at, [event.at for event in snapshot.events])
+    ]
+    kind = np.repeat([0, 1, 2], [len(of_kind) for of_kind in times])
+    streams = (_sends(snapshot), _receptions(snapshot), _events(snapshot))
+    for which in kind[np.argsort(np.concatenate(times), kind="stable")].tolist():
+        yield next(streams[which])
+
+
+def _quoted(texts: tuple[str, ...]) -> list[str]:
+    return [json.dumps(text) for text in texts]
+
+
+def _common(snapshot: Snapshot, op: str, table: Any) -> Iterator[str]:
+    """Yield the fields that sends and receptions share, as the beginning of a line."""
+    clients, topics = _quoted(snapshot.clients), _quoted(snapshot.topics)
+    idents, labels = _quoted(snapshot.idents), _quoted(snapshot.labels)
+    for at, client, topic, ident, digest, has_carried, carried, label in zip(
+        table.at.tolist(), table.client.tolist(), table.topic.tolist(), table.ident.tolist(),
+        table.digest.tolist(), table.has_carried.tolist(), table.carried.tolist(),
+        table.label.tolist(), strict=True,
+    ):  # fmt: skip
+        line = (
+            f'{{"op":"{op}","at":{at!r},"client":{clients[client]},"topic":{topics[topic]},'
+            f'"ident":{idents[ident]},"digest":"{digest:016x}"'
+        )
+        if has_carried:
+            line += f',"carried":"{carried:016x}"'
+        if labels[label] != '""':
+            line += f',"label":{labels[label]}'
+        if digest in snapshot.previews:
+            line += f',"preview":{json.dumps(snapshot.previews[digest])}'
+        yield line
+
+
+def _sends(snapshot: Snapshot) -> Iterator[str]:
+    table = snapshot.sends
+    outcomes = zip(
+        table.status.tolist(), table.ended.tolist(), table.partition.tolist(),
+        table.offset.tolist(), strict=True,
+    )  # fmt: skip
+    for op, (line, (status, ended, partition, offset)) in enumerate(
+        zip(_common(snapshot, "send", table), outcomes, strict=True)
+    ):
+        if status != UNKNOWN or not math.isnan(ended):
+            line += f',"status":"{STATUS[status]}","ended":{ended!r}'
+            if partition != NOWHERE:
+                line += f',"partition":{partition}'
+            if offset != NOWHERE:
+                line += f',"offset":{offset}'
+            if op in snapshot.errors:
+                line += f',"error":{json.dumps(snapshot.errors[op])}'
+        yield line + "}\n"
+
+
+def _receptions(snapshot: Snapshot) -> Iterator[str]:
+    table = snapshot.receptions
+    places = zip(table.partition.tolist(), table.offset.tolist(), strict=True)
+    for line, (partition, offset) in zip(_common(snapshot, "receive", table), places, strict=True):
+        yield f'{line},"partition":{partition},"offset":{offset}}}\n'
+
+
+def _events(snapshot: Snapshot) -> Iterator[str]:
+    for event in snapshot.events:
+        fields = {"kind": event.kind, "text": event.text, "at": event.at, "until": event.until}
+        yield _json({"op": "event", **fields, "detail": event.detail}) + "\n"
+
+
+def _read(path: Path, next_line: Callable[[], bytes]) -> History:
+    header = _header(path, next_line())
+    history = History(header["name"])
+    history.meta = header["meta"]
+    counts = {"flow": 0, "send": 0, "receive": 0, "event": 0}
+    line = 1
+    while text := next_line():
+        line += 1
+        try:
+            fields = json.loads(text)
+            op = fields.pop("op")
+            counts[op] += 1
+            _replay(history, op, fields)
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+            raise HistoryError(
+                path,
+                line,
+                f"not an operation of a history ({type(error).__name__}: {error})",
+                "Copy or record it again",
+            ) from error
+    for name, op in (("flows", "flow"), ("sends", "send"), ("receptions", "receive"),
+                     ("events", "event")):  # fmt: skip
+        if counts[op] != header[name]:
+            raise HistoryError(
+                path,
+                line,
+                f"{header[name]} {name} were saved, {counts[op]} are left",
+                "The file is incomplete: copy or record it again",
+            )
+    return history
+
+
+def _header(path: Path, text: bytes) -> dict[str, Any]:
+    try:
+        header = json.loads(text)
+        if header["format"] != FORMAT:
+            raise ValueError(f"format {header['format']!r}")
+        version = header["version"]
+        if version == VERSION:
+            for name, kind in (("name", str), ("meta", dict), ("flows", int), ("sends", int),
+                               ("receptions", int), ("events", int)):  # fmt: skip
+                if not isinstance(header[name], kind):
+                    raise ValueError(f"{name} is not of type {kind.__name__}")
+    except (ValueError, TypeError, KeyError) as error:
+        raise HistoryError(
+            path,
+            1,
+            f"not the header of a history ({type(error).__name__}: {error})",
+            f'Give a file whose first line says "format": "{FORMAT}"',
+        ) from error
+    if version != VERSION:
+        raise HistoryError(
+            path,
+            1,
+            f"version {version!r} of the format is unknown, this program reads {VERSION}",
+            "Use the release of stackproof that wrote it",
+        )
+    return dict(header)
+
+
+def _replay(history: History, op: str, fields: dict[str, Any]) -> None:
+    """Record one line again."""
+    if op == "flow":
+        history.expect(Flow.from_dict(fields))
+        return
+    if op == "event":
+        detail = fields.pop("detail")
+        history.event(**{**detail, **fields})
+        return
+    fields["digest"] = int(fields["digest"], 16)
+    if "carried" in fields:
+        fields["carried"] = int(fields["carried"], 16)
+    if op == "receive":
+        history.receive(**fields)
+        return
+    outcome = {
+        name: fields.pop(name)
+        for name in ("status", "partition", "offset", "error")
+        if name in fields
+    }
+    ended = fields.pop("ended", None)
+    number_of_op = history.send(**fields)
+    if "status" in outcome:
+        history.complete(number_of_op, at=ended, **outcome)

@@ -1,0 +1,99 @@
+"""What was expected of one path through the system."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args
+
+Content = Literal["bytes", "carried"]
+Order = Literal["offset", "sequence"]
+
+
+@dataclass(frozen=True)
+class Flow:
+    """The expectations on what was sent to one topic and should arrive on another.
+
+    Attributes:
+        name: how the explanation calls this path, in the words of the feature.
+        sent_topic: where the messages were sent.
+        received_topic: where they are expected; the same topic for a plain delivery.
+        sent_label: only sends of this class count, or of these; None: all.
+        exclusive_topics: topics where none of these messages may appear.
+        completeness: fraction (0..1) of the acknowledged sends that must arrive.
+        max_duplicates: how many receptions too many are tolerated in all.
+        content: what must be the same at both ends: the raw "bytes", what a
+            transforming system has "carried" over, or nothing (None).
+        order: "offset": records of one source partition keep the order of their
+            offsets within an output partition; "sequence": records that one client
+            sent to one partition keep the order of the calls; None: any order. In
+            both, the first reception of a message counts.
+        scope_clients: only the records of these clients count, senders and receivers
+            alike, so name both; None: all.
+        group_clients: consumers which took turns on the received topic (members of
+            one group); where one took over from another, gaps and overlaps are
+            looked for. Empty: not checked.
+    """
+
+    name: str
+    sent_topic: str
+    received_topic: str
+    sent_label: str | tuple[str, ...] | None = None
+    exclusive_topics: tuple[str, ...] = ()
+    completeness: float = 1.0
+    max_duplicates: int = 0
+    content: Content | None = None
+    order: Order | None = None
+    scope_clients: tuple[str, ...] | None = None
+    group_clients: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Normalise lists (as they come from JSON) to tuples, and refuse nonsense.
+
+        Raises:
+            ValueError: a field has a value without meaning; the message names it.
+        """
+        for name in ("sent_label", "exclusive_topics", "scope_clients", "group_clients"):
+            value = getattr(self, name)
+            if isinstance(value, str) and name != "sent_label":
+                object.__setattr__(self, name, (value,))
+            elif value is not None and not isinstance(value, str):
+                object.__setattr__(self, name, tuple(value))
+        if not 0.0 <= self.completeness <= 1.0:
+            raise ValueError(f"completeness is a fraction from 0 to 1, not {self.completeness}")
+        if self.max_duplicates < 0:
+            raise ValueError(f"max_duplicates is 0 or more, not {self.max_duplicates}")
+        for name, value, known in (
+            ("content", self.content, get_args(Content)),
+            ("order", self.order, get_args(Order)),
+        ):
+            if value is not None and value not in known:
+                raise ValueError(f"{name} is one of {', '.join(known)} or None, not {value!r}")
+        if self.received_topic in self.exclusive_topics:
+            raise ValueError(
+                f'"{self.received_topic}" is where the messages are expected: '
+                "it cannot be one of the exclusive topics as well"
+            )
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """The classes of messages that count; None: all."""
+        return (self.sent_label,) if isinstance(self.sent_label, str) else self.sent_label
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the flow as plain data for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Flow":
+        """Build a flow from what `as_dict` returned.
+
+        Raises:
+            ValueError: a field is unknown or missing, or its value has no meaning.
+        """
+        known = [field.name for field in fields(cls)]
+        unknown = sorted(set(data) - set(known))
+        if unknown:
+            raise ValueError(f"unknown in a flow: {', '.join(unknown)}; known: {', '.join(known)}")
+        try:
+            return cls(**data)
+        except TypeError as error:
+            raise ValueError(f"not a flow: {error}") from None

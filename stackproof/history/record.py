@@ -1,0 +1,273 @@
+"""Recording what the clients of one scenario did."""
+
+import math
+import struct
+import threading
+import time
+from typing import Any, Literal
+
+from stackproof.history import columns
+from stackproof.history.columns import NOWHERE, Event, Receptions, Sends, Snapshot
+from stackproof.history.flow import Flow
+
+Status = Literal["ok", "fail", "unknown"]
+
+PREVIEW_CHARACTERS = 120
+PREVIEWS = 50_000
+ERROR_CHARACTERS = 300
+
+
+def _shortened(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+class History:
+    """The operations of all clients of one scenario, in memory.
+
+    All methods may be called from several threads at once, from producer callbacks
+    too: one lock guards every change, and a record is appended whole or not at all.
+    Times are seconds since the Unix epoch; they are taken when none is given.
+
+    Args:
+        name: what was recorded, such as the scenario's name.
+        meta: anything JSON can hold that helps to understand the history later.
+    """
+
+    def __init__(self, name: str = "", **meta: Any) -> None:
+        self.name = name
+        self.meta = meta
+        self._lock = threading.Lock()
+        self._sends = bytearray()
+        self._receptions = bytearray()
+        self._clients: dict[str, int] = {}
+        self._topics: dict[str, int] = {}
+        self._idents: dict[str, int] = {}
+        self._labels: dict[str, int] = {}
+        self._previews: dict[int, str] = {}
+        self._errors: dict[int, str] = {}
+        self._events: list[Event] = []
+        self._flows: list[Flow] = []
+        self._changes = 0
+        self._snapshot: tuple[int, Snapshot] | None = None
+
+    def send(
+        self,
+        *,
+        client: str,
+        topic: str,
+        ident: str,
+        digest: int,
+        carried: int | None = None,
+        label: str = "",
+        preview: str = "",
+        at: float | None = None,
+    ) -> int:
+        """Record the invocation of a send and return the operation's number.
+
+        Call it before the client is called, and `complete` when the outcome is known.
+
+        Args:
+            client: who sends.
+            topic: where to.
+            ident: what the record is recognised by at the other end.
+            digest: 64-bit digest of the raw bytes (`digest_of`).
+            carried: 64-bit digest of what a transforming system must carry over
+                unchanged (`carried_digest`); None: nothing.
+            label: the class of the message, such as "valid".
+            preview: a short text for explanations; kept once per content, for the
+                first 50,000 contents.
+            at: seconds since the Unix epoch; None: now.
+
+        Raises:
+            ValueError: a digest does not fit into 64 bits, or there are more than
+                65,536 clients, topics or labels.
+        """
+        if at is None:
+            at = time.time()
+        with self._lock:
+            try:
+                row = columns.SEND.struct.pack(
+                    math.nan,
+                    NOWHERE,
+                    NOWHERE,
+                    columns.UNKNOWN,
+                    carried is not None,
+                    _code(self._clients, client),
+                    at,
+                    digest,
+                    carried or 0,
+                    _code(self._idents, ident),
+                    _code(self._topics, topic),
+                    _code(self._labels, label),
+                )
+            except struct.error as error:
+                raise ValueError(f'send of "{ident}" cannot be recorded: {error}') from None
+            op = len(self._sends) // len(row)
+            self._sends += row
+            self._changes += 1
+            if preview:
+                self._keep_preview(digest, preview)
+        return op
+
+    def complete(
+        self,
+        op: int,
+        status: Status,
+        *,
+        partition: int | None = None,
+        offset: int | None = None,
+        error: str = "",
+        at: float | None = None,
+    ) -> None:
+        """Record the outcome of a send; a send without one counts as unknown.
+
+        "ok": the server has acknowledged it; "fail": it has certainly not taken
+        effect; "unknown": anything else, such as a timeout. An unknown outcome may
+        become known later, the other way round is an error.
+
+        Raises:
+            IndexError: there is no such operation.
+            ValueError: the status is not known, the operation has another outcome
+                already, or partition or offset do not fit into their columns.
+        """
+        if status not in columns.STATUS:
+            raise ValueError(f"status is one of {', '.join(columns.STATUS)}, not {status!r}")
+        if at is None:
+            at = time.time()
+        where = op * columns.SEND.struct.size
+        with self._lock:
+            if op < 0 or where >= len(self._sends):
+                raise IndexError(f"there is no send number {op}")
+            before = columns.COMPLETION.unpack_from(self._sends, where)[3]
+            if before != columns.UNKNOWN:
+                raise ValueError(
+                    f"send number {op} has been completed as {columns.STATUS[before]} before"
+                )
+            try:
+                outcome = columns.COMPLETION.pack(
+                    at,
+                    NOWHERE if offset is None else offset,
+                    NOWHERE if partition is None else partition,
+                    columns.STATUS.index(status),
+                )
+            except struct.error as problem:
+                raise ValueError(
+                    f"the outcome of send {op} cannot be recorded: {problem}"
+                ) from None
+            self._sends[where : where + len(outcome)] = outcome
+            self._changes += 1
+            self._errors.pop(op, None)
+            if error:
+                self._errors[op] = _shortened(error, ERROR_CHARACTERS)
+
+    def receive(
+        self,
+        *,
+        client: str,
+        topic: str,
+        partition: int,
+        offset: int,
+        ident: str,
+        digest: int,
+        carried: int | None = None,
+        label: str = "",
+        preview: str = "",
+        at: float | None = None,
+    ) -> int:
+        """Record that a client was handed a record, and return the reception's number.
+
+        Arguments and errors are those of `send`; partition and offset are the
+        record's position in the topic.
+        """
+        if at is None:
+            at = time.time()
+        with self._lock:
+            try:
+                row = columns.RECEPTION.struct.pack(
+                    at,
+                    offset,
+                    digest,
+                    carried or 0,
+                    _code(self._idents, ident),
+                    partition,
+                    _code(self._clients, client),
+                    _code(self._topics, topic),
+                    _code(self._labels, label),
+                    carried is not None,
+                )
+            except struct.error as error:
+                raise ValueError(f'reception of "{ident}" cannot be recorded: {error}') from None
+            number = len(self._receptions) // len(row)
+            self._receptions += row
+            self._changes += 1
+            if preview:
+                self._keep_preview(digest, preview)
+        return number
+
+    def event(
+        self,
+        kind: str,
+        text: str,
+        *,
+        at: float | None = None,
+        until: float | None = None,
+        **detail: Any,
+    ) -> None:
+        """Record a fault, a process start or stop, a rebalance, a note.
+
+        Args:
+            kind: a word such as "fault", "start", "stop", "rebalance", "note".
+            text: a few words, shown in the timeline.
+            at: when it began, seconds since the Unix epoch; None: now.
+            until: when it ended; None: it is a moment.
+            detail: anything JSON can hold.
+        """
+        moment = time.time() if at is None else at
+        with self._lock:
+            self._events.append(Event(kind, text, moment, until, detail))
+            self._changes += 1
+
+    def expect(self, flow: Flow) -> None:
+        """Remember a flow that was checked, so that a saved history can be re-checked."""
+        with self._lock:
+            if flow not in self._flows:
+                self._flows.append(flow)
+                self._changes += 1
+
+    def snapshot(self) -> Snapshot:
+        """Return everything recorded so far as columns; what comes later does not change it."""
+        with self._lock:
+            if self._snapshot is not None and self._snapshot[0] == self._changes:
+                return self._snapshot[1]
+            taken = Snapshot(
+                name=self.name,
+                meta=dict(self.meta),
+                sends=Sends(**columns.SEND.columns(bytes(self._sends))),
+                receptions=Receptions(**columns.RECEPTION.columns(bytes(self._receptions))),
+                clients=tuple(self._clients),
+                topics=tuple(self._topics),
+                idents=tuple(self._idents),
+                labels=tuple(self._labels),
+                previews=dict(self._previews),
+                errors=dict(self._errors),
+                events=tuple(self._events),
+                flows=tuple(self._flows),
+            )
+            self._snapshot = (self._changes, taken)
+            return taken
+
+    def _keep_preview(self, digest: int, preview: str) -> None:
+        if len(self._previews) < PREVIEWS and digest not in self._previews:
+            self._previews[digest] = _shortened(preview, PREVIEW_CHARACTERS)
+
+    def __repr__(self) -> str:
+        sends = len(self._sends) // columns.SEND.struct.size
+        receptions = len(self._receptions) // columns.RECEPTION.struct.size
+        return f"<History {self.name!r}: {sends} sends, {receptions} receptions>"
+
+
+def _code(codes: dict[str, int], text: str) -> int:
+    code = codes.get(text)
+    if code is None:
+        code = codes[text] = len(codes)
+    return code

@@ -1,0 +1,209 @@
+"""The verdict on one flow: figures, anomalies, and an explanation in plain text."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from stackproof.history.anomaly import Anomaly, number, table
+from stackproof.history.books import FlowRecords
+from stackproof.history.checks import CHECKS
+from stackproof.history.columns import FAIL, OK, UNKNOWN, Snapshot
+from stackproof.history.flow import Flow
+from stackproof.history.record import History
+
+NEIGHBOURHOOD = 1.0
+"""Events this many seconds before and after a witness belong to its explanation."""
+EVENTS_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The counts of one flow.
+
+    attempted = acknowledged + failed + unknown. `distinct` counts idents received,
+    `recovered` unknown sends and `visible_failed` failed ones that were seen;
+    `compared` says for how many records the order could be told. The fields after it
+    are the counts of the anomalies of the same names.
+    """
+
+    attempted: int
+    acknowledged: int
+    failed: int
+    unknown: int
+    received: int
+    distinct: int
+    recovered: int
+    visible_failed: int
+    lost: int
+    duplicated: int
+    unexpected: int
+    corrupted: int
+    reordered: int
+    inconsistent_offsets: int
+    conflicting_outcomes: int
+    misrouted: int
+
+    @property
+    def success_rate(self) -> float:
+        """Which fraction (0..1) of the acknowledged sends has arrived; 1 if there were none."""
+        return 1.0 - self.lost / self.acknowledged if self.acknowledged else 1.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What checking one flow has shown.
+
+    Attributes:
+        flow: what was expected.
+        figures: the counts.
+        anomalies: what was found, violations first.
+        events: faults and the like around the witnesses, as lines of text.
+    """
+
+    flow: Flow
+    figures: Figures
+    anomalies: tuple[Anomaly, ...]
+    events: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether no expectation was violated."""
+        return not self.violations
+
+    @property
+    def conclusive(self) -> bool:
+        """Whether anything was sent that could have been lost; if not, "ok" says little."""
+        return self.figures.acknowledged + self.figures.recovered > 0
+
+    @property
+    def violations(self) -> tuple[Anomaly, ...]:
+        """The anomalies that violate the flow."""
+        return tuple(found for found in self.anomalies if found.severity == "violation")
+
+    @property
+    def idents(self) -> dict[str, str]:
+        """The idents in the witnesses of violations, each with the anomaly's name."""
+        marked: dict[str, str] = {}
+        for anomaly in self.violations:
+            for ident in anomaly.idents:
+                marked.setdefault(ident, anomaly.name)
+        return marked
+
+    def anomaly(self, name: str) -> Anomaly | None:
+        """Return the anomaly of this name, or None when it was not found."""
+        return next((found for found in self.anomalies if found.name == name), None)
+
+    def headline(self) -> str:
+        """Return the verdict in one line."""
+        figures = self.figures
+        if self.violations:
+            what = ", ".join(f"{found.count:,} {found.name}" for found in self.violations)
+            return f"{self.flow.name}: {what} ({number(figures.attempted, 'message')} sent)"
+        if not self.conclusive:
+            return f"{self.flow.name}: nothing was delivered that could be checked"
+        return (
+            f"{self.flow.name}: as expected, {figures.acknowledged - figures.lost:,} of "
+            f"{number(figures.acknowledged, 'acknowledged message')} arrived"
+        )
+
+    def explain(self) -> str:
+        """Return the verdict as plain text: what is wrong, figures, witnesses."""
+        figures, flow = self.figures, self.flow
+        extra = "".join(
+            f", {count:,} {text}"
+            for count, text in (
+                (figures.duplicated, "too many"),
+                (figures.recovered, "with unknown outcome"),
+                (figures.visible_failed, "reported as failed"),
+            )
+            if count
+        )
+        lines = [
+            self.headline(),
+            f'  sent to "{flow.sent_topic}": {figures.attempted:,} '
+            f"({figures.acknowledged:,} acknowledged, {figures.failed:,} failed, "
+            f"{figures.unknown:,} unknown)",
+            f'  received from "{flow.received_topic}": {figures.received:,} '
+            f"({number(figures.distinct, 'different message')}{extra})",
+            f"  arrived: {figures.success_rate:.2%} of the acknowledged",
+        ]
+        for anomaly in self.anomalies:
+            mark = anomaly.name.upper() if anomaly.severity == "violation" else anomaly.name
+            lines += ["", f"{mark}: {anomaly.summary}"]
+            lines += ["  " + line for line in table(anomaly.witness)] if anomaly.witness else []
+        if self.events:
+            lines += ["", "Meanwhile:", *("  " + event for event in self.events)]
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the verdict as plain data for JSON."""
+        return {
+            "flow": self.flow.as_dict(),
+            "ok": self.ok,
+            "figures": {**asdict(self.figures), "success_rate": self.figures.success_rate},
+            "anomalies": [anomaly.as_dict() for anomaly in self.anomalies],
+            "events": list(self.events),
+        }
+
+
+def check_flow(history: History | Snapshot, flow: Flow) -> Verdict:
+    """Check a history against the expectations of one flow."""
+    snapshot = history.snapshot() if isinstance(history, History) else history
+    records = FlowRecords(snapshot, flow)
+    found = [check.find(records) for check in CHECKS.values() if check.applies(flow)]
+    found = sorted(
+        (one for one in found if one.count), key=lambda one: one.severity == "information"
+    )
+    return Verdict(flow, _figures(records, found), tuple(found), _events_around(snapshot, found))
+
+
+def _figures(records: FlowRecords, found: Iterable[Anomaly]) -> Figures:
+    counts = {anomaly.name: anomaly.count for anomaly in found}
+    status, books = records.snapshot.sends.status[records.sends], records.books
+    return Figures(
+        attempted=len(records.sends),
+        acknowledged=int(np.count_nonzero(status == OK)),
+        failed=int(np.count_nonzero(status == FAIL)),
+        unknown=int(np.count_nonzero(status == UNKNOWN)),
+        received=len(records.receptions),
+        distinct=int(np.count_nonzero(records.receptions_by_ident)),
+        recovered=int(books.recovered.sum()),
+        visible_failed=int(books.visible_failed.sum()),
+        **{
+            name: counts.get(name.replace("_", "-"), 0)
+            for name in (
+                "lost",
+                "duplicated",
+                "unexpected",
+                "corrupted",
+                "reordered",
+                "inconsistent_offsets",
+                "conflicting_outcomes",
+                "misrouted",
+            )
+        },
+    )
+
+
+def _events_around(snapshot: Snapshot, found: Iterable[Anomaly]) -> tuple[str, ...]:
+    times = [r.at for one in found if one.severity == "violation" for r in one.witness]
+    if not times:
+        return ()
+    first, last = min(times) - NEIGHBOURHOOD, max(times) + NEIGHBOURHOOD
+    near = sorted(
+        (
+            event
+            for event in snapshot.events
+            if event.at <= last and (event.at if event.until is None else event.until) >= first
+        ),
+        key=lambda event: event.at,
+    )
+    told = []
+    for event in near[:EVENTS_SHOWN]:
+        until = "" if event.until is None else f" to +{event.until - snapshot.start:.3f} s"
+        told.append(f"+{event.at - snapshot.start:.3f} s{until}  {event.kind}: {event.text}")
+    if len(near) > EVENTS_SHOWN:
+        told.append(f"and {number(len(near) - EVENTS_SHOWN, 'event')} more")
+    return tuple(told)

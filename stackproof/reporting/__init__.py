@@ -1,0 +1,1 @@
+"""What a run tells people and machines: console, Allure, JUnit XML, with secrets masked."""

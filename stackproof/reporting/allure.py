@@ -1,0 +1,245 @@
+"""Allure results from behave's events, true to what happened.
+
+The stock formatter judges a scenario by its steps alone. This one reports failing hooks
+and cleanups, scenarios under ``Rule:``, scenarios that never began, and keeps history IDs
+apart. Facts about Allure 3 that shaped it: it ignores ``historyId`` and computes its own
+from ``testCaseId`` and the parameters that are not ``excluded``, so rows and providers must
+be such parameters and settings must not; attachments stand below the steps, in the order
+given.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import attr
+from allure_commons import model2
+
+from stackproof.reporting import masking
+from stackproof.reporting.allure_files import ResultsDirectory
+from stackproof.reporting.categories import CATEGORY_LABEL, write_environment, write_executor
+from stackproof.reporting.evidence import Attachment, ScenarioProof, proof_of
+from stackproof.reporting.lifecycle import ScenarioFormatter
+from stackproof.reporting.naming import Catalogue, Identity
+from stackproof.reporting.outcome import Outcome, captured_output, step_outcome
+
+DEFAULT_DIRECTORY = "reports/allure-results"
+#: ``-D requirement_url=https://tracker/{}`` links requirement tags.
+URL_OPTION = "requirement_url"
+_STATUS = {
+    "passed": model2.Status.PASSED,
+    "failed": model2.Status.FAILED,
+    "broken": model2.Status.BROKEN,
+    "skipped": model2.Status.SKIPPED,
+    "refused": model2.Status.SKIPPED,
+    "not supported": model2.Status.SKIPPED,
+    "unknown": model2.Status.UNKNOWN,
+}
+
+
+#: Allure 3 reads these two as well, and shows their difference.
+_Details: Any = attr.make_class(
+    "_Details",
+    {"expected": attr.ib(default=None), "actual": attr.ib(default=None)},
+    bases=(model2.StatusDetails,),
+)
+
+
+class AllureFormatter(ScenarioFormatter):
+    """Writes Allure results; the output (``-o``) is a directory."""
+
+    name = "allure"
+    description = "Allure results, hooks and rules included"
+
+    def __init__(self, stream_opener: Any, config: Any):
+        super().__init__(stream_opener, config)
+        clean = config.userdata.getbool("allure_clean", True)
+        self.results = ResultsDirectory(Path(stream_opener.name or DEFAULT_DIRECTORY), clean=clean)
+        self._catalogue = Catalogue(config.base_dir)
+        self._url = config.userdata.get(URL_OPTION, "")
+        self._provider = config.userdata.get("provider", "")
+
+    def on_scenario(self, scenario: Any, outcome: Outcome) -> None:
+        """Writes the scenario's result."""
+        identity = self._catalogue.identity(scenario)
+        proof = proof_of(scenario)
+        result = self._result(identity, proof, outcome)
+        start, stop = self.times(scenario)
+        result.start, result.stop = _milliseconds(start), _milliseconds(stop)
+        result.description = _description(scenario, identity)
+        result.steps = self._steps(scenario, proof, outcome)
+        result.attachments = self._evidence(scenario, proof, outcome)
+        result.links = self._links(identity)
+        self.results.write_result(result)
+
+    def on_container_error(self, container: Any, message: str) -> None:
+        """A late hook error of a feature or rule gets a result of its own: it must be seen."""
+        rule = container if container.type == "rule" else None
+        feature = container.parent if rule else container
+        name = f"Hooks of the {container.type} {container.name!r}"
+        identity = Identity(
+            path=self._catalogue.path(feature),
+            area=self._catalogue.area(feature),
+            feature=feature.name,
+            rule=rule.name if rule else "",
+            name=name,
+            template=name,
+        )
+        result = self._result(identity, ScenarioProof(), Outcome("broken", "suite", message))
+        result.start = result.stop = _milliseconds(time.time())
+        self.results.write_result(result)
+
+    def _result(
+        self, identity: Identity, proof: ScenarioProof, outcome: Outcome
+    ) -> model2.TestResult:
+        provider = proof.provider or self._provider
+        places = (identity.area, identity.feature, identity.rule)
+        return model2.TestResult(
+            uuid=str(uuid.uuid4()),
+            name=_clean(identity.name),
+            fullName=identity.full_name,
+            testCaseId=identity.test_case_id,
+            historyId=identity.history_id(provider),
+            titlePath=[place for place in places if place],
+            status=_STATUS[outcome.verdict],
+            statusDetails=_details(outcome),
+            stage="finished",
+            parameters=_parameters(identity, proof, provider),
+            labels=_labels(identity, proof, outcome),
+        )
+
+    def report_run_error(self, message: str, trace: str = "") -> None:
+        """An error of the run as a whole (``after_all``, the end of the stack)."""
+        error = model2.GlobalError(
+            message=masking.mask(message),
+            trace=masking.mask(trace),
+            timestamp=_milliseconds(time.time()),
+        )
+        self.results.write_globals(model2.Globals(errors=[error]))
+
+    def on_close(self) -> None:
+        """Says on what the run took place, unless the runner has said it better."""
+        if self.config.dry_run:
+            return
+        write_executor(self.results.path)
+        if not (self.results.path / "environment.properties").exists():
+            write_environment(self.results.path, {"provider": self._provider or "unknown"})
+
+    def _steps(
+        self, scenario: Any, proof: ScenarioProof, outcome: Outcome
+    ) -> list[model2.TestStepResult]:
+        steps = []
+        for index, (step, times) in enumerate(
+            zip(scenario.all_steps, self.step_times(scenario), strict=True)
+        ):
+            own = step_outcome(step)
+            attachments = self._arguments(step)
+            attachments += [
+                self.results.attach(item) for item in _ranked(proof.attachments, step=index)
+            ]
+            if own.verdict == "failed" and index == outcome.step:
+                own = outcome  # the runner's reason says more than the bare exception
+            steps.append(
+                model2.TestStepResult(
+                    name=_clean(f"{step.keyword} {step.name}"),
+                    status=_STATUS[own.verdict],
+                    statusDetails=_details(own) if own.message else None,
+                    stage="finished" if times else "pending",
+                    attachments=attachments,
+                    start=_milliseconds(times[0]) if times else None,
+                    stop=_milliseconds(times[1]) if times else None,
+                )
+            )
+        return steps
+
+    def _arguments(self, step: Any) -> list[model2.Attachment]:
+        """The step's table and text, as its author wrote them."""
+        attachments = []
+        if step.table is not None:
+            rows = [list(step.table.headings), *([*row.cells] for row in step.table)]
+            attachments.append(self.results.attach_table("table", rows))
+        if step.text:
+            kind = getattr(step.text, "content_type", "text/plain")
+            mime = "application/json" if "json" in kind else "text/plain"
+            attachments.append(self.results.attach_text("text", str(step.text), mime))
+        return attachments
+
+    def _evidence(
+        self, scenario: Any, proof: ScenarioProof, outcome: Outcome
+    ) -> list[model2.Attachment]:
+        attachments = [self.results.attach(item) for item in _ranked(proof.attachments, step=None)]
+        captured = "" if outcome.verdict == "passed" else captured_output(scenario)
+        if captured:
+            attachments.append(self.results.attach_text("captured output", captured))
+        return attachments
+
+    def _links(self, identity: Identity) -> list[model2.Link]:
+        if not self._url:
+            return []
+        return [
+            model2.Link(type="tms", url=self._url.replace("{}", requirement), name=requirement)
+            for requirement in identity.requirements
+        ]
+
+
+def _details(outcome: Outcome) -> _Details | None:
+    if outcome.verdict == "passed":
+        return None
+    message = outcome.message
+    if outcome.verdict in ("refused", "not supported"):
+        message = f"{outcome.verdict.capitalize()}: {message}"
+    return _Details(
+        message=_clean(message),
+        trace=_clean(outcome.trace) or None,
+        expected=_clean(outcome.expected) or None,
+        actual=_clean(outcome.actual) or None,
+    )
+
+
+def _labels(identity: Identity, proof: ScenarioProof, outcome: Outcome) -> list[model2.Label]:
+    pairs = [
+        ("epic", identity.area),
+        ("feature", identity.feature),
+        ("story", identity.rule),
+        ("severity", identity.severity),
+        ("suite", identity.suite),
+        ("package", identity.package),
+        ("host", platform.node()),
+        ("thread", proof.worker or "main"),
+        ("framework", "behave"),
+        ("language", "python"),
+        (CATEGORY_LABEL, outcome.category),
+        *(("requirement", requirement) for requirement in identity.requirements),
+        *(("tag", tag) for tag in identity.tags),
+    ]
+    return [model2.Label(name, value) for name, value in pairs if value]
+
+
+def _parameters(identity: Identity, proof: ScenarioProof, provider: str) -> list[model2.Parameter]:
+    own = [model2.Parameter(name, value) for name, value in identity.identifying.items()]
+    if provider:
+        own.append(model2.Parameter("provider", provider))
+    told = {**masking.mask_mapping(proof.parameters), **masking.mask_mapping(proof.figures)}
+    return own + [model2.Parameter(name, value, excluded=True) for name, value in told.items()]
+
+
+def _description(scenario: Any, identity: Identity) -> str:
+    lines = scenario.description or scenario.feature.description
+    place = f"`features/{identity.path}:{scenario.line}`"
+    return "\n".join([*map(str, lines), "", place] if lines else [place])
+
+
+def _ranked(attachments: list[Attachment], *, step: int | None) -> list[Attachment]:
+    return sorted((item for item in attachments if item.step == step), key=lambda item: item.rank)
+
+
+def _clean(text: str) -> str:
+    return masking.mask(text)
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)

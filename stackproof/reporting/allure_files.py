@@ -1,0 +1,110 @@
+"""The files of an Allure results directory: results, attachments, nothing secret in them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import mimetypes
+import shutil
+import sys
+import tempfile
+import uuid
+from pathlib import Path
+from typing import Any
+
+from allure_commons import model2
+from allure_commons.logger import AllureFileLogger
+
+from stackproof.reporting import masking
+from stackproof.reporting.evidence import Attachment
+
+#: Allure embeds every attachment in one HTML page; more than this makes it unusable.
+LARGEST_TEXT = 2_000_000
+_PATTERNS = ("*-result.json", "*-container.json", "*-globals.json", "*-attachment*")
+_RUN_FILES = ("environment.properties", "executor.json", "categories.json")
+_TEXTUAL = ("text/", "application/json", "application/xml", "application/x-ndjson", "image/svg")
+_EXTENSIONS = {"text/plain": ".txt", "application/x-ndjson": ".jsonl", "text/csv": ".csv"}
+
+
+class ResultsDirectory:
+    """Writes results; a full disk costs evidence and a warning, never the run."""
+
+    def __init__(self, path: Path, *, clean: bool = True):
+        self.path = path
+        self._logger = AllureFileLogger(str(path))
+        self._warned = False
+        if clean:
+            self._remove_previous_run()
+
+    def write_result(self, result: model2.TestResult) -> None:
+        """One test result."""
+        self._guard(self._logger.report_result, result)
+
+    def write_globals(self, item: model2.Globals) -> None:
+        """Errors of the run as a whole."""
+        self._guard(self._logger.report_globals, item)
+
+    def attach(self, attachment: Attachment) -> model2.Attachment:
+        """Copies one piece of evidence, masked, and returns its reference."""
+        if attachment.path is not None and not attachment.path.is_file():
+            missing = f"{attachment.path.name} does not exist (any more)"
+            return self.attach_text(attachment.name, missing)
+        if attachment.path is None:
+            return self.attach_text(attachment.name, attachment.text or "", attachment.mime)
+        target = self._new_file(attachment.mime, attachment.path.suffix)
+        copy = _copy_text if attachment.mime.startswith(_TEXTUAL) else shutil.copyfile
+        self._guard(copy, attachment.path, target)
+        return model2.Attachment(attachment.name, target.name, attachment.mime)
+
+    def attach_text(self, name: str, text: str, mime: str = "text/plain") -> model2.Attachment:
+        """Writes a text, masked, and returns its reference."""
+        target = self._new_file(mime)
+        masked = _bounded(masking.mask(text)).encode("utf-8", "backslashreplace")
+        self._guard(target.write_bytes, masked)
+        return model2.Attachment(name, target.name, mime)
+
+    def attach_table(self, name: str, rows: list[list[str]]) -> model2.Attachment:
+        """Writes a table and returns its reference."""
+        buffer = io.StringIO()
+        csv.writer(buffer, lineterminator="\n").writerows(rows)
+        return self.attach_text(name, buffer.getvalue(), "text/csv")
+
+    def _new_file(self, mime: str, suffix: str = "") -> Path:
+        suffix = suffix or _EXTENSIONS.get(mime) or mimetypes.guess_extension(mime) or ".bin"
+        return self.path / f"{uuid.uuid4()}-attachment{suffix}"
+
+    def _guard(self, write: Any, *args: Any) -> None:
+        try:
+            write(*args)
+        except OSError as error:
+            if not self._warned:
+                print(f"Allure results are incomplete: {error}", file=sys.stderr)
+            self._warned = True
+
+    def _remove_previous_run(self) -> None:
+        """Allure would show a previous run's results as retries of this one's."""
+        for pattern in _PATTERNS:
+            for old in self.path.glob(pattern):
+                old.unlink(missing_ok=True)
+        for name in _RUN_FILES:
+            (self.path / name).unlink(missing_ok=True)
+
+
+def _copy_text(source: Path, target: Path) -> None:
+    if source.stat().st_size <= LARGEST_TEXT:
+        masking.mask_file(source, target)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        masked = Path(folder) / "masked"  # cut after masking: a cut secret is not recognised
+        masking.mask_file(source, masked)
+        text = masked.read_text(encoding="utf-8", errors="replace")
+    target.write_text(_bounded(text), encoding="utf-8")
+
+
+def _bounded(text: str) -> str:
+    """Beginning and end of a long text: the cause is mostly in the latter."""
+    if len(text) <= LARGEST_TEXT:
+        return text
+    head, tail = LARGEST_TEXT // 4, LARGEST_TEXT - LARGEST_TEXT // 4
+    left_out = len(text) - head - tail
+    return f"{text[:head]}\n\n... {left_out:,} characters left out ...\n\n{text[-tail:]}"

@@ -1,0 +1,38 @@
+"""The kinds of server the suite knows: one module each, found by name."""
+
+from __future__ import annotations
+
+import difflib
+from importlib import import_module
+
+from stackproof.errors import Trouble
+from stackproof.services.base import Service
+
+_MODULES = {
+    "kafka": "stackproof.services.kafka:Kafka",
+}
+_known: dict[str, Service] = {}
+
+
+def service_names() -> list[str]:
+    """All services, alphabetically."""
+    return sorted(_MODULES)
+
+
+def service(name: str) -> Service:
+    """The service called ``name``, imported when first asked for.
+
+    Raises:
+        Trouble: there is none of this name.
+    """
+    if name not in _known:
+        if name not in _MODULES:
+            near = difflib.get_close_matches(name, _MODULES, n=1)
+            raise Trouble(
+                f"no service is called {name!r}",
+                f"the services are: {', '.join(service_names())}",
+                f"did you mean {near[0]!r}?" if near else "correct the name",
+            )
+        module, _, attribute = _MODULES[name].partition(":")
+        _known[name] = getattr(import_module(module), attribute)()
+    return _known[name]

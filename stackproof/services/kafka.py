@@ -1,0 +1,324 @@
+"""Apache Kafka in KRaft mode: one node or several, each broker and controller."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from stackproof.errors import Trouble
+from stackproof.polling import poll
+from stackproof.services.base import Endpoint, ProcessSpec, Site
+from stackproof.stack.obtain import Artifact, Cache, MavenArtifact, Say
+from stackproof.stack.obtain.java import find_java
+from stackproof.stack.ports import LOOPBACK, free_port
+
+VERSION = "4.3.1"
+_JAVA = 17
+_LOG4J = "2.25.5"
+
+_LOG4J_CONFIGURATION = """<Configuration status="error">
+ <Appenders><Console name="out" target="SYSTEM_OUT">
+  <PatternLayout pattern="%d{yyyy-MM-dd'T'HH:mm:ss.SSS} %-5p %c{1}: %m%n"/>
+ </Console></Appenders>
+ <Loggers>
+  <Root level="warn"><AppenderRef ref="out"/></Root>
+  <Logger name="kafka.server" level="info"/>
+  <Logger name="org.apache.kafka.controller" level="info"/>
+  <Logger name="org.apache.kafka.coordinator.group" level="info"/>
+  <Logger name="state.change.logger" level="info"/>
+ </Loggers>
+</Configuration>
+"""
+
+
+def jvm_flags(heap_mb: int) -> list[str]:
+    """Flags for a quick start and a small footprint; peak throughput is not the aim."""
+    return [
+        f"-Xmx{heap_mb}m",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-XX:-UsePerfData",
+        "-Xlog:disable",
+        "-Xlog:all=error:stderr",
+        "-Djava.awt.headless=true",
+        "-Djava.net.preferIPv4Stack=true",
+    ]
+
+
+def class_path(jars: Path) -> str:
+    """Explicit and sorted: class-data sharing demands the same string each time."""
+    return os.pathsep.join(str(jar) for jar in sorted((jars / "lib").glob("*.jar")))
+
+
+@dataclass(frozen=True)
+class PreparedNode:
+    """What a quick start needs on top of the jars, made once by running one node.
+
+    ``bootstrap.checkpoint`` spares the formatting tool's JVM at each start; the
+    archive of loaded classes (AppCDS) spares most of the class loading. Both are
+    bound to the exact jars, the archive also to the exact Java and place.
+    """
+
+    jars: MavenArtifact
+
+    @cached_property
+    def key(self) -> str:
+        """Names the jars' and Java's versions."""
+        return f"{self.jars.key}-prepared-java-{find_java(at_least=_JAVA).version}"
+
+    @property
+    def title(self) -> str:
+        """Name for people."""
+        return f"{self.jars.title} start-up data"
+
+    def build(self, into: Path, cache: Cache, say: Say) -> None:
+        """Format a node, run it once, and keep its checkpoint and class archive."""
+        say(f"{self.title}: running a node once")
+        java = str(find_java(at_least=_JAVA).launcher)
+        classes = class_path(cache.path(self.jars))
+        with tempfile.TemporaryDirectory(prefix="stackproof-prepare-") as scratch:
+            place = Path(scratch)
+            port, controller = free_port(), free_port()
+            properties = node_properties(
+                place, 1, {1: (port, controller)}, extra={"num.partitions": "1"}
+            )
+            (place / "server.properties").write_text(properties)
+            (place / "log4j2.xml").write_text(_LOG4J_CONFIGURATION)
+            self._run(
+                [java, "-cp", classes, "kafka.tools.StorageTool", "format", "-t", cluster_id(),
+                 "-c", str(place / "server.properties")]
+            )  # fmt: skip
+            shutil.copy(place / "data" / "bootstrap.checkpoint", into)
+            log = place / "node.log"
+            archive = into / "classes.jsa"
+            with log.open("wb") as output:
+                node = subprocess.Popen(
+                    [java, *jvm_flags(384), f"-XX:ArchiveClassesAtExit={archive}",
+                     f"-Dlog4j2.configurationFile={place / 'log4j2.xml'}",
+                     "-cp", classes, "kafka.Kafka", str(place / "server.properties")],
+                    stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=place,
+                )  # fmt: skip
+            try:
+                self._exercise(f"{LOOPBACK}:{port}", node)
+                node.terminate()
+                node.wait(timeout=60)
+            except (AssertionError, subprocess.TimeoutExpired) as error:
+                raise Trouble(
+                    f"{self.title} could not be made",
+                    f"{error}\nthe node's log ends:\n{log.read_text()[-2000:]}",
+                    "run again; if it persists, remove the servers' cache (stackproof doctor)",
+                ) from error
+            finally:
+                node.kill()
+                node.wait()
+        if not archive.exists():
+            say(f"{self.title}: this Java makes no class archive; starts will take 2 s longer")
+
+    @staticmethod
+    def _exercise(bootstrap: str, node: subprocess.Popen) -> None:
+        """Touch what every scenario touches, so that its classes get into the archive."""
+        from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+        from kafka.admin import NewTopic
+        from kafka.errors import KafkaError
+
+        def connect() -> KafkaAdminClient:
+            return KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=500)
+
+        admin = poll(
+            connect,
+            within=60,
+            awaiting="the node's first answer",
+            retry_on=(KafkaError,),
+            alive=lambda: None if node.poll() is None else "it has ended",
+        )
+        admin.create_topics([NewTopic("warm-up", 1, 1)])
+        producer = KafkaProducer(bootstrap_servers=bootstrap)
+        producer.send("warm-up", b"value", key=b"key").get(timeout=20)
+        producer.close()
+        consumer = KafkaConsumer(
+            "warm-up", bootstrap_servers=bootstrap, group_id="g", auto_offset_reset="earliest"
+        )
+        poll(lambda: consumer.poll(timeout_ms=200), within=20, awaiting="the first record")
+        consumer.commit()
+        consumer.close()
+        admin.close()
+
+    def _run(self, command: Sequence[str]) -> None:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        if done.returncode:
+            raise Trouble(f"{self.title} could not be made", done.stdout + done.stderr, "run again")
+
+
+def cluster_id() -> str:
+    """A random cluster ID in Kafka's form: 16 bytes in URL-safe base64, no leading dash."""
+    while True:
+        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not text.startswith("-"):
+            return text
+
+
+def node_properties(
+    place: Path,
+    node: int,
+    ports: Mapping[int, tuple[int, int]],
+    *,
+    extra: Mapping[str, str],
+) -> str:
+    """The ``server.properties`` of one combined node; ``ports``: node -> (client, controller)."""
+    client, controller = ports[node]
+    copies = min(3, len(ports))
+    voters = ",".join(f"{n}@{LOOPBACK}:{c}" for n, (_, c) in sorted(ports.items()))
+    properties = {
+        "process.roles": "broker,controller",
+        "node.id": node,
+        "controller.quorum.voters": voters,
+        "listeners": f"PLAINTEXT://{LOOPBACK}:{client},CONTROLLER://{LOOPBACK}:{controller}",
+        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{client}",
+        "controller.listener.names": "CONTROLLER",
+        "log.dirs": place / "data",
+        "auto.create.topics.enable": "false",
+        "default.replication.factor": copies,
+        "min.insync.replicas": max(1, copies - 1),
+        "offsets.topic.replication.factor": copies,
+        "offsets.topic.num.partitions": 4,
+        "transaction.state.log.replication.factor": copies,
+        "transaction.state.log.min.isr": max(1, copies - 1),
+        "transaction.state.log.num.partitions": 4,
+        "share.coordinator.state.topic.replication.factor": copies,
+        "share.coordinator.state.topic.min.isr": max(1, copies - 1),
+        "share.coordinator.state.topic.num.partitions": 4,
+        # The first member of a group need not wait for company.
+        "group.initial.rebalance.delay.ms": 0,
+        # Scenarios about dying members would otherwise wait six seconds at least.
+        "group.min.session.timeout.ms": 1000,
+        "broker.session.timeout.ms": 2000,
+        "broker.heartbeat.interval.ms": 300,
+        "controller.quorum.election.timeout.ms": 300,
+        "controller.quorum.fetch.timeout.ms": 800,
+        "num.network.threads": 2,
+        "num.io.threads": 3,
+        "background.threads": 2,
+        "num.replica.fetchers": 1,
+        "log.cleaner.dedupe.buffer.size": 4_194_304,
+        "log.segment.delete.delay.ms": 1000,
+        **extra,
+    }
+    return "".join(f"{key}={value}\n" for key, value in properties.items())
+
+
+class Kafka:
+    """The service ``kafka``; options: ``brokers`` (count), ``heap_mb``, ``config`` (pairs)."""
+
+    name = "kafka"
+    title = "Kafka"
+    start_within = 60.0
+
+    def __init__(self) -> None:
+        self._jars = MavenArtifact(
+            key=f"kafka-{VERSION}",
+            title=f"Apache Kafka {VERSION}",
+            coordinates=(
+                f"org.apache.kafka:kafka_2.13:{VERSION}",
+                f"org.apache.kafka:kafka-tools:{VERSION}",
+                f"org.apache.logging.log4j:log4j-slf4j-impl:{_LOG4J}",
+                f"org.apache.logging.log4j:log4j-core:{_LOG4J}",
+            ),
+        )
+        self._prepared = PreparedNode(self._jars)
+
+    def default_options(self) -> dict[str, Any]:
+        """One broker with 384 MiB of heap, which stays within 512 MiB in all."""
+        return {"brokers": 1, "heap_mb": 384, "config": ()}
+
+    def memory_mb(self, options: Mapping[str, Any]) -> int:
+        """The heap and what the JVM needs besides, for each broker."""
+        return options["brokers"] * (options["heap_mb"] + 128)
+
+    def artifacts(self) -> Sequence[Artifact]:
+        """The jars, then the start-up data made from them."""
+        return (self._jars, self._prepared)
+
+    def lay_out(self, site: Site) -> list[ProcessSpec]:
+        """One directory and process per node, ready formatted."""
+        prepared = site.cache.path(self._prepared)
+        archive = prepared / "classes.jsa"
+        sharing = [f"-XX:SharedArchiveFile={archive}"] if archive.exists() else []
+        java = str(find_java(at_least=_JAVA).launcher)
+        classes = class_path(site.cache.path(self._jars))
+        cluster = cluster_id()
+        nodes = range(1, site.options["brokers"] + 1)
+        ports = {n: (site.port(f"client-{n}"), site.port(f"controller-{n}")) for n in nodes}
+        specs = []
+        for node in nodes:
+            name = site.cluster if len(nodes) == 1 else f"{site.cluster}-{node}"
+            place = site.directory / name
+            data = place / "data"
+            data.mkdir(parents=True)
+            extra = dict(site.options["config"])
+            (place / "server.properties").write_text(
+                node_properties(place, node, ports, extra=extra)
+            )
+            (place / "log4j2.xml").write_text(_LOG4J_CONFIGURATION)
+            shutil.copy(prepared / "bootstrap.checkpoint", data)
+            directory_id = cluster_id()
+            (data / "meta.properties").write_text(
+                f"version=1\nnode.id={node}\ncluster.id={cluster}\ndirectory.id={directory_id}\n"
+            )
+            argv = [java, *jvm_flags(site.options["heap_mb"]), *sharing,
+                    f"-Dlog4j2.configurationFile={place / 'log4j2.xml'}", "-cp", classes,
+                    "kafka.Kafka", str(place / "server.properties")]  # fmt: skip
+            specs.append(ProcessSpec(name, argv, place))
+        return specs
+
+    def addresses(self, site: Site) -> dict[str, str]:
+        """``bootstrap``: all brokers, comma-separated."""
+        nodes = range(1, site.options["brokers"] + 1)
+        return {"bootstrap": ",".join(f"{LOOPBACK}:{site.port(f'client-{n}')}" for n in nodes)}
+
+    def check(self, endpoint: Endpoint, *, timeout: float) -> None:
+        """Ask for the cluster's description: every broker registered, a controller elected."""
+        from kafka import KafkaAdminClient
+        from kafka.errors import KafkaError
+
+        admin = KafkaAdminClient(
+            bootstrap_servers=endpoint.addresses["bootstrap"].split(","),
+            bootstrap_timeout_ms=int(timeout * 1000),
+            request_timeout_ms=int(timeout * 1000),
+        )
+        try:
+            cluster = admin.describe_cluster()
+        finally:
+            with contextlib.suppress(KafkaError):
+                admin.close()
+        ready = [b for b in cluster["brokers"] if not b["is_fenced"]]
+        expected = endpoint.options.get("brokers", 1)
+        if len(ready) < expected or cluster["controller_id"] < 0:
+            raise _NotReady(
+                f"{len(ready)} of {expected} brokers registered, "
+                f"controller {cluster['controller_id']}"
+            )
+
+    @cached_property
+    def unready(self) -> tuple[type[BaseException], ...]:
+        """Refused connections, time-outs and elections in progress."""
+        from kafka.errors import KafkaError
+
+        return (_NotReady, KafkaError, OSError)
+
+    def ready_line(self, endpoint: Endpoint) -> str:
+        """The bootstrap servers."""
+        return endpoint.addresses["bootstrap"]
+
+
+class _NotReady(Exception):
+    """It answers, but not completely yet."""

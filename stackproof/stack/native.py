@@ -1,0 +1,195 @@
+"""The native provider: services as plain processes on loopback."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stackproof.errors import NotSupported, Trouble
+from stackproof.polling import DeadlineExceeded, Died, poll
+from stackproof.services.base import Endpoint, ProcessSpec, Requirement, Service, resolve_options
+from stackproof.stack.obtain import Cache, Say
+from stackproof.stack.ports import free_port
+from stackproof.stack.process import ManagedProcess
+from stackproof.stack.run import Run
+
+# Another program can take a port between its choice and its use.
+_PORT_CLASH = ("Address already in use", "BindException")
+_ATTEMPTS = 3
+
+
+class NativeSite:
+    """Where one cluster is laid out; see `stackproof.services.base.Site`."""
+
+    def __init__(self, cluster: str, directory: Path, options: Mapping[str, Any], cache: Cache):
+        self.cluster = cluster
+        self.directory = directory
+        self.options = options
+        self.cache = cache
+        self._ports: dict[str, int] = {}
+
+    def port(self, role: str) -> int:
+        """The loopback port of ``role``, chosen at the first call."""
+        if role not in self._ports:
+            self._ports[role] = free_port()
+        return self._ports[role]
+
+
+class NativeCluster:
+    """A cluster of plain processes."""
+
+    def __init__(self, service: Service, site: NativeSite, run: Run, logs: Path):
+        self._service = service
+        self._site = site
+        self._run = run
+        self._specs = {spec.name: spec for spec in service.lay_out(site)}
+        self._log_files = {name: logs / f"{name}.log" for name in self._specs}
+        self._processes: dict[str, ManagedProcess] = {}
+        self._down_on_purpose: set[str] = set()
+        self.endpoint = Endpoint(
+            service=service.name,
+            cluster=site.cluster,
+            provider=NativeProvider.name,
+            addresses=service.addresses(site),
+            options=dict(site.options),
+            instances=tuple(self._specs),
+        )
+
+    def launch(self) -> None:
+        """Start every process; does not wait."""
+        for spec in self._specs.values():
+            self._launch(spec)
+
+    def _launch(self, spec: ProcessSpec) -> None:
+        self._processes[spec.name] = ManagedProcess(
+            spec.name,
+            spec.argv,
+            log=self._log_files[spec.name],
+            cwd=spec.cwd,
+            env=spec.env,
+            run=self._run,
+        )
+
+    def logs(self) -> Mapping[str, Path]:
+        """The log file of each instance."""
+        return self._log_files
+
+    def processes(self) -> Mapping[str, int]:
+        """The process ID of each instance."""
+        return {name: process.pid for name, process in self._processes.items()}
+
+    def death(self) -> str | None:
+        """None while all that should run do."""
+        for name, process in self._processes.items():
+            if name not in self._down_on_purpose and (death := process.death()):
+                return death
+        return None
+
+    def wait_healthy(self, within: float) -> None:
+        """Repeat the service's health check until it succeeds.
+
+        Raises:
+            Trouble: an instance died, or the time is over; with the end of the log.
+        """
+        title = self._service.title
+        try:
+            poll(
+                lambda: self._service.check(self.endpoint, timeout=0.5),
+                until=lambda _: True,
+                within=within,
+                awaiting=f"{title} to answer",
+                retry_on=self._service.unready,
+                alive=self.death,
+                first_pause=0.05,
+                longest_pause=1.0,
+            )
+        except Died as death:
+            raise Trouble(
+                f"{title} died while it was starting",
+                str(death),
+                "the log's end above usually names the cause",
+            ) from death
+        except DeadlineExceeded as late:
+            logs = "\n".join(
+                f"{name}'s log ends:\n{process.log_end()}"
+                for name, process in self._processes.items()
+            )
+            raise Trouble(
+                f"{title} was not ready within {within:g} s",
+                f"{late}\n{logs}",
+                "give it more time (STACKPROOF_TIME_FACTOR) or mend what its log names",
+            ) from late
+
+    def stop(self) -> None:
+        """Kill all instances and remove their data: everything here is ephemeral."""
+        for process in self._processes.values():
+            process.kill()
+        shutil.rmtree(self._site.directory, ignore_errors=True)
+
+    def act(self, instance: str, action: str) -> None:
+        """Crash, stop, start, pause or resume one instance.
+
+        Raises:
+            NotSupported: the operating system or this provider has no such action.
+        """
+        process = self._processes[instance]
+        if action == "crash":
+            self._down_on_purpose.add(instance)
+            process.kill()
+        elif action == "stop":
+            self._down_on_purpose.add(instance)
+            process.terminate(within=30)
+        elif action == "start":
+            if not process.alive():
+                self._launch(self._specs[instance])
+            self._down_on_purpose.discard(instance)
+        elif action in ("pause", "resume") and sys.platform != "win32":
+            process.send(signal.SIGSTOP if action == "pause" else signal.SIGCONT)
+        else:
+            raise NotSupported(f"the native provider cannot {action} an instance")
+
+
+class NativeProvider:
+    """Starts services as plain processes from the cache of obtained servers."""
+
+    name = "native"
+
+    def __init__(self, run: Run, logs: Path, cache: Cache, *, time_factor: float = 1.0):
+        self._run = run
+        self._logs = logs
+        self._cache = cache
+        self._time_factor = time_factor
+
+    def obtain(self, service: Service, say: Say) -> None:
+        """Obtain all artifacts of the service, in order."""
+        for artifact in service.artifacts():
+            self._cache.ensure(artifact, say)
+
+    def start(self, service: Service, requirement: Requirement, cluster: str) -> NativeCluster:
+        """Start a cluster; returns once it is healthy.
+
+        Raises:
+            Trouble: it did not become healthy; nothing of it is left running.
+        """
+        options = resolve_options(service, dict(requirement.options))
+        for attempt in range(1, _ATTEMPTS + 1):
+            site = NativeSite(cluster, self._run.directory / cluster, options, self._cache)
+            running = NativeCluster(service, site, self._run, self._logs)
+            try:
+                running.launch()
+                running.wait_healthy(service.start_within * self._time_factor)
+            except Trouble as trouble:
+                running.stop()
+                clash = any(sign in str(trouble) for sign in _PORT_CLASH)
+                if not clash or attempt == _ATTEMPTS:
+                    raise
+            except BaseException:
+                running.stop()
+                raise
+            else:
+                return running
+        raise AssertionError("unreachable")

@@ -1,0 +1,87 @@
+"""Servers whose jars come from a Maven repository.
+
+Maven itself resolves them, so that its settings (mirrors, proxies, credentials)
+apply and no repository is named here.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from stackproof.errors import Trouble
+from stackproof.stack.obtain.cache import Cache, Say
+
+_POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
+ <modelVersion>4.0.0</modelVersion>
+ <groupId>stackproof</groupId><artifactId>obtain</artifactId><version>1</version>
+ <dependencies>{dependencies}</dependencies>
+</project>
+"""
+_DEPENDENCY = (
+    "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>"
+)
+_DEADLINE = 600.0
+# Pinned, so that Maven's built-in default for an unversioned plugin cannot change under us.
+_GOAL = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
+
+
+@dataclass(frozen=True)
+class MavenArtifact:
+    """Jars with all they depend on, in ``lib/``.
+
+    Args:
+        key: directory in the cache.
+        title: name for people.
+        coordinates: ``group:artifact:version`` of each direct dependency.
+    """
+
+    key: str
+    title: str
+    coordinates: Sequence[str]
+
+    def build(self, into: Path, cache: Cache, say: Say) -> None:
+        """Let Maven copy the jars into ``into/lib``."""
+        maven = shutil.which("mvn")
+        if maven is None:
+            raise Trouble(
+                f"{self.title} cannot be obtained",
+                "its jars come from a Maven repository, and `mvn` is not on the PATH",
+                "install Maven (Debian: apt-get install maven), or run the stack elsewhere",
+            )
+        say(f"{self.title}: obtaining {len(self.coordinates)} packages and what they need")
+        dependencies = "".join(
+            _DEPENDENCY.format(*(escape(part) for part in coordinate.split(":")))
+            for coordinate in self.coordinates
+        )
+        pom = into / "pom.xml"
+        pom.write_text(_POM.format(dependencies=dependencies))
+        command = [maven, "-B", "-q", "-f", str(pom), _GOAL, f"-DoutputDirectory={into / 'lib'}"]
+        try:
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                timeout=_DEADLINE,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise Trouble(
+                f"{self.title} could not be obtained",
+                f"Maven did not finish within {_DEADLINE:g} s",
+                "look at the network and at Maven's settings, then run again",
+            ) from error
+        if done.returncode != 0:
+            errors = [line for line in done.stdout.splitlines() if "ERROR" in line]
+            raise Trouble(
+                f"{self.title} could not be obtained",
+                "Maven says: " + "\n".join(errors[:6] or done.stdout.splitlines()[-6:]),
+                "look at the network and at Maven's settings (~/.m2/settings.xml), then run again",
+            )
+        say(f"{self.title}: {len(list((into / 'lib').glob('*.jar')))} jars obtained")

@@ -1,0 +1,40 @@
+"""What every way of running services offers, and the choice among them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from stackproof.services.base import Endpoint, Requirement, Service
+from stackproof.stack.obtain import Say
+
+
+class Cluster(Protocol):
+    """A running cluster of one service."""
+
+    endpoint: Endpoint
+
+    def logs(self) -> Mapping[str, Path]:
+        """The log file of each instance."""
+
+    def death(self) -> str | None:
+        """None while all instances that should run do, else which died and how."""
+
+    def stop(self) -> None:
+        """End all instances and remove their data."""
+
+    def act(self, instance: str, action: str) -> None:
+        """Break or heal one instance: crash, stop, start, pause, resume."""
+
+
+class Provider(Protocol):
+    """A way to run services."""
+
+    name: str
+
+    def obtain(self, service: Service, say: Say) -> None:
+        """Get what the service needs onto this machine."""
+
+    def start(self, service: Service, requirement: Requirement, cluster: str) -> Cluster:
+        """Start a cluster and return once it is healthy."""

@@ -1,0 +1,132 @@
+"""All running services of one run, started side by side."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from stackproof.errors import Trouble
+from stackproof.services import service
+from stackproof.services.base import Endpoint, Requirement, resolve_options
+from stackproof.stack.obtain import Say
+from stackproof.stack.provider import Cluster, Provider
+from stackproof.stack.run import Run
+
+
+class Stack:
+    """Starts, hands out and stops clusters. Safe to use from several threads.
+
+    Args:
+        run: the run it belongs to; its state file lists the endpoints.
+        provider_of: the provider for a service's name.
+        say: receives lines of progress.
+    """
+
+    def __init__(self, run: Run, provider_of: Callable[[str], Provider], say: Say):
+        self._run = run
+        self._provider_of = provider_of
+        self._say = say
+        self._clusters: dict[str, Cluster] = {}
+        self._shared: dict[Requirement, Endpoint] = {}
+        self._lock = threading.Lock()
+        self._counter = 0
+
+    def obtain(self, services: Iterable[str]) -> None:
+        """Get everything that the named services need, side by side."""
+        names = sorted(set(services))
+        if not names:
+            return
+        with ThreadPoolExecutor(len(names)) as pool:
+            for waiting in [
+                pool.submit(self._provider_of(name).obtain, service(name), self._say)
+                for name in names
+            ]:
+                waiting.result()
+
+    def start_shared(self, requirements: Iterable[Requirement]) -> None:
+        """Start one cluster for each distinct requirement, side by side.
+
+        Raises:
+            Trouble: the first one that could not be started.
+        """
+        wanted = sorted(set(requirements), key=str)
+        if not wanted:
+            return
+        with ThreadPoolExecutor(len(wanted)) as pool:
+            starts = {need: pool.submit(self.start, need) for need in wanted}
+            for need, waiting in starts.items():
+                self._shared[need] = waiting.result()
+        self._run.write_state(endpoints=self.describe())
+
+    def start(self, requirement: Requirement) -> Endpoint:
+        """Start one cluster and return its endpoint once it is healthy."""
+        the_service = service(requirement.service)
+        provider = self._provider_of(requirement.service)
+        with self._lock:
+            self._counter += 1
+            name = f"{requirement.service}-{self._counter}"
+        cluster = provider.start(the_service, requirement, name)
+        with self._lock:
+            self._clusters[name] = cluster
+        return cluster.endpoint
+
+    def shared(self, requirement: Requirement) -> Endpoint:
+        """The endpoint of a shared cluster."""
+        return self._shared[requirement]
+
+    def memory_mb(self, requirement: Requirement) -> int:
+        """Memory that a cluster of this kind needs, in MiB."""
+        the_service = service(requirement.service)
+        return the_service.memory_mb(resolve_options(the_service, dict(requirement.options)))
+
+    def stop(self, endpoint: Endpoint) -> None:
+        """Stop one cluster and forget it."""
+        with self._lock:
+            cluster = self._clusters.pop(endpoint.cluster)
+        cluster.stop()
+
+    def stop_all(self) -> None:
+        """Stop every cluster, side by side."""
+        with self._lock:
+            clusters, self._clusters = list(self._clusters.values()), {}
+        if clusters:
+            with ThreadPoolExecutor(len(clusters)) as pool:
+                list(pool.map(lambda cluster: cluster.stop(), clusters))
+
+    def act(self, cluster: str, instance: str, action: str) -> None:
+        """Break or heal one instance; see `Cluster.act`.
+
+        Raises:
+            Trouble: there is no such cluster or instance.
+        """
+        with self._lock:
+            running = self._clusters.get(cluster)
+        if running is None or instance not in running.endpoint.instances:
+            raise Trouble(f"this run has no instance {instance!r} of cluster {cluster!r}")
+        running.act(instance, action)
+
+    def logs(self) -> Mapping[str, Path]:
+        """The log file of every running instance, by instance name."""
+        with self._lock:
+            return {name: path for c in self._clusters.values() for name, path in c.logs().items()}
+
+    def deaths(self) -> list[str]:
+        """How instances died that nobody broke on purpose."""
+        with self._lock:
+            found = [cluster.death() for cluster in self._clusters.values()]
+        return [death for death in found if death]
+
+    def describe(self) -> dict[str, dict]:
+        """Endpoints as plain data, for the run's state file."""
+        with self._lock:
+            return {
+                name: {
+                    "service": cluster.endpoint.service,
+                    "provider": cluster.endpoint.provider,
+                    "addresses": dict(cluster.endpoint.addresses),
+                    "reach": service(cluster.endpoint.service).ready_line(cluster.endpoint),
+                }
+                for name, cluster in self._clusters.items()
+            }
