@@ -131,4 +131,7 @@ class LibrdkafkaLogFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Let through one line of each facility and client every ten seconds."""
         arguments = record.args if isinstance(record.args, tuple) else ()
+        if arguments and arguments[0] in ("FAIL", "ERROR"):
+            # The client reports the same as an error, which the pipeline logs.
+            return False
         return self._throttle.passes((record.msg, arguments[:2]))

@@ -106,7 +106,7 @@ class ChurnModel:
 
         Raises:
             ValueError: features are missing or unknown, or a number is not finite.
-            KeyError, TypeError: ``stored`` has another form.
+            KeyError, TypeError, AttributeError: ``stored`` has another form.
         """
         model = cls(
             intercept=float(stored["intercept"]),
@@ -157,7 +157,7 @@ def load_model(cache_dir: Path, train: Callable[[], ChurnModel] | None = None) -
         model = _read(path)
     except FileNotFoundError:
         log.info("no model in %s: training one", path)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         log.warning("the cached model %s is damaged (%s): training a new one", path, error)
     else:
         log.debug("model read from %s", path)

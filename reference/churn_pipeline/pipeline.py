@@ -27,10 +27,10 @@ from reference.churn_pipeline.validation import (
 ANY_PARTITION = -1
 """Leave the choice of the partition to the producer's partitioner."""
 
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.1
 METADATA_SECONDS = 1.0
 MAX_BATCH_BYTES = 8 * 1024 * 1024
-"""A batch ends when its keys and values reach this size in bytes, whatever its number of messages."""
+"""A batch ends when its keys and values reach this size in bytes, however few they are."""
 
 COMMIT_SECONDS = 30.0
 """How long a commit is tried before the pipeline gives up, in seconds."""
@@ -107,10 +107,11 @@ class ChurnPipeline:
         self.ready = threading.Event()
         self.producer = clients.producer(config.producer_properties(), self.on_client_error)
         self.consumer = clients.consumer(config.consumer_properties(), self.on_client_error)
-        self._batch: list[Message] = []
+        self.batch: list[Message] = []
         self._delivery_errors: list[str] = []
         self._fatal: str | None = None
         self._last_client_error = ""
+        self._subscribed = False
         self._throttle = Throttle()
         self._aligned_partitions = 0
 
@@ -132,7 +133,7 @@ class ChurnPipeline:
                 self.step()
         except BaseException:
             # Nothing of a batch that failed may be sent or committed on the way out.
-            self._batch = []
+            self.batch = []
             self.producer.purge()
             raise
         finally:
@@ -174,6 +175,7 @@ class ChurnPipeline:
             on_revoke=self.on_revoke,
             on_lost=self.on_lost,
         )
+        self._subscribed = True
 
     def step(self) -> None:
         """Take what is there, up to a batch, and finish it."""
@@ -183,17 +185,17 @@ class ChurnPipeline:
         self._raise_fatal()
 
     def collect(self) -> None:
-        """Wait for a message for at most 0.2 s; then add all that is there, up to a batch."""
+        """Wait for a message for at most 0.1 s; then add all that is there, up to a batch."""
         message = self.consumer.poll(POLL_SECONDS)
         size = 0
         while message is not None:
             if message.error() is not None:
                 self.on_client_error(message.error())
             else:
-                self._batch.append(message)
+                self.batch.append(message)
                 size += _size(message.key(), message.value(), None)
             if (
-                len(self._batch) >= self.config.batch_size
+                len(self.batch) >= self.config.batch_size
                 or size >= MAX_BATCH_BYTES
                 or self.stop.is_set()
             ):
@@ -204,7 +206,7 @@ class ChurnPipeline:
         """Process the batch at hand, if there is one."""
         # It is no longer at hand while it is being processed: a callback that
         # runs in the meantime must not begin it again.
-        batch, self._batch = self._batch, []
+        batch, self.batch = self.batch, []
         if batch:
             self.metrics.received.inc(len(batch))
             with self.metrics.batch_duration.time():
@@ -266,21 +268,27 @@ class ChurnPipeline:
         return partition if partition < self._aligned_partitions else ANY_PARTITION
 
     def dead_letter(self, message: Message, error: InvalidMessageError) -> Record:
-        """Return the dead letter for ``message``, small enough for its topic."""
+        """Return the dead letter for ``message``, small enough for its topic.
+
+        What does not fit is left out: the original, else key and headers, else all of them.
+        """
         letter = self.dead_letter_fields(message, error)
-        record = Record(
+        complete = Record(
             topic=self.config.dead_letter_topic,
             key=message.key(),
             value=to_json(letter.to_value()),
             headers=message.headers(),
             error_type=letter.error_type,
         )
-        if record.size > self.config.dead_letter_budget and letter.original_size:
-            shorter = replace(letter, original_message=None, original_encoding=OMITTED)
-            record = replace(record, value=to_json(shorter.to_value()))
-        if record.size > self.config.dead_letter_budget:
-            record = replace(record, key=None, headers=None)
-        return record
+        if complete.size <= self.config.dead_letter_budget:
+            return complete
+        reference = replace(letter, original_message=None, original_encoding=OMITTED)
+        without_original = replace(complete, value=to_json(reference.to_value()))
+        without_key = replace(complete, key=None, headers=None)
+        for record in (without_original, without_key):
+            if record.size <= self.config.dead_letter_budget:
+                return record
+        return replace(without_original, key=None, headers=None)
 
     def dead_letter_fields(self, message: Message, error: InvalidMessageError) -> DeadLetter:
         """Return the envelope as ``dead_letter.schema.json`` has it."""
@@ -349,10 +357,7 @@ class ChurnPipeline:
         Raises:
             CommitError: the broker did not take the commit for 30 s, or refused it for good.
         """
-        positions: dict[tuple[str, int], int] = {}
-        for message in batch:
-            place = (message.topic(), message.partition())
-            positions[place] = max(positions.get(place, 0), message.offset() + 1)
+        positions = self.positions_after(batch)
         offsets = [TopicPartition(*place, position) for place, position in positions.items()]
         give_up = time.monotonic() + COMMIT_SECONDS
         while (error := self._try_commit(offsets)) is not None:
@@ -365,6 +370,14 @@ class ChurnPipeline:
                 log.warning("commit failed, trying again: %s", error.str())
             time.sleep(COMMIT_PAUSE_SECONDS)
         self.metrics.commits.inc()
+
+    def positions_after(self, batch: Sequence[Message]) -> dict[tuple[str, int], int]:
+        """Return for each topic and partition of ``batch`` the offset to resume at."""
+        positions: dict[tuple[str, int], int] = {}
+        for message in batch:
+            place = (message.topic(), message.partition())
+            positions[place] = max(positions.get(place, 0), message.offset() + 1)
+        return positions
 
     def _try_commit(self, offsets: Sequence[TopicPartition]) -> Any:
         try:
@@ -392,10 +405,8 @@ class ChurnPipeline:
     def on_lost(self, consumer: Any, partitions: Sequence[Any]) -> None:
         """Drop what is at hand of ``partitions``: they are another member's already."""
         lost = {(place.topic, place.partition) for place in partitions}
-        self._batch = [
-            message
-            for message in self._batch
-            if (message.topic(), message.partition()) not in lost
+        self.batch = [
+            message for message in self.batch if (message.topic(), message.partition()) not in lost
         ]
         self.metrics.assigned_partitions.set(0)
         log.warning("lost %d partitions: the group did not hear from here in time", len(lost))
@@ -406,11 +417,15 @@ class ChurnPipeline:
             self._delivery_errors.append(f"{message.topic()}: {error.str()}")
 
     def on_client_error(self, error: Any) -> None:
-        """Log an error that belongs to no message; ``step`` raises if it is fatal."""
-        self._last_client_error = error.str()
+        """Log an error that belongs to no message; ``step`` raises if it is fatal.
+
+        Until the group is joined, the line about waiting names the last error instead.
+        """
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:
+            self._last_client_error = error.str()
         if error.fatal():
             self._fatal = error.str()
-        elif self._throttle.passes(error.code()):
+        elif self._subscribed and self._throttle.passes(error.code()):
             log.warning("%s (%s)", error.str(), error.name())
 
     def _align_partitions(self, inputs: int, outputs: int) -> None:

@@ -172,9 +172,7 @@ class CustomerValidator:
         # A lone surrogate is legal in JSON but not in UTF-8.
         raise InvalidMessageError(kind, reason.encode("utf-8", "replace").decode("utf-8"))
 
-    def _classify(
-        self, error: ValidationError, document: Customer
-    ) -> tuple[ErrorType, str, str]:
+    def _classify(self, error: ValidationError, document: Customer) -> tuple[ErrorType, str, str]:
         """Return the kind of error, the field and the keyword of the contract."""
         keyword = str(error.validator)
         kind = _KEYWORDS[keyword]
@@ -236,9 +234,7 @@ def parse(value: bytes) -> object:
             object_pairs_hook=_object_without_duplicates,
         )
     except UnicodeDecodeError as error:
-        raise _not_json(
-            f"byte 0x{value[error.start]:02x} at {error.start} is not UTF-8"
-        ) from error
+        raise _not_json(f"byte 0x{value[error.start]:02x} at {error.start} is not UTF-8") from error
     except json.JSONDecodeError as error:
         raise _not_json(f"{error.msg.removesuffix(' at')} at character {error.pos}") from error
     except RecursionError:
@@ -332,4 +328,3 @@ def _short_repr() -> reprlib.Repr:
 
 
 _SHORT = _short_repr()
-

@@ -1,0 +1,1 @@
+"""Clients that drive services and record what they did."""

@@ -20,6 +20,7 @@ import attr
 from allure_commons import model2
 
 from stackproof.reporting import masking
+from stackproof.reporting.allure_description import Description
 from stackproof.reporting.allure_files import ResultsDirectory
 from stackproof.reporting.categories import CATEGORY_LABEL, write_environment, write_executor
 from stackproof.reporting.evidence import Attachment, ScenarioProof, proof_of
@@ -70,7 +71,9 @@ class AllureFormatter(ScenarioFormatter):
         result = self._result(identity, proof, outcome)
         start, stop = self.times(scenario)
         result.start, result.stop = _milliseconds(start), _milliseconds(stop)
-        result.description = _description(scenario, identity)
+        described = Description(scenario, identity)
+        result.description = described.markdown
+        result.descriptionHtml = described.html(proof.attachments)
         result.steps = self._steps(scenario, proof, outcome)
         result.attachments = self._evidence(scenario, proof, outcome)
         result.links = self._links(identity)
@@ -100,7 +103,7 @@ class AllureFormatter(ScenarioFormatter):
         places = (identity.area, identity.feature, identity.rule)
         return model2.TestResult(
             uuid=str(uuid.uuid4()),
-            name=_clean(identity.name),
+            name=identity.name,
             fullName=identity.full_name,
             testCaseId=identity.test_case_id,
             historyId=identity.history_id(provider),
@@ -115,8 +118,8 @@ class AllureFormatter(ScenarioFormatter):
     def report_run_error(self, message: str, trace: str = "") -> None:
         """An error of the run as a whole (``after_all``, the end of the stack)."""
         error = model2.GlobalError(
-            message=masking.mask(message),
-            trace=masking.mask(trace),
+            message=message,
+            trace=trace,
             timestamp=_milliseconds(time.time()),
         )
         self.results.write_globals(model2.Globals(errors=[error]))
@@ -125,17 +128,21 @@ class AllureFormatter(ScenarioFormatter):
         """Says on what the run took place, unless the runner has said it better."""
         if self.config.dry_run:
             return
-        write_executor(self.results.path)
+        self.results.guard(write_executor, self.results.path)
         if not (self.results.path / "environment.properties").exists():
-            write_environment(self.results.path, {"provider": self._provider or "unknown"})
+            told = {"provider": self._provider} if self._provider else {}
+            self.results.guard(write_environment, self.results.path, told)
 
     def _steps(
         self, scenario: Any, proof: ScenarioProof, outcome: Outcome
     ) -> list[model2.TestStepResult]:
         steps = []
+        ended, _ = self.times(scenario)
         for index, (step, times) in enumerate(
             zip(scenario.all_steps, self.step_times(scenario), strict=True)
         ):
+            # One that did not run has no times; at its turn it took none.
+            start, ended = times or (ended, ended)
             own = step_outcome(step)
             attachments = self._arguments(step)
             attachments += [
@@ -145,13 +152,13 @@ class AllureFormatter(ScenarioFormatter):
                 own = outcome  # the runner's reason says more than the bare exception
             steps.append(
                 model2.TestStepResult(
-                    name=_clean(f"{step.keyword} {step.name}"),
+                    name=f"{step.keyword} {step.name}",
                     status=_STATUS[own.verdict],
                     statusDetails=_details(own) if own.message else None,
                     stage="finished" if times else "pending",
                     attachments=attachments,
-                    start=_milliseconds(times[0]) if times else None,
-                    stop=_milliseconds(times[1]) if times else None,
+                    start=_milliseconds(start),
+                    stop=_milliseconds(ended),
                 )
             )
         return steps
@@ -193,10 +200,10 @@ def _details(outcome: Outcome) -> _Details | None:
     if outcome.verdict in ("refused", "not supported"):
         message = f"{outcome.verdict.capitalize()}: {message}"
     return _Details(
-        message=_clean(message),
-        trace=_clean(outcome.trace) or None,
-        expected=_clean(outcome.expected) or None,
-        actual=_clean(outcome.actual) or None,
+        message=message,
+        trace=outcome.trace or None,
+        expected=outcome.expected or None,
+        actual=outcome.actual or None,
     )
 
 
@@ -227,18 +234,8 @@ def _parameters(identity: Identity, proof: ScenarioProof, provider: str) -> list
     return own + [model2.Parameter(name, value, excluded=True) for name, value in told.items()]
 
 
-def _description(scenario: Any, identity: Identity) -> str:
-    lines = scenario.description or scenario.feature.description
-    place = f"`features/{identity.path}:{scenario.line}`"
-    return "\n".join([*map(str, lines), "", place] if lines else [place])
-
-
 def _ranked(attachments: list[Attachment], *, step: int | None) -> list[Attachment]:
     return sorted((item for item in attachments if item.step == step), key=lambda item: item.rank)
-
-
-def _clean(text: str) -> str:
-    return masking.mask(text)
 
 
 def _milliseconds(seconds: float) -> int:

@@ -12,6 +12,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import attr
 from allure_commons import model2
 from allure_commons.logger import AllureFileLogger
 
@@ -23,6 +24,12 @@ LARGEST_TEXT = 2_000_000
 _PATTERNS = ("*-result.json", "*-container.json", "*-globals.json", "*-attachment*")
 _RUN_FILES = ("environment.properties", "executor.json", "categories.json")
 _TEXTUAL = ("text/", "application/json", "application/xml", "application/x-ndjson", "image/svg")
+#: Left as they are: what programs read, and what is masked where it is made, because an
+#: embedded picture may hold a secret's letters by chance.
+_EXEMPT = {"uuid", "historyId", "testCaseId", "source", "status", "stage", "type"}
+_EXEMPT |= {"descriptionHtml"}
+#: Allure previews known types only; lines of JSON are text to it.
+_PREVIEWED_AS = {"application/x-ndjson": "text/plain"}
 _EXTENSIONS = {"text/plain": ".txt", "application/x-ndjson": ".jsonl", "text/csv": ".csv"}
 
 
@@ -38,11 +45,11 @@ class ResultsDirectory:
 
     def write_result(self, result: model2.TestResult) -> None:
         """One test result."""
-        self._guard(self._logger.report_result, result)
+        self.guard(self._logger.report_result, _masked(result))
 
     def write_globals(self, item: model2.Globals) -> None:
         """Errors of the run as a whole."""
-        self._guard(self._logger.report_globals, item)
+        self.guard(self._logger.report_globals, _masked(item))
 
     def attach(self, attachment: Attachment) -> model2.Attachment:
         """Copies one piece of evidence, masked, and returns its reference."""
@@ -53,15 +60,15 @@ class ResultsDirectory:
             return self.attach_text(attachment.name, attachment.text or "", attachment.mime)
         target = self._new_file(attachment.mime, attachment.path.suffix)
         copy = _copy_text if attachment.mime.startswith(_TEXTUAL) else shutil.copyfile
-        self._guard(copy, attachment.path, target)
-        return model2.Attachment(attachment.name, target.name, attachment.mime)
+        self.guard(copy, attachment.path, target)
+        return _reference(attachment.name, target, attachment.mime)
 
     def attach_text(self, name: str, text: str, mime: str = "text/plain") -> model2.Attachment:
         """Writes a text, masked, and returns its reference."""
         target = self._new_file(mime)
         masked = _bounded(masking.mask(text)).encode("utf-8", "backslashreplace")
-        self._guard(target.write_bytes, masked)
-        return model2.Attachment(name, target.name, mime)
+        self.guard(target.write_bytes, masked)
+        return _reference(name, target, mime)
 
     def attach_table(self, name: str, rows: list[list[str]]) -> model2.Attachment:
         """Writes a table and returns its reference."""
@@ -73,7 +80,8 @@ class ResultsDirectory:
         suffix = suffix or _EXTENSIONS.get(mime) or mimetypes.guess_extension(mime) or ".bin"
         return self.path / f"{uuid.uuid4()}-attachment{suffix}"
 
-    def _guard(self, write: Any, *args: Any) -> None:
+    def guard(self, write: Any, *args: Any) -> None:
+        """Calls ``write``; what the disk refuses is warned of once."""
         try:
             write(*args)
         except OSError as error:
@@ -88,6 +96,24 @@ class ResultsDirectory:
                 old.unlink(missing_ok=True)
         for name in _RUN_FILES:
             (self.path / name).unlink(missing_ok=True)
+
+
+def _reference(name: str, target: Path, mime: str) -> model2.Attachment:
+    return model2.Attachment(name, target.name, _PREVIEWED_AS.get(mime, mime))
+
+
+def _masked(value: Any, name: str = "") -> Any:
+    """A result without secrets, wherever in it they are; what programs read stays as it is."""
+    if isinstance(value, str):
+        return value if name in _EXEMPT else masking.mask(value)
+    if isinstance(value, list):
+        return [_masked(item, name) for item in value]
+    if attr.has(type(value)):
+        changes = {
+            f.name: _masked(getattr(value, f.name), f.name) for f in attr.fields(type(value))
+        }
+        return attr.evolve(value, **changes)
+    return value
 
 
 def _copy_text(source: Path, target: Path) -> None:

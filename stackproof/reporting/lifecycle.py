@@ -69,14 +69,14 @@ class ScenarioFormatter(Formatter):
     def step_times(self, scenario: Any) -> list[tuple[float, float] | None]:
         """Start and stop of each of ``all_steps``; None for those that did not run."""
         begun = proof_of(scenario).step_starts
-        found: list[tuple[float, float] | None] = []
-        for index, step in enumerate(scenario.all_steps):
-            start = begun[index] if index < len(begun) else 0.0
-            if start:
-                found.append((start, start + step.duration))
-            else:
-                found.append(self._step_times.get(id(step)))
-        return found
+        if not begun:
+            return [self._step_times.get(id(step)) for step in scenario.all_steps]
+        return [
+            (begun[index], begun[index] + step.duration)
+            if index < len(begun) and begun[index]
+            else None
+            for index, step in enumerate(scenario.all_steps)
+        ]
 
     # -- behave's events -----------------------------------------------------
     def feature(self, feature: Any) -> None:
@@ -130,21 +130,13 @@ class ScenarioFormatter(Formatter):
         if id(feature) in self._swept or self.config.dry_run:
             return
         self._swept[id(feature)] = feature
-        explained = set()
         for scenario in feature.walk_scenarios():
             if id(scenario) in self._reported:
                 continue
-            outcome = Outcome("broken", "environment", _NEVER_BEGAN)
-            failed = [c for c in reversed(containers_of(scenario)) if container_error(c)]
-            if failed:
-                explained.add(id(failed[0]))
-                outcome = Outcome("broken", "suite", container_error(failed[0]))
-            elif self.config.stop and self._any_failed:
-                outcome = Outcome("skipped", "", _STOPPED)
-            self._report(scenario, outcome)
-        for container in [*feature.iter_rules(), feature]:
-            if (error := container_error(container)) and id(container) not in explained:
-                self.on_container_error(container, error)
+            stopped = self.config.stop and self._any_failed
+            self._report(scenario, never_began(scenario, stopped=stopped))
+        for container, error in late_errors(feature, self.config):
+            self.on_container_error(container, error)
 
     def _flush(self) -> None:
         scenario, self._pending = self._pending, None
@@ -192,7 +184,35 @@ def is_selected(scenario: Any, config: Any) -> bool:
         return False
     if not scenario.should_skip or scenario.skip_reason:
         return True
-    return any(container.should_skip for container in containers_of(scenario))
+    skipped_whole = any(container.should_skip for container in containers_of(scenario))
+    return skipped_whole or any(step.status.is_passed() for step in scenario.all_steps)
+
+
+def never_began(scenario: Any, *, stopped: bool = False) -> Outcome:
+    """What to say of a selected scenario that never began.
+
+    Args:
+        stopped: whether the run was to stop at a failure and there was one.
+    """
+    for container in reversed(containers_of(scenario)):
+        if error := container_error(container):
+            return Outcome("broken", "suite", error)
+    if stopped:
+        return Outcome("skipped", "", _STOPPED)
+    return Outcome("broken", "environment", _NEVER_BEGAN)
+
+
+def late_errors(feature: Any, config: Any) -> list[tuple[Any, str]]:
+    """Rules and the feature whose hooks or cleanups failed without keeping a scenario back."""
+    found = []
+    for container in [*feature.iter_rules(), feature]:
+        held_back = any(
+            not _has_result(scenario) and is_selected(scenario, config)
+            for scenario in container.walk_scenarios()
+        )
+        if (error := container_error(container)) and not held_back:
+            found.append((container, error))
+    return found
 
 
 def containers_of(scenario: Any) -> list[Any]:

@@ -18,8 +18,13 @@ from stackproof.errors import NotSupported, Refused, Trouble
 from stackproof.reporting.evidence import Category, Verdict, proof_of
 
 _BEHAVE_LINE = re.compile(r"^(?:HOOK|CLEANUP)-ERROR in .*$", re.MULTILINE)
-_HAMCREST = re.compile(r"(?:\A|\n)Expected: (?P<expected>.*?)\n +but: (?P<actual>.*)\Z", re.S)
+#: Only a value beside a value makes a difference worth showing.
+_HAMCREST = re.compile(
+    r"(?:\A|\n)Expected: (?P<expected>.{30,}?)\n +but: was (?P<actual>.*)\Z", re.S
+)
 _FOREIGN = re.compile(r"site-packages[/\\](?:behave|hamcrest)[/\\]")
+_HOOK_LINE = re.compile(r"^HOOK-ERROR in .*\n?", re.MULTILINE)
+_CARETS = re.compile(r"^ +[~^]+\n", re.MULTILINE)
 _ERROR_ECHO = re.compile(r"\A(?:ASSERT FAILED|ERROR): ")
 _TOO_LONG_LINES = 40
 _TOO_LONG_CHARACTERS = 4000
@@ -118,9 +123,9 @@ def captured_output(scenario: Any) -> str:
             errors = capture.stderr.removeprefix(statement.error_message or "\0")
             errors = "" if _ERROR_ECHO.match(errors) else errors
             parts += [capture.stdout, errors, capture.log]
-    # A failed scenario repeats what its steps captured.
-    distinct = dict.fromkeys(part.strip("\n") for part in parts if part.strip())
-    return "\n".join(distinct)
+    # A failed scenario repeats what its steps captured, and a hook's error is its message.
+    told = (_HOOK_LINE.sub("", part).strip("\n") for part in parts)
+    return "\n".join(dict.fromkeys(part for part in told if part.strip()))
 
 
 def shorten(text: str, lines: int = _TOO_LONG_LINES, characters: int = _TOO_LONG_CHARACTERS) -> str:
@@ -235,7 +240,7 @@ def _traceback(statement: Any) -> str:
         own = [frame for frame in link.stack if not _FOREIGN.search(frame.filename)]
         link.stack = traceback.StackSummary.from_list(own or link.stack)
         link = link.__cause__ or link.__context__
-    return "".join(told.format())
+    return _CARETS.sub("", "".join(told.format()))
 
 
 def _if_shortened(message: str) -> str:

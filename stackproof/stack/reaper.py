@@ -84,6 +84,18 @@ def processes_of(run: Run, *, spare: Iterable[int] = ()) -> list[psutil.Process]
     return list(found.values())
 
 
+def marked(variable: str, value: str) -> list[psutil.Process]:
+    """Living processes with ``variable`` set to ``value``, and all their descendants."""
+    found: dict[int, psutil.Process] = {}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(variable) == value:
+                found[process.pid] = process
+                for child in process.children(recursive=True):
+                    found.setdefault(child.pid, child)
+    return list(found.values())
+
+
 def kill_all(processes: Iterable[psutil.Process]) -> None:
     """SIGKILL each (after resuming it: a stopped process dies all the same, a tracer may not)."""
     for process in processes:

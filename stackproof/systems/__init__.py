@@ -1,0 +1,1 @@
+"""Systems under test: their contracts, their inputs, how they are launched and watched."""

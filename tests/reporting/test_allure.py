@@ -71,9 +71,9 @@ ROOT_FEATURE = """
 class Allure:
     """A formatter under test and the directory it writes to."""
 
-    def __init__(self, folder: Path, *arguments: str):
+    def __init__(self, folder: Path, *arguments: str, base_dir: str = "."):
         self.folder = folder / "results"
-        self.config = make_config(*arguments)
+        self.config = make_config(*arguments, base_dir=base_dir)
         self.formatter = AllureFormatter(StreamOpener(str(self.folder)), self.config)
 
     def results(self) -> dict[str, dict[str, Any]]:
@@ -83,16 +83,6 @@ class Allure:
 @pytest.fixture
 def allure(tmp_path: Path) -> Allure:
     return Allure(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def run(project: Path) -> Run:
-    features = {"messaging/dead_letters.feature": DEAD_LETTERS}
-    return run_behave(project, features, "-D", "requirement_url=https://tracker.example/{}")
-
-
-def ids(results: dict[str, dict[str, Any]]) -> dict[str, str]:
-    return {name: result["historyId"] for name, result in results.items()}
 
 
 def allure3_identity(result: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
@@ -178,23 +168,28 @@ def test_times_are_real(run_with_links: Run):
     assert result["stop"] >= second["stop"]
 
 
-def collect(allure: Allure, *features: Any, provider: str = "native") -> list[dict[str, Any]]:
+def collect(
+    allure: Allure, *features: Any, provider: str = "native", backwards: bool = False, **proof: Any
+) -> list[dict[str, Any]]:
+    """The results of the features' scenarios, all passed, one by one."""
+    scenarios = [scenario for feature in features for scenario in feature.walk_scenarios()]
     found = []
-    for feature in features:
-        for scenario in feature.walk_scenarios():
-            end_scenario(scenario)
-            scenario.proof = ScenarioProof(1.0, 2.0, provider=provider, verdict="passed")
-            replay(allure.formatter, scenario)
-            found += list(allure.results().values())
-            for path in allure.folder.glob("*-result.json"):
-                path.unlink()
+    for scenario in reversed(scenarios) if backwards else scenarios:
+        end_scenario(scenario)
+        scenario.proof = ScenarioProof(1.0, 2.0, provider=provider, verdict="passed", **proof)
+        replay(allure.formatter, scenario)
+        found += list(allure.results().values())
+        for path in allure.folder.glob("*-result.json"):
+            path.unlink()
     return found
 
 
 def test_identities_are_distinct(allure: Allure):
-    both = [parse(DEAD_LETTERS), parse(ROOT_FEATURE, "features/messaging/other.feature")]
-    native = collect(allure, *both)
-    docker = collect(allure, *both, provider="docker")
+    def both() -> list[Any]:
+        return [parse(DEAD_LETTERS), parse(ROOT_FEATURE, "features/messaging/other.feature")]
+
+    native = collect(allure, *both())
+    docker = collect(allure, *both(), provider="docker")
     assert len(native) == 7
     for key in (lambda r: r["historyId"], allure3_identity):
         assert len({key(result) for result in native + docker}) == 14
@@ -205,31 +200,21 @@ def test_identities_survive_other_lines_orders_workers_and_folders(tmp_path: Pat
     moved = parse(
         "# a comment\n\n" + DEAD_LETTERS, str(tmp_path / "features/messaging/demo.feature")
     )
-    first = Allure(tmp_path / "1")
-    second = Allure(tmp_path / "2")
-    second.formatter._catalogue = type(second.formatter._catalogue)(tmp_path)
-    before = {r["name"] + str(r["titlePath"]): r for r in collect(first, feature)}
     for scenario in moved.walk_scenarios():
         scenario.reset()  # forgets its row
-    after = {}
-    for scenario in reversed(moved.walk_scenarios()):
-        end_scenario(scenario)
-        figures = {"throughput": "12345/s"}
-        scenario.proof = ScenarioProof(
-            5.0, 6.0, "worker-2", "native", {"broker": "127.0.0.1:40001"}, figures, verdict="failed"
-        )
-        replay(second.formatter, scenario)
-    for path in second.folder.glob("*-result.json"):
-        pass
-    import json
-
-    for path in second.folder.glob("*-result.json"):
-        result = json.loads(path.read_text())
-        after[result["name"] + str(result["titlePath"])] = result
-    assert before.keys() == after.keys()
-    for name in before:
-        assert before[name]["historyId"] == after[name]["historyId"]
-        assert allure3_identity(before[name]) == allure3_identity(after[name])
+    second = Allure(tmp_path / "2", base_dir=str(tmp_path))
+    before = collect(Allure(tmp_path / "1"), feature)
+    after = collect(
+        second,
+        moved,
+        worker="worker-2",
+        parameters={"broker": "127.0.0.1:40001"},
+        figures={"throughput": "12345/s"},
+        backwards=True,
+    )
+    after.reverse()
+    assert [r["historyId"] for r in before] == [r["historyId"] for r in after]
+    assert list(map(allure3_identity, before)) == list(map(allure3_identity, after))
 
 
 def test_exact_repetitions_are_told_apart(allure: Allure):
@@ -281,7 +266,7 @@ def test_a_proof_is_shown(allure: Allure):
         (100_500, 100_750),
         (101_000, 101_250),
         (102_000, 102_250),
-        (None, None),
+        (102_250, 102_250),
     ]
     assert result["status"] == "failed"
     assert message(result) == "7 of 100 messages were lost\n  first: c-17"

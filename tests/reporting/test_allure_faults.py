@@ -178,8 +178,6 @@ def test_steps_after_a_failure_are_skipped(run: Run):
     steps = run.results["assertion"]["steps"]
     assert [s["status"] for s in steps] == ["passed", "failed", "skipped", "skipped"]
     assert "but: was <93>" in steps[1]["statusDetails"]["message"]
-    assert run.results["assertion"]["statusDetails"]["expected"] == "<100>"
-    assert run.results["assertion"]["statusDetails"]["actual"] == "was <93>"
     assert "assert_that(actual" in run.results["assertion"]["statusDetails"]["trace"]
 
 

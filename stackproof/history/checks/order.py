@@ -35,6 +35,7 @@ def ordered_pairs(records: FlowRecords) -> tuple[Array, Array]:
     first_of = np.full(len(books.ident), -1, dtype=np.int64)
     first_of[books.cell_of_reception[::-1]] = records.receptions[::-1]
     cells = np.flatnonzero(single & (first_of >= 0))
+    cells = cells[np.argsort(first_of[cells], kind="stable")]
     send, reception = send_of[cells], first_of[cells]
     if records.flow.order == "offset":
         known = sends.offset[send] != NOWHERE

@@ -1,0 +1,138 @@
+"""Topics and groups through the admin API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import KafkaError
+
+from stackproof.polling import poll
+
+
+@dataclass(frozen=True)
+class TopicSpec:
+    """A topic asked for; ``config`` holds topic settings by their Kafka names."""
+
+    name: str
+    partitions: int = 1
+    config: Mapping[str, str] = field(default_factory=dict)
+    replicas: int = -1
+
+
+class KafkaAdmin:
+    """The admin API of one cluster."""
+
+    def __init__(self, connection: Mapping[str, Any]):
+        self._connection = connection
+        self._client = KafkaAdminClient(**connection)
+
+    def describe_cluster(self) -> dict[str, Any]:
+        """Brokers, controller ID and cluster ID."""
+        return self._client.describe_cluster()
+
+    def list_topics(self) -> list[str]:
+        """Names of all topics."""
+        return list(self._client.list_topics())
+
+    def create(self, specs: Iterable[TopicSpec], *, within: float = 10.0) -> None:
+        """Create topics and wait until every partition has a leader.
+
+        Raises:
+            kafka.errors.KafkaError: the broker refused one, e.g. it exists already.
+        """
+        wanted = {
+            spec.name: {
+                "num_partitions": spec.partitions,
+                "replication_factor": spec.replicas,
+                "configs": dict(spec.config),
+            }
+            for spec in specs
+        }
+        self._client.create_topics(wanted, timeout_ms=int(within * 1000))
+        poll(
+            lambda: self._without_leader(wanted),
+            until=lambda missing: not missing,
+            within=within,
+            awaiting="a leader for every partition of the new topics",
+            retry_on=(KafkaError,),
+        )
+
+    def _without_leader(self, names: Iterable[str]) -> list[str]:
+        described = {t["name"]: t for t in self._client.describe_topics(list(names))}
+        missing = []
+        for name in names:
+            topic = described.get(name)
+            partitions = topic["partitions"] if topic and not topic["error_code"] else []
+            led = [p for p in partitions if not p["error_code"] and p["leader_id"] >= 0]
+            if not partitions or len(led) < len(partitions):
+                missing.append(name)
+        return missing
+
+    def partitions(self, topic: str) -> int:
+        """Number of partitions."""
+        (described,) = self._client.describe_topics([topic])
+        return len(described["partitions"])
+
+    def config(self, topic: str) -> dict[str, str]:
+        """All settings of a topic, defaults included."""
+        resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+        described = self._client.describe_configs([resource], config_filter="all")
+        return {
+            name: entry["value"] if isinstance(entry, dict) else entry
+            for name, entry in _only_topic(described, topic).items()
+        }
+
+    def delete(self, topics: Iterable[str]) -> None:
+        """Delete topics."""
+        self._client.delete_topics(list(topics))
+
+    def committed(self, group: str) -> dict[tuple[str, int], int]:
+        """A group's committed offsets by topic and partition; empty for an unknown group."""
+        offsets = self._client.list_group_offsets({group: None})
+        found = offsets.get(group, {})
+        return {
+            (tp.topic, tp.partition): position.offset
+            for tp, position in found.items()
+            if position.offset >= 0
+        }
+
+    def end_offsets(self, topic: str) -> dict[int, int]:
+        """The end of each partition: the offset that the next record will get."""
+        consumer = KafkaConsumer(**self._connection)
+        try:
+            partitions = [TopicPartition(topic, p) for p in range(self.partitions(topic))]
+            return {tp.partition: end for tp, end in consumer.end_offsets(partitions).items()}
+        finally:
+            consumer.close(autocommit=False)
+
+    def lag(self, group: str, topic: str) -> int:
+        """Records of ``topic`` that ``group`` has not committed yet."""
+        committed = self.committed(group)
+        return sum(
+            end - committed.get((topic, partition), 0)
+            for partition, end in self.end_offsets(topic).items()
+        )
+
+    def group_members(self, group: str) -> int:
+        """How many members the group has now."""
+        described = self._client.describe_groups([group])
+        return len(_only_group(described, group)["members"])
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+
+def _only_topic(described: Any, topic: str) -> dict[str, Any]:
+    for by_name in described.values() if isinstance(described, dict) else []:
+        if topic in by_name:
+            return by_name[topic]
+    raise AssertionError(f"the broker described {described!r} instead of topic {topic}")
+
+
+def _only_group(described: Any, group: str) -> dict[str, Any]:
+    return described[group] if isinstance(described, dict) else described[0]

@@ -1,0 +1,67 @@
+"""Messages as the suite sends and receives them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from stackproof.history import digest_of
+
+_PREVIEW = 100
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message to publish.
+
+    Attributes:
+        key: identifies it through the system; also chooses its partition.
+        value: the raw bytes; None is a tombstone.
+        label: its class, e.g. "valid".
+        carried: digest of what a transforming system must carry over; None: nothing.
+        headers: sent along.
+    """
+
+    key: bytes
+    value: bytes | None
+    label: str = ""
+    carried: int | None = None
+    headers: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def ident(self) -> str:
+        """By what the history recognises it."""
+        return identity(self.key, self.value)
+
+
+@dataclass(frozen=True)
+class Received:
+    """A record as a consumer was handed it; ``timestamp`` in milliseconds since the epoch."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    timestamp: int
+    headers: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def ident(self) -> str:
+        """By what the history recognises it."""
+        return identity(self.key, self.value)
+
+
+def identity(key: bytes | None, value: bytes | None) -> str:
+    """The key as text; without a key, the value's digest."""
+    if key is None:
+        return f"no key, content {digest_of(value):016x}"
+    return key.decode("utf-8", "backslashreplace")
+
+
+def preview(value: bytes | None) -> str:
+    """The beginning of a value for people."""
+    if value is None:
+        return "(null)"
+    text = value[:_PREVIEW].decode("utf-8", "backslashreplace")
+    return f"{text}... ({len(value)} bytes)" if len(value) > _PREVIEW else text

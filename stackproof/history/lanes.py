@@ -1,0 +1,143 @@
+"""A history as points in lanes: what a timeline draws, without the drawing.
+
+A lane is a partition of a topic; topics with many partitions share one lane when
+there would be too many.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stackproof.history.columns import FAIL, NOWHERE, OK, UNKNOWN, Array, Snapshot, combined
+from stackproof.history.flow import Flow
+
+SENT, OPEN, FAILED, RECEIVED, SET_ASIDE = range(5)
+"""The kinds of points: sends acknowledged, without a known outcome, failed; receptions,
+and those on a topic that sets messages aside, such as that of dead letters."""
+
+TOGETHER = -2
+"""Stands for the partition of a lane that all partitions of a topic share."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """The records as points, sends first.
+
+    Attributes:
+        x: time in seconds from the history's start.
+        lane: number of the lane, from the top.
+        kind: `SENT` to `SET_ASIDE`.
+        ident: code of the ident.
+        lanes: topic and partition of each lane.
+        hidden: how many lanes had no room; their records are left out.
+    """
+
+    x: Array
+    lane: Array
+    kind: Array
+    ident: Array
+    lanes: tuple[tuple[str, int], ...]
+    hidden: int = 0
+
+    def labels(self, names: dict[str, str]) -> list[str]:
+        """Return the lanes' labels, given what to call each topic."""
+        special = {NOWHERE: "unknown", TOGETHER: "all"}
+        return [f"{names[topic]} / {special.get(p, p)}" for topic, p in self.lanes]
+
+
+def points(snapshot: Snapshot, flows: Sequence[Flow], most_lanes: int) -> Points:
+    """Return a snapshot's records as points.
+
+    Args:
+        snapshot: the history.
+        flows: they give the topics their order, and tell which ones set messages aside:
+            those that the first flow to name them excludes.
+        most_lanes: how many lanes there is room for.
+    """
+    sends, receptions = snapshot.sends, snapshot.receptions
+    topic = np.concatenate([sends.topic, receptions.topic]).astype(np.int64)
+    partition = np.concatenate([sends.partition, receptions.partition]).astype(np.int64)
+    order, set_aside = _roles(flows)
+    of_status = np.zeros(3, dtype=np.int64)
+    of_status[[OK, UNKNOWN, FAIL]] = SENT, OPEN, FAILED
+    aside = np.isin(receptions.topic, snapshot.codes("topics", tuple(set_aside)))
+    x = np.concatenate([sends.at, receptions.at]) - snapshot.start
+    kind = np.concatenate([of_status[sends.status], np.where(aside, SET_ASIDE, RECEIVED)])
+    ident = np.concatenate([sends.ident, receptions.ident])
+    if not len(topic):
+        return Points(x, topic, kind, ident, ())
+
+    place = {name: i for i, name in reversed(list(enumerate([*order, *snapshot.topics])))}
+    rank = np.array([place[name] for name in snapshot.topics])[topic]
+    lanes, first, lane = _distinct(rank, partition)
+    if len(lanes) > most_lanes:
+        # The topics with the most partitions get one lane each until all fit.
+        excess = len(lanes) - most_lanes
+        for which, size in Counter(rank[first].tolist()).most_common():
+            if excess > 0 and size > 1:
+                partition[rank == which] = TOGETHER
+                excess -= size - 1
+        lanes, first, lane = _distinct(rank, partition)
+    shown = lane < most_lanes
+    return Points(
+        x=x[shown],
+        lane=lane[shown],
+        kind=kind[shown],
+        ident=ident[shown],
+        lanes=tuple(
+            (snapshot.topics[topic[row]], int(partition[row]))
+            for row in first[:most_lanes].tolist()
+        ),
+        hidden=max(0, len(lanes) - most_lanes),
+    )
+
+
+def _roles(flows: Sequence[Flow]) -> tuple[list[str], list[str]]:
+    """Return the flows' topics from top to bottom, and those that set messages aside.
+
+    The first flow that names a topic decides: that of the valid messages says where the
+    dead letters go, that of the invalid ones may name the same topics the other way round.
+    """
+    sent = list(dict.fromkeys(flow.sent_topic for flow in flows))
+    role: dict[str, bool] = {}
+    for flow in flows:
+        role.setdefault(flow.received_topic, False)
+        for topic in flow.exclusive_topics:
+            role.setdefault(topic, True)
+    set_aside = [topic for topic, aside in role.items() if aside]
+    return [*sent, *(topic for topic in role if not role[topic]), *set_aside], set_aside
+
+
+def _distinct(rank: Array, partition: Array) -> tuple[Array, Array, Array]:
+    # Records whose partition is unknown stand below the partitions of their topic.
+    below = np.where(partition == NOWHERE, 1 << 32, partition)
+    return np.unique(combined(rank, below), return_index=True, return_inverse=True)
+
+
+def short_names(topics: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Return what to call each topic, and the parts left out of all names.
+
+    What all names have in common at their beginning or end, up to a separator, tells
+    nobody anything: it is the run's or the scenario's ID.
+    """
+    names = {topic: topic for topic in topics}
+    left_out = []
+    end = _shared_start([topic[::-1] for topic in topics])[::-1]
+    for part, cut in ((end, str.removesuffix), (_shared_start(topics), str.removeprefix)):
+        shorter = {topic: cut(name, part) for topic, name in names.items()}
+        if len(part) > 3 and min(map(len, shorter.values())) > 2:
+            names = shorter
+            left_out.append(part)
+    return names, left_out
+
+
+def _shared_start(texts: Sequence[str]) -> str:
+    """Return what several texts begin with, up to and with a separator."""
+    if len(texts) < 2:
+        return ""
+    first, last = min(texts), max(texts)
+    pairs = enumerate(zip(first, last, strict=False))
+    size = next((i for i, (a, b) in pairs if a != b), min(len(first), len(last)))
+    return first[: max(first.rfind(mark, 0, size) for mark in "-._") + 1]

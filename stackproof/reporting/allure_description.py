@@ -1,0 +1,72 @@
+"""The description of a result, with the evidence a reader wants to see at once.
+
+Allure shows attachments collapsed at the very end of the page, but the description as it
+is, above the steps: the timeline and the witness of a failure are put there as well.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Sequence
+from typing import Any
+
+from stackproof.reporting import masking
+from stackproof.reporting.evidence import Attachment
+from stackproof.reporting.naming import Identity
+
+_LARGEST_PICTURE = 500_000
+_LONGEST_WITNESS = 40
+_PICTURE_STYLE = "max-width:100%"
+_TEXT_STYLE = "font-size:12px; line-height:1.4; overflow-x:auto"
+
+
+class Description:
+    """What the scenario is about, and where it is written."""
+
+    def __init__(self, scenario: Any, identity: Identity):
+        self._lines = [str(line) for line in scenario.description or scenario.feature.description]
+        self._place = f"features/{identity.path}:{scenario.line}"
+
+    @property
+    def markdown(self) -> str:
+        """The author's words and the place."""
+        return "\n".join([*self._lines, *([""] if self._lines else []), f"`{self._place}`"])
+
+    def html(self, attachments: Sequence[Attachment]) -> str | None:
+        """The same with the first timeline and witness; None when there is neither."""
+        ranked = sorted(attachments, key=lambda item: item.rank)
+        shown = [*filter(None, map(_picture, ranked))][:1] + [*filter(None, map(_witness, ranked))][
+            :1
+        ]
+        if not shown:
+            return None
+        words = html.escape(masking.mask(" ".join(self._lines)))
+        paragraphs = [f"<p>{words}</p>"] if words else []
+        return "\n".join([*paragraphs, *shown, f"<p><code>{html.escape(self._place)}</code></p>"])
+
+
+def _picture(item: Attachment) -> str | None:
+    if not item.mime.startswith("image/") or item.path is None or not item.path.is_file():
+        return None
+    if item.path.stat().st_size > _LARGEST_PICTURE:
+        return None
+    content = base64.b64encode(item.path.read_bytes()).decode()
+    name = html.escape(masking.mask(item.name), quote=True)
+    source = f"data:{item.mime};base64,{content}"
+    return f'<img alt="{name}" title="{name}" style="{_PICTURE_STYLE}" src="{source}">'
+
+
+def _witness(item: Attachment) -> str | None:
+    if "witness" not in item.name.lower() or not item.mime.startswith("text/"):
+        return None
+    text = item.text
+    if text is None and item.path is not None and item.path.is_file():
+        text = item.path.read_text(encoding="utf-8", errors="replace")
+    if not text:
+        return None
+    lines = masking.mask(text).splitlines()
+    more = f"\n... {len(lines) - _LONGEST_WITNESS} more lines in the attachment"
+    body = "\n".join(lines[:_LONGEST_WITNESS]) + (more if len(lines) > _LONGEST_WITNESS else "")
+    title = html.escape(masking.mask(item.name))
+    return f'<p><b>{title}</b></p>\n<pre style="{_TEXT_STYLE}">{html.escape(body)}</pre>'

@@ -1,0 +1,156 @@
+"""One scenario's work with its Kafka cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from kafka.errors import KafkaError
+
+from stackproof.clients.kafka import GroupConsumer, KafkaAdmin, Message, Publisher, TopicReader
+from stackproof.clients.kafka.admin import TopicSpec
+from stackproof.clients.kafka.consuming import Reading, as_delivered
+from stackproof.clients.kafka.producing import Sent
+from stackproof.history import Flow
+from stackproof.polling import poll
+
+if TYPE_CHECKING:
+    from stackproof.session.scenario import ScenarioSession
+
+
+class KafkaSession:
+    """Topics, publishing, reading and groups of one scenario; `context.session.kafka`."""
+
+    def __init__(self, session: ScenarioSession):
+        self._session = session
+        self._readers: dict[str, TopicReader] = {}
+        self.consumers: list[GroupConsumer] = []
+        self.topics: dict[str, TopicSpec] = {}
+        self.sent = Sent()
+        self.refusal: KafkaError | None = None
+
+    @property
+    def connection(self) -> dict[str, Any]:
+        """What every client needs to connect."""
+        bootstrap = self._session.endpoint("kafka").addresses["bootstrap"]
+        return {"bootstrap_servers": bootstrap.split(",")}
+
+    @cached_property
+    def admin(self) -> KafkaAdmin:
+        """The admin API."""
+        admin = KafkaAdmin(self.connection)
+        self._session.add_cleanup(admin.close)
+        return admin
+
+    @cached_property
+    def publisher(self) -> Publisher:
+        """The scenario's producer."""
+        publisher = Publisher(self.connection, self._session.history, name="producer")
+        self._session.add_cleanup(publisher.close)
+        return publisher
+
+    # -- topics --------------------------------------------------------------
+    def own(self, topic: str) -> str:
+        """The scenario's own topic for a name in its text."""
+        return self._session.own(topic)
+
+    def create_topics(self, specs: Iterable[TopicSpec]) -> None:
+        """Create topics under the scenario's own names."""
+        specs = list(specs)
+        self.admin.create(
+            [replace(spec, name=self.own(spec.name)) for spec in specs],
+            within=self._session.scaled(10),
+        )
+        self.topics |= {spec.name: spec for spec in specs}
+
+    def try_to_create(self, spec: TopicSpec) -> None:
+        """Ask for a topic that may be refused; the refusal is kept in `refusal`."""
+        # A name that is itself the violation must reach the broker as it stands.
+        name = self.own(spec.name) if spec.name in self.topics else spec.name
+        self.refusal = None
+        try:
+            self.admin.create([replace(spec, name=name)], within=self._session.scaled(10))
+        except KafkaError as error:
+            self.refusal = error
+
+    def differences(self, topic: str) -> list[str]:
+        """How a topic differs from what was asked for."""
+        spec = self.topics[topic]
+        partitions = self.admin.partitions(self.own(topic))
+        found = [f"{partitions} partitions instead of {spec.partitions}"]
+        found = found if partitions != spec.partitions else []
+        config = self.admin.config(self.own(topic))
+        for name, value in spec.config.items():
+            if config.get(name) != value:
+                found.append(f"{name} is {config.get(name)!r} instead of {value!r}")
+        return [f"{topic}: {difference}" for difference in found]
+
+    # -- publishing and reading ----------------------------------------------
+    def publish(self, topic: str, messages: Iterable[Message]) -> Sent:
+        """Publish to one of the scenario's topics and wait for the outcomes."""
+        self.sent = self.publisher.publish(
+            self.own(topic), messages, within=self._session.scaled(30)
+        )
+        return self.sent
+
+    def plain_messages(self, count: int, *, size: int = 64) -> list[Message]:
+        """Messages with distinct keys and contents, ``size`` bytes each."""
+        return [
+            Message(
+                key=f"message-{number:05d}".encode(),
+                value=f"content of message {number:05d} ".encode().ljust(size, b"."),
+            )
+            for number in range(1, count + 1)
+        ]
+
+    def reader(self, topic: str, reading: Reading = as_delivered) -> TopicReader:
+        """The observer of a topic, given by its real name; made at the first call."""
+        if topic not in self._readers:
+            reader = TopicReader(
+                self.connection, self._session.history, topic, name="observer", reading=reading
+            )
+            self._session.add_cleanup(reader.close)
+            self._readers[topic] = reader
+        return self._readers[topic]
+
+    def delivery(self, topic: str, **rules: Any) -> Flow:
+        """The expectation that a topic holds what was published to it."""
+        real = self.own(topic)
+        rules = {"content": "bytes", "order": "sequence", **rules}
+        return Flow(f'delivery on "{topic}"', real, real, **rules)
+
+    def drain_all(self) -> None:
+        """Read every observed topic up to its present end."""
+        for reader in self._readers.values():
+            reader.drain(within=self._session.scaled(15))
+
+    # -- groups --------------------------------------------------------------
+    def join(self, topic: str, group: str) -> GroupConsumer:
+        """A new consumer of a group."""
+        consumer = GroupConsumer(
+            self.connection,
+            self._session.history,
+            self.own(topic),
+            group=self._session.own(group),
+            name=f"consumer {len(self.consumers) + 1}",
+        )
+        self._session.add_cleanup(consumer.close)
+        self.consumers.append(consumer)
+        return consumer
+
+    def wait_worked_off(self, group: str, topic: str, *, within: float, alive: Any = None) -> None:
+        """Wait until a group (real name) has committed everything in a topic (real name).
+
+        Raises:
+            DeadlineExceeded: messages are left uncommitted.
+        """
+        poll(
+            lambda: self.admin.lag(group, topic),
+            until=lambda lag: lag == 0,
+            within=within,
+            awaiting=f'group "{group}" to commit everything it was sent',
+            describe=lambda lag: f"{lag} messages not committed: a restart would repeat them",
+            alive=alive,
+        )

@@ -1,0 +1,46 @@
+"""Declaring next to a step what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+Step = TypeVar("Step", bound=Callable[..., Any])
+_ATTRIBUTE = "stackproof_needs"
+
+
+@dataclass(frozen=True)
+class Need:
+    """A service that a step needs; see `needs`."""
+
+    service: str
+    dedicated: bool
+    options: tuple[tuple[str, Any], ...]
+
+
+def needs(service: str, *, dedicated: bool = False, **options: Any) -> Callable[[Step], Step]:
+    """Declare that a step needs a service.
+
+    The planner reads it before anything runs. Several steps of one scenario share
+    one cluster; where their options differ, the larger value counts.
+
+    Args:
+        service: the service's name.
+        dedicated: the step breaks the cluster, so no other scenario may use it.
+        options: the service's options, e.g. ``brokers=3``; a string in braces takes
+            the value of the step's parameter of that name: ``brokers="{count}"``.
+    """
+
+    def declare(step: Step) -> Step:
+        declared = getattr(step, _ATTRIBUTE, ())
+        need = Need(service, dedicated, tuple(sorted(options.items())))
+        setattr(step, _ATTRIBUTE, (*declared, need))
+        return step
+
+    return declare
+
+
+def needs_of(step: Callable[..., Any]) -> tuple[Need, ...]:
+    """What ``step`` declared."""
+    return getattr(step, _ATTRIBUTE, ())

@@ -1,0 +1,208 @@
+"""What the steps of one scenario work with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from stackproof.errors import Trouble
+from stackproof.history import Flow, History, Verdict, check_flow, save
+from stackproof.polling import DeadlineExceeded
+from stackproof.reporting.evidence import Attachment
+from stackproof.services.base import Endpoint
+from stackproof.session import wire
+from stackproof.settings import Settings
+from stackproof.stack.run import Run
+
+_HISTORY_MIME = "application/x-ndjson"
+
+
+class ScenarioSession:
+    """One scenario: its names, endpoints, history and evidence; `context.session` in steps.
+
+    Attributes:
+        id: unique within the run.
+        settings: the run's settings.
+        directory: for files of this scenario alone; gone after the run.
+        history: what its clients did.
+        parameters: shown in the report.
+        figures: measured values, shown in the report.
+    """
+
+    def __init__(
+        self,
+        *,
+        scenario_id: str,
+        name: str,
+        begin: wire.Begin,
+        endpoints: Mapping[str, Endpoint],
+        call: Callable[..., Any],
+        trouble: Exception | None = None,
+    ):
+        self.id = scenario_id
+        self.settings: Settings = begin.settings
+        self.seed = begin.seed
+        self.run = Run(begin.run_id, Path(begin.run_directory))
+        self.directory = self.run.directory / "scenarios" / scenario_id
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._evidence_directory = Path(begin.reports) / "evidence" / scenario_id
+        self._endpoints = endpoints
+        self._call = call
+        self._trouble = trouble
+        self._cleanups: list[Callable[[], None]] = []
+        self._attachments: list[Attachment] = []
+        self._verdicts: list[Verdict] = []
+        self.parameters: dict[str, str] = {}
+        self.figures: dict[str, str] = {}
+        providers = sorted({e.provider for e in endpoints.values()})
+        self.history = History(name, scenario=scenario_id, provider=", ".join(providers))
+
+    # -- life cycle ----------------------------------------------------------
+    def begin(self) -> None:
+        """Called before the first step.
+
+        Raises:
+            Trouble: what the scenario needs could not be had.
+        """
+        if self._trouble is not None:
+            raise self._trouble
+
+    def add_cleanup(self, cleanup: Callable[[], None]) -> None:
+        """Register what must be done at the end, before the thing to clean can exist."""
+        self._cleanups.append(cleanup)
+
+    def end(self) -> None:
+        """Called after the last step: every cleanup is done; the first error is raised."""
+        first: Exception | None = None
+        while self._cleanups:
+            try:
+                self._cleanups.pop()()
+            except Exception as error:
+                first = first or error
+        if first is not None:
+            raise first
+
+    # -- names and endpoints -------------------------------------------------
+    def own(self, name: str) -> str:
+        """The scenario's own name for what its text calls ``name``.
+
+        Scenarios running side by side, or after each other on a kept stack, never meet.
+        """
+        return f"{name}-{self.run.id}-{self.id}"
+
+    def endpoint(self, service: str) -> Endpoint:
+        """How to reach the scenario's cluster of a service.
+
+        Raises:
+            Trouble: no step of the scenario declared that it needs the service.
+        """
+        if service not in self._endpoints:
+            raise Trouble(
+                f"no {service} was started for this scenario",
+                "none of its steps declares that it needs one",
+                f'put @needs("{service}") on the step that uses it',
+            )
+        return self._endpoints[service]
+
+    def scaled(self, seconds: float) -> float:
+        """A time limit on this machine: multiplied by the one factor for slow machines."""
+        return seconds * self.settings["run.time_factor"]
+
+    def act(self, service: str, instance: str, action: str) -> None:
+        """Have the run break or heal one instance of the scenario's own cluster."""
+        cluster = self.endpoint(service).cluster
+        self._call("act", cluster=cluster, instance=instance, action=action)
+
+    @cached_property
+    def kafka(self) -> Any:
+        """The scenario's Kafka workbench."""
+        from stackproof.session.kafka import KafkaSession
+
+        return KafkaSession(self)
+
+    @cached_property
+    def systems(self) -> Any:
+        """The systems under test."""
+        from stackproof.systems.launching import Systems
+
+        return Systems(self)
+
+    # -- checking ------------------------------------------------------------
+    def assert_flow(self, flow: Flow) -> Verdict:
+        """Check the history against ``flow``.
+
+        Raises:
+            AssertionError: anomalies were found; the message names them with a witness.
+        """
+        self.history.expect(flow)
+        verdict = check_flow(self.history, flow)
+        self._verdicts.append(verdict)
+        if not verdict.ok:
+            raise AssertionError(verdict.explain())
+        if not verdict.conclusive:
+            raise AssertionError(
+                f"{flow.name}: nothing was delivered, so nothing was proved\n{verdict.explain()}"
+            )
+        return verdict
+
+    def check_after(self, error: DeadlineExceeded, flow: Flow) -> None:
+        """Explain a missed deadline by the history: raises the verdict if it finds anomalies."""
+        self.history.expect(flow)
+        verdict = check_flow(self.history, flow)
+        self._verdicts.append(verdict)
+        if verdict.ok:
+            raise error
+        raise AssertionError(f"{error}\n\n{verdict.explain()}") from error
+
+    # -- evidence ------------------------------------------------------------
+    def attach(self, name: str, text: str, mime: str = "text/plain") -> None:
+        """Add a text to the report."""
+        self._attachments.append(Attachment(name, mime, text=text))
+
+    def figure(self, name: str, value: str) -> None:
+        """Report a measured value, unit included."""
+        self.figures[name] = value
+
+    def evidence(self, *, failed: bool) -> list[Attachment]:
+        """Everything the report shall show; pictures and logs only of failures."""
+        found = list(self._attachments)
+        snapshot = self.history.snapshot()
+        if len(snapshot.sends) + len(snapshot.receptions) + len(snapshot.events) == 0:
+            return found
+        self._evidence_directory.mkdir(parents=True, exist_ok=True)
+        file = self._evidence_directory / "history.jsonl.gz"
+        save(self.history, file)
+        found.append(Attachment("history (stackproof check)", "application/gzip", path=file))
+        if failed:
+            found += self._pictures()
+        return found
+
+    def _pictures(self) -> list[Attachment]:
+        marked: dict[str, str] = {}
+        for verdict in self._verdicts:
+            marked |= verdict.idents
+        found = [
+            Attachment(f"witness: {_plain(v.headline())}", "text/plain", text=v.explain())
+            for v in self._verdicts
+            if not v.ok
+        ]
+        try:
+            from stackproof.reporting.timeline import render_timeline
+
+            picture = render_timeline(
+                self.history,
+                self._evidence_directory / "timeline.png",
+                title=self.history.name,
+                flows=[v.flow for v in self._verdicts],
+                highlight=marked,
+            )
+        except Exception as error:  # the picture must never decide over the verdict
+            return [*found, Attachment("timeline missing", "text/plain", text=repr(error))]
+        return [Attachment("timeline", "image/png", path=picture), *found]
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\s+", " ", text)[:100]

@@ -1,0 +1,165 @@
+"""Launching and watching systems under test."""
+
+from __future__ import annotations
+
+import string
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stackproof.errors import Trouble
+from stackproof.polling import DeadlineExceeded, Died, poll
+from stackproof.settings import SystemSettings
+from stackproof.stack.process import ManagedProcess
+
+if TYPE_CHECKING:
+    from stackproof.session.scenario import ScenarioSession
+
+
+class RunningSystem:
+    """The instances of one system within one scenario.
+
+    Args:
+        session: the scenario.
+        settings: how the system is launched.
+        fields: values for the ``{}`` fields of its command and environment.
+    """
+
+    def __init__(
+        self, session: ScenarioSession, settings: SystemSettings, fields: Mapping[str, str]
+    ):
+        self._session = session
+        self.settings = settings
+        self._fields = fields
+        self.instances: list[ManagedProcess] = []
+        self._launched = 0
+
+    def start(self) -> ManagedProcess:
+        """Launch one more instance and wait until it is ready.
+
+        Raises:
+            Trouble: it ended before it was ready, or was not ready in time.
+        """
+        settings = self.settings
+        self._launched += 1
+        name = f"{settings.name}-{self._launched}"
+        argv = [self._filled(word) for word in settings.command]
+        environment = {k: self._filled(v) for k, v in settings.environment.items()}
+        log = self._session.directory / f"{name}.log"
+        try:
+            instance = ManagedProcess(
+                name,
+                argv,
+                log=log,
+                cwd=settings.directory,
+                env=environment,
+                run=self._session.run,
+            )
+        except OSError as error:
+            raise Trouble(
+                f"the system {settings.name} cannot be launched",
+                f"{argv[0]}: {error.strerror}",
+                f"correct `command` in [systems.{settings.name}] of stackproof.toml",
+            ) from error
+        self._session.add_cleanup(instance.kill)
+        self.instances.append(instance)
+        self._session.history.event("start", f"{name} starts")
+        self._wait_ready(instance, log)
+        self._session.history.event("start", f"{name} ready")
+        return instance
+
+    def _wait_ready(self, instance: ManagedProcess, log: Path) -> None:
+        line = self.settings.ready_line
+        within = self._session.scaled(self.settings.ready_within)
+        try:
+            poll(
+                lambda: not line or line in log.read_text(errors="replace"),
+                within=within,
+                awaiting=f"{instance.name} to say {line!r}",
+                alive=instance.death,
+                longest_pause=0.03,
+            )
+        except Died as death:
+            raise Trouble(
+                f"the system {self.settings.name} failed to start",
+                str(death),
+                "its log's end above usually names the cause; its command line was: "
+                + " ".join(instance.argv),
+            ) from death
+        except DeadlineExceeded as late:
+            raise Trouble(
+                f"the system {self.settings.name} was not ready within {within:g} s",
+                f"{late}\nits log ends:\n{instance.log_end()}",
+                "correct `ready_line` or `ready_within` in stackproof.toml, or mend the system",
+            ) from late
+
+    def death(self) -> str | None:
+        """None while all instances that should run do, else which died and how."""
+        return next((d for i in self.instances if (d := i.death())), None)
+
+    def stop(self, instance: ManagedProcess | None = None) -> None:
+        """End one instance (the oldest) as an operator would: SIGTERM, and a while to finish.
+
+        Raises:
+            AssertionError: it did not end in time, or not with exit code 0.
+        """
+        instance = self._take(instance)
+        within = self._session.scaled(self.settings.stop_within)
+        self._session.history.event("stop", f"{instance.name} told to stop")
+        code = instance.terminate(within)
+        self._session.history.event("stop", f"{instance.name} ended")
+        if code != 0:
+            how = f"did not stop within {within:g} s" if code < 0 else f"ended with exit code {code}"
+            raise AssertionError(f"{instance.name} {how}; its log ends:\n{instance.log_end()}")
+
+    def crash(self, instance: ManagedProcess | None = None) -> None:
+        """Kill one instance (the oldest) without warning."""
+        instance = self._take(instance)
+        instance.kill()
+        self._session.history.event("fault", f"{instance.name} killed")
+
+    def _take(self, instance: ManagedProcess | None) -> ManagedProcess:
+        if not self.instances:
+            raise Trouble(f"no instance of {self.settings.name} runs", "", "start one first")
+        instance = instance or self.instances[0]
+        self.instances.remove(instance)
+        return instance
+
+    def _filled(self, text: str) -> str:
+        names = [name for _, name, _, _ in string.Formatter().parse(text) if name is not None]
+        for name in names:
+            if name not in self._fields:
+                raise Trouble(
+                    f"{{{name}}} is no field for the system {self.settings.name}",
+                    f"the fields are: {', '.join(sorted(self._fields))}",
+                    f"correct {text!r} in stackproof.toml; double braces stand for themselves",
+                )
+        return text.format_map(self._fields)
+
+
+def common_fields(session: ScenarioSession) -> dict[str, str]:
+    """Fields that every system may use."""
+    return {"python": sys.executable, "work_dir": str(session.directory), "scenario": session.id}
+
+
+class Systems:
+    """The systems of one scenario by name; `context.session.systems`."""
+
+    def __init__(self, session: ScenarioSession):
+        self._session = session
+        self._pipelines: dict[str, object] = {}
+
+    def pipeline(self, name: str) -> Pipeline:
+        """The pipeline called ``name``, prepared at the first call."""
+        from stackproof.systems.pipeline import Pipeline
+
+        if name not in self._pipelines:
+            self._pipelines[name] = Pipeline(self._session, name)
+        pipeline = self._pipelines[name]
+        assert isinstance(pipeline, Pipeline)
+        return pipeline
+
+
+if TYPE_CHECKING:
+    from stackproof.systems.pipeline import Pipeline

@@ -1,0 +1,285 @@
+"""A pipeline on Kafka: one input topic, one output topic, one dead-letter topic."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stackproof.clients.kafka.admin import TopicSpec
+from stackproof.clients.kafka.messages import Message, Received
+from stackproof.errors import Trouble
+from stackproof.history import Flow, Verdict, carried_digest, digest_of
+from stackproof.polling import DeadlineExceeded, Died, poll
+from stackproof.systems.contracts import Contract, ContractViolation
+from stackproof.systems.inputs import INVALID, VALID, Inputs
+from stackproof.systems.launching import RunningSystem, common_fields
+
+if TYPE_CHECKING:
+    from stackproof.session.scenario import ScenarioSession
+
+ROLES = ("input", "output", "dead_letter")
+_COMMIT_WITHIN = 10.0
+_HASTE = {"first_pause": 0.0, "longest_pause": 0.0}  # reading waits by itself
+
+
+class Pipeline:
+    """A pipeline under test with its topics, contracts and expectations.
+
+    Creating it creates its topics; instances are started by `start`.
+    """
+
+    def __init__(self, session: ScenarioSession, name: str):
+        self._session = session
+        self._kafka = session.kafka
+        settings = session.settings.system(name)
+        self.settings = settings
+        self.topics = {role: session.own(f"{name}.{role.replace('_', '-')}") for role in ROLES}
+        self.group = session.own(name)
+        try:
+            self.customer = Contract(settings.contracts["customer"])
+            self.prediction = Contract(settings.contracts["prediction"])
+            self.dead_letter = Contract(settings.contracts["dead_letter"])
+        except KeyError as missing:
+            raise Trouble(
+                f"the system {name} has no contract {missing}",
+                "the features check every message against its contract",
+                f"add it to [systems.{name}.contracts] in stackproof.toml",
+            ) from missing
+        self._inputs = Inputs(self.customer, self.prediction.carried, session.seed)
+        session.parameters["input seed"] = str(session.seed)
+        self.instances = RunningSystem(
+            session,
+            settings,
+            {
+                **common_fields(session),
+                "kafka": session.endpoint("kafka").addresses["bootstrap"],
+                "group": self.group,
+                **self.topics,
+            },
+        )
+        self.predicted_before_restart: set[str] = set()
+        self.tolerated_duplicates = 0
+        self.published_invalid: list[Message] = []
+        self._create_topics()
+
+    def _create_topics(self) -> None:
+        from stackproof.settings import TopicSettings
+
+        wanted = {role: self.settings.topics.get(role, TopicSettings()) for role in ROLES}
+        self._kafka.admin.create(
+            [TopicSpec(self.topics[r], t.partitions, t.config) for r, t in wanted.items()],
+            within=self._session.scaled(10),
+        )
+
+    # -- inputs --------------------------------------------------------------
+    def publish_valid(self, count: int) -> None:
+        """Publish ``count`` valid inputs.
+
+        Raises:
+            AssertionError: not all were acknowledged.
+        """
+        self._publish(self._inputs.valid(count))
+
+    def publish_mixed(self, kinds: list[str], valid: int) -> None:
+        """Publish one invalid input of each kind, spread evenly among valid ones."""
+        messages = self._inputs.valid(valid)
+        invalid = [self._inputs.invalid(kind) for kind in kinds]
+        self.published_invalid += invalid
+        for number, message in enumerate(invalid, start=1):
+            messages.insert(number * len(messages) // (len(invalid) + 1), message)
+        self._publish(messages)
+
+    def _publish(self, messages: list[Message]) -> None:
+        sent = self._kafka.publisher.publish(
+            self.topics["input"], messages, within=self._session.scaled(30)
+        )
+        if sent.ok != len(messages):
+            raise AssertionError(f"{len(messages)} messages were published: {sent}")
+
+    # -- outputs -------------------------------------------------------------
+    @cached_property
+    def predictions(self) -> Any:
+        """The observer of the output topic."""
+        return self._kafka.reader(self.topics["output"], self._read_prediction)
+
+    @cached_property
+    def dead_letters(self) -> Any:
+        """The observer of the dead-letter topic."""
+        return self._kafka.reader(self.topics["dead_letter"], self._read_dead_letter)
+
+    def _read_prediction(self, record: Received) -> tuple[str, int, int | None]:
+        digest = digest_of(record.value)
+        try:
+            document = self.prediction.parse(record.value)
+        except ContractViolation:
+            return record.ident, digest, None
+        carried = {name: document.get(name) for name in self.prediction.carried}
+        return str(document[self.prediction.keyword("x-identity")]), digest, carried_digest(carried)
+
+    def _read_dead_letter(self, record: Received) -> tuple[str, int, int | None]:
+        try:
+            original = self.dead_letter.original(self.dead_letter.parse(record.value))
+        except ContractViolation:
+            return record.ident, digest_of(record.value), None
+        return record.ident, digest_of(original), None
+
+    def prediction_flow(self, **rules: Any) -> Flow:
+        """What is expected of valid inputs."""
+        rules = {
+            "completeness": self.settings.completeness,
+            "content": "carried",
+            "order": "offset",
+            "exclusive_topics": (self.topics["dead_letter"],),
+            "max_duplicates": self.tolerated_duplicates,
+            **rules,
+        }
+        return Flow("predictions", self.topics["input"], self.topics["output"], VALID, **rules)
+
+    def dead_letter_flow(self) -> Flow:
+        """What is expected of invalid inputs."""
+        return Flow(
+            "dead letters", self.topics["input"], self.topics["dead_letter"], INVALID,
+            content="bytes", exclusive_topics=(self.topics["output"],),
+        )  # fmt: skip
+
+    def await_predictions(self, *, within: float) -> Verdict:
+        """Wait for the valid inputs' predictions, then check every delivery.
+
+        Raises:
+            AssertionError: too few in time, or anomalies; explained by the history.
+        """
+        sent = self._idents(VALID)
+        wanted = -int(-len(sent) * self.settings.completeness // 1)
+        self._await(
+            lambda: len(sent & {self._read_prediction(r)[0] for r in self.predictions.read()})
+            if len(self.predictions.read()) >= wanted
+            else len(self.predictions.records),
+            wanted,
+            "predictions",
+            within,
+            self.prediction_flow(),
+        )
+        verdict = self._session.assert_flow(self.prediction_flow())
+        self._summarise(verdict)
+        return verdict
+
+    def await_dead_letters(self, *, within: float) -> Verdict:
+        """Wait for the invalid inputs' dead letters, then check every delivery.
+
+        Raises:
+            AssertionError: too few in time, or anomalies; explained by the history.
+        """
+        wanted = len(self._idents(INVALID))
+        self._await(lambda: len(self.dead_letters.read()), wanted, "dead letters", within,
+                    self.dead_letter_flow())  # fmt: skip
+        return self._session.assert_flow(self.dead_letter_flow())
+
+    def _await(self, count: Any, wanted: int, what: str, within: float, flow: Flow) -> None:
+        # Both topics are observed, so that a message in the wrong one is seen.
+        _ = self.predictions, self.dead_letters
+        try:
+            poll(
+                count,
+                until=lambda n: n >= wanted,
+                within=self._session.scaled(within),
+                awaiting=f"{wanted} {what}",
+                describe=lambda n: f"{n} {what}",
+                alive=self.instances.death,
+                **_HASTE,
+            )
+            # What comes after the last expected one is found too: a pipeline that has
+            # committed everything has delivered everything.
+            self._kafka.wait_worked_off(
+                self.group,
+                self.topics["input"],
+                within=self._session.scaled(_COMMIT_WITHIN),
+                alive=self.instances.death,
+            )
+        except (DeadlineExceeded, Died) as error:
+            self._kafka.drain_all()
+            self._session.check_after(error, flow)
+        self._kafka.drain_all()
+
+    def _summarise(self, verdict: Verdict) -> None:
+        figures = verdict.figures
+        overlap = figures.distinct / figures.attempted if figures.attempted else 0.0
+        self._session.figure("sent", str(figures.attempted))
+        self._session.figure("received", str(figures.received))
+        self._session.figure("success rate", f"{figures.success_rate:.1%}")
+        self._session.figure("ID overlap", f"{overlap:.1%}")
+
+    # -- contracts -----------------------------------------------------------
+    def check_predictions(self) -> None:
+        """Check every prediction received so far against its contract.
+
+        Raises:
+            ContractViolation: one does not conform.
+        """
+        for record in self.predictions.records:
+            self.prediction.parse(record.value)
+
+    def wrongly_keyed(self) -> list[str]:
+        """Predictions whose key is not their subject's."""
+        identity = self.prediction.keyword("x-identity")
+        return [
+            f"partition {r.partition} offset {r.offset}: key {r.key!r}, subject {subject!r}"
+            for r in self.predictions.records
+            if (subject := str(self.prediction.parse(r.value)[identity])).encode() != r.key
+        ]
+
+    def letters(self) -> list[dict[str, Any]]:
+        """The dead letters received so far, each checked against its contract."""
+        return [self.dead_letter.parse(record.value) for record in self.dead_letters.records]
+
+    def error_types(self) -> list[str]:
+        """Error types of the dead letters, in order of arrival."""
+        field = self.dead_letter.keyword("x-error-type")
+        return [str(letter[field]) for letter in self.letters()]
+
+    # -- restarts ------------------------------------------------------------
+    def await_first_predictions(self, *, within: float) -> None:
+        """Wait until the pipeline is at work: something has come out."""
+        poll(
+            lambda: len(self.predictions.read()),
+            within=self._session.scaled(within),
+            awaiting="the first predictions",
+            alive=self.instances.death,
+            **_HASTE,
+        )
+
+    def note_uncommitted(self) -> int:
+        """After an instance died: how many published predictions may rightly come again.
+
+        These are the ones already out whose inputs lie behind the committed offsets. Also
+        returns how many inputs were not committed, which says whether work was interrupted.
+        """
+        committed = self._kafka.admin.committed(self.group)
+        self.predictions.drain(within=self._session.scaled(15))
+        out = {self._read_prediction(r)[0] for r in self.predictions.records}
+        topic = self.topics["input"]
+        uncommitted = [
+            ident
+            for ident, partition, offset in self._positions()
+            if offset >= committed.get((topic, partition), 0)
+        ]
+        self.tolerated_duplicates += sum(ident in out for ident in uncommitted)
+        self._session.figure("inputs not committed at the fault", str(len(uncommitted)))
+        self._session.figure("repetitions tolerated", str(self.tolerated_duplicates))
+        return len(uncommitted)
+
+    def _positions(self) -> list[tuple[str, int, int]]:
+        snapshot = self._session.history.snapshot()
+        sends = snapshot.sends
+        return [
+            (snapshot.idents[sends.ident[row]], int(sends.partition[row]), int(sends.offset[row]))
+            for row in np.flatnonzero(sends.offset >= 0)
+        ]
+
+    def _idents(self, label: str) -> set[str]:
+        snapshot = self._session.history.snapshot()
+        if label not in snapshot.labels:
+            return set()
+        rows = np.flatnonzero(snapshot.sends.label == snapshot.labels.index(label))
+        return {snapshot.idents[snapshot.sends.ident[row]] for row in rows}

@@ -1,0 +1,144 @@
+"""Each mutant has its fault, and starts like the reference: shown with the fake clients."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import tomllib
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from confluent_kafka import OFFSET_END
+
+from reference.churn_pipeline.pipeline import ChurnPipeline, PipelineError
+from tests import mutants
+from tests.reference.customers import as_bytes, numbered
+from tests.reference.fakes import FakeMessage, World
+
+DIRECTORY = Path(mutants.__file__).parent
+LISTED = tomllib.loads((DIRECTORY / "mutants.toml").read_text())["mutant"]
+NO_MUTANTS = {"__init__", "lingering"}
+
+
+def class_of(module: str) -> type[ChurnPipeline]:
+    loaded = importlib.import_module(module)
+    (found,) = [
+        item
+        for item in vars(loaded).values()
+        if inspect.isclass(item) and item.__module__ == module
+    ]
+    assert issubclass(found, ChurnPipeline)
+    return found
+
+
+def valid(number: int, **changes: object) -> FakeMessage:
+    value = numbered(number, event_ts=f"2024-05-17T08:30:{number:02d}Z", **changes)
+    return FakeMessage(as_bytes(value), number, 0, f"k{number}".encode(), [("h", b"1")])
+
+
+def invalid(number: int, value: bytes = b'{"a text of": "some length"}') -> FakeMessage:
+    return FakeMessage(value, number, 0, f"k{number}".encode(), [("h", b"1")])
+
+
+def run(name: str, *messages: FakeMessage) -> World:
+    return World(class_of(f"tests.mutants.{name}")).run(*messages)
+
+
+def values(world: World, topic: str) -> list[dict[str, Any]]:
+    return [json.loads(record["value"]) for record in world.sent_to(topic)]
+
+
+def customer_numbers(world: World) -> list[int]:
+    return [int(value["customerID"][:4]) for value in values(world, "out")]
+
+
+def test_the_list_is_complete() -> None:
+    files = {path.stem for path in DIRECTORY.glob("*.py")} - NO_MUTANTS
+    assert {entry["name"] for entry in LISTED} == files
+    assert len(LISTED) == len(files)
+
+
+@pytest.mark.parametrize("entry", LISTED, ids=lambda entry: entry["name"])
+def test_an_entry_names_a_program(entry: dict[str, Any]) -> None:
+    assert entry["module"] == f"tests.mutants.{entry['name']}"
+    assert entry["breaks"].endswith(".")
+    assert class_of(entry["module"])
+
+
+def test_losing_and_duplicating() -> None:
+    sixty = [valid(number) for number in range(60)]
+    assert set(range(60)) - set(customer_numbers(run("loses_one_in_fifty", *sixty))) == {49}
+    twice = customer_numbers(run("duplicates", *sixty))
+    assert sorted(twice) == sorted([*range(60), *range(9, 60, 10)])
+
+
+def test_order_and_identity() -> None:
+    four = [valid(number) for number in range(4)]
+    assert customer_numbers(run("swaps_order", *four)) == [1, 0, 3, 2]
+    mixed = run("mixes_up_customers", *four)
+    assert customer_numbers(mixed) == [1, 0, 3, 2]
+    assert [record["key"] for record in mixed.sent_to("out")] == [b"k0", b"k1", b"k2", b"k3"]
+    stale = [
+        value["event_ts"][-3:-1] for value in values(run("keeps_stale_event_ts", *four), "out")
+    ]
+    assert stale == ["00", "00", "01", "02"]
+
+
+def test_predictions() -> None:
+    (value,) = values(run("probability_out_of_range", valid(0)), "out")
+    assert value["churn_probability"] > 1
+    (record,) = run("forgets_key", valid(0)).fake_producer.records
+    assert (record["key"], record["partition"]) == (None, -1)
+    ignoring = run("ignores_ranges", valid(0, tenure=-5), invalid(1))
+    assert (len(values(ignoring, "out")), len(values(ignoring, "dlq"))) == (1, 1)
+
+
+def test_dead_letters() -> None:
+    assert not run("drops_dead_letters", invalid(0)).fake_producer.records
+    (cut,) = values(run("truncates_original", invalid(0)), "dlq")
+    assert cut["original_message"] == '{"a text of": "s'
+    (wrong,) = values(run("wrong_error_type", invalid(0)), "dlq")
+    assert wrong["error_type"] == "unknown_field"
+    (elsewhere,) = values(run("reports_other_source_topic", invalid(0)), "dlq")
+    assert elsewhere["source_topic"] == "out"
+    (mangled,) = values(run("mangles_bytes", invalid(0, b"\xffx")), "dlq")
+    assert (mangled["original_message"], mangled["original_encoding"]) == ("\ufffdx", "utf-8")
+    (bare,) = run("drops_headers", invalid(0)).sent_to("dlq")
+    assert bare["headers"] is None
+    both = run("dead_letter_and_prediction", invalid(0), invalid(1, b"junk"), invalid(2, b""))
+    assert (len(values(both, "out")), len(values(both, "dlq"))) == (3, 3)
+    with pytest.raises(PipelineError, match="offset 1"):
+        run("stops_at_poison", valid(0), invalid(1))
+
+
+def test_commits() -> None:
+    assert ("commit", "in", 0, 1) not in run("never_commits", valid(0)).steps
+    assert ("commit", "in", 0, 2) in run("commits_one_too_far", valid(0)).steps
+    early = [step[0] for step in run("commits_before_delivering", valid(0), valid(1)).steps]
+    assert early == ["subscribe", "commit", "close", "deliver", "deliver"]
+
+
+def test_skipping() -> None:
+    world = World(class_of("tests.mutants.skips_backlog"))
+    place = SimpleNamespace(topic="in", partition=0, offset=7)
+    world.pipeline.on_assign(world.fake_consumer, [place])
+    assert world.steps == [("assign", ((0, OFFSET_END),))]
+
+
+def test_hanging(monkeypatch: pytest.MonkeyPatch) -> None:
+    class HungError(Exception):
+        pass
+
+    def hang(*_: object) -> None:
+        raise HungError
+
+    world = World(class_of("tests.mutants.hangs_after_40"))
+    messages = [valid(number) for number in range(45)]
+    monkeypatch.setattr("threading.Event.wait", hang)
+    with pytest.raises(HungError):
+        world.run(*messages)
+    assert customer_numbers(world) == list(range(40))
+    assert ("commit", "in", 0, 40) in world.steps
