@@ -1,5 +1,6 @@
 """What a check found, and the witness that shows it."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -21,7 +22,7 @@ class WitnessRecord:
     """One line of a witness: a send or a reception, with what it shows.
 
     `at` is in seconds since the Unix epoch, `after` in seconds since the history began;
-    `content` is the digest in hexadecimal.
+    `content` and `carried` are digests in hexadecimal, `carried` is empty where there is none.
     """
 
     what: str
@@ -34,6 +35,7 @@ class WitnessRecord:
     ident: str
     outcome: str
     content: str
+    carried: str
     preview: str
     note: str = ""
 
@@ -90,6 +92,11 @@ def number(count: int, word: str) -> str:
     return f"{count:,} {word if count == 1 else word + 's'}"
 
 
+def percentage(fraction: float) -> str:
+    """Return a fraction as a percentage, rounded down: only what is complete is 100 %."""
+    return f"{math.floor(fraction * 10_000 + 1e-9) / 10_000:.2%}"
+
+
 def sent(snapshot: Snapshot, row: int, note: str = "", what: str = "sent") -> WitnessRecord:
     """Return the witness record of a send."""
     table = snapshot.sends
@@ -127,6 +134,7 @@ def _common(snapshot: Snapshot, table: Any, row: int) -> dict[str, Any]:
         "offset": None if offset == NOWHERE else offset,
         "ident": snapshot.idents[table.ident[row]],
         "content": f"{digest:016x}",
+        "carried": f"{int(table.carried[row]):016x}" if table.has_carried[row] else "",
         "preview": snapshot.previews.get(digest, ""),
     }
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from stackproof.history.anomaly import Anomaly, number, table
+from stackproof.history.anomaly import Anomaly, number, percentage, table
 from stackproof.history.books import FlowRecords
 from stackproof.history.checks import CHECKS
 from stackproof.history.columns import FAIL, OK, UNKNOWN, Snapshot
@@ -23,9 +23,8 @@ class Figures:
     """The counts of one flow.
 
     attempted = acknowledged + failed + unknown. `distinct` counts idents received,
-    `recovered` unknown sends and `visible_failed` failed ones that were seen;
-    `compared` says for how many records the order could be told. The fields after it
-    are the counts of the anomalies of the same names.
+    `recovered` unknown sends and `visible_failed` failed ones that were seen. The other
+    fields are the counts of the anomalies of the same names.
     """
 
     attempted: int
@@ -44,6 +43,8 @@ class Figures:
     inconsistent_offsets: int
     conflicting_outcomes: int
     misrouted: int
+    gap_at_resume: int
+    overlap_at_resume: int
 
     @property
     def success_rate(self) -> float:
@@ -127,7 +128,7 @@ class Verdict:
             f"{figures.unknown:,} unknown)",
             f'  received from "{flow.received_topic}": {figures.received:,} '
             f"({number(figures.distinct, 'different message')}{extra})",
-            f"  arrived: {figures.success_rate:.2%} of the acknowledged",
+            f"  arrived: {percentage(figures.success_rate)} of the acknowledged",
         ]
         for anomaly in self.anomalies:
             mark = anomaly.name.upper() if anomaly.severity == "violation" else anomaly.name
@@ -182,6 +183,8 @@ def _figures(records: FlowRecords, found: Iterable[Anomaly]) -> Figures:
                 "inconsistent_offsets",
                 "conflicting_outcomes",
                 "misrouted",
+                "gap_at_resume",
+                "overlap_at_resume",
             )
         },
     )

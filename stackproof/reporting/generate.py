@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,12 @@ HISTORY_LIMIT = 50
 _TIMEOUT = 300
 #: The same for every result or of no use to a reader; the timeline keeps host and thread.
 _HIDDEN_LABELS = ["host", "framework", "language", "package", "thread"]
+#: Allure puts an analytics service into every report and has no option against it. Reports
+#: hold internals of whoever runs the suite, and open without a network.
+_ANALYTICS = re.compile(
+    rb"\s*<script async src=\"https://www\.googletagmanager\.com/[^>]*></script>"
+    rb"\s*<script>[^<]*\bgtag\([^<]*</script>"
+)
 _CHARTS: list[dict[str, Any]] = [
     {"type": "currentStatus", "title": "This run"},
     {"type": "statusDynamics", "title": "Results over runs"},
@@ -93,6 +100,7 @@ def generate(
             )
             if not (new / "index.html").is_file():
                 raise ReportError("the report was not generated", output.strip(), "report this")
+            _remove_analytics(new / "index.html")
             for file in new.iterdir():
                 file.replace(output_dir / file.name)
     except OSError as error:
@@ -134,6 +142,10 @@ def _config(title: str, output: Path, history: Path | None) -> dict[str, Any]:
     if history is not None:
         config |= {"historyPath": str(history), "historyLimit": HISTORY_LIMIT}
     return config
+
+
+def _remove_analytics(report: Path) -> None:
+    report.write_bytes(_ANALYTICS.sub(b"", report.read_bytes(), count=1))
 
 
 @contextmanager

@@ -28,15 +28,11 @@ if TYPE_CHECKING:
 
 WIDTH, DPI = 12.0, 100
 """Inches and dots per inch: 1,200 pixels."""
-MOST_LANES = 20
+MOST_LANES, MOST_LINES, MOST_EVENTS, EVENT_ROWS, BINS = 20, 80, 40, 5, 200
 MOST_MARKS = 150
 """A kind of record with more than this many in one lane is drawn as bars."""
-MOST_LINES = 80
 MOST_LABELS = 4
 """So many witnesses of an anomaly are labelled one by one; of more, the first."""
-MOST_EVENTS = 40
-EVENT_ROWS = 5
-BINS = 200
 WITNESS, FAULT, FAULT_TEXT, QUIET = "#c00000", "#e69f00", "#8a5a00", "#666666"
 
 
@@ -278,14 +274,15 @@ def _draw_points(canvas: Canvas, points: Points, y: Array) -> Counter[Kind]:
                 edgecolors=None if kind.marker == "x" else kind.color, alpha=0.85, zorder=3,
             )  # fmt: skip
     if bars:
-        highest = max(int(heights.max()) for heights in bars.values())
+        stacks = [[b for kind, b in bars.items() if kind.height * s > 0] for s in (1, -1)]
+        highest = max(np.sum(stack, axis=0).max() for stack in stacks if stack)
         rate = highest / (edges[1] - edges[0])
         canvas.remarks.append(f"bars: records per second, square-root scale up to {rate:,.0f}")
         _draw_bars(canvas, bars, edges, highest)
     return counts
 
 
-def _draw_bars(canvas: Canvas, bars: Mapping[Kind, Array], edges: Array, highest: int) -> None:
+def _draw_bars(canvas: Canvas, bars: Mapping[Kind, Array], edges: Array, highest: float) -> None:
     """Draw records per time as heights, those of one side of a lane stacked."""
     from matplotlib.collections import PolyCollection
 

@@ -88,6 +88,7 @@ class Worker:
     current: ScenarioPlan | None = None
     waiting: ScenarioPlan | None = None
     deadline: float | None = None
+    busy: bool = False  # between handing out a unit and hearing of its end
     stopping: bool = False
 
     @property
@@ -145,7 +146,7 @@ class Pool:
     def work(self, units: Sequence[Sequence[ScenarioPlan]]) -> None:
         """Run all units; returns when each scenario has been told to ``listening``."""
         self._units = [list(unit) for unit in units]
-        while self._units or any(w.todo or w.current or w.waiting for w in self._workers):
+        while self._units or any(w.busy for w in self._workers):
             self._hand_out()
             self._turn()
         for worker in self._workers:
@@ -233,12 +234,13 @@ class Pool:
     # -- the loop ------------------------------------------------------------
     def _hand_out(self) -> None:
         for worker in self._workers:
-            if not worker.ready or worker.todo or worker.current or worker.stopping:
+            if not worker.ready or worker.busy or worker.stopping:
                 continue
             if not self._units:
                 return
             unit = self._units.pop(0)
             worker.todo = unit
+            worker.busy = True
             worker.feature_index = unit[0].feature_index
             file = self._feature_files[worker.feature_index]
             self._send(worker, wire.Unit(file, [(planned.id, planned.index) for planned in unit]))
@@ -294,6 +296,7 @@ class Pool:
             elif self.stop_requested:
                 reason = ""
             rest, worker.todo = worker.todo, []
+            worker.busy = False
             for planned in rest:
                 self._listening.not_run(planned, reason)
         elif isinstance(message, wire.Ready):

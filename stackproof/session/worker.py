@@ -51,7 +51,7 @@ class WorkerRunner(Runner):
         self.context = Context(self)
         self.load_hooks()
         self.load_step_definitions()
-        from behave.step_registry import registry
+        from behave.runner import the_step_registry as registry
 
         self.step_registry = registry
         self.hook_failures = 0

@@ -76,6 +76,10 @@ class Stack:
         """The endpoint of a shared cluster."""
         return self._shared[requirement]
 
+    def provider_name(self, service_name: str) -> str:
+        """Name of the provider that runs a service."""
+        return self._provider_of(service_name).name
+
     def memory_mb(self, requirement: Requirement) -> int:
         """Memory that a cluster of this kind needs, in MiB."""
         the_service = service(requirement.service)

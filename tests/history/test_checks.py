@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from stackproof.history import CHECKS, Flow, check_flow
-from stackproof.history.anomaly import nothing
+from stackproof.history.anomaly import nothing, percentage
 from tests.history.story import DIRECT, THROUGH, Story, delivered
 
 BY_CALLS = replace(DIRECT, order="sequence")
@@ -131,7 +131,7 @@ def test_unexpected_when_sent_as_another_class():
     story = Story().sent("a", label="invalid").received("a", topic="out", offset=0)
     found = story.find("unexpected", valid)
     assert found.count == 1
-    assert "1 sent on another topic, with another label" in found.summary
+    assert "0 never sent at all, 1 sent on another topic, with another label" in found.summary
     assert [record.what for record in found.witness] == ["sent", "received"]
 
 
@@ -153,13 +153,21 @@ def test_corrupted_when_the_content_differs():
     found = story.find("corrupted")
     assert (found.count, found.severity) == (1, "violation")
     assert [record.preview for record in found.witness] == ["right", "wrong"]
+    assert "with a content that differs" in found.summary
 
 
 def test_corrupted_when_the_carried_part_differs_or_is_missing():
-    story = Story().sent("a", carried=1).sent("b", carried=2)
-    story.received("a", topic="out", offset=0, carried=3)
+    story = Story().sent("a", carried=0xAAAA << 48).sent("b", carried=0xBBBB << 48)
+    story.received("a", topic="out", offset=0, carried=0xCCCC << 48)
     story.received("b", topic="out", offset=1, carried=None)
-    assert idents(story, "corrupted", THROUGH) == ["a", "b"]
+    found = story.find("corrupted", THROUGH)
+    assert "with a carried-over part that differs" in found.summary
+    assert [(record.ident, record.note) for record in found.witness] == [
+        ("a", "carries aaaa0000"),
+        ("a", "carries cccc0000"),
+        ("b", "carries bbbb0000"),
+        ("b", "carries nothing"),
+    ]
 
 
 def test_corrupted_when_two_messages_swap_their_contents():
@@ -272,6 +280,7 @@ def test_inconsistent_when_one_position_shows_two_contents():
 def test_inconsistent_when_another_record_lies_where_the_send_was_acknowledged():
     story = Story().sent("a", offset=4).received("b", offset=4)
     assert idents(story, "inconsistent-offsets") == ["a", "b"]
+    assert "0 of them acknowledged to two sends" in story.find("inconsistent-offsets").summary
 
 
 def test_inconsistent_when_two_sends_were_acknowledged_at_the_same_offset():
@@ -279,6 +288,17 @@ def test_inconsistent_when_two_sends_were_acknowledged_at_the_same_offset():
     found = story.find("inconsistent-offsets")
     assert found.count == 1
     assert "1 of them acknowledged to two sends" in found.summary
+
+
+def test_inconsistent_when_the_same_message_is_acknowledged_twice_at_an_offset():
+    story = Story()
+    for offset in range(30):
+        story.sent("a", offset=offset)
+        for _ in range(3):
+            story.received("a", offset=offset)
+    for offset in range(0, 30, 2):
+        story.sent("a", offset=offset)
+    assert story.find("inconsistent-offsets").count == 15
 
 
 def test_consistent_when_all_agree():
@@ -302,6 +322,14 @@ def test_unacknowledged_but_visible_is_information(status):
     story = Story().sent("a", status).received("a", offset=0)
     found = story.find("unacknowledged-but-visible")
     assert (found.count, found.severity, found.idents) == (1, "information", ("a",))
+
+
+def test_unacknowledged_tells_unknown_from_failed():
+    story = Story().sent("a", "fail").sent("a", "unknown")
+    story.received("a", offset=0).received("a", offset=1)
+    found = story.find("unacknowledged-but-visible")
+    assert (found.count, found.idents) == (2, ("a",))
+    assert "1 with an unknown outcome, 1 reported as failed" in found.summary
 
 
 def test_not_unacknowledged_when_acknowledged():
@@ -441,3 +469,9 @@ def test_witnesses_have_at_most_32_records():
     found = story.find("duplicated")
     assert (found.count, len(found.witness)) == (900, 32)
     assert found.witness[4].note == "and 6 more of this message"
+
+
+def test_percentages_say_100_only_of_what_is_complete():
+    assert percentage(1.0) == "100.00%"
+    assert percentage(999_999 / 1_000_000) == "99.99%"
+    assert [percentage(i / 100) for i in range(100)] == [f"{i}.00%" for i in range(100)]

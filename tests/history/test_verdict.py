@@ -33,7 +33,7 @@ def test_the_explanation_of_a_failure():
         "  arrived: 75.00% of the acknowledged",
         "",
         'LOST: 1 of 4 acknowledged messages sent to "in" never arrived on "in" (75.00% arrived, '
-        "100% expected); sent at +100.005 s.",
+        "100.00% expected); sent at +100.005 s.",
         "  what  when        where   ident  client    outcome  content   preview",
         "  sent  +100.005 s  in/0@2  m2     producer  ok       "
         f"{verdict.anomalies[0].witness[0].content[:8]}  number 2\\n",

@@ -40,7 +40,7 @@ def colours(path: Path) -> np.ndarray:
 def has(path: Path, colour: str) -> bool:
     """Whether some pixels show this colour, as it is or let through by marks or bars."""
     full = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
-    blends = [255 - opacity * (255 - full) for opacity in (1.0, 0.9, 0.85)]
+    blends = [255 - opacity * (255 - full) for opacity in (1.0, 0.9, 0.85, 0.4)]
     pixels = colours(path)
     return any((np.abs(pixels - blend).max(axis=1) < 4).sum() > 8 for blend in blends)
 

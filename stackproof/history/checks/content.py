@@ -5,6 +5,7 @@ and receptions must agree on the record at a position of a topic.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -35,6 +36,11 @@ def corrupted(records: FlowRecords) -> Anomaly:
         f"({number(len(distinct), 'message')}) with a {what} that differs from what was sent."
     )
     witness = both_sides(records, distinct[np.argsort(first)])
+    if records.flow.content == "carried":
+        witness = (
+            replace(one, note=f"carries {one.carried[:8] or 'nothing'} {one.note}".rstrip())
+            for one in witness
+        )
     return found("corrupted", "violation", len(rows), summary, witness)
 
 

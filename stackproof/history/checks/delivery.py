@@ -7,7 +7,7 @@ counts as sent only when it was seen, and failed sends that arrive are told apar
 
 import numpy as np
 
-from stackproof.history.anomaly import Anomaly, both_sides, found, nothing, number
+from stackproof.history.anomaly import Anomaly, both_sides, found, nothing, number, percentage
 from stackproof.history.books import FlowRecords
 from stackproof.history.columns import NOWHERE, OK, Array, combined
 
@@ -32,7 +32,7 @@ def lost(records: FlowRecords) -> Anomaly:
     summary = (
         f'{count:,} of {number(acknowledged, "acknowledged message")} sent to "{flow.sent_topic}" '
         f'never arrived on "{flow.received_topic}"'
-        f" ({arrived / acknowledged:.2%} arrived, {flow.completeness:.0%} expected)"
+        f" ({percentage(arrived / acknowledged)} arrived, {percentage(flow.completeness)} expected)"
         f"{_pattern(records, rows)}."
     )
     witness = both_sides(records, _first_of_each(sends.ident[rows]))

@@ -1,0 +1,51 @@
+@messaging
+Feature: The pipeline comes back
+  Whatever ends an instance of the pipeline, no customer is forgotten, and only
+  customers whose processing had not been committed may be predicted again.
+
+  Background:
+    Given a Kafka broker
+
+  @PIPE-04 @PIPE-06
+  Scenario Outline: Nothing is lost when the pipeline <ends> in the middle of its work
+    Given the churn pipeline is running
+    When 4000 valid customers are published
+    And the churn pipeline <ends> as soon as predictions appear
+    And the churn pipeline is started again
+    Then every valid customer gets a prediction within 30 seconds, repeated only where it was not committed
+    And the churn pipeline has committed its whole input within 5 seconds
+
+    Examples:
+      | ends       |
+      | is stopped |
+      | crashes    |
+
+  @PIPE-04 @PIPE-06
+  Scenario Outline: A second instance takes over when the first <ends>
+    Given the churn pipeline is running
+    And a second instance of the churn pipeline is running
+    When 4000 valid customers are published
+    And the churn pipeline <ends> as soon as predictions appear
+    Then every valid customer gets a prediction within 30 seconds, repeated only where it was not committed
+
+    Examples:
+      | ends       |
+      | is stopped |
+      | crashes    |
+
+  @PIPE-04
+  Scenario: A backlog from before the start is worked off
+    Given the churn pipeline's topics exist
+    When 500 valid customers are published
+    And the churn pipeline is started
+    Then every valid customer gets one prediction within 30 seconds
+
+  @PIPE-04 @PIPE-06
+  Scenario: What was published during a downtime is worked off
+    Given the churn pipeline is running
+    When 100 valid customers are published
+    And the churn pipeline has committed its whole input within 15 seconds
+    And the churn pipeline is stopped
+    And 100 valid customers are published
+    And the churn pipeline is started again
+    Then every valid customer gets one prediction within 15 seconds

@@ -1,0 +1,99 @@
+"""The directory with everything a run leaves behind."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from stackproof.errors import Trouble
+from stackproof.settings import Settings
+
+_MADE_HERE = ("allure-results", "evidence", "junit", "logs")
+
+
+class Reports:
+    """Results, logs and evidence of one run.
+
+    Attributes:
+        directory: where all of it lies.
+        logs: the log of every instance and worker.
+        allure: Allure results.
+    """
+
+    def __init__(self, directory: Path, lock: FileLock):
+        self.directory = directory
+        self._lock = lock
+        self.logs = directory / "logs"
+        self.evidence = directory / "evidence"
+        self.allure = directory / "allure-results"
+        self.junit = directory / "junit"
+
+    @classmethod
+    def open(cls, settings: Settings) -> Reports:
+        """Take possession of the reports directory and clear what the last run left.
+
+        Raises:
+            Trouble: another run is using it, or it cannot be written.
+        """
+        directory = Path(settings["run.reports"]).resolve()
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(directory / ".lock")
+            lock.acquire(timeout=0)
+            for name in _MADE_HERE:
+                shutil.rmtree(directory / name, ignore_errors=True)
+                (directory / name).mkdir()
+        except Timeout:
+            raise Trouble(
+                f"another run is writing to {directory}",
+                "two runs would mix their results",
+                "wait for it, or give this one another place by STACKPROOF_REPORTS",
+            ) from None
+        except OSError as error:
+            raise Trouble(
+                f"the reports cannot be written to {directory}",
+                str(error.strerror or error),
+                "choose another place by STACKPROOF_REPORTS",
+            ) from error
+        reports = cls(directory, lock)
+        reports._log_to_file(settings["run.log_level"])
+        return reports
+
+    def _log_to_file(self, level: str) -> None:
+        handler = logging.FileHandler(self.directory / "stackproof.log", mode="w")
+        handler.setFormatter(
+            logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+        )
+        root = logging.getLogger()
+        for old in list(root.handlers):
+            root.removeHandler(old)
+        root.addHandler(handler)
+        root.setLevel(level)
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)
+
+    def formatters(self, config: Any, chosen: Sequence[Any]) -> list[Any]:
+        """The formatters chosen on the command line, and those that every run has."""
+        from behave.formatter.base import StreamOpener
+
+        from stackproof.reporting.allure import AllureFormatter
+        from stackproof.reporting.junit import JUnitFormatter
+
+        formatters = list(chosen)
+        for kind, place in ((AllureFormatter, self.allure), (JUnitFormatter, self.junit)):
+            if not any(isinstance(formatter, kind) for formatter in formatters):
+                formatters.append(kind(StreamOpener(filename=str(place)), config))
+        return formatters
+
+    def write_results(self, results: dict[str, Any]) -> None:
+        """Write the run's results for programs."""
+        (self.directory / "results.json").write_text(json.dumps(results, indent=1))
+
+    def close(self) -> None:
+        """Let other runs use the directory."""
+        self._lock.release()

@@ -1,0 +1,178 @@
+"""Topics, publishing, consuming: any Kafka-compatible broker."""
+
+from behave import given, then, when
+from hamcrest import (
+    assert_that,
+    contains_string,
+    empty,
+    equal_to,
+    has_length,
+    has_property,
+    is_not,
+    less_than_or_equal_to,
+    not_none,
+)
+
+from stackproof.clients.kafka.admin import TopicSpec
+from stackproof.session.measuring import timed
+from stackproof.session.needs import needs
+from stackproof.session.tables import topic_specs
+
+
+@given("a Kafka broker")
+@needs("kafka")
+def a_kafka_broker(context):
+    """A running Kafka-compatible broker, shared with other scenarios."""
+    assert_that(context.session.endpoint("kafka").addresses, is_not(empty()))
+
+
+@then("the broker accepts connections within {seconds:g} seconds")
+@then("the broker accepts connections within {seconds:g} second")
+def broker_accepts_connections(context, seconds):
+    """A client connects and negotiates API versions in that time."""
+    duration = timed(lambda: context.session.kafka.admin)
+    context.session.figure("connected after", f"{duration * 1000:.0f} ms")
+    assert_that(duration, less_than_or_equal_to(context.session.scaled(seconds)))
+
+
+@then("the admin API lists the topics within {seconds:g} seconds")
+@then("the admin API lists the topics within {seconds:g} second")
+def admin_api_answers(context, seconds):
+    """The admin API answers in that time."""
+    duration = timed(context.session.kafka.admin.list_topics)
+    context.session.figure("topics listed in", f"{duration * 1000:.0f} ms")
+    assert_that(duration, less_than_or_equal_to(context.session.scaled(seconds)))
+
+
+@then("the cluster metadata names {count:d} brokers and a controller")
+@then("the cluster metadata names {count:d} broker and a controller")
+def metadata_names_brokers(context, count):
+    """The cluster's description holds that many live brokers, one of them the controller."""
+    cluster = context.session.kafka.admin.describe_cluster()
+    assert_that(cluster["brokers"], has_length(count))
+    assert_that([b["broker_id"] for b in cluster["brokers"]].count(cluster["controller_id"]),
+                equal_to(1), "brokers that are the controller")  # fmt: skip
+
+
+@given('a topic "{topic}" with {partitions:d} partitions')
+@given('a topic "{topic}" with {partitions:d} partition')
+@needs("kafka")
+def a_topic(context, topic, partitions):
+    """Creates a topic of the scenario's own."""
+    context.session.kafka.create_topics([TopicSpec(topic, partitions)])
+
+
+@when("these topics are created")
+@needs("kafka")
+def topics_are_created(context):
+    """Creates the topics of the table: its columns are topic, partitions and settings."""
+    specs = topic_specs(context.table)
+    duration = timed(context.session.kafka.create_topics, specs)
+    context.session.topics_created_in = duration
+    context.session.figure("topics created in", f"{duration * 1000:.0f} ms")
+
+
+@then("each topic has the partitions and settings asked for within {seconds:g} seconds")
+def topics_as_configured(context, seconds):
+    """The broker describes every topic as it was asked for, and created it in that time."""
+    kafka = context.session.kafka
+    differences = [d for topic in kafka.topics for d in kafka.differences(topic)]
+    assert_that(differences, empty())
+    assert_that(context.session.topics_created_in,
+                less_than_or_equal_to(context.session.scaled(seconds)))  # fmt: skip
+
+
+@when('a topic "{topic}" with {partitions:d} partitions is asked for')
+@when('a topic "{topic}" with {partitions:d} partition is asked for')
+@needs("kafka")
+def topic_is_asked_for(context, topic, partitions):
+    """Asks for a topic that the broker may refuse."""
+    context.session.kafka.try_to_create(TopicSpec(topic, partitions))
+
+
+@then('the broker refuses it: "{reason}"')
+def broker_refuses(context, reason):
+    """The broker's error has this name, and the broker lives on."""
+    assert_that(context.session.kafka.refusal, not_none(), "the broker's refusal")
+    assert_that(type(context.session.kafka.refusal).__name__, contains_string(reason))
+    context.session.kafka.admin.describe_cluster()
+
+
+@when('{count:d} messages are published to "{topic}"')
+def messages_are_published(context, count, topic):
+    """Publishes distinct keyed messages, one after the other, with acks=all."""
+    messages = context.session.kafka.plain_messages(count)
+    context.session.published_in = timed(context.session.kafka.publish, topic, messages)
+
+
+@when('a message of {size:d} bytes is published to "{topic}"')
+def a_message_of_size(context, size, topic):
+    """Publishes one message of that size."""
+    context.session.kafka.publish(topic, context.session.kafka.plain_messages(1, size=size))
+
+
+@then("{count:d} messages are acknowledged and none failed within {seconds:g} seconds")
+def messages_acknowledged(context, count, seconds):
+    """Every message has an acknowledgement; none failed, none is without an outcome."""
+    sent = context.session.kafka.sent
+    assert_that(sent, has_property("ok", count))
+    assert_that((sent.failed, sent.unknown), equal_to((0, 0)), str(sent))
+    context.session.figure("published in", f"{context.session.published_in * 1000:.0f} ms")
+    assert_that(context.session.published_in,
+                less_than_or_equal_to(context.session.scaled(seconds)))  # fmt: skip
+
+
+@then('it fails with "{reason}"')
+def publishing_fails(context, reason):
+    """The publishing has failed for good, with an error of this name."""
+    sent = context.session.kafka.sent
+    assert_that(sent, has_property("failed", 1), str(sent))
+    assert_that(str(sent), contains_string(reason))
+
+
+@then('"{topic}" holds exactly the acknowledged messages, in order')
+def topic_holds_exactly(context, topic):
+    """A reader from the beginning finds every message once, unchanged and in order."""
+    kafka = context.session.kafka
+    kafka.reader(kafka.own(topic)).drain(within=context.session.scaled(15))
+    context.session.assert_flow(kafka.delivery(topic))
+
+
+@then('"{topic}" is empty')
+def topic_is_empty(context, topic):
+    """A reader from the beginning finds nothing."""
+    kafka = context.session.kafka
+    found = kafka.reader(kafka.own(topic)).drain(within=context.session.scaled(15))
+    assert_that(found, empty())
+
+
+@when('a consumer of group "{group}" receives {count:d} messages from "{topic}" and closes')
+def consumer_receives_and_closes(context, group, count, topic):
+    """A new consumer of the group receives, commits, and leaves the group."""
+    consumer = context.session.kafka.join(topic, group)
+    consumer.receive(count, within=context.session.scaled(10))
+    consumer.close()
+
+
+@then('the consumers of "{topic}" took turns without gap or overlap')
+def consumers_took_turns(context, topic):
+    """Together they received every message once; each resumed where the one before stopped."""
+    kafka = context.session.kafka
+    names = tuple(consumer.name for consumer in kafka.consumers)
+    context.session.assert_flow(kafka.delivery(topic, group_clients=names, order=None))
+
+
+@then("the first message of consumer {number:d} is message {position:d}")
+def first_message_of_consumer(context, number, position):
+    """The consumer resumed at that message of the topic (one partition)."""
+    first = context.session.kafka.consumers[number - 1].records[0]
+    assert_that(first.key.decode(), equal_to(f"message-{position:05d}"))
+
+
+@then('group "{group}" has nothing left to read in "{topic}"')
+def group_has_no_lag(context, group, topic):
+    """The group's committed offsets are the ends of all partitions."""
+    kafka = context.session.kafka
+    lag = kafka.admin.lag(context.session.own(group), kafka.own(topic))
+    assert_that(lag, equal_to(0), "messages not committed")
+

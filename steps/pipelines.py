@@ -1,0 +1,154 @@
+"""Pipelines on Kafka: started, fed, watched, broken."""
+
+from behave import given, register_type, then, when
+from hamcrest import (
+    assert_that,
+    empty,
+    equal_to,
+    greater_than,
+    has_entry,
+    has_length,
+    only_contains,
+)
+
+from stackproof.session.needs import needs
+from stackproof.session.words import ENDINGS, parse_ending
+
+register_type(Ending=parse_ending)
+
+PIPELINE = "churn-pipeline"
+
+
+def pipeline_of(context):
+    """The scenario's churn pipeline; created with its topics at the first call."""
+    return context.session.systems.pipeline(PIPELINE)
+
+
+@given("the churn pipeline's topics exist")
+@needs("kafka")
+def pipeline_topics_exist(context):
+    """Creates the pipeline's input, output and dead-letter topics; starts nothing."""
+    assert_that(pipeline_of(context).instances.instances, empty())
+
+
+@given("the churn pipeline is running")
+@when("the churn pipeline is started")
+@when("the churn pipeline is started again")
+@needs("kafka")
+def pipeline_is_running(context):
+    """Starts an instance of the pipeline on topics of the scenario's own, until it is ready."""
+    pipeline_of(context).instances.start()
+
+
+@given("a second instance of the churn pipeline is running")
+@needs("kafka")
+def second_instance_is_running(context):
+    """Starts one more instance in the same consumer group."""
+    pipeline_of(context).instances.start()
+    assert_that(pipeline_of(context).instances.instances, has_length(2))
+
+
+@given("{count:d} valid customers are published")
+@when("{count:d} valid customers are published")
+def valid_customers_are_published(context, count):
+    """Publishes valid customers, generated from the contract; all are acknowledged."""
+    pipeline_of(context).publish_valid(count)
+
+
+@when('a message that is "{kind}" is published among {count:d} valid customers')
+def invalid_among_valid(context, kind, count):
+    """Publishes one invalid message in the middle of valid ones."""
+    pipeline_of(context).publish_mixed([kind], count)
+
+
+@when("these messages are published among {count:d} valid customers")
+def several_invalid_among_valid(context, count):
+    """Publishes one invalid message of each kind in the table, spread among valid ones."""
+    pipeline_of(context).publish_mixed([row["kind"] for row in context.table], count)
+
+
+@then("every valid customer gets one prediction within {seconds:g} seconds")
+def every_customer_gets_one_prediction(context, seconds):
+    """Each valid customer is predicted exactly once, in order, with its own identity and time."""
+    pipeline_of(context).await_predictions(within=seconds)
+
+
+@then("every valid customer gets a prediction within {seconds:g} seconds, "
+      "repeated only where it was not committed")  # fmt: skip
+def every_customer_gets_a_prediction(context, seconds):
+    """None is lost; only those may come twice that were out but not committed at the fault."""
+    pipeline_of(context).await_predictions(within=seconds)
+
+
+@then("each prediction satisfies its contract")
+def predictions_satisfy_contract(context):
+    """Every prediction conforms to the JSON Schema, and there is at least one."""
+    pipeline_of(context).check_predictions()
+    assert_that(pipeline_of(context).predictions.records, has_length(greater_than(0)))
+
+
+@then("each prediction is keyed like its customer")
+def predictions_keyed(context):
+    """The message key of every prediction is its customer's identity."""
+    assert_that(pipeline_of(context).wrongly_keyed(), empty())
+
+
+@then("no prediction is made")
+def no_prediction(context):
+    """The output topic stays empty although the whole input was worked off."""
+    assert_that(pipeline_of(context).predictions.drain(within=10), empty())
+
+
+@then("the dead-letter topic receives exactly that message, unchanged, within {seconds:g} seconds")
+@then("the dead-letter topic receives exactly these messages, unchanged, within {seconds:g} seconds")
+def dead_letters_exactly(context, seconds):
+    """Each invalid message is set aside once, byte for byte, and nothing else is."""
+    pipeline_of(context).await_dead_letters(within=seconds)
+
+
+@then('its error type is "{error_type}"')
+def error_type_is(context, error_type):
+    """The one dead letter has this error type."""
+    assert_that(pipeline_of(context).error_types(), equal_to([error_type]))
+
+
+@then("the error types are as in the table")
+def error_types_as_in_table(context):
+    """The dead letters have the error types of the table that published them."""
+    expected = sorted(row["error type"] for row in context.table)
+    assert_that(sorted(pipeline_of(context).error_types()), equal_to(expected))
+
+
+@then("it names its source topic, its error and the time")
+def letter_names_its_origin(context):
+    """Each dead letter says where it came from, what was wrong, and when."""
+    pipeline = pipeline_of(context)
+    field = pipeline.dead_letter.keyword("x-source-topic")
+    assert_that(pipeline.letters(), has_length(greater_than(0)))
+    assert_that(pipeline.letters(), only_contains(has_entry(field, pipeline.topics["input"])))
+
+
+@when("the churn pipeline {ending:Ending} as soon as predictions appear")
+def pipeline_ends_at_work(context, ending):
+    """Ends the oldest instance in the middle of its work: by SIGTERM, or by SIGKILL."""
+    pipeline = pipeline_of(context)
+    pipeline.await_first_predictions(within=15)
+    ENDINGS[ending](pipeline.instances)
+    assert_that(pipeline.note_uncommitted(), greater_than(0), "inputs left for the next instance")
+
+
+@when("the churn pipeline {ending:Ending}")
+def pipeline_ends(context, ending):
+    """Ends the oldest instance: by SIGTERM, or by SIGKILL."""
+    ENDINGS[ending](pipeline_of(context).instances)
+    pipeline_of(context).note_uncommitted()
+
+
+@when("the churn pipeline has committed its whole input within {seconds:g} seconds")
+@then("the churn pipeline has committed its whole input within {seconds:g} seconds")
+def whole_input_committed(context, seconds):
+    """The pipeline's group has no lag: a restart would repeat nothing."""
+    pipeline = pipeline_of(context)
+    context.session.kafka.wait_worked_off(
+        pipeline.group, pipeline.topics["input"], within=context.session.scaled(seconds)
+    )
