@@ -13,10 +13,17 @@ from typing import Any
 
 import psutil
 
-from stackproof.errors import NotSupported, Trouble
+from stackproof.errors import (
+    EXIT_COULD_NOT_RUN,
+    EXIT_FAILED,
+    EXIT_PASSED,
+    NotSupported,
+    Trouble,
+)
 from stackproof.reporting import masking
 from stackproof.reporting.categories import write_environment
 from stackproof.reporting.evidence import DID_NOT_RUN, Attachment, ScenarioProof
+from stackproof.reporting.summary import render_summary
 from stackproof.services import service
 from stackproof.services.base import Endpoint, Requirement
 from stackproof.session import wire
@@ -40,7 +47,7 @@ class Execution:
     """Runs a plan. Hears the pool (see `stackproof.session.pool.Listening`).
 
     Attributes:
-        failed: whether the run must not count as passed.
+        exit_code: what the process should end with.
         suite_problems: what went wrong with the suite itself.
         outcomes: how each scenario ended, by its ID.
     """
@@ -71,8 +78,14 @@ class Execution:
         self._base_dir = base_dir
         self._jobs = max(1, min(int(config.jobs), len({s.feature_index for s in plan.scenarios})))
         self._replay = Replay(formatters, registry, live=self._jobs == 1)
-        for planned in plan.scenarios:
-            freeze_steps(planned.scenario)
+        self.exit_code = EXIT_COULD_NOT_RUN
+        selected = {id(planned.scenario) for planned in plan.scenarios}
+        for feature in plan.features:
+            for scenario in feature.walk_scenarios():
+                if id(scenario) in selected:
+                    freeze_steps(scenario)
+                else:
+                    scenario.mark_skipped()  # or behave calls its feature untested
         self.run_identity: Run | None = None
         self._watcher: reaper.Watcher | None = None
         self._stack: Stack | None = None
@@ -377,32 +390,31 @@ class Execution:
             found.append(Attachment(name, "text/plain", path=copy))
         return found
 
-    @property
-    def failed(self) -> bool:
-        """Whether the run must not count as passed."""
+    def verdict_code(self) -> int:
+        """The exit code of a run that was not cut short."""
+        if self.suite_problems:
+            return EXIT_COULD_NOT_RUN
         verdicts = [proof.verdict for proof in self.outcomes.values()]
-        if self.suite_problems or len(verdicts) < len(self.plan.scenarios):
-            return True
         tolerated = {"passed"} | (DID_NOT_RUN if self.settings["run.allow_skipped"] else set())
-        return any(verdict not in tolerated for verdict in verdicts)
+        complete = len(verdicts) == len(self.plan.scenarios)
+        return EXIT_PASSED if complete and tolerated.issuperset(verdicts) else EXIT_FAILED
 
     def summarise(self) -> None:
-        """Write the results for programs and print the summary for people."""
-        from stackproof.reporting.console import render_summary
-
+        """Write the results for programs; print the summary unless the caller will."""
         self.reports.write_results(self.results())
-        if not self._config.userdata.getbool("summary", True):
-            return
-        print(self.summary(render_summary))
+        if self._config.userdata.getbool("summary", True):
+            print(self.summary())
 
-    def summary(self, render: Any, *, report: Path | None = None) -> str:
-        """The summary, with the place of the report when there is one."""
+    def summary(self, *, report: Path | None = None) -> str:
+        """The summary for people, with the place of the report when there is one."""
         providers = sorted({p.provider for p in self.outcomes.values() if p.provider})
-        return render(
+        return render_summary(
             self.plan.features,
             elapsed=time.time() - self.began,
             provider=", ".join(providers),
             report_path=report,
+            config=self._config,
+            exit_code=self.exit_code,
         )
 
     def results(self) -> dict[str, Any]:
@@ -413,6 +425,7 @@ class Execution:
             "elapsed": time.time() - self.began,
             "ready_after": self._stage_times.get("ready"),
             "seed": self._seed,
+            "exit_code": self.exit_code,
             "suite_problems": self.suite_problems,
             "scenarios": [
                 {

@@ -85,7 +85,10 @@ class Reports:
         from stackproof.reporting.junit import JUnitFormatter
 
         formatters = list(chosen)
-        for kind, place in ((AllureFormatter, self.allure), (JUnitFormatter, self.junit)):
+        for kind, place in (
+            (AllureFormatter, self.allure),
+            (JUnitFormatter, self.junit / "stackproof.xml"),
+        ):
             if not any(isinstance(formatter, kind) for formatter in formatters):
                 formatters.append(kind(StreamOpener(filename=str(place)), config))
         return formatters

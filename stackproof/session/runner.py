@@ -27,6 +27,7 @@ from behave.runner import Runner
 from stackproof import settings as settings_module
 from stackproof.errors import (
     EXIT_COULD_NOT_RUN,
+    EXIT_FAILED,
     EXIT_INTERRUPTED,
     EXIT_TERMINATED,
     Trouble,
@@ -151,6 +152,7 @@ class StackproofRunner(Runner):
             finally:
                 shield()  # a second Ctrl-C must not leave half of the stack behind
                 execution.close()
+        execution.exit_code = code or execution.verdict_code()
         for formatter in formatters:
             formatter.close()
         for feature in plan.features:
@@ -159,11 +161,9 @@ class StackproofRunner(Runner):
         for reporter in self.config.reporters:
             reporter.end()
         execution.summarise()
-        if code:
-            raise SystemExit(code)
-        if execution.suite_problems:
-            raise SystemExit(EXIT_COULD_NOT_RUN)
-        return execution.failed
+        if execution.exit_code > EXIT_FAILED:
+            raise SystemExit(execution.exit_code)
+        return execution.exit_code == EXIT_FAILED
 
 
 def given_settings(userdata: Any) -> dict[str, str]:
@@ -177,7 +177,7 @@ def complain(trouble: Trouble) -> None:
 
 
 def _is_summary(reporter: Any) -> bool:
-    return type(reporter).__name__ == "SummaryReporter"
+    return "Summary" in type(reporter).__name__
 
 
 @contextmanager

@@ -107,21 +107,30 @@ def test_reordered(some: Records, flow: Flow):
 @given(
     st.permutations(range(8)),
     st.lists(PARTITIONS, min_size=8, max_size=8),
+    st.lists(st.sampled_from(["both", "both", "partition", "none"]), min_size=8, max_size=8),
+    st.lists(st.sampled_from("pq"), min_size=8, max_size=8),
     flows(
         order=st.sampled_from(["offset", "sequence"]),
         sent_label=st.none(), scope_clients=st.none(),
     ),
 )  # fmt: skip
 def test_reordered_when_everything_arrives_in_any_order(
-    arrival: list[int], partitions: list[int], flow: Flow
+    arrival: list[int], partitions: list[int], known: list[str], clients: list[str], flow: Flow
 ):
+    places = {"both": lambda i: (i % 2, i), "partition": lambda i: (i % 2, None)}
     some = Records(
-        [Send(str(i), flow.sent_topic, "p", "", 0, 0, "ok", i % 2, i) for i in range(8)],
+        [
+            Send(
+                str(i), flow.sent_topic, clients[i], "", 0, 0, "ok",
+                *places.get(known[i], lambda i: (None, None))(i),
+            )
+            for i in range(8)
+        ],
         [
             Reception(str(i), flow.received_topic, "one", partitions[place], place, 0, 0)
             for place, i in enumerate(arrival)
         ],
-    )
+    )  # fmt: skip
     assert count("reordered", some, flow) == model.reordered(some, flow)
 
 
