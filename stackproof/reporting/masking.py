@@ -18,36 +18,39 @@ from urllib.parse import quote, quote_plus
 
 MASK = "*****"
 
+#: A secret's name from its telling word on; bounded, as lines may be endless.
 _NAME = (
-    r"[\w.\-]*(?:password|passwd|passphrase|secret|token(?!s)|credential"
-    r"|api[_\-.]?key|access[_\-.]?key|private[_\-.]?key)[\w.\-]*"
+    r"(?:password|passwd|passphrase|secret|token(?!s)|credential"
+    r"|api[_\-.]?key|access[_\-.]?key|private[_\-.]?key)[\w.\-]{0,60}"
 )
 #: Words that say that there is no value; masking them would hide a useful fact.
 _NO_VALUE = r"(?!(?:null|None|true|false|\[hidden\]|\*+)(?:[\s,;}\)\]\"']|$))"
 _QUOTED = r"(?P<quote>\\?[\"'])(?:\\.|(?!(?P=quote)).)*(?P=quote)"
 
-#: Each masks its group ``value``.
+#: One of them is in everything that a shape matches; most lines of a log have none.
+_WORDS = ("passw", "passphrase", "secret", "token", "credential", "key", "authorization", "://")
+#: Each masks its group ``value``, within a line.
 _SHAPES = (
     # ://user:password@host; the password may itself hold an @, or a slash unless host:port/.
     re.compile(r"://[^\s:/@]*:(?P<value>[^\s/\"'<>]+)@"),
     re.compile(r"://[^\s:/@]*:(?!\d+/)(?P<value>[^\s@\"'<>]+)@"),
     # Environment style runs to the next blank: such a value may hold any punctuation.
     re.compile(
-        r"\b[A-Z0-9_]*(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|API_KEY|ACCESS_KEY"
-        rf"|PRIVATE_KEY)[A-Z0-9_]*=(?P<value>{_NO_VALUE}[^\s\"']+)"
+        r"(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|API_KEY|ACCESS_KEY|PRIVATE_KEY)"
+        rf"[A-Z0-9_]{{0,60}}=(?P<value>{_NO_VALUE}[^\s\"']+)"
     ),
     # name = "value", 'name': 'value', \"name\": \"value\"; the name may be quoted too.
-    re.compile(rf"(?i)\b{_NAME}\\?[\"']?\s*(?:=>|[=:])\s*(?P<value>{_QUOTED})"),
-    re.compile(rf"(?i)\b{_NAME}\\?[\"']?\s*=\s*(?P<value>{_NO_VALUE}[^\s,;&\"'<>(){{}}\[\]]+)"),
+    re.compile(rf"(?i){_NAME}\\?[\"']?\s*(?:=>|[=:])\s*(?P<value>{_QUOTED})"),
+    re.compile(rf"(?i){_NAME}\\?[\"']?\s*=\s*(?P<value>{_NO_VALUE}[^\s,;&\"'<>(){{}}\[\]]+)"),
     # name: value, as in YAML; not for "token", which prose and parsers use otherwise.
     re.compile(
-        r"(?i)\b[\w.\-]*(?:password|passwd|passphrase|secret|access[_\-.]?key)[\w.\-]*\s*:\s+"
+        r"(?i)(?:password|passwd|passphrase|secret|access[_\-.]?key)[\w.\-]{0,60}\s*:\s+"
         rf"(?P<value>{_NO_VALUE}[^\s,;\"'<>(){{}}\[\]]+)"
     ),
-    re.compile(rf"(?i)--{_NAME}\s+(?P<value>(?!-)\S+)"),
+    re.compile(rf"(?i)--[\w.\-]{{0,60}}{_NAME}\s+(?P<value>(?!-)\S+)"),
     re.compile(r"(?i)\bauthorization\W{1,4}(?:(?:basic|bearer|token)\s+)?(?P<value>[^\s\"',}]+)"),
 )
-_SECRET_NAME = re.compile(rf"(?i)\A{_NAME}\Z")
+_SECRET_NAME = re.compile(rf"(?i){_NAME}\Z")
 _CHUNK = 1 << 16
 
 
@@ -79,14 +82,14 @@ class Masker:
     def mask(self, text: str) -> str:
         """The text without secrets."""
         text = self._mask_registered(text)
-        for shape in _SHAPES:
-            text = shape.sub(_mask_value, text)
-        return text
+        if not _looks_suspicious(text):
+            return text
+        return "\n".join(map(_mask_line, text.split("\n")))
 
     def mask_mapping(self, values: Mapping[str, object]) -> dict[str, str]:
         """Settings by name: values of secret names are masked whole."""
         return {
-            name: MASK if _SECRET_NAME.match(name) and str(value) else self.mask(str(value))
+            name: MASK if _SECRET_NAME.search(name) and str(value) else self.mask(str(value))
             for name, value in values.items()
         }
 
@@ -121,6 +124,18 @@ class Masker:
             if found.start() < cut < found.end():
                 return found.start()
         return max(cut, 0)
+
+
+def _looks_suspicious(text: str) -> bool:
+    lowered = text.lower()
+    return any(word in lowered for word in _WORDS)
+
+
+def _mask_line(line: str) -> str:
+    if _looks_suspicious(line):
+        for shape in _SHAPES:
+            line = shape.sub(_mask_value, line)
+    return line
 
 
 def _variants(secret: str) -> set[str]:

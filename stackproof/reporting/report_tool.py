@@ -179,6 +179,8 @@ def _install_node(folder: Path) -> None:
 def _install_allure(node: _Node, folder: Path) -> None:
     for name in ("package.json", "package-lock.json"):
         shutil.copyfile(PINS / name, folder / name)
+    # npm's own patience without a network is minutes.
+    patience = {"fetch_retries": 2, "fetch_retry_mintimeout": 1000, "fetch_retry_maxtimeout": 5000}
     path = os.pathsep.join([str(node.node.parent), os.environ.get("PATH", "")])
     run_tool(
         [*node.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress"],
@@ -187,7 +189,12 @@ def _install_allure(node: _Node, folder: Path) -> None:
         what=f"Allure {allure_version()} could not be obtained with npm",
         remedy="make the npm registry reachable (npm's own configuration is used); the results "
         "are kept, so the report can be made later",
-        env={"PATH": path, "npm_config_update_notifier": "false"},
+        env={
+            "PATH": path,
+            "npm_config_update_notifier": "false",
+            "npm_config_prefer_offline": "true",
+            **{f"npm_config_{name}": str(value) for name, value in patience.items()},
+        },
     )
 
 

@@ -216,6 +216,16 @@ def test_reordered_when_two_swap():
     ]
 
 
+@pytest.mark.parametrize(("order", "words"), [("offset", "offsets"), ("sequence", "calls")])
+def test_reordered_even_if_some_come_twice(order, words):
+    story = Story().sent("a", offset=0).sent("b", offset=1)
+    for offset, ident in enumerate("bab"):
+        story.received(ident, topic="out", offset=offset)
+    found = story.find("reordered", replace(THROUGH, order=order))
+    assert found.count == 1
+    assert f"order of {words} within a partition" in found.summary
+
+
 @pytest.mark.parametrize("arrival", ["dabc", "bcda"])
 def test_reordered_once_when_one_record_is_moved_far(arrival):
     story = Story()

@@ -1,0 +1,59 @@
+# `make help` lists the targets. Everything is installed into .venv, servers into a cache.
+
+FEATURES ?= features
+TAGS     ?=
+JOBS     ?= 1
+KEEP     ?=
+VERBOSE  ?=
+ARGS     ?=
+PYTHON   ?= python3
+
+VENV := .venv
+BIN  := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help venv acceptance test lint catalogue mutants bench clean
+
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo '  make acceptance FEATURES=features/messaging TAGS=@seed JOBS=2 KEEP=1 VERBOSE=1'
+
+acceptance: $(VENV)/ready ## Run the features on real services and make the report
+	@$(BIN)/python -m stackproof run $(FEATURES) --jobs $(JOBS) \
+	  $(if $(TAGS),--tags '$(TAGS)') $(if $(KEEP),--keep) $(if $(VERBOSE),--verbose) $(ARGS)
+
+test: $(VENV)/ready-dev ## Run the suite's own tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/ready-dev ## Check code, features, steps and documents
+	@$(BIN)/python -m ruff check . && $(BIN)/python -m ruff format --check .
+	@$(BIN)/python -m mypy
+	@$(BIN)/python -m tests.house
+
+catalogue: $(VENV)/ready ## Write docs/steps.md from the steps
+	@$(BIN)/python -m stackproof steps --markdown > docs/steps.md.new && mv docs/steps.md.new docs/steps.md
+
+mutants: $(VENV)/ready ## Run the broken systems: each must be caught (takes a while)
+	@$(BIN)/python -m tests.mutants.run $(ARGS)
+
+bench: $(VENV)/ready-dev ## Measure the suite itself
+	@$(BIN)/python -m bench
+
+clean: ## Remove what was generated here (not the cache of servers)
+	rm -rf $(VENV) reports allure-report .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+venv: $(VENV)/ready-dev ## Make the virtual environment only
+
+$(VENV)/ready: requirements.txt pyproject.toml
+	@echo "installing the suite's Python packages into $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo "no virtual environment can be made (Debian: apt-get install python3-venv)"; exit 2; }
+	@$(BIN)/python ci/install.py requirements.txt
+	@touch $@
+
+$(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt
+	@$(BIN)/python ci/install.py requirements-dev.txt
+	@touch $@

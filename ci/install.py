@@ -1,0 +1,45 @@
+"""Install a requirements file and this project into the running virtual environment.
+
+uv installs in parallel and is several times as fast as pip; where it cannot be had,
+pip does the same.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+UV = "uv==0.13.8"
+
+
+def main(requirements: str) -> int:
+    """Install; returns the exit code (2: it was not possible)."""
+    root = Path(__file__).resolve().parent.parent
+    environment = {
+        **os.environ,
+        "VIRTUAL_ENV": sys.prefix,
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "UV_LINK_MODE": os.environ.get("UV_LINK_MODE", "copy"),
+    }
+    uv = Path(sys.executable).with_name("uv")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    if not uv.exists():
+        subprocess.run([*pip, UV], env=environment)
+    fast = [str(uv), "pip", "install", "--quiet"]
+    wanted = ["-r", str(root / requirements), "-e", str(root)]
+    for command in ([fast] if uv.exists() else []) + [pip]:
+        if subprocess.run([*command, *wanted], env=environment).returncode == 0:
+            return 0
+    print(
+        f"\nthe packages of {requirements} could not be installed\n"
+        "  why: see the installer's messages above\n"
+        "  what to do: look at the network and at pip's settings, then run the same again",
+        file=sys.stderr,
+    )
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,136 @@
+"""The command line: ``stackproof run | up | down | doctor | steps | report | check``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from stackproof import __version__
+from stackproof.errors import EXIT_COULD_NOT_RUN, EXIT_INTERRUPTED, Trouble
+
+_EXAMPLES = """\
+examples:
+  stackproof run features/messaging            run one area
+  stackproof run --tags @seed -j 2             by tag, two workers
+  stackproof run --plan                        what would run and what it needs
+  stackproof up kafka                          leave a broker running; prints how to reach it
+  stackproof down                              end what was left running
+  stackproof steps dead-letter                 find a step
+  stackproof check reports/evidence/s003/history.jsonl.gz
+
+exit codes: 0 all passed; 1 something failed or did not run; 2 could not run;
+130, 143 interrupted
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="stackproof",
+        description="Acceptance suite in Gherkin for event-driven data stacks, on real services.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"stackproof {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    run = commands.add_parser("run", help="run features and make the report", allow_abbrev=False)
+    _run_options(run)
+    up = commands.add_parser("up", help="start services and leave them running")
+    up.add_argument("services", nargs="+", metavar="SERVICE", help="e.g. kafka")
+    down = commands.add_parser("down", help="end stacks that were left running")
+    down.add_argument("runs", nargs="*", metavar="RUN", help="IDs of runs; default: all kept ones")
+    commands.add_parser("doctor", help="check what a run needs, and say where settings come from")
+    steps = commands.add_parser("steps", help="list the steps for features")
+    steps.add_argument("words", nargs="*", help="only steps with all of these words")
+    steps.add_argument("--markdown", action="store_true", help="as the catalogue docs/steps.md")
+    report = commands.add_parser("report", help="make the Allure report from the last results")
+    report.add_argument("--output", default="allure-report", metavar="DIR")
+    check = commands.add_parser("check", help="check saved histories again")
+    check.add_argument("histories", nargs="+", metavar="HISTORY", help="history.jsonl or .gz")
+    return parser
+
+
+def _run_options(run: argparse.ArgumentParser) -> None:
+    run.add_argument("paths", nargs="*", default=None, metavar="FEATURE",
+                     help="feature files or folders, FILE:LINE for one scenario; default: features")
+    run.add_argument("--tags", action="append", default=[], metavar="EXPRESSION",
+                     help='e.g. @seed, "not @nightly"; may be repeated: all must hold')
+    run.add_argument("--name", action="append", default=[], help="scenarios whose name matches")
+    run.add_argument("-j", "--jobs", type=_positive, default=1, metavar="N",
+                     help="worker processes (default: 1)")
+    run.add_argument("--keep", action="store_true", help="leave the stack up after the run")
+    run.add_argument("--verbose", action="store_true", help="show every step")
+    run.add_argument("--plan", action="store_true",
+                     help="say what would run and what it needs; start nothing")
+    run.add_argument("--stop", action="store_true", help="stop at the first failure")
+    run.add_argument("--random", nargs="?", const="new", metavar="SEED",
+                     help="random order; the seed is printed")
+    run.add_argument("--seed", type=_positive, metavar="N", help="seed of generated inputs")
+    run.add_argument("--timeout", metavar="SECONDS", help="for each scenario (default: 60)")
+    run.add_argument("--time-factor", metavar="F", help="multiplies every time limit (default: 1)")
+    run.add_argument("--stack", metavar="PROVIDER", help="how services run (default: auto)")
+    run.add_argument("--reports", metavar="DIR", help="results, logs, evidence (default: reports)")
+    run.add_argument("--allow-skipped", action="store_true",
+                     help="scenarios that did not run do not make the run fail")
+    run.add_argument("--no-report", action="store_true", help="leave out the Allure report")
+    run.add_argument("--report-to", default="allure-report", metavar="DIR",
+                     help="where the Allure report goes (default: allure-report)")  # fmt: skip
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("a number from 1 on is expected")
+    return number
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = build_parser().parse_args(arguments)
+    try:
+        return _dispatch(options)
+    except Trouble as trouble:
+        print(f"\nstackproof: {trouble}", file=sys.stderr)
+        return EXIT_COULD_NOT_RUN
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # e.g. `stackproof steps | head`
+        sys.stderr.close()
+        return 0
+
+
+def _dispatch(options: argparse.Namespace) -> int:
+    # Imported when needed: `down` must be quick and must work when clients are missing.
+    if options.command == "run":
+        from stackproof.commands.run import run
+
+        return run(options)
+    if options.command == "up":
+        from stackproof.commands.stacks import up
+
+        return up(options.services)
+    if options.command == "down":
+        from stackproof.commands.stacks import down
+
+        return down(options.runs)
+    if options.command == "doctor":
+        from stackproof.commands.doctor import doctor
+
+        return doctor()
+    if options.command == "steps":
+        from stackproof.commands.steps import steps
+
+        return steps(options.words, markdown=options.markdown)
+    if options.command == "report":
+        from stackproof.commands.run import make_report
+
+        return make_report(options.output)
+    from stackproof.commands.check import check
+
+    return check(options.histories)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""``stackproof doctor``: is everything there that a run needs?"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from stackproof import settings as settings_module
+from stackproof.errors import EXIT_COULD_NOT_RUN, EXIT_PASSED, Trouble
+from stackproof.services import service, service_names
+from stackproof.stack.obtain import Cache, cache_directory
+from stackproof.stack.obtain.java import find_java
+from stackproof.stack.ports import free_port
+from stackproof.stack.run import known_runs, runs_directory
+
+_ENOUGH_DISK = 2 * 2**30
+_ENOUGH_MEMORY = 1 * 2**30
+
+
+def doctor() -> int:
+    """Print every check and every setting with its origin; 2 when a run could not start."""
+    fine = True
+    for title, check in _checks().items():
+        try:
+            print(f"  ok    {title}: {check()}")
+        except Trouble as trouble:
+            fine = False
+            print(f"  FAIL  {title}: {trouble}")
+    settings = settings_module.load()
+    print(f"\nsettings (file: {settings.file or 'none'})")
+    for setting in settings_module.SETTINGS:
+        origin = settings.origins[setting.key]
+        print(f"  {setting.key} = {settings[setting.key]!r}  [{origin}]  {setting.help}")
+    print("\nsystems under test: " + (", ".join(settings.systems) or "none"))
+    return EXIT_PASSED if fine else EXIT_COULD_NOT_RUN
+
+
+def _checks() -> dict[str, Callable[[], str]]:
+    return {
+        "Python": lambda: f"{platform.python_version()} ({sys.executable})",
+        "Java": lambda: (lambda j: f"{j.version} ({j.launcher})")(find_java(at_least=17)),
+        "Maven": lambda: _program("mvn", "servers in jars are obtained with it"),
+        "Node": _node,
+        "memory": _memory,
+        "disk": _disk,
+        "ports": lambda: f"127.0.0.1:{free_port()} is free",
+        "runs": _runs,
+        **{f"server {name}": lambda name=name: _server(name) for name in service_names()},
+    }
+
+
+def _program(name: str, purpose: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        raise Trouble(f"`{name}` is not on the PATH", purpose, f"install {name}")
+    return found
+
+
+def _node() -> str:
+    return shutil.which("node") or "not on the PATH; obtained from PyPI for the report"
+
+
+def _memory() -> str:
+    free = psutil.virtual_memory().available
+    if free < _ENOUGH_MEMORY:
+        raise Trouble(f"only {free >> 20} MiB are free", "a broker needs 512", "end programs")
+    return f"{free / 2**30:.1f} GiB free"
+
+
+def _disk() -> str:
+    place = cache_directory()
+    existing = next(p for p in (place, *place.parents) if p.exists())
+    free = shutil.disk_usage(existing).free
+    if free < _ENOUGH_DISK:
+        raise Trouble(f"only {free >> 20} MiB are free on {existing}",
+                      "servers are kept there", "free some, or set STACKPROOF_CACHE")  # fmt: skip
+    return f"{free / 2**30:.0f} GiB free for {place}"
+
+
+def _runs() -> str:
+    left = [run.id for run in known_runs() if not run.owner_lives()]
+    return f"left up or behind in {runs_directory()}: {', '.join(left) or 'none'}"
+
+
+def _server(name: str) -> str:
+    cache = Cache()
+    texts = []
+    for artifact in service(name).artifacts():
+        place = cache.path(artifact)
+        if not Path(place).exists():
+            texts.append(f"{artifact.title} will be obtained at the first run")
+        elif (damage := cache.verify(artifact)) is not None:
+            texts.append(f"{artifact.title} is damaged ({damage}) and will be obtained anew")
+        else:
+            texts.append(f"{artifact.title} whole")
+    return "; ".join(texts)

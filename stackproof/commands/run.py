@@ -1,0 +1,92 @@
+"""``stackproof run`` and ``stackproof report``."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+from pathlib import Path
+from typing import Any
+
+from stackproof import settings as settings_module
+from stackproof.errors import EXIT_FAILED, EXIT_PASSED, Trouble
+from stackproof.session.progress import Progress
+
+RUNNER = "stackproof.session.runner:StackproofRunner"
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run features through behave, then make the report and print the summary."""
+    from behave.__main__ import main as behave
+    from stackproof.session.runner import StackproofRunner
+
+    # behave finds steps and hooks next to the features; modules of a project as well.
+    sys.path.insert(0, str(Path.cwd()))
+    StackproofRunner.last = None
+    try:
+        code = behave(behave_arguments(options))
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else EXIT_FAILED
+    execution: Any = StackproofRunner.last
+    if options.plan or execution is None:
+        return code
+    report = None
+    if not options.no_report:
+        report = _report(execution.reports.allure, Path(options.report_to))
+    print(execution.summary(report=report))
+    return code
+
+
+def behave_arguments(options: argparse.Namespace) -> list[str]:
+    """What behave is called with."""
+    userdata = {"summary": "no"}
+    if options.random:
+        seed = secrets.token_hex(4) if options.random == "new" else options.random
+        print(f"random order: --random {seed}")
+        userdata["random_order"] = seed
+    given = {
+        "cleanup": "no" if options.keep else None,
+        "plan": "yes" if options.plan else None,
+        "seed": options.seed,
+        "scenario_timeout": options.timeout,
+        "time_factor": options.time_factor,
+        "provider": options.stack,
+        "reports": options.reports,
+        "allow_skipped": "yes" if options.allow_skipped else None,
+    }
+    userdata |= {name: str(value) for name, value in given.items() if value is not None}
+    verbose = options.verbose or settings_module.load()["run.verbose"]
+    arguments = [f"--runner={RUNNER}", f"--jobs={options.jobs}"]
+    arguments += [f"--tags={expression}" for expression in options.tags]
+    arguments += [f"--name={name}" for name in options.name]
+    arguments += [f"-D{name}={value}" for name, value in userdata.items()]
+    arguments += ["--stop"] if options.stop else []
+    arguments += ["--verbose"] if verbose else []
+    return [*arguments, *(options.paths or ["features"])]
+
+
+def make_report(output: str) -> int:
+    """Make the report from the results of the last run."""
+    results = Path(settings_module.load()["run.reports"]) / "allure-results"
+    report = _report(results, Path(output), strict=True)
+    print(f"report: {report}")
+    return EXIT_PASSED
+
+
+def _report(results: Path, output: Path, *, strict: bool = False) -> Path | None:
+    from stackproof.reporting.generate import generate
+
+    progress = Progress(sys.stderr)
+    try:
+        history = results.parent / "allure-history.jsonl"
+        return generate(
+            results.resolve(), output.resolve(), history.resolve(), progress=progress.say
+        )
+    except Trouble as trouble:
+        if strict:
+            raise
+        # The verdicts stand without it.
+        print(f"\nstackproof: no report was made: {trouble}", file=sys.stderr)
+        return None
+
+

@@ -1,0 +1,65 @@
+"""``stackproof up`` and ``stackproof down``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from stackproof import settings as settings_module
+from stackproof.errors import EXIT_FAILED, EXIT_PASSED, Trouble
+from stackproof.services import service
+from stackproof.services.base import Requirement
+from stackproof.session.progress import Progress
+from stackproof.stack import reaper
+from stackproof.stack.choosing import Providers
+from stackproof.stack.run import Run, known_runs
+from stackproof.stack.stack import Stack
+
+
+def up(names: Sequence[str]) -> int:
+    """Start one cluster of each named service and leave them running."""
+    for name in names:
+        service(name)  # an unknown name is told before anything starts
+    settings = settings_module.load()
+    progress = Progress(sys.stderr)
+    run = Run.begin()
+    watcher = reaper.Watcher(run)
+    keep = False
+    try:
+        providers = Providers(run, run.directory / "logs", settings)
+        stack = Stack(run, providers, progress.say)
+        for line in providers.explain(names):
+            progress.say(line)
+        stack.obtain(names)
+        with progress.doing(f"starting {', '.join(names)}"):
+            stack.start_shared([Requirement(name) for name in names])
+        run.write_state(kept=True, endpoints=stack.describe())
+        keep = True
+    finally:
+        watcher.dismiss(keep=keep)
+    print(f"run {run.id}")
+    for name, known in stack.describe().items():
+        print(f"  {name}: {known['reach']}")
+    print(f"logs: {run.directory / 'logs'}\nend it by: stackproof down {run.id}")
+    return EXIT_PASSED
+
+
+def down(ids: Sequence[str]) -> int:
+    """End the named runs, or all that were kept or left behind."""
+    runs = known_runs()
+    unknown = set(ids) - {run.id for run in runs}
+    if unknown:
+        raise Trouble(
+            f"there is no run {sorted(unknown)[0]}",
+            f"the runs are: {', '.join(run.id for run in runs) or 'none'}",
+            "`stackproof down` without an ID ends all that were left up",
+        )
+    chosen = [r for r in runs if r.id in ids] if ids else [r for r in runs if not r.owner_lives()]
+    if not chosen:
+        print("nothing is left running")
+    left_over = []
+    for run in chosen:
+        left = reaper.reap(run)
+        left_over += left
+        print(f"run {run.id}: " + ("ended" if not left else f"left: {', '.join(left)}"))
+    return EXIT_FAILED if left_over else EXIT_PASSED
