@@ -175,4 +175,3 @@ def group_has_no_lag(context, group, topic):
     kafka = context.session.kafka
     lag = kafka.admin.lag(context.session.own(group), kafka.own(topic))
     assert_that(lag, equal_to(0), "messages not committed")
-

@@ -7,8 +7,8 @@ Feature: Consumer groups resume where they stopped
     Given a Kafka broker
 
   @PIPE-06 @seed @critical
-  Scenario Outline: A group resumes on a topic with <partitions> partitions
-    Given a topic "telco.raw.customers.test" with <partitions> partitions
+  Scenario Outline: A group resumes on a topic with <partitions>
+    Given a topic "telco.raw.customers.test" with <partitions>
     When 25 messages are published to "telco.raw.customers.test"
     And a consumer of group "churn-readers" receives 10 messages from "telco.raw.customers.test" and closes
     And a consumer of group "churn-readers" receives 15 messages from "telco.raw.customers.test" and closes
@@ -16,9 +16,9 @@ Feature: Consumer groups resume where they stopped
     And group "churn-readers" has nothing left to read in "telco.raw.customers.test"
 
     Examples:
-      | partitions |
-      | 1          |
-      | 3          |
+      | partitions   |
+      | 1 partition  |
+      | 3 partitions |
 
   @PIPE-06
   Scenario: The eleventh message is the first after the break

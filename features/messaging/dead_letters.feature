@@ -10,40 +10,50 @@ Feature: Dead-letter routing
   @PIPE-05 @seed @critical
   Scenario: Invalid messages are set aside, valid ones are processed
     When these messages are published among 20 valid customers
-      | kind          | error type     |
-      | not JSON      | invalid_json   |
-      | missing field | missing_field  |
-      | wrong type    | wrong_type     |
-      | out of range  | out_of_range   |
+      | message                        | error type    |
+      | that is not JSON               | invalid_json  |
+      | with a missing field           | missing_field |
+      | with a value of the wrong type | wrong_type    |
+      | with a value out of range      | out_of_range  |
     Then the dead-letter topic receives exactly these messages, unchanged, within 15 seconds
-    And it names its source topic, its error and the time
+    And the dead letters name these errors, their source and the time
+      | error type    |
+      | invalid_json  |
+      | missing_field |
+      | wrong_type    |
+      | out_of_range  |
     And every valid customer gets one prediction within 15 seconds
 
   @PIPE-05
-  Scenario Outline: A message that is <kind> is set aside with its reason
-    When a message that is "<kind>" is published among 10 valid customers
+  Scenario Outline: A message <flaw> is set aside with its reason
+    When a message "<flaw>" is published among 10 valid customers
     Then the dead-letter topic receives exactly that message, unchanged, within 15 seconds
-    And its error type is "<error type>"
-    And it names its source topic, its error and the time
+    And the dead letter names the error "<error type>", its source and the time
     And every valid customer gets one prediction within 15 seconds
 
     Examples: malformed
-      | kind          | error type    |
-      | not JSON      | invalid_json  |
-      | not text      | invalid_json  |
-      | not an object | not_an_object |
-      | empty         | empty_message |
-      | null          | null_message  |
+      | flaw                 | error type    |
+      | that is not JSON     | invalid_json  |
+      | that is not text     | invalid_json  |
+      | that is not an object | not_an_object |
+      | that is empty        | empty_message |
+      | that is null         | null_message  |
 
     Examples: against the contract
-      | kind              | error type        |
-      | missing field     | missing_field     |
-      | unknown field     | unknown_field     |
-      | wrong type        | wrong_type        |
-      | bad format        | bad_format        |
-      | value not allowed | not_allowed_value |
-      | out of range      | out_of_range      |
+      | flaw                            | error type        |
+      | with a missing field            | missing_field     |
+      | with an unknown field           | unknown_field     |
+      | with a value of the wrong type  | wrong_type        |
+      | with a malformed date           | bad_format        |
+      | with a value that is not allowed | not_allowed_value |
+      | with a value out of range       | out_of_range      |
 
     Examples: against the size limit
-      | kind      | error type |
-      | too large | too_large  |
+      | flaw              | error type |
+      | that is too large | too_large  |
+
+  @PIPE-05
+  Scenario: Poison in a row does not stop the pipeline
+    When 50 messages "that is not JSON" are published among 50 valid customers
+    Then the dead-letter topic receives exactly these messages, unchanged, within 15 seconds
+    And every valid customer gets one prediction within 15 seconds

@@ -32,8 +32,8 @@ _WORDS = ("passw", "passphrase", "secret", "token", "credential", "key", "author
 #: Each masks its group ``value``, within a line.
 _SHAPES = (
     # ://user:password@host; the password may itself hold an @, or a slash unless host:port/.
-    re.compile(r"://[^\s:/@]*:(?P<value>[^\s/\"'<>]+)@"),
-    re.compile(r"://[^\s:/@]*:(?!\d+/)(?P<value>[^\s@\"'<>]+)@"),
+    re.compile(r"://[^\s:/@]{0,100}:(?P<value>[^\s/\"'<>]{1,200})@"),
+    re.compile(r"://[^\s:/@]{0,100}:(?!\d+/)(?P<value>[^\s@\"'<>]{1,200})@"),
     # Environment style runs to the next blank: such a value may hold any punctuation.
     re.compile(
         r"(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|API_KEY|ACCESS_KEY|PRIVATE_KEY)"

@@ -192,18 +192,18 @@ class Inputs:
 
 
 _KINDS: dict[str, Callable[[Inputs, dict[str, Any]], bytes | None]] = {
-    "not JSON": Inputs._not_json,
-    "not text": Inputs._not_text,
-    "not an object": Inputs._not_an_object,
-    "wrong type": Inputs._wrong_type,
-    "missing field": Inputs._missing_field,
-    "out of range": Inputs._out_of_range,
-    "value not allowed": Inputs._not_allowed,
-    "unknown field": Inputs._unknown_field,
-    "bad format": Inputs._bad_format,
-    "empty": lambda *_: b"",
-    "null": lambda *_: None,
-    "too large": Inputs._too_large,
+    "that is not JSON": Inputs._not_json,
+    "that is not text": Inputs._not_text,
+    "that is not an object": Inputs._not_an_object,
+    "with a value of the wrong type": Inputs._wrong_type,
+    "with a missing field": Inputs._missing_field,
+    "with a value out of range": Inputs._out_of_range,
+    "with a value that is not allowed": Inputs._not_allowed,
+    "with an unknown field": Inputs._unknown_field,
+    "with a malformed date": Inputs._bad_format,
+    "that is empty": lambda *_: b"",
+    "that is null": lambda *_: None,
+    "that is too large": Inputs._too_large,
 }
 
 

@@ -110,7 +110,9 @@ class RunningSystem:
         code = instance.terminate(within)
         self._session.history.event("stop", f"{instance.name} ended")
         if code != 0:
-            how = f"did not stop within {within:g} s" if code < 0 else f"ended with exit code {code}"
+            how = (
+                f"did not stop within {within:g} s" if code < 0 else f"ended with exit code {code}"
+            )
             raise AssertionError(f"{instance.name} {how}; its log ends:\n{instance.log_end()}")
 
     def crash(self, instance: ManagedProcess | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from stackproof.clients.kafka.messages import Message, Received
 from stackproof.errors import Trouble
 from stackproof.history import Flow, Verdict, carried_digest, digest_of
 from stackproof.polling import DeadlineExceeded, Died, poll
+from stackproof.systems.background import Background
 from stackproof.systems.contracts import Contract, ContractViolation
 from stackproof.systems.inputs import INVALID, VALID, Inputs
 from stackproof.systems.launching import RunningSystem, common_fields
@@ -59,7 +61,7 @@ class Pipeline:
                 **self.topics,
             },
         )
-        self.predicted_before_restart: set[str] = set()
+        self._background: Background | None = None
         self.tolerated_duplicates = 0
         self.published_invalid: list[Message] = []
         self._create_topics()
@@ -90,6 +92,23 @@ class Pipeline:
         for number, message in enumerate(invalid, start=1):
             messages.insert(number * len(messages) // (len(invalid) + 1), message)
         self._publish(messages)
+
+    def begin_publishing(self, count: int) -> None:
+        """Publish ``count`` valid inputs in the background, in portions."""
+        messages = self._inputs.valid(count)
+        self._background = Background(messages, self._publish)
+
+    def finish_publishing(self) -> None:
+        """Wait for what `begin_publishing` began.
+
+        Raises:
+            AssertionError: not all were acknowledged.
+        """
+        if self._background is not None:
+            self._background.finish(within=self._session.scaled(30))
+
+    def _still_to_publish(self) -> int:
+        return self._background.left if self._background is not None else 0
 
     def _publish(self, messages: list[Message]) -> None:
         sent = self._kafka.publisher.publish(
@@ -150,12 +169,15 @@ class Pipeline:
         Raises:
             AssertionError: too few in time, or anomalies; explained by the history.
         """
+        self.finish_publishing()
         sent = self._idents(VALID)
         wanted = -int(-len(sent) * self.settings.completeness // 1)
         self._await(
-            lambda: len(sent & {self._read_prediction(r)[0] for r in self.predictions.read()})
-            if len(self.predictions.read()) >= wanted
-            else len(self.predictions.records),
+            lambda: (
+                len(sent & {self._read_prediction(r)[0] for r in self.predictions.read()})
+                if len(self.predictions.read()) >= wanted
+                else len(self.predictions.records)
+            ),
             wanted,
             "predictions",
             within,
@@ -238,36 +260,62 @@ class Pipeline:
         field = self.dead_letter.keyword("x-error-type")
         return [str(letter[field]) for letter in self.letters()]
 
-    # -- restarts ------------------------------------------------------------
-    def await_first_predictions(self, *, within: float) -> None:
-        """Wait until the pipeline is at work: something has come out."""
+    def without_origin(self) -> list[str]:
+        """Dead letters that do not name the topic they came from, or when they failed."""
+        source = self.dead_letter.keyword("x-source-topic")
+        failed_at = self.dead_letter.keyword("x-failed-at")
+        letters = self.letters()
+        if not letters:
+            return ["there is no dead letter"]
+        return [
+            f"{letter.get(source)!r} at {letter.get(failed_at)!r}: {letter!r:.200}"
+            for letter in letters
+            if letter.get(source) != self.topics["input"] or not letter.get(failed_at)
+        ]
+
+    # -- faults --------------------------------------------------------------
+    def await_some_predictions(self, count: int, *, within: float) -> None:
+        """Wait until the pipeline is in the middle of its work: so much has come out.
+
+        Raises:
+            AssertionError: it had finished already, so nothing could be interrupted.
+        """
         poll(
             lambda: len(self.predictions.read()),
+            until=lambda n: n >= count,
             within=self._session.scaled(within),
-            awaiting="the first predictions",
+            awaiting=f"the first {count} predictions",
             alive=self.instances.death,
             **_HASTE,
         )
 
-    def note_uncommitted(self) -> int:
-        """After an instance died: how many published predictions may rightly come again.
+    def end_one(self, end: Callable[[RunningSystem], None]) -> None:
+        """End the oldest instance, and note which predictions may rightly come again.
 
-        These are the ones already out whose inputs lie behind the committed offsets. Also
-        returns how many inputs were not committed, which says whether work was interrupted.
+        These are the ones that are out while their inputs lie behind the committed
+        offsets: whoever takes over cannot know of them. After a regular stop there are
+        none, because a pipeline that ends in order commits what it has delivered.
         """
+        crashed_before = len(self._session.history.snapshot().events)
+        end(self.instances)
+        events = self._session.history.snapshot().events[crashed_before:]
+        out = {self._read_prediction(r)[0] for r in self._drained(self.predictions)}
+        left = len(self._idents(VALID) - out) + self._still_to_publish()
+        self._session.figure("customers left at the end of the instance", str(left))
+        if any(event.kind == "fault" for event in events):
+            self._tolerate_repetitions(out)
+
+    def _tolerate_repetitions(self, out: set[str]) -> None:
         committed = self._kafka.admin.committed(self.group)
-        self.predictions.drain(within=self._session.scaled(15))
-        out = {self._read_prediction(r)[0] for r in self.predictions.records}
         topic = self.topics["input"]
-        uncommitted = [
-            ident
+        self.tolerated_duplicates += sum(
+            ident in out and offset >= committed.get((topic, partition), 0)
             for ident, partition, offset in self._positions()
-            if offset >= committed.get((topic, partition), 0)
-        ]
-        self.tolerated_duplicates += sum(ident in out for ident in uncommitted)
-        self._session.figure("inputs not committed at the fault", str(len(uncommitted)))
+        )
         self._session.figure("repetitions tolerated", str(self.tolerated_duplicates))
-        return len(uncommitted)
+
+    def _drained(self, reader: Any) -> list[Received]:
+        return reader.drain(within=self._session.scaled(15))
 
     def _positions(self) -> list[tuple[str, int, int]]:
         snapshot = self._session.history.snapshot()
