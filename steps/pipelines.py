@@ -128,12 +128,19 @@ def letters_name_their_errors(context):
     assert_that(pipeline_of(context).without_origin(), empty())
 
 
+@then("the dead letters carry the keys and headers of their originals")
+def letters_carry_key_and_headers(context):
+    """Key and headers of each dead letter are those of the message that was set aside."""
+    assert_that(pipeline_of(context).changed_surroundings(), empty())
+
+
 @when("the churn pipeline {ending:Ending} after {count:d} predictions")
 def pipeline_ends_at_work(context, ending, count):
     """Ends the oldest instance in the middle of its work: by SIGTERM, or by SIGKILL."""
     pipeline = pipeline_of(context)
     pipeline.await_some_predictions(count, within=15)
-    pipeline.end_one(ENDINGS[ending])
+    left = pipeline.end_one(ENDINGS[ending])
+    assert_that(left, greater_than(0), "customers left when the instance ended")
 
 
 @when("the churn pipeline {ending:Ending}")

@@ -57,3 +57,9 @@ Feature: Dead-letter routing
     When 50 messages "that is not JSON" are published among 50 valid customers
     Then the dead-letter topic receives exactly these messages, unchanged, within 15 seconds
     And every valid customer gets one prediction within 15 seconds
+
+  @PIPE-05
+  Scenario: A dead letter carries the key and the headers of its original
+    When a message "with a missing field" is published among 10 valid customers
+    Then the dead-letter topic receives exactly that message, unchanged, within 15 seconds
+    And the dead letters carry the keys and headers of their originals

@@ -1,4 +1,4 @@
-@messaging
+@messaging @timeout:120
 Feature: The pipeline comes back
   Whatever ends an instance of the pipeline, no customer is forgotten, and only
   customers whose processing had not been committed may be predicted again.

@@ -1,4 +1,4 @@
-@messaging
+@messaging @timeout:120
 Feature: Customers become predictions
   Every valid customer that is published gets one prediction that belongs to it.
 

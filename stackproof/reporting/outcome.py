@@ -156,15 +156,12 @@ def _from_model(scenario: Any, not_run: Outcome | None) -> Outcome:
 
 
 def _hook_error(scenario: Any) -> str:
-    if scenario.hook_failed:
-        text = scenario.error_message or _captured_errors(scenario)
-        return text or "a hook of this scenario failed"
-    if scenario.status is Status.cleanup_error:
-        text = _captured_errors(scenario)
-        return text or "a cleanup of this scenario failed (its error went to the console)"
-    if scenario.status.is_hook_error():  # set by a runner of its own, with or without a text
-        return scenario.error_message or "a hook of this scenario failed"
-    return ""
+    """The error of a hook or cleanup; empty when all of them did their work."""
+    if not scenario.status.is_hook_error():
+        return ""
+    kind = "cleanup" if scenario.status is Status.cleanup_error else "hook"
+    text = scenario.error_message or _captured_errors(scenario)
+    return text or f"a {kind} of this scenario failed (its error went to the console)"
 
 
 def _captured_errors(statement: Any) -> str:

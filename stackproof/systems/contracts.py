@@ -122,3 +122,12 @@ class Contract:
         if encoding not in ("utf-8", None):
             raise ContractViolation(f"the original is encoded as {encoding!r}, which is unknown")
         return text.encode("utf-8", "surrogatepass")
+
+
+def lenient_object(value: bytes | None) -> dict[str, Any]:
+    """The JSON object in a message; empty when it is none."""
+    try:
+        document = json.loads(value or b"")
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}

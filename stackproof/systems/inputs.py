@@ -22,6 +22,8 @@ from stackproof.systems.contracts import Contract
 
 VALID = "valid"
 INVALID = "invalid"
+#: Headers that every generated message has.
+ORIGINAL_HEADERS = ("trace-id", "origin")
 _CHECKED = 100  # one structure for all: the first ones tell whether the generator fits
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -82,6 +84,7 @@ class Inputs:
             value=json.dumps(document).encode(),
             label=VALID,
             carried=carried_digest({name: document.get(name) for name in self._carried}),
+            headers=self._headers(),
         )
 
     def _value(self, name: str, schema: dict[str, Any]) -> Any:
@@ -129,7 +132,11 @@ class Inputs:
         document = self.document()
         key = str(document[self._identity]).encode()
         value = _KINDS[kind](self, document)
-        return Message(key=key, value=value, label=INVALID)
+        return Message(key=key, value=value, label=INVALID, headers=self._headers())
+
+    def _headers(self) -> dict[str, bytes]:
+        values = (f"{self._dice.getrandbits(64):016x}".encode(), b"acceptance")
+        return dict(zip(ORIGINAL_HEADERS, values, strict=True))
 
     def _field(self, wanted: Callable[[str, dict[str, Any]], bool], what: str) -> str:
         # Never the identity or what is carried: other checks need them whole.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,8 @@ from stackproof.errors import Trouble
 from stackproof.history import Flow, Verdict, carried_digest, digest_of
 from stackproof.polling import DeadlineExceeded, Died, poll
 from stackproof.systems.background import Background
-from stackproof.systems.contracts import Contract, ContractViolation
-from stackproof.systems.inputs import INVALID, VALID, Inputs
+from stackproof.systems.contracts import Contract, ContractViolation, lenient_object
+from stackproof.systems.inputs import INVALID, ORIGINAL_HEADERS, VALID, Inputs
 from stackproof.systems.launching import RunningSystem, common_fields
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Pipeline:
                 "the features check every message against its contract",
                 f"add it to [systems.{name}.contracts] in stackproof.toml",
             ) from missing
+        self._carries = {self.prediction.keyword("x-identity"), *self.prediction.carried}
         self._inputs = Inputs(self.customer, self.prediction.carried, session.seed)
         session.parameters["input seed"] = str(session.seed)
         self.instances = RunningSystem(
@@ -129,12 +130,12 @@ class Pipeline:
         return self._kafka.reader(self.topics["dead_letter"], self._read_dead_letter)
 
     def _read_prediction(self, record: Received) -> tuple[str, int, int | None]:
+        # Lenient: whether it conforms to its contract is asserted by a step of its own.
         digest = digest_of(record.value)
-        try:
-            document = self.prediction.parse(record.value)
-        except ContractViolation:
+        document = lenient_object(record.value)
+        if not self._carries.issubset(document):
             return record.ident, digest, None
-        carried = {name: document.get(name) for name in self.prediction.carried}
+        carried = {name: document[name] for name in self.prediction.carried}
         return str(document[self.prediction.keyword("x-identity")]), digest, carried_digest(carried)
 
     def _read_dead_letter(self, record: Received) -> tuple[str, int, int | None]:
@@ -273,6 +274,18 @@ class Pipeline:
             if letter.get(source) != self.topics["input"] or not letter.get(failed_at)
         ]
 
+    def changed_surroundings(self) -> list[str]:
+        """Dead letters whose key or headers are not those of any message set aside."""
+        sent = {(m.key, *sorted(m.headers.items())) for m in self.published_invalid}
+        if not self.dead_letters.records:
+            return ["there is no dead letter"]
+        return [
+            f"key {record.key!r}, headers {dict(record.headers)!r}"
+            for record in self.dead_letters.records
+            if not sent & {(record.key, *sorted(headers.items()))
+                           for headers in (record.headers, _without_own(record.headers))}
+        ]
+
     # -- faults --------------------------------------------------------------
     def await_some_predictions(self, count: int, *, within: float) -> None:
         """Wait until the pipeline is in the middle of its work: so much has come out.
@@ -289,12 +302,15 @@ class Pipeline:
             **_HASTE,
         )
 
-    def end_one(self, end: Callable[[RunningSystem], None]) -> None:
+    def end_one(self, end: Callable[[RunningSystem], None]) -> int:
         """End the oldest instance, and note which predictions may rightly come again.
 
         These are the ones that are out while their inputs lie behind the committed
         offsets: whoever takes over cannot know of them. After a regular stop there are
         none, because a pipeline that ends in order commits what it has delivered.
+
+        Returns:
+            How many customers were left to process: whether work was interrupted at all.
         """
         crashed_before = len(self._session.history.snapshot().events)
         end(self.instances)
@@ -304,6 +320,7 @@ class Pipeline:
         self._session.figure("customers left at the end of the instance", str(left))
         if any(event.kind == "fault" for event in events):
             self._tolerate_repetitions(out)
+        return left
 
     def _tolerate_repetitions(self, out: set[str]) -> None:
         committed = self._kafka.admin.committed(self.group)
@@ -331,3 +348,8 @@ class Pipeline:
             return set()
         rows = np.flatnonzero(snapshot.sends.label == snapshot.labels.index(label))
         return {snapshot.idents[snapshot.sends.ident[row]] for row in rows}
+
+
+def _without_own(headers: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Headers without those that a pipeline may add about its own work."""
+    return {name: value for name, value in headers.items() if name in ORIGINAL_HEADERS}

@@ -123,6 +123,21 @@ def test_severity_is_normal_and_the_suite_pull_request_without_tags(tmp_path: Pa
     assert labels(run.results["Plain"], "epic") == ["General"]
 
 
+def test_the_innermost_severity_counts(tmp_path: Path):
+    feature = """
+        @trivial
+        Feature: F
+          Scenario: outer
+            Given it works
+          @critical
+          Scenario: inner
+            Given it works
+    """
+    run = run_behave(tmp_path, {"f.feature": feature})
+    assert labels(run.results["outer"], "severity") == ["trivial"]
+    assert labels(run.results["inner"], "severity") == ["critical"]
+
+
 def plain_names(text: str) -> str:
     """Distinct names for scenarios that share one on purpose."""
     return text.replace("Scenario: Plain", "Scenario: Outer", 1)
@@ -365,8 +380,10 @@ def test_secrets_are_masked_under_plain_behave_too(tmp_path: Path):
     run = run_behave(tmp_path, {"f.feature": feature})
     assert "login failed" in message(run.results["leak"])
     written = [path.read_text() for path in run.folder.iterdir()]
-    assert any("connecting to amqp://app:*****@" in text for text in written)
     assert not any("hunter22" in text for text in written)
+    [captured] = run.results["leak"]["attachments"]
+    assert captured["name"] == "captured output"
+    assert run.attachment(captured["source"]) == "connecting to amqp://app:*****@localhost/"
 
 
 def test_a_huge_log_is_bounded_and_keeps_both_ends(allure: Allure, tmp_path: Path):

@@ -128,8 +128,8 @@ AFTER_FEATURE = """
 BROKEN = {
     "before_scenario": "boom in before_scenario",
     "after_scenario": "boom in after_scenario",
-    "before_step": "boom in before_step",
-    "after_step": "boom in after_step",
+    "before_step": "HOOK-ERROR in before_step: RuntimeError: boom in before_step",
+    "after_step": "HOOK-ERROR in a step hook: RuntimeError: boom in after_step",
     "before_tag": "boom in before_tag",
     "after_tag": "boom in after_tag",
     "cleanup": "CLEANUP-ERROR in remove_topic: RuntimeError: topic is stuck",
@@ -306,6 +306,22 @@ def test_a_feature_skipped_by_its_hook_is_skipped_not_forgotten(tmp_path: Path):
     for name in ("second", "third"):
         assert run.results[name]["status"] == "skipped"
         assert message(run.results[name]) == "no S3 here"
+
+
+def test_a_feature_skipped_without_a_reason_is_not_forgotten_either(tmp_path: Path):
+    hooks = """
+        def before_feature(context, feature):
+            if feature.name == "Two": feature.skip()
+    """
+    run = run_behave(tmp_path, TWO, environment=hooks)
+    assert run.results["second"]["status"] == run.results["third"]["status"] == "skipped"
+
+
+def test_a_cleanup_error_is_told_without_capture_too(tmp_path: Path):
+    feature = "Feature: F\n  Scenario: s\n    Given a cleanup fails\n"
+    run = run_behave(tmp_path, {"f.feature": feature}, "--no-capture", "--no-capture-hooks")
+    assert run.results["s"]["status"] == "broken"
+    assert "a cleanup of this scenario failed" in message(run.results["s"])
 
 
 @pytest.mark.parametrize("arguments", [["features/one.feature:3"], ["--name=first"]])

@@ -110,12 +110,23 @@ class KafkaAdmin:
             consumer.close(autocommit=False)
 
     def lag(self, group: str, topic: str) -> int:
-        """Records of ``topic`` that ``group`` has not committed yet."""
+        """Records of ``topic`` that ``group`` has not committed yet.
+
+        Raises:
+            AssertionError: the group has committed an offset beyond a partition's end.
+        """
+        # Committed first: what is published in between must not look like "beyond".
         committed = self.committed(group)
-        return sum(
-            end - committed.get((topic, partition), 0)
-            for partition, end in self.end_offsets(topic).items()
-        )
+        lag = 0
+        for partition, end in self.end_offsets(topic).items():
+            position = committed.get((topic, partition), 0)
+            if position > end:
+                raise AssertionError(
+                    f'group "{group}" has committed offset {position} of partition {partition}, '
+                    f"which is beyond the end {end}: it will skip records"
+                )
+            lag += end - position
+        return lag
 
     def group_members(self, group: str) -> int:
         """How many members the group has now."""

@@ -1,0 +1,83 @@
+"""The matrix of broken systems and the scenarios that catch them."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.mutants.run import Mutant
+
+_MARKS = {"passed": "", "failed": "x", "broken": "!", "skipped": "-"}
+
+_HEAD = """\
+# What the suite catches
+
+Written by `make mutants`. Each row is a deliberately broken pipeline from `tests/mutants/`;
+it must be caught by the scenario in bold, which must name the anomaly. The control is
+the unbroken reference under the same conditions: it passes everything.
+
+"""
+
+
+def as_markdown(control: Mutant, mutants: Sequence[Mutant]) -> str:
+    """The matrix for people."""
+    scenarios = list(control.scenarios)
+    lines = [_HEAD, "| broken pipeline | what is broken | must be caught by | named as | caught |",
+             "|---|---|---|---|---|"]  # fmt: skip
+    for mutant in mutants:
+        caught = "yes" if mutant.caught_by and not mutant.missed() else "**no**"
+        names = "; ".join(mutant.caught_by)
+        lines.append(
+            f"| `{mutant.name}` | {mutant.breaks} | **{names}** | {mutant.anomaly} | {caught} |"
+        )
+    lines += ["", "## Mutant x scenario", "",
+              "x: failed, !: broken, -: did not run, empty: passed", "",
+              "| | " + " | ".join(str(n) for n in range(1, len(scenarios) + 1)) + " |",
+              "|---" * (len(scenarios) + 1) + "|"]  # fmt: skip
+    for mutant in [control, *mutants]:
+        marks = []
+        for name in scenarios:
+            verdict = mutant.scenarios.get(name, {}).get("verdict", "skipped")
+            mark = _MARKS.get(verdict, "?")
+            marks.append(f"**{mark}**" if name in mutant.caught_by and mark else mark)
+        lines.append(f"| {mutant.name} | " + " | ".join(marks) + " |")
+    lines += ["", *(f"{n}. {name}" for n, name in enumerate(scenarios, 1)), ""]
+    return "\n".join(lines)
+
+
+def write_results(place: Path, control: Mutant, mutants: Sequence[Mutant]) -> None:
+    """The mutants as Allure results, so that the report shows the suite's own power."""
+    place.mkdir(parents=True, exist_ok=True)
+    for old in place.glob("*"):
+        old.unlink()
+    matrix = f"{uuid.uuid4()}-attachment.md"
+    (place / matrix).write_text(as_markdown(control, mutants))
+    now = int(time.time() * 1000)
+    for mutant in mutants:
+        caught = bool(mutant.caught_by) and not mutant.missed()
+        reasons = [mutant.scenarios[n]["reason"] for n in mutant.caught_by if n in mutant.scenarios]
+        result = {
+            "uuid": str(uuid.uuid4()),
+            "name": f"{mutant.name}: {mutant.breaks}",
+            "fullName": f"tests.mutants.{mutant.name}",
+            "testCaseId": f"mutant-{mutant.name}",
+            "status": "passed" if caught else "failed",
+            "statusDetails": {"message": "" if caught else "this broken system was not caught"},
+            "description": f"Must be caught by {'; '.join(mutant.caught_by)} as "
+            f"\"{mutant.anomaly}\".\n\n" + "\n\n".join(f"```\n{r}\n```" for r in reasons),
+            "labels": [
+                {"name": "epic", "value": "The suite's own power"},
+                {"name": "feature", "value": "Broken systems are caught"},
+                {"name": "requirement", "value": "BEYOND-03"},
+                {"name": "tag", "value": "BEYOND-03"},
+            ],
+            "attachments": [{"name": "matrix", "type": "text/markdown", "source": matrix}],
+            "start": now,
+            "stop": now,
+        }
+        (place / f"{result['uuid']}-result.json").write_text(json.dumps(result))

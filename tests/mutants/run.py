@@ -1,0 +1,128 @@
+"""Running the broken systems: every one must be caught, by its scenario, for its reason.
+
+``python -m tests.mutants.run [NAME ...]`` runs the control (the unbroken reference) and
+each mutant against all scenarios that use the pipeline, and writes the matrix of mutants
+and scenarios to ``docs/mutants.md`` and into the report. Limits in seconds are shortened
+by one factor, or every mutant that loses something would wait them out; the control,
+which must pass, shows that they are long enough.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.mutants.matrix import as_markdown, write_results
+
+ROOT = Path(__file__).resolve().parents[2]
+PLACE = ROOT / "reports" / "mutants"
+FEATURES = ("predictions", "dead_letters", "pipeline_restarts")
+TIME_FACTOR = 0.25
+CONTROL = "(none: the reference)"
+_LONGEST = 1200
+_ROW = re.compile(r" -- @\d+\.\d+.*")  # behave's mark of an outline's row
+
+
+@dataclass
+class Mutant:
+    """One broken system and what must catch it; ``scenarios``: verdict and reason by name."""
+
+    name: str
+    module: str
+    breaks: str
+    caught_by: list[str]
+    anomaly: str
+    scenarios: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def missed(self) -> list[str]:
+        """Scenarios that had to catch it and did not; a broken one has caught nothing."""
+        return [name for name in self.caught_by if not self.catches(name)]
+
+    def catches(self, scenario: str) -> bool:
+        """Whether a scenario failed for the reason that this mutant gives."""
+        found = self.scenarios.get(scenario)
+        return (
+            found is not None
+            and found["verdict"] == "failed"
+            and self.anomaly.lower() in (found["reason"] + found["trace"]).lower()
+        )
+
+
+def known() -> list[Mutant]:
+    """The mutants of ``mutants.toml``."""
+    content = tomllib.loads((Path(__file__).parent / "mutants.toml").read_text())
+    return [Mutant(**table) for table in content["mutant"]]
+
+
+def run(mutant: Mutant, features: list[str]) -> None:
+    """Run the features against a mutant and fill in its scenarios."""
+    place = PLACE / mutant.name.strip("(").split(":")[0]
+    place.mkdir(parents=True, exist_ok=True)
+    config = (ROOT / "stackproof.toml").read_text()
+    config = config.replace('"reference.churn_pipeline"', f'"{mutant.module}"')
+    config = config.replace('directory = "."', f'directory = "{ROOT.as_posix()}"')
+    config = config.replace('"contracts/', f'"{ROOT.as_posix()}/contracts/')
+    (place / "stackproof.toml").write_text(config)
+    with (place / "output.txt").open("w") as output:
+        subprocess.run(
+            [sys.executable, "-m", "stackproof", "run", "--no-report", "--jobs", "2",
+             "--time-factor", str(TIME_FACTOR), "--reports", str(place), *features],
+            cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, timeout=_LONGEST,
+            env=_environment(place / "stackproof.toml"),
+        )  # fmt: skip
+    results = json.loads((place / "results.json").read_text())
+    mutant.scenarios = {
+        _ROW.sub("", scenario["name"]): scenario for scenario in results["scenarios"]
+    }
+
+
+def _environment(config: Path) -> dict[str, str]:
+    return {**os.environ, "STACKPROOF_CONFIG": str(config)}
+
+
+def main() -> int:
+    """Run what was asked for; 1 when a mutant was not caught as it must be."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="mutants to run (default: all)")
+    options = parser.parse_args()
+    mutants = known()
+    unknown = set(options.names) - {m.name for m in mutants}
+    if unknown:
+        print(f"no mutant is called {sorted(unknown)[0]}; they are: "
+              + ", ".join(m.name for m in mutants))  # fmt: skip
+        return 2
+    chosen = [m for m in mutants if not options.names or m.name in options.names]
+    features = [f"features/messaging/{name}.feature" for name in FEATURES]
+    control = Mutant(CONTROL, "reference.churn_pipeline", "nothing", [], "")
+    failures = []
+    for number, mutant in enumerate([control, *chosen]):
+        run(mutant, features)
+        failed = [n for n, s in mutant.scenarios.items() if s["verdict"] != "passed"]
+        if mutant is control:
+            problem = f"the control failed: {', '.join(failed)}" if failed else ""
+        elif not mutant.caught_by:
+            problem = f"names no scenario that must catch it; failed: {', '.join(failed) or '-'}"
+        else:
+            missed = mutant.missed()
+            problem = f"not caught by: {', '.join(missed)}" if missed else ""
+        failures += [f"{mutant.name}: {problem}"] if problem else []
+        print(f"{number:>3}/{len(chosen)}  {mutant.name}: "
+              + (problem or f"{len(failed)} scenarios failed"), flush=True)  # fmt: skip
+    if not options.names:
+        (ROOT / "docs" / "mutants.md").write_text(as_markdown(control, mutants))
+        write_results(PLACE / "allure-results", control, mutants)
+    caught = len(chosen) - sum(not f.startswith(CONTROL) for f in failures)
+    print(f"{caught} of {len(chosen)} mutants caught as they must be")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
