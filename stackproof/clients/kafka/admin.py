@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient, OffsetSpec, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
 
@@ -27,7 +27,6 @@ class KafkaAdmin:
     """The admin API of one cluster."""
 
     def __init__(self, connection: Mapping[str, Any]):
-        self._connection = connection
         self._client = KafkaAdminClient(**connection)
 
     def describe_cluster(self) -> dict[str, Any]:
@@ -102,12 +101,11 @@ class KafkaAdmin:
 
     def end_offsets(self, topic: str) -> dict[int, int]:
         """The end of each partition: the offset that the next record will get."""
-        consumer = KafkaConsumer(**self._connection)
-        try:
-            partitions = [TopicPartition(topic, p) for p in range(self.partitions(topic))]
-            return {tp.partition: end for tp, end in consumer.end_offsets(partitions).items()}
-        finally:
-            consumer.close(autocommit=False)
+        latest = {
+            TopicPartition(topic, p): OffsetSpec.LATEST for p in range(self.partitions(topic))
+        }
+        found = self._client.list_partition_offsets(latest)
+        return {tp.partition: position.offset for tp, position in found.items()}
 
     def lag(self, group: str, topic: str) -> int:
         """Records of ``topic`` that ``group`` has not committed yet.

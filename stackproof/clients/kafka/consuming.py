@@ -28,10 +28,19 @@ def as_delivered(record: Received) -> tuple[str, int, int | None]:
 
 
 class _Recorder:
-    def __init__(self, history: History, name: str, reading: Reading):
+    """Enters receptions into a history.
+
+    An observer polls one topic after the other, so the moment it is handed a record says
+    nothing; with ``as_of_record`` the record's own timestamp counts.
+    """
+
+    def __init__(
+        self, history: History, name: str, reading: Reading, *, as_of_record: bool = False
+    ):
         self._history = history
         self.name = name
         self._reading = reading
+        self._as_of_record = as_of_record
 
     def take(self, batches: Mapping[Any, list[Any]]) -> list[Received]:
         taken = []
@@ -51,9 +60,15 @@ class _Recorder:
                     digest=digest,
                     carried=carried,
                     preview=preview(record.value),
+                    at=self._moment(record),
                 )
                 taken.append(record)
         return taken
+
+    def _moment(self, record: Received) -> float | None:
+        if self._as_of_record and record.timestamp > 0:
+            return record.timestamp / 1000
+        return None
 
 
 class TopicReader:
@@ -78,7 +93,7 @@ class TopicReader:
     ):
         self.topic = topic
         self.records: list[Received] = []
-        self._recorder = _Recorder(history, name, reading)
+        self._recorder = _Recorder(history, name, reading, as_of_record=True)
         self._consumer = KafkaConsumer(
             **connection,
             enable_auto_commit=False,
