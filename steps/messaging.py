@@ -1,6 +1,6 @@
 """Topics, publishing, consuming: any Kafka-compatible broker."""
 
-from behave import given, then, when
+from behave import given, register_type, then, when
 from hamcrest import (
     assert_that,
     contains_string,
@@ -14,9 +14,13 @@ from hamcrest import (
 )
 
 from stackproof.clients.kafka.admin import TopicSpec
+from stackproof.faults.restarts import restart
 from stackproof.session.measuring import timed
 from stackproof.session.needs import needs
 from stackproof.session.tables import topic_specs
+from stackproof.session.words import FAULTS, parse_ending
+
+register_type(Ending=parse_ending)
 
 
 @given("a Kafka broker")
@@ -175,3 +179,10 @@ def group_has_no_lag(context, group, topic):
     kafka = context.session.kafka
     lag = kafka.admin.lag(context.session.own(group), kafka.own(topic))
     assert_that(lag, equal_to(0), "messages not committed")
+
+
+@when("the broker {ending:Ending} and is started again")
+@needs("kafka", dedicated=True)
+def broker_restarts(context, ending):
+    """Ends the scenario's own broker by SIGTERM or SIGKILL; starts it again on its data."""
+    restart(context.session, "kafka", FAULTS[ending])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,12 +101,13 @@ def as_markdown(entries: Sequence[StepEntry]) -> str:
     area = None
     for entry in entries:
         if entry.area != area:
+            lines += [""] if area else []
             area = entry.area
             lines += [f"## {area.replace('_', ' ').capitalize()}", "", entry.about, ""]
         lines += [f"- `{wording}`  " for wording in entry.wordings]
         lines.append(f"  {' '.join(entry.doc.split())}" + (
             f" *Needs {entry.needs}.*" if entry.needs else ""))  # fmt: skip
-    return "\n".join(lines).rstrip() + os.linesep
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def _searchable(entry: StepEntry) -> str:

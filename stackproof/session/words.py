@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import parse
 
@@ -15,6 +15,9 @@ ENDINGS: dict[str, Callable[[RunningSystem], None]] = {
     "is stopped": lambda system: system.stop(),
     "crashes": lambda system: system.crash(),
 }
+
+#: The same words for an instance of a service.
+FAULTS: dict[str, Literal["stop", "crash"]] = {"is stopped": "stop", "crashes": "crash"}
 
 
 @parse.with_pattern("|".join(ENDINGS))

@@ -8,18 +8,38 @@ from __future__ import annotations
 
 import random
 import socket
+import sys
+import threading
+from pathlib import Path
 
 from stackproof.errors import Trouble
 
 LOOPBACK = "127.0.0.1"
-_RANGE = range(20_000, 32_000)
+_LOWEST, _HIGHEST = 20_000, 32_000
+# Of the system: two runs with the same seed must not choose the same ports.
+_random = random.SystemRandom()
 _taken: set[int] = set()
+_lock = threading.Lock()
+
+
+def port_range() -> range:
+    """The ports to choose from: below those of outgoing connections where that is possible."""
+    highest = _HIGHEST
+    try:
+        text = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text()
+        highest = min(highest, int(text.split()[0]))
+    except (OSError, ValueError, IndexError):
+        pass  # macOS and Windows begin at 49152
+    lowest = min(_LOWEST, max(1024, highest - 10_000))
+    return range(lowest, highest) if highest - lowest >= 1_000 else range(_LOWEST, _HIGHEST)
 
 
 def is_free(port: int) -> bool:
     """Whether ``port`` can be bound on loopback now."""
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform != "win32":  # there it would allow a port that is in use
+            # As servers do: connections that linger after their end do not matter.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
         except OSError:
@@ -31,14 +51,16 @@ def free_port() -> int:
     """A loopback port that is free now and that this process has not handed out before.
 
     Raises:
-        Trouble: a few thousand attempts found none.
+        Trouble: there is none.
     """
-    for port in random.sample(_RANGE, 4_000):
-        if port not in _taken and is_free(port):
-            _taken.add(port)
-            return port
+    choice = port_range()
+    with _lock:  # clusters are laid out side by side
+        for port in _random.sample(choice, len(choice)):
+            if port not in _taken and is_free(port):
+                _taken.add(port)
+                return port
     raise Trouble(
-        "no free port was found on 127.0.0.1",
-        f"4,000 ports between {_RANGE.start} and {_RANGE.stop} are in use",
+        f"no free port was found on {LOOPBACK}",
+        f"all {len(choice)} ports from {choice.start} to {choice.stop - 1} are in use",
         "end programs that hold many ports (ss -ltn lists them)",
     )

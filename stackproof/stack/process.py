@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,15 +11,16 @@ from pathlib import Path
 
 import psutil
 
+from stackproof.errors import Trouble
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.stack import reaper
-from stackproof.stack.run import Run
+from stackproof.stack.run import RUN_VARIABLE, Run
 
 LOG_END_LINES = 25
 
 
 class ManagedProcess:
-    """A child process with its output in a file and a process group of its own.
+    """A child process with its output in a file and a session of its own.
 
     Args:
         name: what it is called in messages and logs.
@@ -27,6 +29,10 @@ class ManagedProcess:
         cwd: working directory.
         env: variables added to this process's environment.
         run: the run it belongs to, entered into its ledger.
+
+    Raises:
+        OSError: the program cannot be started.
+        Trouble: the run has ended.
     """
 
     def __init__(
@@ -42,18 +48,26 @@ class ManagedProcess:
         self.name = name
         self.argv = list(argv)
         self.log = log
+        self._run = run
+        if not run.directory.is_dir():
+            raise _run_ended(name)
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
+            self._log_start = output.seek(0, os.SEEK_END)
             self._popen = subprocess.Popen(
                 self.argv,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=cwd,
-                env={**os.environ, **(env or {})},
+                env={**os.environ, **(env or {}), RUN_VARIABLE: run.id},
                 start_new_session=True,
             )
-        reaper.record(run, self._popen.pid)
+        try:
+            reaper.record(run, self._popen.pid)
+        except OSError as error:
+            self.kill()
+            raise _run_ended(name) from error
 
     @property
     def pid(self) -> int:
@@ -77,22 +91,37 @@ class ManagedProcess:
         return f"{self.name} {describe_exit(code)}; its log ends:\n{self.log_end()}"
 
     def log_end(self, lines: int = LOG_END_LINES) -> str:
-        """The last lines of its output."""
-        return file_end(self.log, lines)
+        """The last lines of its own output; not of a predecessor that used the same file."""
+        return file_end(self.log, lines, start=self._log_start)
 
     def send(self, sig: int) -> None:
         """Send a signal; no error when it has ended already."""
         self._popen.send_signal(sig)
 
     def kill(self) -> None:
-        """SIGKILL it with everything it started, and wait until it is gone."""
-        try:
-            family = psutil.Process(self.pid).children(recursive=True)
-        except psutil.NoSuchProcess:
-            family = []
+        """SIGKILL it with everything it started, and wait until all is gone."""
+        killed = reaper.kill_found(self._family)
         self._popen.kill()
-        reaper.kill_all(family)
         self._popen.wait(timeout=10)
+        reaper.wait_gone(killed, within=10)
+
+    def _family(self) -> list[psutil.Process]:
+        """It, its descendants, and what its children left behind in its session."""
+        lives = self._popen.poll() is None
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                # Once it has been waited for, its ID may be given to another session: then
+                # only those count that carry the run's mark.
+                if process.pid == self.pid:
+                    belongs = lives
+                else:
+                    belongs = _session(process) == self.pid and (
+                        lives or process.environ().get(RUN_VARIABLE) == self._run.id
+                    )
+                if belongs and reaper.is_alive(process):
+                    found.append(process)
+        return reaper.with_descendants(found)
 
     def terminate(self, within: float = 10.0) -> int:
         """SIGTERM and wait; after ``within`` seconds SIGKILL.
@@ -102,11 +131,10 @@ class ManagedProcess:
         """
         self._popen.terminate()
         try:
-            self.wait(within)
+            return self.wait(within)
         except DeadlineExceeded:
             self.kill()
-            return -getattr(signal, "SIGKILL", 9)
-        return self._popen.returncode
+            return -int(getattr(signal, "SIGKILL", 9))
 
     def wait(self, within: float) -> int:
         """Wait for its end.
@@ -127,20 +155,37 @@ class ManagedProcess:
 def describe_exit(code: int) -> str:
     """How a process ended, in words."""
     if code < 0:
-        try:
-            return f"was killed by {signal.Signals(-code).name}"
-        except ValueError:
-            return f"was killed by signal {-code}"
-    return f"ended with exit code {code}"
+        return f"was killed by {_signal_name(-code) or f'signal {-code}'}"
+    # Shells and Java virtual machines tell a signal in this way.
+    told = _signal_name(code - 128) if code > 128 else None
+    return f"ended with exit code {code}" + (f" (after {told})" if told else "")
 
 
-def file_end(path: Path, lines: int = LOG_END_LINES) -> str:
-    """The last ``lines`` lines of a text file; says so when there is none or it is empty."""
+def _signal_name(number: int) -> str | None:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return None
+
+
+def file_end(path: Path, lines: int = LOG_END_LINES, *, start: int = 0) -> str:
+    """The last ``lines`` lines of a text file from byte ``start`` on.
+
+    Says so when there is no file or nothing in it.
+    """
     try:
         with path.open("rb") as stream:
-            stream.seek(0, os.SEEK_END)
-            stream.seek(max(0, stream.tell() - 400 * lines))
+            end = stream.seek(0, os.SEEK_END)
+            stream.seek(max(start if start <= end else 0, end - 400 * lines))
             text = stream.read().decode("utf-8", "replace")
     except OSError as error:
         return f"(no log: {error.strerror})"
     return "\n".join(text.splitlines()[-lines:]) or "(it printed nothing)"
+
+
+def _session(process: psutil.Process) -> int | None:
+    return os.getsid(process.pid) if hasattr(os, "getsid") else None
+
+
+def _run_ended(name: str) -> Trouble:
+    return Trouble(f"{name} was not started", "its run has ended")

@@ -8,7 +8,8 @@ Processes are recognised by several marks, because servers overwrite some of
 them (Redis and PostgreSQL overwrite their environment with their title):
 the run's ID in the environment, a working directory, program or argument inside
 the run's directory, being a descendant of such a process, or being recorded in
-the run's ledger.
+the run's ledger. A directory alone is no proof for a process with a terminal:
+that is a person's shell or pager.
 """
 
 from __future__ import annotations
@@ -16,45 +17,58 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import psutil
 
 from stackproof.polling import DeadlineExceeded, poll
-from stackproof.stack.run import RUN_VARIABLE, Run, known_runs
+from stackproof.stack import liveness
+from stackproof.stack.run import RUN_VARIABLE, Run, known_runs, runs_directory
 
 LEDGER = "processes.ledger"
 _KEEP = b"keep\n"
+_SOURCES = Path(__file__).parents[2]
 
 
 def record(run: Run, process_id: int) -> None:
-    """Enter a started process into the run's ledger (ID and start time)."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        started = psutil.Process(process_id).create_time()
+    """Enter a started process into the run's ledger (ID and birth).
+
+    Raises:
+        OSError: the run's directory is gone.
+    """
+    born = liveness.birth(process_id)
+    if born is not None:
         with (run.directory / LEDGER).open("a") as ledger:
-            ledger.write(f"{process_id} {started}\n")
+            ledger.write(f"{process_id} {born}\n")
 
 
-def _recorded(run: Run) -> dict[int, float]:
+def _recorded(run: Run) -> dict[int, str]:
     try:
-        lines = (run.directory / LEDGER).read_text().split("\n")[:-1]
-    except FileNotFoundError:
+        lines = (run.directory / LEDGER).read_text(errors="replace").split("\n")[:-1]
+    except OSError:
         return {}
-    return {int(pid): float(started) for pid, started in (line.split() for line in lines)}
+    entries = (line.partition(" ") for line in lines)
+    return {int(pid): born for pid, _, born in entries if pid.isdecimal()}
 
 
-def _belongs(process: psutil.Process, run: Run, ledger: dict[int, float]) -> bool:
-    started = ledger.get(process.pid)
-    if started is not None and abs(process.create_time() - started) < 1:
+def _belongs(process: psutil.Process, run: Run, ledger: Mapping[int, str]) -> bool:
+    born = ledger.get(process.pid)
+    if born is not None and liveness.birth(process.pid) == born:
         return True
+    with contextlib.suppress(psutil.Error, OSError):
+        if process.environ().get(RUN_VARIABLE) == run.id:
+            return True
+    if liveness.has_terminal(process):
+        return False
     directory = str(run.directory)
     for mark in (
-        lambda: process.environ().get(RUN_VARIABLE) == run.id,
         lambda: Path(process.cwd()).is_relative_to(directory),
-        lambda: any(directory in word for word in process.cmdline()[1:]),
+        lambda: any(directory in word for word in process.cmdline()),
+        lambda: Path(process.exe()).is_relative_to(directory),
     ):
         with contextlib.suppress(psutil.Error, OSError):
             if mark():
@@ -62,87 +76,159 @@ def _belongs(process: psutil.Process, run: Run, ledger: dict[int, float]) -> boo
     return False
 
 
-def processes_of(run: Run, *, spare: Iterable[int] = ()) -> list[psutil.Process]:
-    """All living processes that ``run`` started, itself and ``spare`` excepted."""
-    ledger = _recorded(run)
-    spared = {os.getpid(), os.getppid(), *spare}
-    state = run.read_state()
-    if run.owner_lives():
-        spared.add(state["owner"])
-    found: dict[int, psutil.Process] = {}
+def processes_of(
+    run: Run, *, spare: Iterable[int] = (), ledger: Mapping[int, str] | None = None
+) -> list[psutil.Process]:
+    """All living processes that ``run`` started.
+
+    Its owner is not among them while it lives, nor are ``spare``, this process and
+    those it descends from.
+    """
+    ledger = _recorded(run) if ledger is None else ledger
+    spared = {*liveness.ancestors(), *spare, run.owner()}
+    found = {}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if process.pid in spared or process.status() == psutil.STATUS_ZOMBIE:
-                continue
-            if _belongs(process, run, ledger):
+            if process.pid not in spared and is_alive(process) and _belongs(process, run, ledger):
                 found[process.pid] = process
+    return [p for p in with_descendants(found.values()) if p.pid not in spared]
+
+
+def with_descendants(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """``processes`` and all living ones that descend from them."""
+    found = {process.pid: process for process in processes}
     for process in list(found.values()):
         with contextlib.suppress(psutil.Error):
             for child in process.children(recursive=True):
-                if child.pid not in spared and child.status() != psutil.STATUS_ZOMBIE:
-                    found.setdefault(child.pid, child)
+                if child.pid not in found and is_alive(child):
+                    found[child.pid] = child
     return list(found.values())
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether it is there and has not ended (a zombie has)."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def marked(variable: str, value: str) -> list[psutil.Process]:
     """Living processes with ``variable`` set to ``value``, and all their descendants."""
-    found: dict[int, psutil.Process] = {}
+    found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             if process.environ().get(variable) == value:
-                found[process.pid] = process
-                for child in process.children(recursive=True):
-                    found.setdefault(child.pid, child)
-    return list(found.values())
+                found.append(process)
+    return with_descendants(found)
 
 
 def kill_all(processes: Iterable[psutil.Process]) -> None:
-    """SIGKILL each (after resuming it: a stopped process dies all the same, a tracer may not)."""
+    """SIGKILL each; no error for those that have ended."""
     for process in processes:
         with contextlib.suppress(psutil.Error):
             process.kill()
 
 
+def kill_found(find: Callable[[], Iterable[psutil.Process]]) -> list[psutil.Process]:
+    """Kill what ``find`` finds, with whatever it starts meanwhile; all that was found.
+
+    They are stopped first: a process that forks while its relatives are being killed
+    would leave a child that nothing connects with the run any more.
+    """
+    found: dict[int, psutil.Process] = {}
+    for _ in range(50):
+        new = [process for process in find() if process.pid not in found]
+        if not new:
+            break
+        found |= {process.pid: process for process in new}
+        if sys.platform == "win32":
+            break
+        for process in new:
+            with contextlib.suppress(psutil.Error):
+                process.suspend()
+    kill_all(found.values())
+    return list(found.values())
+
+
+def wait_gone(processes: Iterable[psutil.Process], within: float) -> list[psutil.Process]:
+    """Wait until all have ended; those that have not after ``within`` seconds."""
+    watched = list(processes)
+    try:
+        poll(
+            lambda: [process for process in watched if is_alive(process)],
+            until=lambda left: not left,
+            within=within,
+            awaiting="processes to end",
+            longest_pause=0.05,
+        )
+    except DeadlineExceeded as late:
+        assert isinstance(late.seen, list)
+        return late.seen
+    return []
+
+
 def reap(run: Run, *, spare: Iterable[int] = (), within: float = 8.0) -> list[str]:
     """Kill every process of ``run`` and remove its directory.
 
-    Repeats until nothing is found, because a dying parent may just have started a child.
+    Repeats until twice in a row nothing is found: a process between its fork and its
+    exec shows its marks only a moment later. The directory stays while a process does,
+    because it is what the process is recognised by.
 
     Returns:
         Descriptions of what was left after ``within`` seconds; empty when all is gone.
     """
+    spared = set(spare)
+    ledger: dict[int, str] = {}  # survives the file, which goes with the directory
+    quiet = 0
 
-    def sweep() -> list[psutil.Process]:
-        left = processes_of(run, spare=spare)
-        kill_all(left)
-        return left
-
-    leftovers: list[str] = []
-    try:
-        poll(sweep, until=lambda left: not left, within=within, awaiting="processes to end")
-    except DeadlineExceeded:
-        for process in processes_of(run, spare=spare):
-            with contextlib.suppress(psutil.Error):
-                leftovers.append(f"process {process.pid} ({process.name()})")
-
-    def remove() -> bool:
+    def clear() -> list[str]:
+        nonlocal quiet
+        ledger.update(_recorded(run))
+        killed = kill_found(lambda: processes_of(run, spare=spared, ledger=ledger))
+        if killed:
+            quiet = 0
+            return [_describe(process) for process in killed]
+        quiet += 1
         shutil.rmtree(run.directory, ignore_errors=True)
-        return not run.directory.exists()
+        return [f"directory {run.directory}"] if run.directory.exists() else []
 
     try:
-        poll(remove, within=2, awaiting="the run's directory to be removed")
-    except DeadlineExceeded:
-        leftovers.append(f"directory {run.directory}")
-    return leftovers
+        poll(
+            clear,
+            until=lambda left: not left and quiet >= 2,
+            within=within,
+            awaiting=f"run {run.id} to end",
+            first_pause=0.02,
+        )
+    except DeadlineExceeded as late:
+        assert isinstance(late.seen, list)
+        if late.seen:
+            return late.seen
+    run.end()
+    return []
+
+
+def _describe(process: psutil.Process) -> str:
+    try:
+        return f"process {process.pid} ({process.name()})"
+    except psutil.Error:
+        return f"process {process.pid}"
 
 
 def reap_stale_runs() -> list[str]:
     """End runs whose owner is gone and that were not kept on purpose; their IDs."""
-    gone = []
-    for run in known_runs():
-        if not run.kept and not run.owner_lives():
-            reap(run)
-            gone.append(run.id)
+    gone = [
+        run.id
+        for run in known_runs()
+        # Asked in this order: a run is marked as kept before its owner ends.
+        if not run.owner_lives() and not run.kept and not reap(run)
+    ]
+    with contextlib.suppress(OSError):
+        for lock in runs_directory().glob("r*.lock"):
+            run = Run(lock.stem, lock.with_suffix(""))
+            if not run.directory.exists() and not run.owner_lives():
+                run.end()
     return gone
 
 
@@ -151,6 +237,10 @@ class Watcher:
 
     def __init__(self, run: Run):
         self._run = run
+        # Not one of the run's own: without its mark.
+        environment = {k: v for k, v in os.environ.items() if k != RUN_VARIABLE}
+        paths = [str(_SOURCES), environment.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "stackproof.stack.reaper", run.id, str(run.directory)],
             stdin=subprocess.PIPE,
@@ -158,7 +248,9 @@ class Watcher:
             stderr=subprocess.DEVNULL,
             # Ctrl-C in the terminal and a kill of the run's process group must not reach it.
             start_new_session=True,
-            cwd=Path(__file__).parents[2],
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            cwd=_SOURCES,
+            env=environment,
         )
 
     @property
@@ -166,18 +258,36 @@ class Watcher:
         """Process ID of the watcher."""
         return self._process.pid
 
-    def dismiss(self, *, keep: bool) -> None:
-        """End the watch: with ``keep`` nothing is touched, else what is left is reaped."""
+    def dismiss(self, *, keep: bool) -> list[str]:
+        """End the watch: with ``keep`` nothing is touched, else what is left is reaped.
+
+        Returns:
+            What could not be removed; see `reap`.
+        """
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(OSError):
             if keep:
                 self._process.stdin.write(_KEEP)
             self._process.stdin.close()
-        self._process.wait(timeout=15)
+        try:
+            code = self._process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        if keep:
+            return []
+        if code != 0:  # it died before its time, or something resists
+            return reap(self._run)
+        self._run.end()
+        return []
 
 
 def main(arguments: list[str]) -> int:
     """Wait for the run's end, then reap unless told to keep."""
+    # It ends by itself soon after the run; until then it is the last one to go.
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     run = Run(arguments[0], Path(arguments[1]))
     if sys.stdin.buffer.read() == _KEEP:
         return 0

@@ -15,9 +15,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
+from itertools import groupby
 from typing import Any
 
-from tests.house.project import Finding, Project, rules
+from tests.house.project import Finding, Project, is_rule
 
 REMEDY = "`python -m tests.house --tidy` lays features out"
 _QUOTES = ('"""', "'''")
@@ -67,11 +68,11 @@ def _roles(feature: Any) -> dict[int, _Line]:
     def container(holder: Any, depth: int) -> None:
         block(holder, depth)
         background = holder.background
-        if background is not None and background.line not in roles and background.steps:
+        if background is not None and background.line not in roles:
             block(background, depth + 2)
             steps(background.steps, depth + 4)
         for item in holder.run_items:
-            if item in rules(holder):
+            if is_rule(item):
                 container(item, depth + 2)
                 continue
             block(item, depth + 2)
@@ -128,72 +129,50 @@ def _placed(lines: Sequence[_Line]) -> list[_Line]:
 def _blank_lines(lines: Sequence[_Line]) -> list[_Line]:
     """One blank line before each block and between paragraphs of a description; no others."""
     kept: list[_Line] = []
-    blank = _Line("blank", 0, "")
-    for index, line in enumerate(lines):
+    leading: list[_Line] = []  # tags and comments: they stay with what follows them
+    gap = False
+    for line in lines:
         if line.kind == "blank":
-            around = {kept[-1].kind if kept else "", _next_kind(lines, index)}
-            if around == {"words"} and kept[-1] != blank:
-                kept.append(blank)
-            continue
-        opens = line.kind in ("block", "tag", "comment") and _leads_to_block(lines, index)
-        led = bool(kept) and kept[-1].kind in ("tag", "comment") and _leads_to_block(kept, -1, line)
-        if opens and kept and not led:
-            kept.append(blank)
-        kept.append(line)
-    return kept
-
-
-def _next_kind(lines: Sequence[_Line], index: int) -> str:
-    return next((line.kind for line in lines[index:] if line.kind != "blank"), "")
-
-
-def _leads_to_block(lines: Sequence[_Line], index: int, line: _Line | None = None) -> bool:
-    """Whether nothing but tags and comments stands between here and a block."""
-    rest = lines[index:] if line is None else [line]
-    kinds = (line.kind for line in rest)
-    return next((k for k in kinds if k not in ("tag", "comment", "blank")), "") == "block" or (
-        line is not None and line.kind in ("tag", "comment")
-    )
+            gap = True
+        elif line.kind in ("tag", "comment"):
+            leading.append(line)
+        else:
+            paragraph = gap and line.kind == "words" == (kept[-1].kind if kept else "")
+            if kept and (line.kind == "block" or paragraph):
+                kept.append(_Line("blank", 0, ""))
+            kept += [*leading, line]
+            leading, gap = [], False
+    return kept + leading
 
 
 def _aligned(lines: Sequence[_Line]) -> Iterator[_Line]:
     """The rows of each table with columns as wide as their widest cell."""
-    index = 0
-    while index < len(lines):
-        end = index
-        while end < len(lines) and lines[end].kind in ("row", "comment"):
-            end += 1
-        cells = {i: _cells(lines[i].said) for i in range(index, end) if lines[i].kind == "row"}
-        widths = [max(map(len, column)) for column in zip(*cells.values(), strict=False)]
-        for i in range(index, end):
-            if i in cells:
-                columns = zip(cells[i], widths, strict=False)
-                said = "".join(f"| {cell.ljust(width)} " for cell, width in columns) + "|"
-                yield replace(lines[i], said=said)
-            else:
-                yield lines[i]
-        if end == index:
-            yield lines[index]
-            end += 1
-        index = end
+    for in_table, group in groupby(lines, key=lambda line: line.kind in ("row", "comment")):
+        table = list(group)
+        rows = [_cells(line.said) for line in table if line.kind == "row"]
+        if not in_table or not rows:
+            yield from table
+            continue
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        padded = iter([[*map(str.ljust, row, widths)] for row in rows])
+        for line in table:
+            said = f"| {' | '.join(next(padded))} |" if line.kind == "row" else line.said
+            yield replace(line, said=said)
 
 
 def _cells(row: str) -> list[str]:
-    return [cell.strip() for cell in _PIPE.split(row)[1:-1]]
+    return [cell.strip() for cell in _PIPE.split(row.removesuffix("|"))[1:]]
 
 
 def _differences(path: str, text: str, wanted: str) -> Iterator[Finding]:
-    is_now, should = text.split("\n"), wanted.split("\n")
-    for change, start, end, first, last in SequenceMatcher(
-        None, is_now, should, autojunk=False
-    ).get_opcodes():
-        if change == "equal":
-            continue
+    present, proper = text.split("\n"), wanted.split("\n")
+    changes = SequenceMatcher(None, present, proper, autojunk=False).get_opcodes()
+    for change, start, end, first, _ in changes:
         if change == "replace":
-            wrong = f"is not laid out as {should[first]!r}"
-        elif change == "delete":
-            wrong = "has a line too many" if not is_now[start].strip() else "is misplaced"
+            wrong = f"should read {proper[first]!r}"
+        elif change == "insert":
+            wrong = "a blank line is missing here" if end < len(present) else "no final newline"
         else:
-            wrong = "lacks a line before" if start < len(is_now) else "lacks the final newline"
-        yield Finding(path, min(start + 1, len(is_now)), wrong, REMEDY)
-        del end, last
+            wrong = "this line is too many"
+        if change != "equal":
+            yield Finding(path, min(start + 1, len(present)), wrong, REMEDY)

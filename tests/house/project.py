@@ -58,7 +58,6 @@ class Project:
         starts = tuple(f"{folder}/" for folder in folders) or ("",)
         return [f for f in self.files if f.startswith(starts) and f.endswith(suffix)]
 
-    @cache  # noqa: B019 - a project lives as long as its checks
     def text(self, path: str) -> str:
         """The file's text; empty when it is not text."""
         try:
@@ -66,10 +65,9 @@ class Project:
         except UnicodeDecodeError:
             return ""
 
-    @cache  # noqa: B019
     def tree(self, path: str) -> ast.Module:
         """The syntax tree of a Python file."""
-        return ast.parse(self.text(path), path)
+        return _syntax(self.text(path), path)
 
     @cached_property
     def feature_files(self) -> list[FeatureFile]:
@@ -95,10 +93,15 @@ class Project:
         return FeatureFile(path, text, feature)
 
 
+@cache
+def _syntax(source: str, path: str) -> ast.Module:
+    return ast.parse(source, path)
+
+
 def bodies(container: Any) -> Iterator[Any]:
     """Scenarios and outlines (as written, not expanded) of a feature, also those in Rules."""
     for item in container.run_items:
-        if hasattr(item, "run_items"):
+        if is_rule(item):
             yield from bodies(item)
         else:
             yield item
@@ -106,4 +109,9 @@ def bodies(container: Any) -> Iterator[Any]:
 
 def rules(feature: Any) -> list[Any]:
     """The Rules of a feature."""
-    return [item for item in feature.run_items if hasattr(item, "run_items")]
+    return [item for item in feature.run_items if is_rule(item)]
+
+
+def is_rule(item: Any) -> bool:
+    """Whether a part of a feature is a Rule, not a scenario or an outline."""
+    return hasattr(item, "run_items")

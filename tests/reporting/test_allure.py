@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from pathlib import Path
 from typing import Any
@@ -347,6 +348,49 @@ def test_evidence_is_ordered_for_reading(allure: Allure, tmp_path: Path):
     assert sources["timeline"].suffix == ".png"
     assert sources["witness"].read_text() == "offset 17"
     assert "gone.log does not exist" in sources["gone"].read_text()
+
+
+def test_the_first_picture_and_witness_are_seen_at_once(allure: Allure, tmp_path: Path):
+    for name in ("timeline.png", "other.png"):
+        (tmp_path / name).write_bytes(name.encode())
+    scenario = failing(
+        attachments=[
+            Attachment("other", "image/png", path=tmp_path / "other.png"),
+            Attachment("timeline", "image/png", path=tmp_path / "timeline.png"),
+            Attachment("witness", "text/plain", text="<b>1</b> password=hunter22\n" + "x\n" * 60),
+            Attachment("log", "text/plain", text="a log line"),
+        ]
+    )
+    replay(allure.formatter, scenario)
+    shown = allure.results()["Complete"]["descriptionHtml"]
+    assert shown.count("<img") == 1
+    assert f"data:image/png;base64,{base64.b64encode(b'timeline.png').decode()}" in shown
+    assert "&lt;b&gt;1&lt;/b&gt; password=*****" in shown
+    assert "21 more lines in the attachment" in shown
+    assert "a log line" not in shown
+
+
+def test_without_a_picture_or_witness_the_description_is_text(allure: Allure, tmp_path: Path):
+    huge = tmp_path / "timeline.png"
+    huge.write_bytes(b"x" * 600_000)
+    scenario = failing(
+        attachments=[
+            Attachment("timeline", "image/png", path=huge),
+            Attachment("gone", "image/png", path=tmp_path / "gone.png"),
+        ]
+    )
+    replay(allure.formatter, scenario)
+    result = allure.results()["Complete"]
+    assert "descriptionHtml" not in result
+    assert result["description"] == "`features/messaging/demo.feature:5`"
+
+
+def test_lines_of_json_are_published_as_something_allure_previews(allure: Allure):
+    history = Attachment("history", "application/x-ndjson", text="{}")
+    replay(allure.formatter, failing(attachments=[history]))
+    [attachment] = allure.results()["Complete"]["attachments"]
+    assert attachment["type"] == "text/plain"
+    assert attachment["source"].endswith(".jsonl")
 
 
 def test_secrets_are_masked_everywhere(allure: Allure, tmp_path: Path, monkeypatch):

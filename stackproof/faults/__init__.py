@@ -1,0 +1,1 @@
+"""Breaking things, and proving that they broke and healed."""

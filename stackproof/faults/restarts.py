@@ -1,0 +1,62 @@
+"""Ending all instances of a cluster and starting them again on the same data."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Literal
+
+from stackproof.polling import poll
+from stackproof.services import service
+
+if TYPE_CHECKING:
+    from stackproof.session.scenario import ScenarioSession
+
+_PROBE_TIMEOUT = 0.5
+_DOWN_WITHIN = 10.0
+
+
+def restart(session: ScenarioSession, name: str, how: Literal["crash", "stop"]) -> None:
+    """End every instance of the scenario's own cluster, and start them again.
+
+    A client of the service proves both: that it was unreachable, and that it answers again.
+
+    Args:
+        session: the scenario; its cluster must be dedicated.
+        name: the service.
+        how: "crash": SIGKILL, "stop": SIGTERM.
+
+    Raises:
+        DeadlineExceeded: it still answered after the fault, or never again after the start.
+        Trouble: the cluster is shared with other scenarios.
+    """
+    endpoint = session.endpoint(name)
+    the_service = service(name)
+
+    def answers() -> bool:
+        try:
+            the_service.check(endpoint, timeout=_PROBE_TIMEOUT)
+        except the_service.unready:
+            return False
+        return True
+
+    began = time.time()
+    for instance in endpoint.instances:
+        session.act(name, instance, how)
+    poll(
+        answers,
+        until=lambda up: not up,
+        within=session.scaled(_DOWN_WITHIN),
+        awaiting=f"{the_service.title} to be unreachable after the {how}",
+        describe=lambda _: "it still answers: the fault had no effect",
+    )
+    for instance in endpoint.instances:
+        session.act(name, instance, "start")
+    poll(
+        answers,
+        within=session.scaled(the_service.start_within),
+        awaiting=f"{the_service.title} to answer after its start",
+        describe=lambda _: "no answer",
+    )
+    until = time.time()
+    session.history.event("fault", f"{name}: {how}, then started", at=began, until=until)
+    session.figure("time without service", f"{until - began:.1f} s")

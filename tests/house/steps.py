@@ -1,0 +1,147 @@
+"""The words of the features: each defined, used, matched once; each step thin and explained."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from behave.runner import the_step_registry as registry
+
+from stackproof.commands.steps import as_markdown, catalogue, registered
+from tests.house.project import Finding, Project
+
+#: Statements a step may have: what it needs beyond a call and an assertion goes to stackproof/.
+MOST_STATEMENTS = 8
+_DECORATORS = {"given", "when", "then", "step"}
+
+
+@dataclass
+class Vocabulary:
+    """What ``steps/`` registers with behave: matchers by step type, and the catalogue."""
+
+    matchers: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
+    catalogue: str = ""
+    troubles: list[Finding] = field(default_factory=list)
+
+    def candidates(self, step_type: str) -> list[Any]:
+        """The matchers that behave tries for a step of that type."""
+        return self.matchers[step_type] + self.matchers["step"]
+
+
+@cache
+def vocabulary(project: Project) -> Vocabulary:
+    """The project's steps, loaded as behave loads them, apart from any loaded before."""
+    found = Vocabulary()
+    before, registry.steps = registry.steps, {kind: [] for kind in registry.steps}
+    bad, registry.error_handler.bad_step_definitions = (
+        registry.error_handler.bad_step_definitions,
+        [],
+    )
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            for keyword, matcher in registered(project.root / "steps"):
+                found.matchers[keyword].append(matcher)
+            found.catalogue = as_markdown(catalogue(project.root))
+        for matcher in registry.error_handler.bad_step_definitions:
+            found.troubles.append(
+                _at(project, matcher, f"{matcher.pattern!r} is no pattern", "correct it")
+            )
+    except Exception as error:
+        told = " ".join(str(error).split())
+        wrong = f"steps cannot be loaded: {type(error).__name__}: {told}"
+        found.troubles.append(Finding("steps", 1, wrong, "correct the module that it names"))
+    finally:
+        registry.steps = before
+        registry.error_handler.bad_step_definitions = bad
+    return found
+
+
+def worded(project: Project) -> Iterator[Finding]:
+    """Steps of features that have no definition or several, and definitions without steps."""
+    known = vocabulary(project)
+    yield from known.troubles
+    if known.troubles:
+        return
+    used: set[int] = set()
+    findings: set[Finding] = set()  # rows of an outline share their findings
+    for path, feature in project.features:
+        for scenario in feature.walk_scenarios():
+            for step in scenario.all_steps:
+                found = [m for m in known.candidates(step.step_type) if m.match(step.name)]
+                used.update(map(id, found))
+                if wrong := _matching(step, found):
+                    findings.add(Finding(path, step.line, *wrong))
+    yield from sorted(findings)
+    for keyword, matchers in known.matchers.items():
+        for matcher in matchers:
+            if id(matcher) not in used:
+                wording = f"{keyword.capitalize()} {matcher.pattern}"
+                yield _at(project, matcher, f"no feature says `{wording}`", "use it or remove it")
+
+
+def _matching(step: Any, found: list[Any]) -> tuple[str, str] | None:
+    says = f"`{step.step_type.capitalize()} {step.name}`"
+    if not found:
+        return f"{says} is undefined", "`python -m stackproof steps WORD` finds what there is"
+    if len(found) > 1:
+        places = ", ".join(f"{m.location.filename}:{m.location.line}" for m in found)
+        return f"{says} is matched by {len(found)} steps ({places})", "reword one of them"
+    error = getattr(found[0].match(step.name), "stored_error", None)
+    if error is not None:
+        return f"{says} has a value that its step cannot read: {error}", "correct the value"
+    return None
+
+
+def _at(project: Project, matcher: Any, wrong: str, remedy: str) -> Finding:
+    file = (project.root / matcher.location.filename).resolve()
+    path = file.relative_to(project.root.resolve()).as_posix()
+    return Finding(path, matcher.location.line, wrong, remedy)
+
+
+def thin(project: Project) -> Iterator[Finding]:
+    """Step modules that do more than a call and an assertion, and steps without a docstring."""
+    for path in project.under("steps"):
+        tree = project.tree(path)
+        functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
+        steps = {f.name for f in functions if _is_step(f)}
+        for node in ast.walk(tree):
+            if wrong := _too_thick(node, steps):
+                yield Finding(path, node.lineno, wrong, "move it to stackproof/")
+        for function in functions:
+            count = _statements(function)
+            if count > MOST_STATEMENTS:
+                wrong = f"{function.name} has {count} statements, more than {MOST_STATEMENTS}"
+                yield Finding(path, function.lineno, wrong, "move some of it to stackproof/")
+            if function.name in steps and not ast.get_docstring(function):
+                wrong = f"{function.name} has no docstring"
+                yield Finding(path, function.lineno, wrong, "say what holds after it, in a line")
+
+
+def _is_step(function: ast.FunctionDef) -> bool:
+    called = (d.func for d in function.decorator_list if isinstance(d, ast.Call))
+    return any(getattr(f, "id", getattr(f, "attr", "")).lower() in _DECORATORS for f in called)
+
+
+def _too_thick(node: ast.AST, steps: set[str]) -> str | None:
+    if isinstance(node, ast.For | ast.AsyncFor | ast.While):
+        return "a loop in a step module"
+    if isinstance(node, ast.Try | ast.TryStar):
+        return "a try in a step module"
+    if isinstance(node, ast.ImportFrom) and node.module == "stackproof.polling":
+        return "a step module waits by itself"
+    if isinstance(node, ast.Call):
+        name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+        if name == "execute_steps" or (isinstance(node.func, ast.Name) and name in steps):
+            return "a step calls another step"
+    return None
+
+
+def _statements(function: ast.FunctionDef) -> int:
+    within = sum(isinstance(node, ast.stmt) for node in ast.walk(function)) - 1
+    return within - (ast.get_docstring(function) is not None)

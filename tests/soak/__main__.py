@@ -1,0 +1,146 @@
+"""``python -m tests.soak repeat [N] | kill [N]``.
+
+repeat: N runs of the messaging features in random order, every second one with one core kept
+busy; one failure is a failure. kill: N runs killed by SIGKILL at random moments; whatever is
+left 10 seconds later is a failure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from stackproof.polling import DeadlineExceeded, pause, poll
+from stackproof.stack.run import RUN_VARIABLE, runs_directory
+
+ROOT = Path(__file__).resolve().parents[2]
+GONE_WITHIN = 10.0
+
+
+@contextmanager
+def busy_core(busy: bool) -> Iterator[None]:
+    """Keep one core busy meanwhile."""
+    if not busy:
+        yield
+        return
+    burner = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        burner.kill()
+        burner.wait()
+
+
+def repeat(count: int, arguments: list[str]) -> int:
+    """Run the features ``count`` times; the number of runs that failed."""
+    failures = 0
+    for number in range(1, count + 1):
+        busy = number % 2 == 0
+        seed = f"{random.getrandbits(32):08x}"
+        with tempfile.TemporaryDirectory() as reports, busy_core(busy):
+            began = time.monotonic()
+            done = subprocess.run(
+                [sys.executable, "-m", "stackproof", "run", "--no-report", "--random", seed,
+                 "--reports", reports, "--jobs", str(1 + number % 2), *arguments],
+                cwd=ROOT, capture_output=True, text=True,
+            )  # fmt: skip
+            elapsed = time.monotonic() - began
+            results = json.loads((Path(reports) / "results.json").read_text())
+            bad = [s for s in results["scenarios"] if s["verdict"] != "passed"]
+            failures += done.returncode != 0
+            print(
+                f"{number:>3}/{count}  order {seed}  {1 + number % 2} workers"
+                f"{'  one core busy' if busy else '':<15}  {len(results['scenarios'])} scenarios"
+                f"  {elapsed:5.1f} s  exit code {done.returncode}",
+                flush=True,
+            )
+            for scenario in bad:
+                print(f"      {scenario['name']}: {scenario['verdict']}\n{scenario['reason']}")
+    print(f"{failures} of {count} runs failed")
+    return failures
+
+
+def kill(count: int, arguments: list[str]) -> int:
+    """Kill ``count`` runs at random moments; the number of runs that left something."""
+    failures = 0
+    for number in range(1, count + 1):
+        with tempfile.TemporaryDirectory() as reports:
+            before = set(directories())
+            run = subprocess.Popen(
+                [sys.executable, "-m", "stackproof", "run", "--no-report", "--reports", reports,
+                 *arguments],
+                cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            moment = random.uniform(0.3, 12.0)
+            pause(moment)
+            ours = [d for d in directories() if d not in before]
+            identities = [d.name for d in ours]
+            alive = len(marked(identities))
+            os.kill(run.pid, signal.SIGKILL)
+            run.wait()
+            began = time.monotonic()
+            try:
+                poll(
+                    lambda found=identities, places=ours: [
+                        *marked(found), *(p for p in places if p.exists())
+                    ],
+                    until=lambda left: not left,
+                    within=GONE_WITHIN,
+                    awaiting="everything of the run to be gone",
+                )
+                left = f"nothing left after {time.monotonic() - began:.1f} s"
+            except DeadlineExceeded as late:
+                failures += 1
+                left = f"LEFT: {late.seen}"
+            print(f"{number:>3}/{count}  killed after {moment:4.1f} s with {alive} processes: {left}",
+                  flush=True)  # fmt: skip
+    print(f"{failures} of {count} killed runs left something")
+    return failures
+
+
+def directories() -> list[Path]:
+    """Directories of all present runs."""
+    base = runs_directory()
+    return list(base.iterdir()) if base.is_dir() else []
+
+
+def marked(identities: list[str]) -> list[str]:
+    """Living processes that belong to one of the runs."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            marks = [process.environ().get(RUN_VARIABLE, ""), " ".join(process.cmdline()),
+                     process.cwd()]  # fmt: skip
+            if process.status() != psutil.STATUS_ZOMBIE and any(
+                identity in mark for identity in identities for mark in marks
+            ):
+                found.append(f"{process.pid} {process.name()}")
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def main() -> int:
+    """1 when something failed or was left."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["repeat", "kill"])
+    parser.add_argument("count", type=int, nargs="?", default=10)
+    options, rest = parser.parse_known_args()
+    work = repeat if options.what == "repeat" else kill
+    return 1 if work(options.count, rest or ["features/messaging"]) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
