@@ -6,14 +6,14 @@ import base64
 import contextlib
 import os
 import shutil
+import socket
 import subprocess
-import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stackproof.errors import Trouble
 from stackproof.polling import poll
@@ -21,6 +21,10 @@ from stackproof.services.base import Endpoint, ProcessSpec, Site
 from stackproof.stack.obtain import Artifact, Cache, MavenArtifact, Say
 from stackproof.stack.obtain.java import find_java
 from stackproof.stack.ports import LOOPBACK, free_port
+from stackproof.stack.process import file_end
+
+if TYPE_CHECKING:
+    from kafka import KafkaAdminClient
 
 VERSION = "4.3.1"
 _JAVA = 17
@@ -86,77 +90,111 @@ class PreparedNode:
         say(f"{self.title}: running a node once")
         java = str(find_java(at_least=_JAVA).launcher)
         classes = class_path(cache.path(self.jars))
-        with tempfile.TemporaryDirectory(prefix="stackproof-prepare-") as scratch:
-            place = Path(scratch)
-            port, controller = free_port(), free_port()
-            properties = node_properties(
-                place, 1, {1: (port, controller)}, extra={"num.partitions": "1"}
-            )
-            (place / "server.properties").write_text(properties)
-            (place / "log4j2.xml").write_text(_LOG4J_CONFIGURATION)
-            self._run(
-                [java, "-cp", classes, "kafka.tools.StorageTool", "format", "-t", cluster_id(),
-                 "-c", str(place / "server.properties")]
+        # Inside the artifact's place, which is cleared whatever happens.
+        place = into / "scratch"
+        place.mkdir()
+        port, controller = free_port(), free_port()
+        properties = place / "server.properties"
+        properties.write_text(
+            node_properties(place, 1, {1: (port, controller)}, extra={"num.partitions": "1"})
+        )
+        (place / "log4j2.xml").write_text(_LOG4J_CONFIGURATION)
+        self._format([java, "-cp", classes, "kafka.tools.StorageTool", "format", "-t",
+                      cluster_id(), "-c", str(properties)], cache)  # fmt: skip
+        shutil.copy(place / "data" / "bootstrap.checkpoint", into)
+        archive = into / "classes.jsa"
+        log = place / "node.log"
+        with log.open("wb") as output:
+            node = cache.launch(
+                [java, *jvm_flags(384), f"-XX:ArchiveClassesAtExit={archive}",
+                 f"-Dlog4j2.configurationFile={place / 'log4j2.xml'}",
+                 "-cp", classes, "kafka.Kafka", str(properties)],
+                output=output.fileno(), cwd=place,
             )  # fmt: skip
-            shutil.copy(place / "data" / "bootstrap.checkpoint", into)
-            log = place / "node.log"
-            archive = into / "classes.jsa"
-            with log.open("wb") as output:
-                node = subprocess.Popen(
-                    [java, *jvm_flags(384), f"-XX:ArchiveClassesAtExit={archive}",
-                     f"-Dlog4j2.configurationFile={place / 'log4j2.xml'}",
-                     "-cp", classes, "kafka.Kafka", str(place / "server.properties")],
-                    stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=place,
-                )  # fmt: skip
-            try:
-                self._exercise(f"{LOOPBACK}:{port}", node)
-                node.terminate()
-                node.wait(timeout=60)
-            except (AssertionError, subprocess.TimeoutExpired) as error:
-                raise Trouble(
-                    f"{self.title} could not be made",
-                    f"{error}\nthe node's log ends:\n{log.read_text()[-2000:]}",
-                    "run again; if it persists, remove the servers' cache (stackproof doctor)",
-                ) from error
-            finally:
-                node.kill()
-                node.wait()
+        try:
+            self._exercise(f"{LOOPBACK}:{port}", node)
+            node.terminate()
+            node.wait(timeout=60)
+        # Clients raise many kinds; a hung node is not told from a broken one here.
+        except Exception as error:
+            raise Trouble(
+                f"{self.title} could not be made",
+                f"{error or type(error).__name__}\nthe node's log ends:\n{file_end(log)}",
+                "run again; if it persists, remove the servers' cache (stackproof doctor)",
+            ) from error
+        finally:
+            cache.end(node)
+        shutil.rmtree(place)
         if not archive.exists():
             say(f"{self.title}: this Java makes no class archive; starts will take 2 s longer")
 
     @staticmethod
     def _exercise(bootstrap: str, node: subprocess.Popen) -> None:
         """Touch what every scenario touches, so that its classes get into the archive."""
-        from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+        from kafka import KafkaConsumer, KafkaProducer
         from kafka.admin import NewTopic
         from kafka.errors import KafkaError
 
-        def connect() -> KafkaAdminClient:
-            return KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=500)
+        with contextlib.ExitStack() as clients:
+            admin = poll(
+                lambda: _admin([bootstrap], timeout=0.5),
+                within=60,
+                awaiting="the node's first answer",
+                retry_on=(KafkaError, OSError),
+                alive=lambda: None if node.poll() is None else "it has ended",
+            )
+            clients.callback(admin.close)
+            admin.create_topics([NewTopic("warm-up", 1, 1)])
+            producer = KafkaProducer(bootstrap_servers=bootstrap)
+            clients.callback(producer.close, timeout=5)
+            producer.send("warm-up", b"value", key=b"key").get(timeout=20)
+            consumer = KafkaConsumer(
+                "warm-up", bootstrap_servers=bootstrap, group_id="g", auto_offset_reset="earliest"
+            )
+            clients.callback(consumer.close)
+            poll(lambda: consumer.poll(timeout_ms=200), within=20, awaiting="the first record")
+            consumer.commit()
 
-        admin = poll(
-            connect,
-            within=60,
-            awaiting="the node's first answer",
-            retry_on=(KafkaError,),
-            alive=lambda: None if node.poll() is None else "it has ended",
-        )
-        admin.create_topics([NewTopic("warm-up", 1, 1)])
-        producer = KafkaProducer(bootstrap_servers=bootstrap)
-        producer.send("warm-up", b"value", key=b"key").get(timeout=20)
-        producer.close()
-        consumer = KafkaConsumer(
-            "warm-up", bootstrap_servers=bootstrap, group_id="g", auto_offset_reset="earliest"
-        )
-        poll(lambda: consumer.poll(timeout_ms=200), within=20, awaiting="the first record")
-        consumer.commit()
-        consumer.close()
-        admin.close()
+    def _format(self, command: Sequence[str], cache: Cache) -> None:
+        try:
+            done = cache.run(command, within=120)
+        except subprocess.TimeoutExpired as error:
+            raise Trouble(f"{self.title} could not be made", str(error), "run again") from error
+        if done.code:
+            raise Trouble(f"{self.title} could not be made", done.output, "run again")
 
-    def _run(self, command: Sequence[str]) -> None:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-        if done.returncode:
-            raise Trouble(f"{self.title} could not be made", done.stdout + done.stderr, "run again")
+
+def _admin(bootstrap: Sequence[str], *, timeout: float) -> KafkaAdminClient:
+    """An admin client, connected; nothing of it is left when that fails.
+
+    Raises:
+        OSError: nobody listens.
+        KafkaError: whoever listens does not answer as a broker within ``timeout`` seconds.
+    """
+    from kafka import KafkaAdminClient
+
+    for address in bootstrap:
+        # Refused at once, where the client would go on trying.
+        host, _, port = address.rpartition(":")
+        socket.create_connection((host, int(port)), timeout=timeout).close()
+
+    class Admin(KafkaAdminClient):
+        """Ends its thread when it cannot connect; kafka-python 3.0 leaves it running."""
+
+        def __init__(self, **configuration: Any):
+            try:
+                super().__init__(**configuration)
+            except BaseException:
+                self._closed = False
+                self.close()
+                raise
+
+    milliseconds = int(timeout * 1000)
+    return Admin(
+        bootstrap_servers=list(bootstrap),
+        bootstrap_timeout_ms=milliseconds,
+        request_timeout_ms=milliseconds,
+    )
 
 
 def cluster_id() -> str:
@@ -287,14 +325,9 @@ class Kafka:
 
     def check(self, endpoint: Endpoint, *, timeout: float) -> None:
         """Ask for the cluster's description: every broker registered, a controller elected."""
-        from kafka import KafkaAdminClient
         from kafka.errors import KafkaError
 
-        admin = KafkaAdminClient(
-            bootstrap_servers=endpoint.addresses["bootstrap"].split(","),
-            bootstrap_timeout_ms=int(timeout * 1000),
-            request_timeout_ms=int(timeout * 1000),
-        )
+        admin = _admin(endpoint.addresses["bootstrap"].split(","), timeout=timeout)
         try:
             cluster = admin.describe_cluster()
         finally:

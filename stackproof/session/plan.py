@@ -8,15 +8,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from behave.model import Feature, Scenario, Step
+from behave.model import Feature, Scenario, ScenarioOutline, Step
 
 from stackproof.errors import Trouble
 from stackproof.services import service
 from stackproof.services.base import Requirement, resolve_options
 from stackproof.session.needs import Need, needs_of
 
-_TIMEOUT_TAG = re.compile(r"timeout:(\d+(?:\.\d+)?)s?$")
+_TIMEOUT_TAG = re.compile(r"timeout:(?P<seconds>\d+(?:\.\d+)?)s?$")
+_TIMEOUT = "timeout:"
 _ALONE_TAG = "performance"
+_PARAMETER = re.compile(r"\{(\w+)\}$")
 
 
 @dataclass
@@ -27,6 +29,7 @@ class ScenarioPlan:
         id: unique within the run, e.g. "s007".
         feature_index: position of its feature among the parsed ones.
         index: position among ``feature.walk_scenarios()``.
+        steps: all of its steps, Background included (behave has but an iterator).
         requirements: what it needs, by service.
         deadline: seconds it may take.
         alone: no other scenario may run beside it.
@@ -36,6 +39,7 @@ class ScenarioPlan:
     feature_index: int
     index: int
     scenario: Scenario
+    steps: list[Step]
     requirements: dict[str, Requirement]
     deadline: float
     alone: bool
@@ -43,11 +47,21 @@ class ScenarioPlan:
 
 @dataclass
 class Plan:
-    """All selected scenarios and what they need."""
+    """All selected scenarios and what they need.
+
+    Attributes:
+        features: parsed features, also those without a selected scenario.
+        scenarios: the selected ones in the order in which they shall run.
+        undefined: steps that no step function matches.
+        empty: places of what is selected but can prove nothing, with the reason.
+        matches: what behave's step registry found for a step, by the step's ``id()``.
+    """
 
     features: Sequence[Feature]
     scenarios: list[ScenarioPlan] = field(default_factory=list)
     undefined: list[tuple[Scenario, Step]] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+    matches: dict[int, Any] = field(default_factory=dict)
 
     def shared(self) -> set[Requirement]:
         """Clusters that scenarios share."""
@@ -100,14 +114,26 @@ def make_plan(
         registry: behave's step registry.
         scenario_timeout: seconds a scenario may take without a tag.
         time_factor: multiplies every limit.
+
+    Raises:
+        Trouble: what a scenario declares cannot be understood or had.
     """
     plan = Plan(features)
+    known: dict[tuple[str, str], Any] = {}
     for feature_index, feature in enumerate(features):
+        plan.empty += _outlines_without_rows(feature, config)
         for index, scenario in enumerate(feature.walk_scenarios()):
-            if not _selected(scenario, config):
+            if not scenario.should_run(config):
                 continue
-            requirements = {}
-            for step, match in _matched(scenario, registry):
+            steps = list(scenario.all_steps)
+            if not steps:
+                plan.empty.append(f"{scenario.filename}:{scenario.line}: has no steps")
+            requirements: dict[str, Requirement] = {}
+            for step in steps:
+                key = (step.step_type, step.name)
+                if key not in known:
+                    known[key] = registry.find_match(step)
+                match = plan.matches[id(step)] = known[key]
                 if match is None:
                     plan.undefined.append((scenario, step))
                     continue
@@ -120,6 +146,7 @@ def make_plan(
                     feature_index=feature_index,
                     index=index,
                     scenario=scenario,
+                    steps=steps,
                     requirements=requirements,
                     deadline=_deadline(scenario, scenario_timeout) * time_factor,
                     alone=_ALONE_TAG in scenario.effective_tags,
@@ -128,42 +155,98 @@ def make_plan(
     return plan
 
 
-def _selected(scenario: Scenario, config: Any) -> bool:
-    return scenario.should_run(config) and scenario.should_run_with_name_select(config)
+def containers_of(scenario: Scenario) -> Iterator[Any]:
+    """What a scenario stands in, from the inside: its outline, its rule, its feature."""
+    parent = scenario.parent
+    while parent is not None:
+        yield parent
+        parent = parent.parent
 
 
-def _matched(scenario: Scenario, registry: Any) -> Iterator[tuple[Step, Any]]:
-    for step in scenario.all_steps:
-        yield step, registry.find_match(step)
+def _outlines_without_rows(feature: Feature, config: Any) -> Iterator[str]:
+    """Selected outlines that make no scenario at all: they would look as if they had passed."""
+    if any(s.should_skip for s in feature.walk_scenarios()):
+        return  # chosen by line
+    for outline in feature.iter_scenario_outlines():
+        if outline.should_run(config) and not outline.scenarios:
+            yield f"{outline.filename}:{outline.line}: has no rows of examples"
 
 
 def _deadline(scenario: Scenario, default: float) -> float:
-    # The scenario's own tag stands behind its feature's and outline's: the last one counts.
-    for tag in reversed([*scenario.feature.tags, *scenario.tags]):
-        if match := _TIMEOUT_TAG.match(tag):
-            return float(match.group(1))
+    """What the nearest tag says: the scenario's own, its outline's, rule's, feature's."""
+    # A row's tags are its outline's with those of its examples behind them.
+    levels = [scenario.tags, *(container.tags for container in containers_of(scenario))]
+    for tags in levels:
+        for tag in reversed(tags):
+            if not tag.startswith(_TIMEOUT):
+                continue
+            match = _TIMEOUT_TAG.match(tag)
+            if match is None or float(match["seconds"]) <= 0:
+                raise Trouble(
+                    f"@{tag} is no time limit",
+                    f"{scenario.filename}:{scenario.line}: {scenario.name}",
+                    f"write it in seconds, e.g. @{_TIMEOUT}120",
+                )
+            return float(match["seconds"])
     return default
 
 
 def _merge(present: Requirement | None, need: Need, match: Any, step: Step) -> Requirement:
-    options = dict(present.options) if present else {}
-    arguments = {argument.name: argument.value for argument in match.arguments or ()}
-    for name, value in need.options:
-        if isinstance(value, str) and value.startswith("{"):
-            value = arguments[value.strip("{}")]
-        if name in options and options[name] != value:
-            try:
-                value = max(options[name], value)
-            except TypeError:
-                raise Trouble(
-                    f"two steps need {need.service} with different {name}",
-                    f"{options[name]!r} and {value!r} ({step.filename}:{step.line})",
-                    "use one of them in the scenario",
-                ) from None
-        options[name] = value
-    resolve_options(service(need.service), options)  # unknown options are told before the start
+    place = f"{step.filename}:{step.line}: {step.keyword} {step.name}"
+    try:
+        defaults = service(need.service).default_options()
+        options = dict(present.options) if present else {}
+        for name, declared in need.options:
+            value = _value(declared, defaults.get(name), match, place)
+            if name in options and options[name] != value:
+                value = _larger(need.service, name, options[name], value, place)
+            options[name] = value
+        resolve_options(service(need.service), options)
+    except Trouble as trouble:
+        if place in trouble.why:
+            raise
+        # Told before the start, with the step that asks for it.
+        raise Trouble(trouble.what, f"{trouble.why}\n{place}".lstrip(), trouble.remedy) from trouble
     return Requirement(
         need.service,
         tuple(sorted(options.items())),
         need.dedicated or (present is not None and present.dedicated),
     )
+
+
+def _value(declared: Any, default: Any, match: Any, place: str) -> Any:
+    """The option's value: as declared, or that of the step's parameter in braces."""
+    parameter = _PARAMETER.match(declared) if isinstance(declared, str) else None
+    if parameter is None:
+        return declared
+    arguments = {argument.name: argument.value for argument in match.arguments or ()}
+    if parameter[1] not in arguments:
+        raise Trouble(
+            f"the step has no parameter {parameter[1]!r}",
+            f"{place}\nits parameters: {', '.join(map(str, arguments)) or 'none'}",
+            "correct the step's @needs",
+        )
+    value = arguments[parameter[1]]
+    if isinstance(value, str) and _is_number(default):
+        # Compared as text, "10" would be less than "9".
+        try:
+            return type(default)(value)
+        except ValueError:
+            raise Trouble(
+                f"{value!r} is no number", place, f"correct the step, or use {{{parameter[1]}:d}}"
+            ) from None
+    return value
+
+
+def _larger(service_name: str, name: str, one: Any, other: Any, place: str) -> Any:
+    if _is_number(one) and _is_number(other):
+        return max(one, other)
+    raise Trouble(
+        f"two steps need {service_name} with different {name}",
+        f"{one!r} and {other!r}\n{place}",
+        "use one of them in the scenario",
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

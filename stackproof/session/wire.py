@@ -18,7 +18,11 @@ from stackproof.settings import Settings
 # -- run -> worker -----------------------------------------------------------
 @dataclass
 class Begin:
-    """First message to a worker: everything it needs to know about the run."""
+    """First message to a worker: everything it needs to know about the run.
+
+    Attributes:
+        hooks_deadline: seconds that hooks outside of scenarios may take.
+    """
 
     base_dir: str
     paths: Sequence[str]
@@ -28,14 +32,30 @@ class Begin:
     run_directory: str
     reports: str
     seed: int
+    hooks_deadline: float
+
+
+@dataclass
+class Chosen:
+    """One scenario of a unit.
+
+    Attributes:
+        index: position among ``feature.walk_scenarios()``.
+        line: with ``name``, what must be found there: the file may have changed.
+    """
+
+    id: str
+    index: int
+    line: int
+    name: str
 
 
 @dataclass
 class Unit:
-    """Scenarios of one feature to run, as (ID, position), in this order."""
+    """Scenarios of one feature to run, in this order."""
 
     feature: str
-    scenarios: Sequence[tuple[str, int]]
+    scenarios: Sequence[Chosen]
 
 
 @dataclass
@@ -51,6 +71,12 @@ class CannotGo:
     """Answer to `ScenarioStarts`: what it needs could not be had."""
 
     trouble: Exception
+    deadline: float
+
+
+@dataclass
+class PassOver:
+    """Answer to `ScenarioStarts`: neither this scenario nor later ones of the unit shall run."""
 
 
 @dataclass
@@ -68,15 +94,20 @@ class Stop:
 
 # -- worker -> run -----------------------------------------------------------
 @dataclass
+class Loaded:
+    """Steps and hooks are imported; before_all is next."""
+
+
+@dataclass
 class Ready:
-    """The worker has loaded steps and hooks; ``problem`` when its before_all failed."""
+    """before_all is over; ``problem`` when it failed."""
 
     problem: str = ""
 
 
 @dataclass
 class ScenarioStarts:
-    """The scenario with this ID is next; answered by `Go` or `CannotGo`."""
+    """The scenario with this ID is next; answered by `Go`, `CannotGo` or `PassOver`."""
 
     id: str
 
@@ -101,22 +132,42 @@ class StepEnds:
 
 @dataclass
 class ScenarioEnds:
-    """A scenario has ended, hooks and cleanups included."""
+    """A scenario has ended, hooks and cleanups included.
+
+    Attributes:
+        spoiled: the worker is in disorder and must not run anything else.
+        aborted: the scenario called ``context.abort()``: the whole run shall end.
+    """
 
     id: str
     status: str
     steps: Sequence[tuple[str, float, str | None]]
     proof: ScenarioProof
-    hook_failed: bool
-    error_message: str | None
-    output: str
+    hook_failed: bool = False
+    error_message: str | None = None
+    output: str = ""
+    spoiled: bool = False
+    aborted: bool = False
+
+
+@dataclass
+class ContainerError:
+    """Hooks or cleanups of a feature or rule failed; ``line`` says of which."""
+
+    line: int
+    message: str
 
 
 @dataclass
 class UnitEnds:
-    """All scenarios of a unit have ended; errors of the feature's own hooks."""
+    """All scenarios of a unit have ended, or were kept from running.
 
-    container_errors: Sequence[tuple[int, str]] = field(default_factory=list)
+    Attributes:
+        aborted: a hook called ``context.abort()``: the whole run shall end.
+    """
+
+    errors: Sequence[ContainerError] = field(default_factory=list)
+    aborted: bool = False
 
 
 @dataclass
@@ -129,7 +180,7 @@ class Call:
 
 @dataclass
 class Crashed:
-    """The worker itself failed, outside of any scenario's own code."""
+    """The worker itself failed, outside of any scenario."""
 
     problem: str
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,8 @@ from stackproof.stack.run import Run
 # Another program can take a port between its choice and its use.
 _PORT_CLASH = ("Address already in use", "BindException")
 _ATTEMPTS = 3
+# One health check; more each time, so that a slow machine does not miss every one.
+_FIRST_CHECK, _LONGEST_CHECK, _CHECK_GROWTH = 0.5, 5.0, 1.1
 
 
 class NativeSite:
@@ -40,7 +44,7 @@ class NativeSite:
 
 
 class NativeCluster:
-    """A cluster of plain processes."""
+    """A cluster of plain processes. Safe to use from several threads."""
 
     def __init__(self, service: Service, site: NativeSite, run: Run, logs: Path):
         self._service = service
@@ -50,6 +54,8 @@ class NativeCluster:
         self._log_files = {name: logs / f"{name}.log" for name in self._specs}
         self._processes: dict[str, ManagedProcess] = {}
         self._down_on_purpose: set[str] = set()
+        self._stopped = False
+        self._lock = threading.Lock()
         self.endpoint = Endpoint(
             service=service.name,
             cluster=site.cluster,
@@ -60,19 +66,37 @@ class NativeCluster:
         )
 
     def launch(self) -> None:
-        """Start every process; does not wait."""
-        for spec in self._specs.values():
-            self._launch(spec)
+        """Start every process; does not wait.
 
-    def _launch(self, spec: ProcessSpec) -> None:
-        self._processes[spec.name] = ManagedProcess(
-            spec.name,
-            spec.argv,
-            log=self._log_files[spec.name],
-            cwd=spec.cwd,
-            env=spec.env,
-            run=self._run,
-        )
+        Raises:
+            Trouble: a program cannot be started.
+        """
+        for name in self._specs:
+            self._launch(name)
+
+    def _launch(self, name: str) -> None:
+        spec = self._specs[name]
+        with self._lock:
+            if self._stopped:
+                raise self._given_up()
+            try:
+                self._processes[name] = ManagedProcess(
+                    name,
+                    spec.argv,
+                    log=self._log_files[name],
+                    cwd=spec.cwd,
+                    env=spec.env,
+                    run=self._run,
+                )
+            except OSError as error:
+                raise Trouble(
+                    f"{name} cannot be started",
+                    f"{spec.argv[0]}: {error.strerror or error}",
+                    "`stackproof doctor` says what is missing",
+                ) from error
+
+    def _given_up(self) -> Trouble:
+        return Trouble(f"the start of {self._service.title} was given up", "the run is ending")
 
     def logs(self) -> Mapping[str, Path]:
         """The log file of each instance."""
@@ -80,11 +104,11 @@ class NativeCluster:
 
     def processes(self) -> Mapping[str, int]:
         """The process ID of each instance."""
-        return {name: process.pid for name, process in self._processes.items()}
+        return {name: process.pid for name, process in dict(self._processes).items()}
 
     def death(self) -> str | None:
         """None while all that should run do."""
-        for name, process in self._processes.items():
+        for name, process in dict(self._processes).items():
             if name not in self._down_on_purpose and (death := process.death()):
                 return death
         return None
@@ -96,9 +120,16 @@ class NativeCluster:
             Trouble: an instance died, or the time is over; with the end of the log.
         """
         title = self._service.title
+        timeout = _FIRST_CHECK / _CHECK_GROWTH
+
+        def check() -> None:
+            nonlocal timeout
+            timeout = min(timeout * _CHECK_GROWTH, _LONGEST_CHECK)
+            self._service.check(self.endpoint, timeout=timeout)
+
         try:
             poll(
-                lambda: self._service.check(self.endpoint, timeout=0.5),
+                check,
                 until=lambda _: True,
                 within=within,
                 awaiting=f"{title} to answer",
@@ -107,13 +138,20 @@ class NativeCluster:
                 first_pause=0.05,
                 longest_pause=1.0,
             )
+            # Its ports may have been another's: then that one has answered.
+            if death_after := self.death():
+                raise Died(f"{title} answered, but {death_after}")
         except Died as death:
+            if self._stopped:
+                raise self._given_up() from death
             raise Trouble(
                 f"{title} died while it was starting",
                 str(death),
                 "the log's end above usually names the cause",
             ) from death
         except DeadlineExceeded as late:
+            if self._stopped:
+                raise self._given_up() from late
             logs = "\n".join(
                 f"{name}'s log ends:\n{process.log_end()}"
                 for name, process in self._processes.items()
@@ -126,9 +164,13 @@ class NativeCluster:
 
     def stop(self) -> None:
         """Kill all instances and remove their data: everything here is ephemeral."""
-        for process in self._processes.values():
-            process.kill()
-        shutil.rmtree(self._site.directory, ignore_errors=True)
+        with self._lock:
+            self._stopped = True
+            processes = list(self._processes.values())
+        with contextlib.ExitStack() as all_of_them:  # one that resists must not save the others
+            all_of_them.callback(shutil.rmtree, self._site.directory, ignore_errors=True)
+            for process in processes:
+                all_of_them.callback(process.kill)
 
     def act(self, instance: str, action: str) -> None:
         """Crash, stop, start, pause or resume one instance.
@@ -145,7 +187,7 @@ class NativeCluster:
             process.terminate(within=30)
         elif action == "start":
             if not process.alive():
-                self._launch(self._specs[instance])
+                self._launch(instance)
             self._down_on_purpose.discard(instance)
         elif action in ("pause", "resume") and sys.platform != "win32":
             process.send(signal.SIGSTOP if action == "pause" else signal.SIGCONT)
@@ -163,6 +205,9 @@ class NativeProvider:
         self._logs = logs
         self._cache = cache
         self._time_factor = time_factor
+        self._starting: set[NativeCluster] = set()
+        self._given_up = False
+        self._lock = threading.Lock()
 
     def obtain(self, service: Service, say: Say) -> None:
         """Obtain all artifacts of the service, in order."""
@@ -177,19 +222,45 @@ class NativeProvider:
         """
         options = resolve_options(service, dict(requirement.options))
         for attempt in range(1, _ATTEMPTS + 1):
-            site = NativeSite(cluster, self._run.directory / cluster, options, self._cache)
-            running = NativeCluster(service, site, self._run, self._logs)
             try:
-                running.launch()
-                running.wait_healthy(service.start_within * self._time_factor)
+                return self._start_once(service, options, cluster, attempt)
             except Trouble as trouble:
-                running.stop()
                 clash = any(sign in str(trouble) for sign in _PORT_CLASH)
                 if not clash or attempt == _ATTEMPTS:
                     raise
-            except BaseException:
-                running.stop()
-                raise
-            else:
-                return running
         raise AssertionError("unreachable")
+
+    def _start_once(
+        self, service: Service, options: Mapping[str, Any], cluster: str, attempt: int
+    ) -> NativeCluster:
+        # Another directory each time: nothing of an earlier attempt can be in the way.
+        directory = self._run.directory / (cluster if attempt == 1 else f"{cluster}.{attempt}")
+        site = NativeSite(cluster, directory, options, self._cache)
+        try:
+            running = NativeCluster(service, site, self._run, self._logs)
+        except BaseException:
+            shutil.rmtree(directory, ignore_errors=True)
+            raise
+        with self._lock:
+            if self._given_up:
+                running.stop()
+            self._starting.add(running)
+        try:
+            running.launch()
+            running.wait_healthy(service.start_within * self._time_factor)
+        except BaseException:
+            running.stop()
+            raise
+        finally:
+            with self._lock:
+                self._starting.discard(running)
+        return running
+
+    def give_up(self) -> None:
+        """End what is being obtained or started, and begin nothing more."""
+        self._cache.give_up()
+        with self._lock:
+            self._given_up = True
+            starting = list(self._starting)
+        for cluster in starting:
+            cluster.stop()

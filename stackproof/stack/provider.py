@@ -38,3 +38,6 @@ class Provider(Protocol):
 
     def start(self, service: Service, requirement: Requirement, cluster: str) -> Cluster:
         """Start a cluster and return once it is healthy."""
+
+    def give_up(self) -> None:
+        """End what is being obtained or started, and begin nothing more: the run is ending."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import TypeVar
 
 from stackproof.errors import Trouble
 from stackproof.services import service
@@ -13,6 +14,9 @@ from stackproof.services.base import Endpoint, Requirement, resolve_options
 from stackproof.stack.obtain import Say
 from stackproof.stack.provider import Cluster, Provider
 from stackproof.stack.run import Run
+
+Item = TypeVar("Item", bound=Hashable)
+Result = TypeVar("Result")
 
 
 class Stack:
@@ -30,47 +34,62 @@ class Stack:
         self._say = say
         self._clusters: dict[str, Cluster] = {}
         self._shared: dict[Requirement, Endpoint] = {}
+        self._providers: list[Provider] = []
+        self._ending = False
         self._lock = threading.Lock()
         self._counter = 0
 
     def obtain(self, services: Iterable[str]) -> None:
-        """Get everything that the named services need, side by side."""
-        names = sorted(set(services))
-        if not names:
-            return
-        with ThreadPoolExecutor(len(names)) as pool:
-            for waiting in [
-                pool.submit(self._provider_of(name).obtain, service(name), self._say)
-                for name in names
-            ]:
-                waiting.result()
+        """Get everything that the named services need, side by side.
+
+        Raises:
+            Trouble: the first that could not be obtained; the others go on until `stop_all`.
+        """
+        _side_by_side(
+            lambda name: self._provider(name).obtain(service(name), self._say),
+            sorted(set(services)),
+        )
 
     def start_shared(self, requirements: Iterable[Requirement]) -> None:
         """Start one cluster for each distinct requirement, side by side.
 
         Raises:
-            Trouble: the first one that could not be started.
+            Trouble: the first that could not be started; the others go on until `stop_all`.
         """
         wanted = sorted(set(requirements), key=str)
         if not wanted:
             return
-        with ThreadPoolExecutor(len(wanted)) as pool:
-            starts = {need: pool.submit(self.start, need) for need in wanted}
-            for need, waiting in starts.items():
-                self._shared[need] = waiting.result()
+        self._shared |= _side_by_side(self.start, wanted)
         self._run.write_state(endpoints=self.describe())
 
     def start(self, requirement: Requirement) -> Endpoint:
-        """Start one cluster and return its endpoint once it is healthy."""
+        """Start one cluster and return its endpoint once it is healthy.
+
+        Raises:
+            Trouble: it could not be started, or the run is ending.
+        """
         the_service = service(requirement.service)
-        provider = self._provider_of(requirement.service)
+        provider = self._provider(requirement.service)
         with self._lock:
             self._counter += 1
             name = f"{requirement.service}-{self._counter}"
         cluster = provider.start(the_service, requirement, name)
         with self._lock:
-            self._clusters[name] = cluster
-        return cluster.endpoint
+            if not self._ending:
+                self._clusters[name] = cluster
+                return cluster.endpoint
+        cluster.stop()
+        raise Trouble(f"{the_service.title} was not started", "the run is ending")
+
+    def _provider(self, service_name: str) -> Provider:
+        """The provider of a service, remembered for `stop_all`."""
+        provider = self._provider_of(service_name)
+        with self._lock:
+            if self._ending:
+                raise Trouble(f"{service_name} was not started", "the run is ending")
+            if provider not in self._providers:
+                self._providers.append(provider)
+        return provider
 
     def shared(self, requirement: Requirement) -> Endpoint:
         """The endpoint of a shared cluster."""
@@ -92,12 +111,15 @@ class Stack:
         cluster.stop()
 
     def stop_all(self) -> None:
-        """Stop every cluster, side by side."""
+        """Stop every cluster, side by side, and give up what is still being started."""
         with self._lock:
+            self._ending = True
             clusters, self._clusters = list(self._clusters.values()), {}
-        if clusters:
-            with ThreadPoolExecutor(len(clusters)) as pool:
-                list(pool.map(lambda cluster: cluster.stop(), clusters))
+            providers = list(self._providers)
+        ends = [*(p.give_up for p in providers), *(c.stop for c in clusters)]
+        if ends:
+            with ThreadPoolExecutor(len(ends)) as pool:
+                list(pool.map(lambda end: end(), ends))
 
     def act(self, cluster: str, instance: str, action: str) -> None:
         """Break or heal one instance; see `Cluster.act`.
@@ -134,3 +156,24 @@ class Stack:
                 }
                 for name, cluster in self._clusters.items()
             }
+
+
+def _side_by_side(
+    function: Callable[[Item], Result], items: Iterable[Item]
+) -> dict[Item, Result]:
+    """The result of ``function`` for each item, computed in threads; raises the first error.
+
+    An error, and an interruption of this thread, end the waiting at once.
+    """
+    listed = list(items)
+    if not listed:
+        return {}
+    pool = ThreadPoolExecutor(len(listed))
+    try:
+        futures = {item: pool.submit(function, item) for item in listed}
+        done, _ = wait(futures.values(), return_when=FIRST_EXCEPTION)
+        for future in done:
+            future.result()
+        return {item: future.result() for item, future in futures.items()}
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stackproof.errors import Trouble
+from stackproof.stack.process import describe_exit
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,9 @@ class Java:
 
     @property
     def major(self) -> int:
-        """The feature release, e.g. 17."""
-        return int(self.version.split(".")[0])
+        """The feature release: 17 for ``17.0.15`` and ``17-ea``, 8 for ``1.8.0_392``."""
+        numbers = [int(number) for number in re.findall(r"\d+", self.version)]
+        return numbers[1] if numbers[0] == 1 and len(numbers) > 1 else numbers[0]
 
 
 def find_java(*, at_least: int) -> Java:
@@ -50,20 +52,29 @@ def find_java(*, at_least: int) -> Java:
 
 
 def _version(launcher: Path) -> str:
-    release = launcher.parents[1] / "release"
+    release = launcher.parent.parent / "release"
     pattern = r'"(\d+[\w.+-]*)"'
     # The release file spares the start of a virtual machine.
     if release.is_file() and (
-        match := re.search(f"^JAVA_VERSION={pattern}", release.read_text(), re.MULTILINE)
+        match := re.search(
+            f"^JAVA_VERSION={pattern}", release.read_text(errors="replace"), re.MULTILINE
+        )
     ):
         return match.group(1)
     try:
         done = subprocess.run(
-            [launcher, "-version"], capture_output=True, text=True, timeout=30, check=True
+            [launcher, "-version"], capture_output=True, text=True, errors="replace", timeout=30
         )
     except (subprocess.SubprocessError, OSError) as error:
         raise Trouble("Java does not start", f"{launcher}: {error}", "repair it") from error
+    if done.returncode:
+        why = f"{launcher} {describe_exit(done.returncode)}: {done.stderr.strip()}"
+        raise Trouble("Java does not start", why, "repair it, or set JAVA_HOME to another")
     match = re.search(rf"version {pattern}", done.stderr)
     if match is None:
-        raise Trouble("Java's version is not understood", done.stderr, "set JAVA_HOME to another")
+        raise Trouble(
+            "Java's version is not understood",
+            f"{launcher} says: {done.stderr.strip() or 'nothing'}",
+            "set JAVA_HOME to another",
+        )
     return match.group(1)

@@ -15,6 +15,7 @@ from xml.sax.saxutils import escape
 
 from stackproof.errors import Trouble
 from stackproof.stack.obtain.cache import Cache, Say
+from stackproof.stack.process import describe_exit
 
 _POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
  <modelVersion>4.0.0</modelVersion>
@@ -62,26 +63,20 @@ class MavenArtifact:
         pom.write_text(_POM.format(dependencies=dependencies))
         command = [maven, "-B", "-q", "-f", str(pom), _GOAL, f"-DoutputDirectory={into / 'lib'}"]
         try:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                timeout=_DEADLINE,
-            )
+            done = cache.run(command, within=_DEADLINE)
         except subprocess.TimeoutExpired as error:
             raise Trouble(
                 f"{self.title} could not be obtained",
                 f"Maven did not finish within {_DEADLINE:g} s",
                 "look at the network and at Maven's settings, then run again",
             ) from error
-        if done.returncode != 0:
-            errors = [line for line in done.stdout.splitlines() if "ERROR" in line]
+        jars = list((into / "lib").glob("*.jar"))
+        if done.code != 0 or not jars:
+            lines = done.output.splitlines()
+            errors = [line for line in lines if "ERROR" in line][:6] or lines[-6:]
             raise Trouble(
                 f"{self.title} could not be obtained",
-                "Maven says: " + "\n".join(errors[:6] or done.stdout.splitlines()[-6:]),
+                f"Maven {describe_exit(done.code)} and says: " + "\n".join(errors or ["nothing"]),
                 "look at the network and at Maven's settings (~/.m2/settings.xml), then run again",
             )
-        say(f"{self.title}: {len(list((into / 'lib').glob('*.jar')))} jars obtained")
+        say(f"{self.title}: {len(jars)} jars obtained")
