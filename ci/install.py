@@ -9,9 +9,29 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 UV = "uv==0.13.8"
+# Loaded at every start. Compiled here once (2 s), because uv leaves that to the first import
+# and some machines forbid it (PYTHONDONTWRITEBYTECODE); compiling all packages takes 10 s.
+OFTEN = (
+    "_distutils_hack", "allure_commons", "attr", "attrs", "behave", "confluent_kafka",
+    "cucumber_expressions", "cucumber_tag_expressions", "filelock", "hamcrest", "jsonschema",
+    "jsonschema_specifications", "kafka", "numpy", "parse_type", "platformdirs", "prometheus_client",
+    "psutil", "referencing", "rich",
+)  # fmt: skip
+
+
+def compile_often() -> None:
+    """Compile what every start loads; no harm when it fails."""
+    packages = Path(sysconfig.get_path("purelib"))
+    places = [str(packages / name) for name in OFTEN if (packages / name).is_dir()]
+    places += [str(file) for file in packages.glob("*.py")]
+    subprocess.run(
+        [sys.executable, "-m", "compileall", "-q", "-j", "0", *places],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
 
 
 def main(requirements: str) -> int:
@@ -31,6 +51,7 @@ def main(requirements: str) -> int:
     wanted = ["-r", str(root / requirements), "-e", str(root)]
     for command in ([fast] if uv.exists() else []) + [pip]:
         if subprocess.run([*command, *wanted], env=environment).returncode == 0:
+            compile_often()
             return 0
     print(
         f"\nthe packages of {requirements} could not be installed\n"

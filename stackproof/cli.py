@@ -7,7 +7,13 @@ import sys
 from collections.abc import Sequence
 
 from stackproof import __version__
-from stackproof.errors import EXIT_COULD_NOT_RUN, EXIT_INTERRUPTED, Trouble
+from stackproof.errors import (
+    EXIT_COULD_NOT_RUN,
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_PASSED,
+    Trouble,
+)
 
 _EXAMPLES = """\
 examples:
@@ -53,27 +59,43 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _run_options(run: argparse.ArgumentParser) -> None:
-    run.add_argument("paths", nargs="*", default=None, metavar="FEATURE",
-                     help="feature files or folders, FILE:LINE for one scenario; default: features")
-    run.add_argument("--tags", action="append", default=[], metavar="EXPRESSION",
-                     help='e.g. @seed, "not @nightly"; may be repeated: all must hold')
+    run.add_argument(
+        "paths",
+        nargs="*",
+        default=None,
+        metavar="FEATURE",
+        help="feature files or folders, FILE:LINE for one scenario; default: features",
+    )
+    run.add_argument(
+        "--tags",
+        action="append",
+        default=[],
+        metavar="EXPRESSION",
+        help='e.g. @seed, "not @nightly"; may be repeated: all must hold',
+    )
     run.add_argument("--name", action="append", default=[], help="scenarios whose name matches")
-    run.add_argument("-j", "--jobs", type=_positive, default=1, metavar="N",
-                     help="worker processes (default: 1)")
+    run.add_argument(
+        "-j", "--jobs", type=_positive, default=1, metavar="N", help="worker processes (default: 1)"
+    )
     run.add_argument("--keep", action="store_true", help="leave the stack up after the run")
     run.add_argument("--verbose", action="store_true", help="show every step")
-    run.add_argument("--plan", action="store_true",
-                     help="say what would run and what it needs; start nothing")
+    run.add_argument(
+        "--plan", action="store_true", help="say what would run and what it needs; start nothing"
+    )
     run.add_argument("--stop", action="store_true", help="stop at the first failure")
-    run.add_argument("--random", nargs="?", const="new", metavar="SEED",
-                     help="random order; the seed is printed")
+    run.add_argument(
+        "--random", nargs="?", const="new", metavar="SEED", help="random order; the seed is printed"
+    )
     run.add_argument("--seed", type=_positive, metavar="N", help="seed of generated inputs")
     run.add_argument("--timeout", metavar="SECONDS", help="for each scenario (default: 60)")
     run.add_argument("--time-factor", metavar="F", help="multiplies every time limit (default: 1)")
     run.add_argument("--stack", metavar="PROVIDER", help="how services run (default: auto)")
     run.add_argument("--reports", metavar="DIR", help="results, logs, evidence (default: reports)")
-    run.add_argument("--allow-skipped", action="store_true",
-                     help="scenarios that did not run do not make the run fail")
+    run.add_argument(
+        "--allow-skipped",
+        action="store_true",
+        help="scenarios that did not run do not make the run fail",
+    )
     run.add_argument("--no-report", action="store_true", help="leave out the Allure report")
     run.add_argument("--report-to", default="allure-report", metavar="DIR",
                      help="where the Allure report goes (default: allure-report)")  # fmt: skip
@@ -98,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # e.g. `stackproof steps | head`
         sys.stderr.close()
-        return 0
+        return EXIT_FAILED if options.command == "run" else EXIT_PASSED
 
 
 def _dispatch(options: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ EXIT_INTERRUPTED = 130  # the shells' own convention for Ctrl-C: 128 + SIGINT
 EXIT_TERMINATED = 143  # 128 + SIGTERM
 
 
-class Trouble(Exception):
+class Trouble(Exception):  # noqa: N818 -- read as a sentence
     """Something prevents the run or a scenario; not a verdict on the system under test.
 
     Args:

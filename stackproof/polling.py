@@ -14,7 +14,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class DeadlineExceeded(AssertionError):
+class DeadlineExceeded(AssertionError):  # noqa: N818 -- read as a sentence
     """The awaited condition did not come true in time.
 
     An assertion error, because the time bound is part of what a scenario asserts.
@@ -28,7 +28,7 @@ class DeadlineExceeded(AssertionError):
         self.seen = seen
 
 
-class Died(AssertionError):
+class Died(AssertionError):  # noqa: N818 -- read as a sentence
     """What was waited for cannot come any more: its process has ended."""
 
 
@@ -69,7 +69,7 @@ def poll(
     """
     started = time.monotonic()
     deadline = started + within
-    pause = first_pause
+    pause = min(first_pause, longest_pause)
     attempts = 0
     while True:
         # Asked before the attempt: what a process did before it died still counts.
@@ -92,7 +92,7 @@ def poll(
         if over:
             raise DeadlineExceeded(
                 f"waited {within:g} s for {awaiting}\n"
-                f"  last seen: {shown} (after {attempts} attempts)",
+                f"  last seen: {shown} (after {attempts} attempt{'s' if attempts > 1 else ''})",
                 seen,
             )
         time.sleep(max(0.0, min(pause, deadline - time.monotonic())))

@@ -9,10 +9,10 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from stackproof.errors import Trouble
 
@@ -21,44 +21,51 @@ FILE_NAME = "stackproof.toml"
 COMMAND_LINE = "command line"
 DEFAULT = "default"
 
+N = TypeVar("N", int, float)
+T = TypeVar("T")
+
 
 def _flag(text: str) -> bool:
     lowered = text.strip().lower()
     if lowered in ("1", "true", "yes", "on"):
         return True
-    if lowered in ("0", "false", "no", "off", ""):
+    if lowered in ("0", "false", "no", "off"):
         return False
     raise ValueError("yes or no is expected")
 
 
 def _positive(text: str) -> float:
-    number = float(text)
-    if not 0 < number < 1e6:
-        raise ValueError("a number above 0 is expected")
-    return number
+    return _number(float, text, lambda n: 0 < n < 1e6, "a number above 0 and below a million")
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise ValueError("a whole number from 0 on is expected")
-    return number
+    return _number(int, text, lambda n: n >= 0, "a whole number from 0 on")
 
 
 def _fraction(text: str) -> float:
-    number = float(text)
-    if not 0 <= number <= 1:
-        raise ValueError("a fraction from 0 to 1 is expected")
+    return _number(float, text, lambda n: 0 <= n <= 1, "a fraction from 0 to 1")
+
+
+def _number(kind: Callable[[str], N], text: str, fits: Callable[[N], bool], expected: str) -> N:
+    try:
+        number = kind(text)
+    except ValueError:
+        raise ValueError(f"{expected} is expected") from None
+    if not fits(number):
+        raise ValueError(f"{expected} is expected")
     return number
 
 
 def _one_of(*choices: str) -> Callable[[str], str]:
+    by_lower = {choice.lower(): choice for choice in choices}
+
     def parse(text: str) -> str:
-        if text not in choices:
-            near = difflib.get_close_matches(text, choices, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+        lowered = text.strip().lower()
+        if lowered not in by_lower:
+            near = difflib.get_close_matches(lowered, by_lower, n=1)
+            hint = f"; did you mean {by_lower[near[0]]!r}?" if near else ""
             raise ValueError(f"one of {', '.join(choices)} is expected{hint}")
-        return text
+        return by_lower[lowered]
 
     return parse
 
@@ -177,7 +184,7 @@ def load(
     command_line: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Read all layers.
+    """Read all layers. A variable that is set to nothing counts as not set.
 
     Args:
         directory: where ``stackproof.toml`` is looked for, and above it.
@@ -202,11 +209,10 @@ def load(
         key = setting.key
         if key in command_line:
             text, origin = command_line[key], COMMAND_LINE
-        elif setting.variable in environment:
+        elif environment.get(setting.variable):
             text, origin = environment[setting.variable], f"environment {setting.variable}"
         elif key in in_file:
-            value = in_file[key]
-            text, origin = str(value), str(file)
+            text, origin = _text(in_file[key]), str(file)
         else:
             values[key], origins[key] = setting.default, DEFAULT
             continue
@@ -238,7 +244,7 @@ def _find_file(directory: Path, environment: Mapping[str, str]) -> Path | None:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        content = tomllib.loads(file.read_text())
+        content = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Trouble(f"{file} cannot be read", str(error), "correct the file") from error
     for section in content:
@@ -259,7 +265,7 @@ def _system(name: str, table: Any, file: Path | None) -> SystemSettings:
             raise _unknown(key, _SYSTEM_KEYS, where)
     command = table.get("command")
     if (not isinstance(command, list) or not command
-            or not all(isinstance(word, str) for word in command)):  # fmt: skip
+            or not all(isinstance(word, str) for word in command) or not command[0]):  # fmt: skip
         raise Trouble(
             f"{where} has no usable command",
             "`command` must be a list of strings: the program and its arguments",
@@ -271,7 +277,7 @@ def _system(name: str, table: Any, file: Path | None) -> SystemSettings:
         if not directory.is_dir():
             raise ValueError(f"directory {directory} does not exist")
         contracts = {}
-        for role, path in dict(table.get("contracts", {})).items():
+        for role, path in _table(table, "contracts").items():
             contracts[role] = (base / path).resolve()
             if not contracts[role].is_file():
                 raise ValueError(f"contract {contracts[role]} does not exist")
@@ -279,24 +285,62 @@ def _system(name: str, table: Any, file: Path | None) -> SystemSettings:
             name=name,
             command=tuple(command),
             directory=directory,
-            environment={k: str(v) for k, v in dict(table.get("environment", {})).items()},
+            environment={k: _text(v) for k, v in _table(table, "environment").items()},
             contracts=contracts,
-            completeness=_fraction(str(table.get("completeness", 1.0))),
+            completeness=_value(table, "completeness", _fraction, 1.0),
             ready_line=str(table.get("ready_line", "")),
-            ready_within=_positive(str(table.get("ready_within", 30))),
-            stop_within=_positive(str(table.get("stop_within", 15))),
-            topics={role: _topic(role, topic) for role, topic in table.get("topics", {}).items()},
+            ready_within=_value(table, "ready_within", _positive, 30.0),
+            stop_within=_value(table, "stop_within", _positive, 15.0),
+            topics={role: _topic(role, topic) for role, topic in _table(table, "topics").items()},
         )
     except (ValueError, TypeError) as error:
         raise Trouble(f"{where} cannot be used", str(error), "correct it") from error
 
 
+def _value(table: Mapping[str, Any], key: str, parse: Callable[[str], T], default: T) -> T:
+    try:
+        return parse(_text(table[key])) if key in table else default
+    except ValueError as error:
+        raise ValueError(f"{key} cannot be {table[key]!r}: {error}") from None
+
+
+def _table(table: Mapping[str, Any], key: str) -> dict[str, Any]:
+    inner = table.get(key, {})
+    if not isinstance(inner, dict):
+        raise TypeError(f"{key} cannot be {inner!r}: names with values are expected")
+    return inner
+
+
 def _topic(role: str, table: Any) -> TopicSettings:
-    unknown = set(table) - {"partitions", "config"}
+    if not isinstance(table, dict):
+        raise TypeError(f"topics.{role} cannot be {table!r}: names with values are expected")
+    unknown = sorted(set(table) - {"partitions", "config"})
     if unknown:
-        raise ValueError(f"topics.{role} has no {unknown.pop()!r}, only partitions and config")
-    config = {name: str(value) for name, value in table.get("config", {}).items()}
-    return TopicSettings(int(table.get("partitions", 1)), config)
+        raise ValueError(f"topics.{role} has no {unknown[0]!r}, only partitions and config")
+    try:
+        config = {name: _text(value) for name, value in _flat(_table(table, "config"))}
+        partitions = _value(table, "partitions", _from_one, 1)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"topics.{role}: {error}") from None
+    return TopicSettings(partitions, config)
+
+
+def _from_one(text: str) -> int:
+    return _number(int, text, lambda n: n >= 1, "a whole number from 1 on")
+
+
+def _flat(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Names with dots: TOML makes tables of them unless they are quoted."""
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from ((f"{name}.{rest}", inner) for rest, inner in _flat(value))
+        else:
+            yield name, value
+
+
+def _text(value: Any) -> str:
+    """A value of TOML as one would write it into a variable."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _unknown(key: str, known: Any, where: str) -> Trouble:

@@ -6,14 +6,14 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 
 import psutil
 
 from stackproof import settings as settings_module
 from stackproof.errors import EXIT_COULD_NOT_RUN, EXIT_PASSED, Trouble
 from stackproof.services import service, service_names
-from stackproof.stack.obtain import Cache, cache_directory
+from stackproof.stack.obtain import Cache, MavenArtifact, cache_directory
 from stackproof.stack.obtain.java import find_java
 from stackproof.stack.ports import free_port
 from stackproof.stack.run import known_runs, runs_directory
@@ -28,7 +28,7 @@ def doctor() -> int:
     for title, check in _checks().items():
         try:
             print(f"  ok    {title}: {check()}")
-        except Trouble as trouble:
+        except (Trouble, OSError, psutil.Error) as trouble:
             fine = False
             print(f"  FAIL  {title}: {trouble}")
     settings = settings_module.load()
@@ -43,22 +43,40 @@ def doctor() -> int:
 def _checks() -> dict[str, Callable[[], str]]:
     return {
         "Python": lambda: f"{platform.python_version()} ({sys.executable})",
-        "Java": lambda: (lambda j: f"{j.version} ({j.launcher})")(find_java(at_least=17)),
-        "Maven": lambda: _program("mvn", "servers in jars are obtained with it"),
+        "Java": _java,
+        "Maven": _maven,
         "Node": _node,
         "memory": _memory,
         "disk": _disk,
         "ports": lambda: f"127.0.0.1:{free_port()} is free",
         "runs": _runs,
-        **{f"server {name}": lambda name=name: _server(name) for name in service_names()},
+        **{f"server {name}": partial(_server, name) for name in service_names()},
     }
 
 
-def _program(name: str, purpose: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        raise Trouble(f"`{name}` is not on the PATH", purpose, f"install {name}")
-    return found
+def _java() -> str:
+    java = find_java(at_least=17)
+    return f"{java.version} ({java.launcher})"
+
+
+def _maven() -> str:
+    found = shutil.which("mvn")
+    if found is not None:
+        return found
+    cache = Cache()
+    missing = [
+        artifact.title
+        for name in service_names()
+        for artifact in service(name).artifacts()
+        if isinstance(artifact, MavenArtifact) and not cache.has(artifact)
+    ]
+    if missing:
+        raise Trouble(
+            "`mvn` is not on the PATH",
+            f"needed to obtain {', '.join(missing)}",
+            "install Maven (Debian: apt-get install maven)",
+        )
+    return "not on the PATH; not needed, its servers are in the cache"
 
 
 def _node() -> str:
@@ -92,7 +110,7 @@ def _server(name: str) -> str:
     texts = []
     for artifact in service(name).artifacts():
         place = cache.path(artifact)
-        if not Path(place).exists():
+        if not place.exists():
             texts.append(f"{artifact.title} will be obtained at the first run")
         elif (damage := cache.verify(artifact)) is not None:
             texts.append(f"{artifact.title} is damaged ({damage}) and will be obtained anew")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import secrets
 import sys
 from pathlib import Path
 from typing import Any
 
 from stackproof import settings as settings_module
-from stackproof.errors import EXIT_FAILED, EXIT_PASSED, Trouble
+from stackproof.errors import EXIT_COULD_NOT_RUN, EXIT_FAILED, EXIT_PASSED, Trouble
 from stackproof.session.progress import Progress
 
 RUNNER = "stackproof.session.runner:StackproofRunner"
@@ -18,6 +19,7 @@ RUNNER = "stackproof.session.runner:StackproofRunner"
 def run(options: argparse.Namespace) -> int:
     """Run features through behave, then make the report and print the summary."""
     from behave.__main__ import main as behave
+
     from stackproof.session.runner import StackproofRunner
 
     # behave finds steps and hooks next to the features; modules of a project as well.
@@ -28,20 +30,28 @@ def run(options: argparse.Namespace) -> int:
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else EXIT_FAILED
     execution: Any = StackproofRunner.last
-    if options.plan or execution is None:
-        return code
+    if execution is None:
+        # behave tells its own troubles with options and paths by 1.
+        return EXIT_COULD_NOT_RUN if code == EXIT_FAILED else code
     report = None
     if not options.no_report:
         report = _report(execution.reports.allure, Path(options.report_to))
-    print(execution.summary(report=report))
+    with contextlib.suppress(BrokenPipeError):  # e.g. `stackproof run | head`
+        print(execution.summary(report=report))
+    execution.reports.close()
     return code
 
 
 def behave_arguments(options: argparse.Namespace) -> list[str]:
     """What behave is called with."""
     userdata = {"summary": "no"}
+    paths = list(options.paths or [])
     if options.random:
-        seed = secrets.token_hex(4) if options.random == "new" else options.random
+        seed = options.random
+        if Path(seed.partition(":")[0]).exists():  # `--random features/messaging`
+            paths.insert(0, seed)
+            seed = "new"
+        seed = secrets.token_hex(4) if seed == "new" else seed
         print(f"random order: --random {seed}")
         userdata["random_order"] = seed
     given = {
@@ -62,7 +72,7 @@ def behave_arguments(options: argparse.Namespace) -> list[str]:
     arguments += [f"-D{name}={value}" for name, value in userdata.items()]
     arguments += ["--stop"] if options.stop else []
     arguments += ["--verbose"] if verbose else []
-    return [*arguments, *(options.paths or ["features"])]
+    return [*arguments, *(paths or ["features"])]
 
 
 def make_report(output: str) -> int:
@@ -82,11 +92,9 @@ def _report(results: Path, output: Path, *, strict: bool = False) -> Path | None
         return generate(
             results.resolve(), output.resolve(), history.resolve(), progress=progress.say
         )
-    except Trouble as trouble:
+    except (Trouble, OSError) as trouble:
         if strict:
             raise
         # The verdicts stand without it.
         print(f"\nstackproof: no report was made: {trouble}", file=sys.stderr)
         return None
-
-

@@ -17,17 +17,24 @@ from stackproof.stack.stack import Stack
 
 
 def up(names: Sequence[str]) -> int:
-    """Start one cluster of each named service and leave them running."""
+    """Start one cluster of each named service and leave them running.
+
+    Raises:
+        Trouble: one could not be started; nothing of the others is left.
+    """
+    names = list(dict.fromkeys(names))
     for name in names:
         service(name)  # an unknown name is told before anything starts
     settings = settings_module.load()
     progress = Progress(sys.stderr)
+    for stale in reaper.reap_stale_runs():
+        progress.say(f"removed what was left of the interrupted run {stale}")
     run = Run.begin()
     watcher = reaper.Watcher(run)
+    providers = Providers(run, run.directory / "logs", settings)
+    stack = Stack(run, providers, progress.say)
     keep = False
     try:
-        providers = Providers(run, run.directory / "logs", settings)
-        stack = Stack(run, providers, progress.say)
         for line in providers.explain(names):
             progress.say(line)
         stack.obtain(names)
@@ -36,7 +43,10 @@ def up(names: Sequence[str]) -> int:
         run.write_state(kept=True, endpoints=stack.describe())
         keep = True
     finally:
-        watcher.dismiss(keep=keep)
+        if not keep:
+            stack.stop_all()
+        for left in watcher.dismiss(keep=keep):
+            progress.say(f"could not be removed: {left}")
     print(f"run {run.id}")
     for name, known in stack.describe().items():
         print(f"  {name}: {known['reach']}")
@@ -45,16 +55,27 @@ def up(names: Sequence[str]) -> int:
 
 
 def down(ids: Sequence[str]) -> int:
-    """End the named runs, or all that were kept or left behind."""
+    """End the named runs, or all that were kept or left behind.
+
+    Raises:
+        Trouble: there is no such run, or it is still at work.
+    """
     runs = known_runs()
-    unknown = set(ids) - {run.id for run in runs}
+    unknown = sorted(set(ids) - {run.id for run in runs})
     if unknown:
         raise Trouble(
-            f"there is no run {sorted(unknown)[0]}",
+            f"there is no run {unknown[0]}",
             f"the runs are: {', '.join(run.id for run in runs) or 'none'}",
             "`stackproof down` without an ID ends all that were left up",
         )
     chosen = [r for r in runs if r.id in ids] if ids else [r for r in runs if not r.owner_lives()]
+    for run in chosen:
+        if run.owner_lives():
+            raise Trouble(
+                f"run {run.id} is still at work",
+                f"process {run.owner()} runs it",
+                "end that process (Ctrl-C); nothing of the run will be left",
+            )
     if not chosen:
         print("nothing is left running")
     left_over = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,7 +66,7 @@ def catalogue(root: Path) -> list[StepEntry]:
             needed = ", ".join(
                 n.service + (" (dedicated)" if n.dedicated else "") for n in needs_of(function)
             )
-            about = (function.__globals__.get("__doc__") or getattr(module, "__doc__", "") or "")
+            about = function.__globals__.get("__doc__") or getattr(module, "__doc__", "") or ""
             area = Path(inspect.getsourcefile(function) or "").stem
             entries[function] = StepEntry(area, about.strip(), docs, needed)
         entries[function].wordings.append(f"{keyword.capitalize()} {matcher.pattern}")
@@ -78,7 +79,12 @@ def registered(directory: Path) -> list[tuple[str, Any]]:
     from behave.runner import the_step_registry as registry
     from behave.runner_util import load_step_modules
 
-    load_step_modules([str(directory)])
+    try:
+        load_step_modules([str(directory)])
+    except (Exception, SystemExit) as error:
+        what = "".join(traceback.format_exception_only(error)).strip()
+        raise Trouble(f"the steps in {directory} cannot be loaded", what,
+                      "mend the module") from error  # fmt: skip
     pairs = {
         (str(matcher.location), keyword, matcher.pattern): (keyword, matcher)
         for keyword, matchers in registry.steps.items()

@@ -58,7 +58,7 @@ class _Suite:
 
 
 class JUnitFormatter(ScenarioFormatter):
-    """Writes JUnit XML when the run is over; the output (``-o``) is the file."""
+    """Writes JUnit XML when the run is over; the output (``-o``) is the file or its folder."""
 
     name = "junit"
     description = "JUnit XML in one file, hooks and rules included"
@@ -66,6 +66,8 @@ class JUnitFormatter(ScenarioFormatter):
     def __init__(self, stream_opener: Any, config: Any):
         super().__init__(stream_opener, config)
         self.path = Path(stream_opener.name or DEFAULT_FILE)
+        if self.path.is_dir():
+            self.path /= Path(DEFAULT_FILE).name
         self._catalogue = Catalogue(config.base_dir)
         self._suites: dict[int, _Suite] = {}
 
@@ -116,8 +118,11 @@ class JUnitFormatter(ScenarioFormatter):
         ET.indent(root, " ")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = self.path.with_name(f".{self.path.name}.new")
-        ET.ElementTree(root).write(unfinished, encoding="utf-8", xml_declaration=True)
-        unfinished.replace(self.path)
+        try:
+            ET.ElementTree(root).write(unfinished, encoding="utf-8", xml_declaration=True)
+            unfinished.replace(self.path)
+        finally:
+            unfinished.unlink(missing_ok=True)
 
     def _suite(self, feature: Any, start: float) -> _Suite:
         if id(feature) not in self._suites:

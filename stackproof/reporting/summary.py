@@ -19,6 +19,7 @@ from stackproof.reporting.outcome import Outcome, outcome_of
 #: What fits on the smallest usual terminal together with the prompt.
 MOST_LINES = 24
 _SLOWEST = 3
+_MOST_NOTES = 6
 _ORDER = ("passed", "failed", "broken", "skipped", "refused", "not supported", "unknown")
 _EXIT_CODES = {
     errors.EXIT_PASSED: "everything passed",
@@ -54,7 +55,7 @@ def render_summary(
         elapsed: seconds the run took.
         config: behave's configuration: what is not selected is not counted.
         exit_code: what the process ends with; by default 0 if all passed, else 1.
-        notes: more lines for its end, e.g. how to reach a stack that is kept.
+        notes: more lines for its end, e.g. problems of the run; six of them are shown.
         width: columns; by default the terminal's, at most 120.
     """
     width = width or min(120, shutil.get_terminal_size().columns)
@@ -64,12 +65,12 @@ def render_summary(
     if exit_code is None:
         exit_code = errors.EXIT_FAILED if failures or idle or not entries else 0
     head = [_counts(entries, elapsed, provider)]
-    tail = [*_slowest(entries), *(f"report: {report_path}",) * bool(report_path), *notes]
+    tail = [*_slowest(entries), *(f"report: {report_path}",) * bool(report_path)]
+    tail += _some(list(notes), _MOST_NOTES)
     tail.append(f"exit code {exit_code}: {_EXIT_CODES.get(exit_code, 'see above')}")
     room = max(6, MOST_LINES - len(head) - len(tail))
     body = _body(failures, idle, room)
-    lines = [_cut(masking.mask(line), width) for line in [*head, *body, *tail]]
-    return "\n".join(lines[:MOST_LINES])
+    return "\n".join(_cut(masking.mask(line), width) for line in [*head, *body, *tail])
 
 
 def _entries(features: Iterable[Any], config: Any) -> list[_Entry]:
@@ -117,11 +118,15 @@ def _section(title: str, entries: list[_Entry], room: int) -> list[str]:
     if 1 + 2 * len(entries) <= room:  # a reason in a line of its own is easier to read
         pairs = [(f"  {e.name}", f"      {_reason(e)}") for e in entries]
         return [title, *(line for pair in pairs for line in pair)]
-    shown = entries if 1 + len(entries) <= room else entries[: max(0, room - 2)]
-    lines = [title, *(f"  {_shortened(e.name)} - {_reason(e)}" for e in shown)]
-    if len(shown) < len(entries):
-        lines.append(f"  and {len(entries) - len(shown)} more")
-    return lines
+    lines = [f"  {_shortened(e.name)} - {_reason(e)}" for e in entries]
+    return [title, *_some(lines, room - 1)]
+
+
+def _some(lines: list[str], room: int) -> list[str]:
+    if len(lines) <= room:
+        return lines
+    shown = lines[: max(0, room - 1)]
+    return [*shown, f"  and {len(lines) - len(shown)} more"]
 
 
 def _reason(entry: _Entry) -> str:

@@ -122,4 +122,3 @@ def resolve_options(service: Service, given: Mapping[str, Any]) -> dict[str, Any
             "correct the step's @needs or the [services] section of stackproof.toml",
         )
     return {**options, **given}
-

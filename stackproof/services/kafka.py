@@ -336,7 +336,7 @@ class Kafka:
         ready = [b for b in cluster["brokers"] if not b["is_fenced"]]
         expected = endpoint.options.get("brokers", 1)
         if len(ready) < expected or cluster["controller_id"] < 0:
-            raise _NotReady(
+            raise _NotReadyError(
                 f"{len(ready)} of {expected} brokers registered, "
                 f"controller {cluster['controller_id']}"
             )
@@ -346,12 +346,12 @@ class Kafka:
         """Refused connections, time-outs and elections in progress."""
         from kafka.errors import KafkaError
 
-        return (_NotReady, KafkaError, OSError)
+        return (_NotReadyError, KafkaError, OSError)
 
     def ready_line(self, endpoint: Endpoint) -> str:
         """The bootstrap servers."""
         return endpoint.addresses["bootstrap"]
 
 
-class _NotReady(Exception):
+class _NotReadyError(Exception):
     """It answers, but not completely yet."""

@@ -5,33 +5,30 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import queue
 import threading
 import time
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from stackproof.errors import (
-    EXIT_COULD_NOT_RUN,
-    EXIT_FAILED,
-    EXIT_PASSED,
-    NotSupported,
-    Trouble,
-)
-from stackproof.reporting import masking
+from stackproof.errors import Trouble
 from stackproof.reporting.categories import write_environment
-from stackproof.reporting.evidence import DID_NOT_RUN, Attachment, ScenarioProof
-from stackproof.reporting.summary import render_summary
+from stackproof.reporting.evidence import Attachment, ScenarioProof
 from stackproof.services import service
-from stackproof.services.base import Endpoint, Requirement
-from stackproof.session import wire
+from stackproof.session import span, wire
+from stackproof.session.clusters import Clusters
 from stackproof.session.plan import Plan, ScenarioPlan
 from stackproof.session.pool import Pool
 from stackproof.session.progress import Progress
-from stackproof.session.replay import Replay, freeze_steps
+from stackproof.session.replay import Replay
 from stackproof.session.reports import Reports
+from stackproof.session.signals import Signals
+from stackproof.session.verdicts import Verdicts
 from stackproof.settings import Settings
 from stackproof.stack import reaper
 from stackproof.stack.choosing import Providers
@@ -40,16 +37,20 @@ from stackproof.stack.stack import Stack
 
 log = logging.getLogger(__name__)
 
-_SPAN_BYTES = 400_000
+#: What workers must know of behave's configuration: nothing that selects or formats.
+_CONFIG = (
+    "verbose", "lang", "steps_dir", "environment_file", "capture", "capture_stdout",
+    "capture_stderr", "capture_log", "capture_hooks", "use_nested_step_modules",
+    "scenario_outline_annotation_schema", "logging_format", "logging_level", "stage",
+)  # fmt: skip
+_SETTLES_WITHIN = 20.0
 
 
 class Execution:
-    """Runs a plan. Hears the pool (see `stackproof.session.pool.Listening`).
+    """Runs a plan. Hears the pool (see `stackproof.session.listening.Listening`).
 
     Attributes:
-        exit_code: what the process should end with.
-        suite_problems: what went wrong with the suite itself.
-        outcomes: how each scenario ended, by its ID.
+        verdicts: what has become of the scenarios so far.
     """
 
     def __init__(
@@ -57,47 +58,41 @@ class Execution:
         plan: Plan,
         settings: Settings,
         config: Any,
-        registry: Any,
         *,
         base_dir: str,
-        formatters: Sequence[Any],
+        formatters: list[Any],
         reports: Reports,
         progress: Progress,
+        signals: Signals,
         seed: int,
     ):
         self.plan = plan
         self.settings = settings
         self.reports = reports
-        self.outcomes: dict[str, ScenarioProof] = {}
-        self.suite_problems: list[str] = []
-        self.began = time.time()
+        self.verdicts = Verdicts(plan, allow_skipped=settings["run.allow_skipped"], seed=seed)
         self._config = config
-        self._formatters = formatters
         self._progress = progress
+        self._signals = signals
         self._seed = seed
         self._base_dir = base_dir
         self._jobs = max(1, min(int(config.jobs), len({s.feature_index for s in plan.scenarios})))
-        self._replay = Replay(formatters, registry, live=self._jobs == 1)
-        self.exit_code = EXIT_COULD_NOT_RUN
+        self._replay = Replay(
+            plan.features, formatters, plan.matches,
+            live=self._jobs == 1, failed=self.suite_failed,
+        )  # fmt: skip
         selected = {id(planned.scenario) for planned in plan.scenarios}
         for feature in plan.features:
             for scenario in feature.walk_scenarios():
-                if id(scenario) in selected:
-                    freeze_steps(scenario)
-                else:
+                if id(scenario) not in selected:
                     scenario.mark_skipped()  # or behave calls its feature untested
-        self.run_identity: Run | None = None
+        self._run: Run | None = None
         self._watcher: reaper.Watcher | None = None
         self._stack: Stack | None = None
+        self._clusters: Clusters | None = None
         self._pool: Pool | None = None
-        self._dedicated: dict[str, list[Endpoint]] = {}
-        self._log_starts: dict[str, dict[Path, int]] = {}
-        self._began: dict[str, tuple[float, str, list[float]]] = {}
-        self._memory = settings["run.memory_mb"] or psutil.virtual_memory().available // 2**21
-        self._promised: dict[str, int] = {}
-        self._admitted: dict[str, ScenarioPlan] = {}
-        self._lock = threading.Lock()
-        self._stage_times: dict[str, float] = {}
+        self._bringing_up: threading.Thread | None = None
+        self._started: dict[str, tuple[float, str, list[float]]] = {}
+        self._log_ends: dict[str, dict[Path, int]] = {}
 
     # -- the course of a run -------------------------------------------------
     def run(self) -> None:
@@ -108,40 +103,58 @@ class Execution:
         """
         for stale in reaper.reap_stale_runs():
             self._progress.say(f"removed what was left of the interrupted run {stale}")
-        run = self.run_identity = Run.begin()
-        self._watcher = reaper.Watcher(run)
+        with self._signals.held():
+            run = self._run = Run.begin()
+            self._watcher = reaper.Watcher(run)
+        self.verdicts.run_id = run.id
         providers = Providers(run, self.reports.logs, self.settings)
-        self._stack = Stack(run, providers, self._progress.say)
-        self._pool = Pool(
+        stack = self._stack = Stack(run, providers, self._progress.say)
+        pool = self._pool = Pool(
             run,
             self._begin(run),
             self,
             jobs=self._jobs,
             logs=self.reports.logs,
             feature_files=[str(f.filename) for f in self.plan.features],
+            held=self._signals.held,
         )
-        self._pool.spawn()
+        shared = self.plan.shared()
+        memory = self.settings["run.memory_mb"] or psutil.virtual_memory().available // 2**21
+        self._clusters = Clusters(stack, memory_mb=memory, shared=shared, freed=pool.reconsider)
+        pool.spawn()
         services = self.plan.services()
         for line in providers.explain(services):
             self._progress.say(line)
-        self._stack.obtain(services)
-        shared = self.plan.shared()
+        self._in_thread(lambda: stack.obtain(services))
         if shared:
             with self._progress.doing(f"starting {', '.join(sorted(map(str, shared)))}"):
-                self._stack.start_shared(shared)
-        self._stage_times["ready"] = time.time() - self.began
-        log.info("stack ready %.2f s after the run began", self._stage_times["ready"])
-        self._describe_environment(providers)
-        self._pool.work(self._units())
+                self._in_thread(lambda: stack.start_shared(shared))
+        self.verdicts.ready_after = time.time() - self.verdicts.began
+        log.info("stack ready %.2f s after the run began", self.verdicts.ready_after)
+        with self.attempt("the report lacks its environment"):
+            write_environment(self.reports.allure, self._facts(providers))
+        pool.work(self._units())
+
+    def _in_thread(self, work: Callable[[], None]) -> None:
+        """Do ``work`` where no signal reaches it: waiting for it can be interrupted at once."""
+        ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+
+        def attempt() -> None:
+            try:
+                work()
+            except BaseException as error:
+                ended.put(error)
+            else:
+                ended.put(None)
+
+        self._bringing_up = threading.Thread(target=attempt, daemon=True)
+        self._bringing_up.start()
+        error = ended.get()
+        if error is not None:
+            raise error
 
     def _begin(self, run: Run) -> wire.Begin:
-        config = {
-            name: getattr(self._config, name)
-            for name in ("stop", "verbose", "lang", "steps_dir", "environment_file", "capture",
-                         "capture_stdout", "capture_stderr", "capture_log", "capture_hooks",
-                         "use_nested_step_modules", "scenario_outline_annotation_schema",
-                         "logging_format", "logging_level", "stage")
-        }  # fmt: skip
+        config = {name: getattr(self._config, name) for name in _CONFIG}
         config["userdata"] = dict(self._config.userdata)
         return wire.Begin(
             base_dir=self._base_dir,
@@ -152,6 +165,7 @@ class Execution:
             run_directory=str(run.directory),
             reports=str(self.reports.directory),
             seed=self._seed,
+            hooks_deadline=self.settings["run.scenario_timeout"] * self.settings["run.time_factor"],
         )
 
     def _units(self) -> list[list[ScenarioPlan]]:
@@ -164,292 +178,233 @@ class Execution:
             listed.sort(key=len, reverse=True)
         return listed
 
-    def _describe_environment(self, providers: Providers) -> None:
-        facts = {
-            "provider": providers.summary(self.plan.services()),
+    def _facts(self, providers: Providers) -> dict[str, str]:
+        services = self.plan.services()
+        titles = {n: ", ".join(a.title for a in service(n).artifacts()[:1]) for n in services}
+        return {
+            "provider": providers.summary(services),
             "system": f"{platform.system()} {platform.release()}",
             "python": platform.python_version(),
             "cores": str(os.cpu_count()),
             "input seed": str(self._seed),
             "order": self.settings["run.random_order"] or "as written",
+            **titles,
         }
-        for name in self.plan.services():
-            facts[name] = ", ".join(a.title for a in service(name).artifacts()[:1])
-        write_environment(self.reports.allure, facts)
-
-    def close(self) -> None:
-        """Stop workers and stack; nothing is left unless the stack is kept."""
-        if self._pool is not None:
-            self._pool.close()
-        run = self.run_identity
-        if run is None or self._watcher is None:
-            self.reports.close()
-            return
-        keep = not self.settings["run.cleanup"] and self._stack is not None
-        if keep and self._stack is not None:
-            run.write_state(kept=True, endpoints=self._stack.describe())
-        else:
-            if self._stack is not None:
-                self._stack.stop_all()
-            for left in reaper.reap(run, spare=[self._watcher.pid]):
-                self._progress.say(f"could not be removed: {left}")
-        self._watcher.dismiss(keep=keep)
-        if keep and self._stack is not None:
-            self._progress.say(f"the stack of run {run.id} is left up:")
-            for name, known in self._stack.describe().items():
-                self._progress.say(f"  {name}: {known['reach']}")
-            self._progress.say(f"  end it by: stackproof down {run.id}")
-        self.reports.close()
 
     # -- when it cannot go on ------------------------------------------------
-    def could_not_run(self, trouble: Trouble) -> None:
+    def could_not_start(self, trouble: Trouble) -> None:
         """The stack did not come up: every scenario is reported, none as passed."""
+        self.verdicts.could_not_run = True
         self._report_rest(str(trouble), "environment")
 
-    def interrupted(self, how: str) -> None:
+    def interrupted(self, how: str, exit_code: int) -> None:
         """The run was told to end."""
+        self.verdicts.cut_short = exit_code
         self._progress.say(f"\ninterrupted by {how}: removing the stack")
         self._report_rest(f"interrupted by {how}", "environment")
 
+    def failed(self) -> None:
+        """A defect of the suite itself ended the run; called while its error is handled."""
+        self.could_not_run(f"a defect ended the run:\n{traceback.format_exc()}")
+        self._report_rest("a defect of the suite ended the run", "suite")
+
     def _report_rest(self, reason: str, category: Any) -> None:
-        for planned in self.plan.scenarios:
-            if planned.id not in self.outcomes:
-                proof = self._proof(planned, "broken", category, reason)
-                self._broke(planned, proof)
+        for planned in list(self.verdicts.missing()):
+            self._broke(planned, self._proof(planned, "broken", category, reason))
+
+    # -- the end -------------------------------------------------------------
+    def close(self) -> None:
+        """Stop workers and stack; nothing is left unless the stack is kept."""
+        run, watcher, stack = self._run, self._watcher, self._stack
+        if run is None:
+            return
+        if self._pool is not None:
+            self._pool.close()
+        if self._clusters is not None:
+            self._clusters.close()
+        keep = bool(not self.settings["run.cleanup"] and stack and stack.describe())
+        if keep and stack is not None:
+            self._settle()
+            run.write_state(kept=True, endpoints=stack.describe())
+        else:
+            with self.attempt("the stack did not stop"):
+                if stack is not None:
+                    stack.stop_all()
+            with self.attempt("the run was not cleared away"):
+                left = reaper.reap(run, spare=[] if watcher is None else [watcher.pid])
+                for thing in left:
+                    self._progress.say(f"could not be removed: {thing}")
+            self._settle()  # what was just being started has died of that
+        if watcher is not None:
+            watcher.dismiss(keep=keep)
+        if keep and stack is not None:
+            self._progress.say(f"the stack of run {run.id} is left up:")
+            for name, known in stack.describe().items():
+                self._progress.say(f"  {name}: {known['reach']}")
+            self._progress.say(f"  end it by: stackproof down {run.id}")
+
+    def _settle(self) -> None:
+        if self._clusters is not None:
+            self._clusters.settle(_SETTLES_WITHIN)
+        if self._bringing_up is not None:
+            self._bringing_up.join(_SETTLES_WITHIN)
+
+    def finish(self) -> None:
+        """Complete the reports: every selected scenario is in them."""
+        self._report_rest("no result of it has arrived", "suite")
+        self._replay.finish()
+        for reporter in self._config.reporters:
+            with self.attempt(f"the reporter {type(reporter).__name__} failed"):
+                for feature in self.plan.features:
+                    reporter.feature(feature)
+                reporter.end()
+        with self.attempt("results.json could not be written"):
+            self.reports.write_results(self.verdicts.as_data())
+
+    @contextmanager
+    def attempt(self, otherwise: str) -> Iterator[None]:
+        """An error inside is told and keeps the run from passing, not from going on."""
+        try:
+            yield
+        except Exception:
+            self.suite_failed(f"{otherwise}:\n{traceback.format_exc()}")
+
+    def summary(self, *, report: Path | None = None) -> str:
+        """The summary for people, with the place of the report when there is one."""
+        return self.verdicts.summary(self._config, report=report)
 
     # -- heard from the pool -------------------------------------------------
     def admit(self, planned: ScenarioPlan) -> bool:
         """Whether memory and the scenario's neighbours allow it to start now."""
-        needed = sum(self._need_mb(r) for r in planned.requirements.values() if r.dedicated)
-        others = [p for p in self._admitted.values() if p.id != planned.id]
-        if others and (planned.alone or any(p.alone for p in others)):
-            return False
-        if others and sum(self._promised.values()) + needed > self._memory:
-            return False
-        self._promised[planned.id] = needed
-        self._admitted[planned.id] = planned
-        return True
-
-    def _need_mb(self, requirement: Requirement) -> int:
-        assert self._stack is not None
-        return self._stack.memory_mb(requirement)
+        assert self._clusters is not None
+        return self._clusters.admit(planned)
 
     def provide(self, planned: ScenarioPlan) -> wire.Go:
         """Shared endpoints, and dedicated clusters started for this scenario."""
-        assert self._stack is not None
-        if self._promised.get(planned.id, 0) > self._memory:
-            raise NotSupported(
-                "the scenario needs more memory than this run may use",
-                f"{self._promised[planned.id]} MiB of {self._memory} MiB",
-                "raise STACKPROOF_MEMORY_MB, or run it on a larger machine",
-            )
-        endpoints = {}
-        for name, requirement in planned.requirements.items():
-            if requirement.dedicated:
-                endpoint = self._stack.start(requirement)
-                self._dedicated.setdefault(planned.id, []).append(endpoint)
-            else:
-                endpoint = self._stack.shared(requirement)
-            endpoints[name] = endpoint
-        return wire.Go(endpoints, planned.deadline)
+        assert self._clusters is not None
+        return wire.Go(self._clusters.provide(planned), planned.deadline)
 
     def call(self, planned: ScenarioPlan, operation: str, arguments: Any) -> Any:
         """An operation on the scenario's own clusters."""
-        assert self._stack is not None
+        assert self._clusters is not None
         if operation != "act":
             raise Trouble(f"a run has no operation {operation!r}")
-        own = [e.cluster for e in self._dedicated.get(planned.id, [])]
-        if arguments["cluster"] not in own:
-            raise Trouble(
-                f"{arguments['cluster']} is shared with other scenarios and must not be broken",
-                "the step does not declare that it needs a dedicated cluster",
-                "put dedicated=True into the step's @needs",
-            )
-        self._stack.act(**arguments)
-        return None
+        self._clusters.act(planned, **arguments)
 
     def started(self, planned: ScenarioPlan, worker: str) -> None:
         """Its time begins to count; the logs' ends are remembered."""
-        self._began[planned.id] = (time.time(), worker, [])
-        assert self._stack is not None
-        self._log_starts[planned.id] = {
-            path: path.stat().st_size
-            for path in self._stack.logs().values()
-            if path.exists() and not self._is_own(planned, path)
-        }
-        self._replay.started(self._feature(planned), planned.scenario)
+        assert self._clusters is not None
+        self._started[planned.id] = (time.time(), worker, [])
+        logs, own = self._clusters.logs(planned)
+        ends = span.ends(path for name, path in logs.items() if name not in own)
+        self._log_ends[planned.id] = ends
+        self._replay.started(planned)
 
     def step_started(self, planned: ScenarioPlan, event: wire.StepStarts) -> None:
         """A step begins."""
-        self._began[planned.id][2].append(event.at)
-        self._replay.step_started(planned.scenario, event.index)
+        starts = self._started[planned.id][2]
+        starts += [0.0] * (event.index - len(starts))
+        starts.append(event.at)
+        self._replay.step_started(planned, event.index)
 
     def step_ended(self, planned: ScenarioPlan, event: wire.StepEnds) -> None:
         """A step has ended."""
-        self._replay.step_ended(planned.scenario, event)
+        self._replay.step_ended(planned, event)
 
     def ended(self, planned: ScenarioPlan, event: wire.ScenarioEnds) -> None:
         """A scenario has ended in its worker."""
-        proof = event.proof
-        proof.worker = self._began[planned.id][1]
-        proof.provider = self._provider(planned)
-        if proof.verdict in ("failed", "broken"):
-            proof.attachments += self._logs(planned)
-        self.outcomes[planned.id] = proof
-        self._replay.ended(self._feature(planned), planned.scenario, event)
-        self._release(planned)
+        try:
+            proof = event.proof
+            proof.worker = self._started[planned.id][1]
+            proof.provider = self._provider(planned)
+            if not self.verdicts.give(planned, proof):
+                return
+            if proof.verdict in ("failed", "broken"):
+                with self.attempt(f"the logs of {planned.scenario.name} are missing"):
+                    proof.attachments += self._logs(planned)
+            self._replay.ended(planned, event)
+        finally:
+            self._release(planned)
         if self._config.stop and proof.verdict in ("failed", "broken") and self._pool:
-            self._pool.drop_rest()
+            self._pool.drop_rest("not run: the run was told to stop at the first failure")
 
     def lost(self, planned: ScenarioPlan, what: str, trace: str) -> None:
-        """Its worker was killed or died."""
-        proof = self._proof(planned, "broken", "suite", what)
-        proof.trace = trace
-        if trace:
-            proof.attachments.append(Attachment("stacks of the worker", "text/plain", text=trace))
-        self._broke(planned, proof)
-        self._release(planned)
+        """Its worker was killed or died, or never came to run it."""
+        try:
+            proof = self._proof(planned, "broken", "suite", what)
+            proof.trace = trace
+            if trace:
+                stacks = Attachment("stacks of the worker", "text/plain", text=trace)
+                proof.attachments.append(stacks)
+            self._broke(planned, proof)
+        finally:
+            self._release(planned)
+        if self._config.stop and self._pool:
+            self._pool.drop_rest("not run: the run was told to stop at the first failure")
 
-    def not_run(self, planned: ScenarioPlan, reason: str) -> None:
-        """A hook failed before it, or the run stops early."""
-        if reason:
-            self._broke(planned, self._proof(planned, "broken", "suite", reason))
-        else:
-            text = "not run: the run was told to stop at the first failure"
-            self._broke(planned, self._proof(planned, "skipped", "", text))
-        self._release(planned)
+    def kept_back(self, planned: ScenarioPlan, reason: str) -> None:
+        """A hook of its feature or rule kept it from starting."""
+        self._broke(planned, self._proof(planned, "broken", "suite", reason))
 
-    def container_failed(self, feature_index: int, place: int, message: str) -> None:
-        """A hook of a feature or rule failed."""
+    def passed_over(self, planned: ScenarioPlan, reason: str) -> None:
+        """The run ends before it."""
+        self._broke(planned, self._proof(planned, "skipped", "", reason))
+
+    def container_failed(self, feature_index: int, line: int, message: str) -> None:
+        """A hook of a feature or rule failed without keeping a scenario back."""
         feature = self.plan.features[feature_index]
-        container = [feature, *feature.iter_rules()][place]
+        known = {container.line: container for container in [feature, *feature.iter_rules()]}
+        container = known.get(line, feature)
         container.hook_failed = True
-        container.error_message = message
-        self.suite_problems.append(f"{container.name}: {message}")
+        container.error_message = "\n".join(filter(None, (container.error_message, message)))
+        self.verdicts.container_problems.append(f"{container.name}: {message}")
+        log.error("hooks of %s: %s", container.name, message)
 
     def suite_failed(self, problem: str) -> None:
-        """The suite's own code failed outside of scenarios."""
+        """Something failed outside of scenarios and features."""
         log.error("%s", problem)
-        self.suite_problems.append(problem)
+        self.verdicts.problems.append(problem)
         self._progress.say(f"\nstackproof: {problem}")
 
-    # -- helpers -------------------------------------------------------------
-    def _feature(self, planned: ScenarioPlan) -> Any:
-        return self.plan.features[planned.feature_index]
+    def could_not_run(self, problem: str) -> None:
+        """What is left will not be run."""
+        self.verdicts.could_not_run = True
+        self.suite_failed(problem)
 
+    # -- helpers -------------------------------------------------------------
     def _provider(self, planned: ScenarioPlan) -> str:
-        assert self._stack is not None
-        return ", ".join(sorted({self._stack.provider_name(r.service)
-                                 for r in planned.requirements.values()}))  # fmt: skip
+        if self._stack is None:
+            return ""
+        names = {r.service for r in planned.requirements.values()}
+        return ", ".join(sorted({self._stack.provider_name(name) for name in names}))
 
     def _proof(self, planned: ScenarioPlan, verdict: Any, category: Any,
                reason: str) -> ScenarioProof:  # fmt: skip
         now = time.time()
-        began, worker, steps = self._began.get(planned.id, (now, "", []))
+        began, worker, steps = self._started.get(planned.id, (now, "", []))
         return ScenarioProof(
             start=began, stop=now, worker=worker, verdict=verdict, category=category,
-            reason=reason, step_starts=steps,
-            provider=self._provider(planned) if self._stack else "",
+            reason=reason, step_starts=steps, provider=self._provider(planned),
         )  # fmt: skip
 
     def _broke(self, planned: ScenarioPlan, proof: ScenarioProof) -> None:
-        if planned.id in self._began:
-            proof.attachments += self._logs(planned)
-        self.outcomes[planned.id] = proof
-        self._replay.broke(self._feature(planned), planned.scenario, proof)
+        if not self.verdicts.give(planned, proof):
+            return
+        if planned.id in self._started:
+            with self.attempt(f"the logs of {planned.scenario.name} are missing"):
+                proof.attachments += self._logs(planned)
+        self._replay.broke(planned, proof)
 
     def _release(self, planned: ScenarioPlan) -> None:
-        self._promised.pop(planned.id, None)
-        self._admitted.pop(planned.id, None)
-        for endpoint in self._dedicated.pop(planned.id, []):
-            assert self._stack is not None
-            threading.Thread(target=self._stack.stop, args=(endpoint,)).start()
-
-    def _is_own(self, planned: ScenarioPlan, path: Path) -> bool:
-        return any(path.stem in e.instances for e in self._dedicated.get(planned.id, []))
+        if self._clusters is not None:
+            self._clusters.release(planned)
 
     def _logs(self, planned: ScenarioPlan) -> list[Attachment]:
         """Each service's log from the scenario's time span, and all of its systems' output."""
-        assert self._stack is not None and self.run_identity is not None
-        starts = self._log_starts.get(planned.id, {})
-        own = self.run_identity.directory / "scenarios" / planned.id
-        place = self.reports.evidence / planned.id
-        found = []
-        sources = [(f"output of {p.stem}", p, 0) for p in sorted(own.glob("*.log"))]
-        sources += [(f"log of {name} during the scenario", path, starts.get(path, 0))
-                    for name, path in self._stack.logs().items()
-                    if path in starts or self._is_own(planned, path)]  # fmt: skip
-        for name, path, start in sources:
-            try:
-                text = _span(path, start)
-            except OSError:
-                continue
-            place.mkdir(parents=True, exist_ok=True)
-            copy = place / f"{path.stem}.log"
-            copy.write_text(masking.mask(text))
-            found.append(Attachment(name, "text/plain", path=copy))
-        return found
-
-    def verdict_code(self) -> int:
-        """The exit code of a run that was not cut short."""
-        if self.suite_problems:
-            return EXIT_COULD_NOT_RUN
-        verdicts = [proof.verdict for proof in self.outcomes.values()]
-        tolerated = {"passed"} | (DID_NOT_RUN if self.settings["run.allow_skipped"] else set())
-        complete = len(verdicts) == len(self.plan.scenarios)
-        return EXIT_PASSED if complete and tolerated.issuperset(verdicts) else EXIT_FAILED
-
-    def summarise(self) -> None:
-        """Write the results for programs; print the summary unless the caller will."""
-        self.reports.write_results(self.results())
-        if self._config.userdata.getbool("summary", True):
-            print(self.summary())
-
-    def summary(self, *, report: Path | None = None) -> str:
-        """The summary for people, with the place of the report when there is one."""
-        providers = sorted({p.provider for p in self.outcomes.values() if p.provider})
-        return render_summary(
-            self.plan.features,
-            elapsed=time.time() - self.began,
-            provider=", ".join(providers),
-            report_path=report,
-            config=self._config,
-            exit_code=self.exit_code,
-        )
-
-    def results(self) -> dict[str, Any]:
-        """Everything about the run as plain data."""
-        return {
-            "run": self.run_identity.id if self.run_identity else "",
-            "began": self.began,
-            "elapsed": time.time() - self.began,
-            "ready_after": self._stage_times.get("ready"),
-            "seed": self._seed,
-            "exit_code": self.exit_code,
-            "suite_problems": self.suite_problems,
-            "scenarios": [
-                {
-                    "feature": str(self._feature(planned).filename),
-                    "name": planned.scenario.name,
-                    "line": planned.scenario.line,
-                    "tags": sorted(map(str, planned.scenario.effective_tags)),
-                    "verdict": proof.verdict,
-                    "category": proof.category,
-                    "reason": proof.reason,
-                    "trace": proof.trace,
-                    "seconds": round(proof.stop - proof.start, 3),
-                    "figures": proof.figures,
-                }
-                for planned in self.plan.scenarios
-                if (proof := self.outcomes.get(planned.id)) is not None
-            ],
-        }
-
-
-def _span(path: Path, start: int) -> str:
-    with path.open("rb") as stream:
-        size = stream.seek(0, os.SEEK_END)
-        begin = max(start, size - _SPAN_BYTES)
-        stream.seek(begin)
-        text = stream.read().decode("utf-8", "replace")
-    return text if begin == start else f"... (the first {begin - start} bytes left out)\n{text}"
+        assert self._clusters is not None and self._run is not None
+        place = self._run.directory / "scenarios" / planned.id
+        sources = {f"output of {p.stem}": (p, 0) for p in sorted(place.glob("*.log"))}
+        ends = self._log_ends.get(planned.id, {})
+        for name, path in self._clusters.logs(planned)[0].items():
+            sources[f"log of {name} during the scenario"] = (path, ends.get(path, 0))
+        return span.copy_spans(sources, self.reports.evidence / planned.id)

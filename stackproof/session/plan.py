@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from behave.model import Feature, Scenario, ScenarioOutline, Step
+from behave.model import Feature, Scenario, Step
 
 from stackproof.errors import Trouble
 from stackproof.services import service

@@ -1,4 +1,4 @@
-"""Worker processes and their deadlines.
+"""Worker processes, what they are at, and their deadlines.
 
 One thread handles all messages. What takes long (starting a dedicated cluster) goes
 to helper threads, so that no worker's deadline is missed meanwhile.
@@ -6,95 +6,27 @@ to helper threads, so that no worker's deadline is missed meanwhile.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
-import queue
-import secrets
-import subprocess
-import sys
-import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, Listener, Pipe, wait
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from stackproof.errors import Trouble
+from stackproof.errors import NotSupported, Refused, Trouble
 from stackproof.session import wire
-from stackproof.session.plan import ScenarioPlan
-from stackproof.stack import reaper
-from stackproof.stack.process import describe_exit, file_end
-from stackproof.stack.run import RUN_VARIABLE, WORKER_VARIABLE, Run
+from stackproof.session.inbox import Inbox
+from stackproof.session.listening import Listening
+from stackproof.session.plan import ScenarioPlan, containers_of
+from stackproof.session.process import WITH_WORK, Disconnected, Phase, Worker, WorkerProcess
+from stackproof.stack.run import Run
 
 log = logging.getLogger(__name__)
 
-# A worker gets this much beyond its scenario's deadline, for the stack dump to be written.
-_GRACE = 1.0
-_CONNECT_WITHIN = 60.0
-
-
-class Listening(Protocol):
-    """Who hears what happens to scenarios; called in the pool's thread."""
-
-    def admit(self, planned: ScenarioPlan) -> bool:
-        """Whether the scenario may start now (memory, running alone)."""
-
-    def provide(self, planned: ScenarioPlan) -> wire.Go:
-        """Get what the scenario needs; may take long, called in a helper thread."""
-
-    def call(self, planned: ScenarioPlan, operation: str, arguments: Any) -> Any:
-        """Do something for a scenario; called in a helper thread."""
-
-    def started(self, planned: ScenarioPlan, worker: str) -> None:
-        """The scenario's time begins to count."""
-
-    def step_started(self, planned: ScenarioPlan, event: wire.StepStarts) -> None:
-        """A step begins."""
-
-    def step_ended(self, planned: ScenarioPlan, event: wire.StepEnds) -> None:
-        """A step has ended."""
-
-    def ended(self, planned: ScenarioPlan, event: wire.ScenarioEnds) -> None:
-        """The scenario has ended in its worker."""
-
-    def lost(self, planned: ScenarioPlan, what: str, trace: str) -> None:
-        """The scenario's worker was killed or died."""
-
-    def not_run(self, planned: ScenarioPlan, reason: str) -> None:
-        """A hook kept the scenario from starting; no reason: the run stops early."""
-
-    def container_failed(self, feature_index: int, place: int, message: str) -> None:
-        """A hook of a feature (place 0) or of its rules failed."""
-
-    def suite_failed(self, problem: str) -> None:
-        """before_all, after_all or a worker itself failed."""
-
-
-@dataclass
-class Worker:
-    """One worker process as the pool sees it."""
-
-    number: int
-    process: subprocess.Popen
-    log: Path
-    link: Connection | None = None
-    spawned: float = field(default_factory=time.monotonic)
-    ready: bool = False
-    todo: list[ScenarioPlan] = field(default_factory=list)
-    feature_index: int = -1
-    current: ScenarioPlan | None = None
-    waiting: ScenarioPlan | None = None
-    deadline: float | None = None
-    busy: bool = False  # between handing out a unit and hearing of its end
-    stopping: bool = False
-
-    @property
-    def name(self) -> str:
-        """For people and reports."""
-        return f"worker-{self.number}"
+_LOADS_WITHIN = 60.0
+_LOOKS_EVERY = 0.05
 
 
 class Pool:
@@ -107,6 +39,7 @@ class Pool:
         jobs: number of worker processes.
         logs: directory for their output.
         feature_files: file of each feature, by index.
+        held: inside of it no signal tears the handling of a message apart.
     """
 
     def __init__(
@@ -118,6 +51,7 @@ class Pool:
         jobs: int,
         logs: Path,
         feature_files: Sequence[str],
+        held: Callable[[], AbstractContextManager[None]],
     ):
         self._run = run
         self._begin = begin
@@ -125,305 +59,343 @@ class Pool:
         self._jobs = jobs
         self._logs = logs
         self._feature_files = feature_files
-        self._key = secrets.token_bytes(16)
-        address = str(run.directory / "workers.sock") if sys.platform != "win32" else None
-        self._listener = Listener(address, authkey=self._key)
+        self._held = held
         self._workers: list[Worker] = []
         self._number = 0
-        self._helpers = ThreadPoolExecutor(max_workers=jobs + 2)
-        self._wake, self._waker = Pipe(duplex=False)
-        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._inbox = Inbox()
         self._units: list[list[ScenarioPlan]] = []
-        self.stop_requested = False
+        self._waiting: list[Worker] = []
+        self._stopping = ""
+        self._looked = 0.0
 
     # -- from outside --------------------------------------------------------
     def spawn(self) -> None:
         """Start the worker processes; they load while the stack starts."""
-        threading.Thread(target=self._accept, daemon=True).start()
         for _ in range(self._jobs):
             self._spawn()
 
     def work(self, units: Sequence[Sequence[ScenarioPlan]]) -> None:
         """Run all units; returns when each scenario has been told to ``listening``."""
         self._units = [list(unit) for unit in units]
-        while self._units or any(w.busy for w in self._workers):
-            self._hand_out()
-            self._turn()
         for worker in self._workers:
-            if worker.link is not None and worker.ready and not worker.stopping:
-                worker.stopping = True
-                worker.deadline = time.monotonic() + self._begin.settings["run.scenario_timeout"]
-                self._send(worker, wire.Stop())
-        while any(w.stopping for w in self._workers):
+            self._give_time_to_load(worker)
+        while self._units or any(w.phase in WITH_WORK for w in self._workers):
+            with self._held():
+                self._hand_out()
+            self._turn()
+        for worker in list(self._workers):
+            if worker.phase is Phase.LOADING:
+                self._remove(worker)  # it came too late for any work
+            elif worker.phase is Phase.IDLE:
+                self._tell_to_stop(worker)
+        self._stopping = self._stopping or "all work is done"
+        while self._workers:
             self._turn()
 
     def close(self) -> None:
         """Kill what is left of the workers and everything they started."""
         for worker in list(self._workers):
-            self._kill(worker)
-        self._helpers.shutdown(wait=False, cancel_futures=True)
-        with contextlib.suppress(OSError):
-            self._listener.close()
+            self._remove(worker)
 
-    def current(self) -> list[ScenarioPlan]:
-        """Scenarios that are running now."""
-        return [w.current for w in self._workers if w.current]
+    def reconsider(self) -> None:
+        """What kept scenarios waiting may have changed; safe from any thread."""
+        self._inbox.put(self._admit_waiting)
 
-    # -- workers -------------------------------------------------------------
-    def _spawn(self) -> None:
-        self._number += 1
-        output = self._logs / f"worker-{self._number}.log"
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with output.open("ab") as stream:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "stackproof.session.worker", self._listener.address,
-                 str(self._number)],
-                stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT,
-                start_new_session=True,
-                env={
-                    **os.environ,
-                    RUN_VARIABLE: self._run.id,
-                    WORKER_VARIABLE: f"{self._run.id}-{self._number}",
-                    "STACKPROOF_WORKER_KEY": self._key.hex(),
-                    "PYTHONPATH": os.pathsep.join(
-                        [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
-                    ).rstrip(os.pathsep),
-                },
-            )  # fmt: skip
-        reaper.record(self._run, process.pid)
-        self._workers.append(Worker(self._number, process, output))
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                link = self._listener.accept()
-                number = link.recv()
-            except (OSError, EOFError):
-                return
-            self._post(lambda link=link, number=number: self._connected(link, number))
-
-    def _connected(self, link: Connection, number: int) -> None:
-        for worker in self._workers:
-            if worker.number == number:
-                worker.link = link
-                self._send(worker, self._begin)
-                return
-        link.close()
-
-    def _post(self, action: Callable[[], None]) -> None:
-        self._inbox.put(action)
-        with contextlib.suppress(OSError):
-            self._waker.send_bytes(b"!")
-
-    def _send(self, worker: Worker, message: Any) -> None:
-        assert worker.link is not None
-        with contextlib.suppress(OSError):  # its death is noticed by the next read
-            worker.link.send(message)
-
-    def _kill(self, worker: Worker) -> int:
-        """Kill a worker and all it started; returns its exit code."""
-        if worker in self._workers:
-            self._workers.remove(worker)
-        worker.process.kill()
-        marker = f"{self._run.id}-{worker.number}"
-        reaper.kill_all(reaper.marked(WORKER_VARIABLE, marker))
-        if worker.link is not None:
-            worker.link.close()
-        return worker.process.wait()
-
-    # -- the loop ------------------------------------------------------------
-    def _hand_out(self) -> None:
-        for worker in self._workers:
-            if not worker.ready or worker.busy or worker.stopping:
-                continue
-            if not self._units:
-                return
-            unit = self._units.pop(0)
-            worker.todo = unit
-            worker.busy = True
-            worker.feature_index = unit[0].feature_index
-            file = self._feature_files[worker.feature_index]
-            self._send(worker, wire.Unit(file, [(planned.id, planned.index) for planned in unit]))
-
-    def _turn(self) -> None:
-        """Handle what has happened; waits until something does or a deadline passes."""
-        links = {w.link: w for w in self._workers if w.link is not None}
-        deadlines = [w.deadline for w in self._workers if w.deadline is not None]
-        pause = max(0.0, min(deadlines) - time.monotonic()) if deadlines else 1.0
-        for source in wait([*links, self._wake], timeout=min(pause, 1.0)):
-            if source is self._wake:
-                self._wake.recv_bytes()
-                self._inbox.get()()
-                continue
-            worker = links[source]
-            if worker not in self._workers:
-                continue
-            try:
-                message = worker.link.recv() if worker.link else None
-            except (EOFError, OSError):
-                self._died(worker)
-            except Exception as error:  # a message that cannot be unpickled must not end the run
-                self._fail(worker, f"{worker.name} sent something unreadable: {error!r}")
-            else:
-                self._handle(worker, message)
-        self._look_after_deadlines()
-
-    def _handle(self, worker: Worker, message: Any) -> None:
-        current = worker.current
-        if isinstance(message, wire.StepStarts) and current:
-            self._listening.step_started(current, message)
-        elif isinstance(message, wire.StepEnds) and current:
-            self._listening.step_ended(current, message)
-        elif isinstance(message, wire.ScenarioStarts):
-            planned = next(p for p in worker.todo if p.id == message.id)
-            worker.waiting = planned
-            self._provide(worker, planned)
-        elif isinstance(message, wire.ScenarioEnds) and current:
-            worker.todo.remove(current)
-            worker.current = worker.deadline = None
-            self._listening.ended(current, message)
-            self._retry_waiting()
-        elif isinstance(message, wire.Call):
-            planned = current or worker.waiting
-            assert planned is not None
-            self._call(worker, planned, message)
-        elif isinstance(message, wire.UnitEnds):
-            for place, text in message.container_errors:
-                self._listening.container_failed(worker.feature_index, place, text)
-            reason = "a hook of its feature or rule failed"
-            if message.container_errors:
-                reason = "\n".join(text for _, text in message.container_errors)
-            elif self.stop_requested:
-                reason = ""
-            rest, worker.todo = worker.todo, []
-            worker.busy = False
-            for planned in rest:
-                self._listening.not_run(planned, reason)
-        elif isinstance(message, wire.Ready):
-            worker.ready = not message.problem
-            if message.problem:
-                self._fail(worker, f"before_all failed:\n{message.problem}")
-        elif isinstance(message, wire.Crashed):
-            self._fail(worker, f"{worker.name} failed:\n{message.problem}")
-        elif isinstance(message, wire.Stopped):
-            if message.problem:
-                self._listening.suite_failed(message.problem)
-            self._kill(worker)
-
-    def _provide(self, worker: Worker, planned: ScenarioPlan) -> None:
-        if not self._listening.admit(planned):
-            return  # asked again when another scenario ends
-        worker.waiting = None
-        worker.current = planned
-
-        def done(future: Future) -> None:
-            self._post(lambda: self._provided(worker, planned, future))
-
-        self._helpers.submit(self._listening.provide, planned).add_done_callback(done)
-
-    def _retry_waiting(self) -> None:
-        for worker in self._workers:
-            if worker.waiting is not None:
-                self._provide(worker, worker.waiting)
-
-    def _provided(self, worker: Worker, planned: ScenarioPlan, future: Future) -> None:
-        if worker not in self._workers or worker.current is not planned:
-            return
-        error = future.exception()
-        answer: wire.Go | wire.CannotGo
-        if error is None:
-            answer = future.result()
-        else:
-            log.error("%s cannot start", planned.scenario.name, exc_info=error)
-            trouble = error if isinstance(error, Trouble) else Trouble(repr(error))
-            answer = wire.CannotGo(trouble)
-        worker.deadline = time.monotonic() + planned.deadline + _GRACE
-        self._listening.started(planned, worker.name)
-        self._send(worker, answer)
-
-    def _call(self, worker: Worker, planned: ScenarioPlan, call: wire.Call) -> None:
-        def done(future: Future) -> None:
-            error = future.exception()
-            if error is None:
-                reply = wire.Reply(future.result())
-            else:
-                known = isinstance(error, Exception)
-                reply = wire.Reply(error=error if known else RuntimeError(repr(error)))
-            self._post(lambda: self._send(worker, reply) if worker in self._workers else None)
-
-        work = self._helpers.submit(
-            self._listening.call, planned, call.operation, dict(call.arguments)
-        )
-        work.add_done_callback(done)
-
-    def _look_after_deadlines(self) -> None:
-        now = time.monotonic()
-        for worker in list(self._workers):
-            if worker.link is None:
-                if worker.process.poll() is not None or now > worker.spawned + _CONNECT_WITHIN:
-                    self._fail(worker, f"{worker.name} did not start:\n{file_end(worker.log)}")
-            elif worker.deadline is not None and now >= worker.deadline:
-                self._overdue(worker)
-
-    # -- what goes wrong -----------------------------------------------------
-    def _overdue(self, worker: Worker) -> None:
-        current = worker.current
-        if current is None:
-            self._listening.suite_failed(f"after_all of {worker.name} did not end in time")
-            self._kill(worker)
-            return
-        stacks = self._stacks(worker)
-        what = f"the scenario did not end within {current.deadline:g} s"
-        self._replace(worker, what, f"Stacks of its worker just before it was killed:\n{stacks}")
-
-    def _died(self, worker: Worker) -> None:
-        if worker.stopping:
-            self._kill(worker)
-            return
-        code = self._kill(worker)
-        how = f"{worker.name} {describe_exit(code)}"
-        stacks = self._stacks(worker)
-        output = file_end(worker.log)
-        self._replace(worker, how, f"{stacks}\nThe end of its output:\n{output}")
-
-    def _replace(self, worker: Worker, what: str, trace: str) -> None:
-        """Kill a worker, report its scenario, give the rest of its work back."""
-        self._kill(worker)
-        current = worker.current or worker.waiting
-        if current is None and not worker.ready:
-            # It never came to work: another one would fare the same.
-            self._fail(worker, f"{what}\n{trace}")
-            return
-        if current is not None:
-            worker.todo.remove(current)
-            self._listening.lost(current, what, trace)
-        if worker.todo:
-            self._units.insert(0, worker.todo)
-        if self._units:
-            self._spawn()
-        self._retry_waiting()
-
-    def _fail(self, worker: Worker, problem: str) -> None:
-        """The suite itself failed: nothing of the remaining work can be trusted to this code."""
-        self._kill(worker)
-        self._listening.suite_failed(problem)
-        lost = [*worker.todo, *(p for unit in self._units for p in unit)]
-        for planned in lost:
-            self._listening.lost(planned, problem, "")
-        self._units = []
-        worker.todo, worker.current, worker.waiting = [], None, None
-
-    def drop_rest(self) -> None:
-        """Do not hand out what is left (``--stop``)."""
+    def drop_rest(self, reason: str) -> None:
+        """Begin no further scenario."""
+        self._stopping = reason
         left = [planned for unit in self._units for planned in unit]
         self._units = []
         for planned in left:
-            self._listening.not_run(planned, "")
-        self.stop_requested = True
+            self._tell(self._listening.passed_over, planned, reason)
+        waiting, self._waiting = self._waiting, []
+        for worker in waiting:
+            self._pass_over(worker)
 
-    def _stacks(self, worker: Worker) -> str:
-        file = self._run.directory / f"stacks-{worker.number}.txt"
+    # -- workers -------------------------------------------------------------
+    def _spawn(self) -> Worker:
+        self._number += 1
+        worker = Worker(WorkerProcess(self._run, self._number, self._logs))
+        self._workers.append(worker)
+
+        def hear(message: Any) -> None:
+            worker.posted += 1
+            self._inbox.put(lambda: self._heard(worker, message))
+
+        worker.process.listen(hear)
+        worker.process.send(self._begin)
+        return worker
+
+    def _remove(self, worker: Worker) -> str:
+        """Kill a worker and all it started; how it ended."""
+        self._workers.remove(worker)
+        if worker in self._waiting:
+            self._waiting.remove(worker)
+        return worker.process.kill()
+
+    def _give_time_to_load(self, worker: Worker) -> None:
+        worker.enter(Phase.LOADING, _LOADS_WITHIN * self._begin.settings["run.time_factor"])
+
+    def _tell_to_stop(self, worker: Worker) -> None:
+        worker.enter(Phase.AFTER_ALL, self._begin.hooks_deadline)
+        worker.process.send(wire.Stop())
+
+    def _hand_out(self) -> None:
+        for worker in self._workers:
+            if worker.phase is not Phase.IDLE or not self._units:
+                continue
+            unit = worker.todo = self._units.pop(0)
+            worker.feature_index = unit[0].feature_index
+            worker.progressed = False
+            worker.enter(Phase.HOOKS, self._begin.hooks_deadline)
+            chosen = [wire.Chosen(p.id, p.index, p.scenario.line, p.scenario.name) for p in unit]
+            worker.process.send(wire.Unit(self._feature_files[worker.feature_index], chosen))
+        at_work = sum(w.phase in WITH_WORK for w in self._workers)
+        while len(self._workers) < min(self._jobs, at_work + len(self._units)):
+            self._give_time_to_load(self._spawn())
+
+    # -- the loop ------------------------------------------------------------
+    def _turn(self) -> None:
+        """Handle one thing that has happened, or look after deadlines."""
+        action = self._inbox.get(_LOOKS_EVERY)
+        if action is not None:
+            with self._held():
+                self._guarded(action)
+        if time.monotonic() >= self._looked + _LOOKS_EVERY:
+            self._looked = time.monotonic()
+            with self._held():
+                self._guarded(self._look_after)
+
+    def _guarded(self, action: Callable[[], None]) -> None:
         try:
-            return file.read_text(errors="replace").strip() or "(no stacks were dumped)"
-        except OSError:
-            return "(no stacks were dumped)"
+            action()
+        except Exception:
+            self._tell(self._listening.suite_failed, f"a defect:\n{traceback.format_exc()}")
+
+    def _tell(self, what: Callable[..., None], *about: Any) -> None:
+        """Tell the listener; its errors must not leave the pool in disorder."""
+        try:
+            what(*about)
+        except Exception:
+            log.exception("a defect in %s", getattr(what, "__name__", what))
+            if what != self._listening.suite_failed:
+                self._tell(self._listening.suite_failed, f"a defect:\n{traceback.format_exc()}")
+
+    def _heard(self, worker: Worker, message: Any) -> None:
+        worker.handled += 1
+        if worker not in self._workers:
+            return
+        if isinstance(message, Disconnected):
+            self._died(worker, message.problem)
+            return
+        try:
+            self._handle(worker, message)
+        except Exception:
+            trace = traceback.format_exc()
+            self._remove(worker)
+            what = f"{type(message).__name__} of {worker.name} cannot be handled"
+            self._gone(worker, what, trace)
+
+    def _handle(self, worker: Worker, message: Any) -> None:
+        current = worker.current
+        if isinstance(message, wire.StepStarts):
+            self._tell(self._listening.step_started, current, message)
+        elif isinstance(message, wire.StepEnds):
+            self._tell(self._listening.step_ended, current, message)
+        elif isinstance(message, wire.ScenarioStarts):
+            self._scenario_starts(worker, message)
+        elif isinstance(message, wire.ScenarioEnds):
+            self._scenario_ends(worker, message)
+        elif isinstance(message, wire.Call):
+            self._call(worker, message)
+        elif isinstance(message, wire.UnitEnds):
+            self._unit_ends(worker, message)
+        elif isinstance(message, wire.Loaded):
+            worker.enter(Phase.BEFORE_ALL, self._begin.hooks_deadline)
+        elif isinstance(message, wire.Ready):
+            self._ready(worker, message)
+        elif isinstance(message, wire.Stopped):
+            self._remove(worker)
+            if message.problem:
+                problem = f"after_all failed in {worker.name}:\n{message.problem}"
+                self._tell(self._listening.suite_failed, problem)
+        elif isinstance(message, wire.Crashed):
+            self._remove(worker)
+            self._gone(worker, f"{worker.name} failed in {worker.phase.value}", message.problem)
+        else:
+            raise TypeError(f"unknown message {message!r}")
+
+    def _ready(self, worker: Worker, message: wire.Ready) -> None:
+        if message.problem:
+            self._remove(worker)
+            self._gone(worker, f"before_all failed in {worker.name}", message.problem)
+        elif self._stopping and not self._units:
+            self._tell_to_stop(worker)
+        else:
+            worker.enter(Phase.IDLE)
+
+    def _unit_ends(self, worker: Worker, message: wire.UnitEnds) -> None:
+        rest, worker.todo = worker.todo, []
+        worker.enter(Phase.IDLE)
+        told = set()
+        for planned in rest:
+            lines = {container.line for container in containers_of(planned.scenario)}
+            errors = [e for e in message.errors if e.line in lines]
+            if errors:
+                told |= {e.line for e in errors}
+                reason = "\n".join(e.message for e in errors)
+                self._tell(self._listening.kept_back, planned, reason)
+            elif message.aborted or self._stopping:
+                reason = self._stopping or "not run: a hook of its feature aborted the run"
+                self._tell(self._listening.passed_over, planned, reason)
+            else:
+                self._tell(self._listening.kept_back, planned, "it was passed over: a defect")
+        for error in message.errors:
+            if error.line not in told:
+                about = (worker.feature_index, error.line, error.message)
+                self._tell(self._listening.container_failed, *about)
+        if message.aborted and not self._stopping:
+            self._aborted(f"a hook of {self._feature_files[worker.feature_index]}")
+
+    def _aborted(self, by: str) -> None:
+        self._tell(self._listening.suite_failed, f"{by} aborted the run")
+        self.drop_rest(f"not run: {by} aborted the run")
+
+    # -- scenarios -----------------------------------------------------------
+    def _scenario_starts(self, worker: Worker, message: wire.ScenarioStarts) -> None:
+        worker.current = next(p for p in worker.todo if p.id == message.id)
+        worker.enter(Phase.ASKING)
+        if self._stopping:
+            self._pass_over(worker)
+            return
+        self._waiting.append(worker)
+        self._admit_waiting()
+
+    def _pass_over(self, worker: Worker) -> None:
+        worker.current = None
+        worker.enter(Phase.HOOKS, self._begin.hooks_deadline)
+        worker.process.send(wire.PassOver())
+
+    def _admit_waiting(self) -> None:
+        for worker in list(self._waiting):
+            planned = worker.current
+            assert planned is not None
+            if self._listening.admit(planned):
+                self._waiting.remove(worker)
+                self._inbox.when_done(
+                    partial(self._listening.provide, planned),
+                    partial(self._provided, worker, planned),
+                )
+            elif planned.alone:
+                return  # or there would always be somebody beside it
+
+    def _provided(
+        self, worker: Worker, planned: ScenarioPlan, go: wire.Go | None, error: Exception | None
+    ) -> None:
+        if worker not in self._workers or worker.current is not planned:
+            return
+        answer: wire.Go | wire.CannotGo
+        if go is not None:
+            answer = go
+        else:
+            log.error("%s cannot start", planned.scenario.name, exc_info=error)
+            answer = wire.CannotGo(_as_trouble(error), planned.deadline)
+        worker.progressed = True
+        worker.enter(Phase.SCENARIO, planned.deadline)
+        self._tell(self._listening.started, planned, worker.name)
+        worker.process.send(answer)
+
+    def _scenario_ends(self, worker: Worker, message: wire.ScenarioEnds) -> None:
+        planned = worker.current
+        if planned is None or planned.id != message.id:
+            raise ValueError(f"the end of {message.id}, which is not running")
+        worker.current = None
+        worker.todo = [p for p in worker.todo if p is not planned]
+        worker.enter(Phase.HOOKS, self._begin.hooks_deadline)
+        self._tell(self._listening.ended, planned, message)
+        if message.aborted:
+            self._aborted(f"the scenario {planned.scenario.name!r}")
+        if message.spoiled:
+            self._remove(worker)
+            self._give_back(worker)
+
+    def _call(self, worker: Worker, call: wire.Call) -> None:
+        def done(value: Any, error: Exception | None) -> None:
+            if worker in self._workers:
+                problem = None if error is None else _as_trouble(error)
+                worker.process.send(wire.Reply(value, problem))
+
+        planned = worker.current
+        if planned is None:
+            done(None, Trouble("no scenario is running"))
+            return
+        work = partial(self._listening.call, planned, call.operation, dict(call.arguments))
+        self._inbox.when_done(work, done)
+
+    # -- what goes wrong -----------------------------------------------------
+    def _look_after(self) -> None:
+        now = time.monotonic()
+        for worker in list(self._workers):
+            if worker.handled < worker.posted:
+                continue  # what it has said comes first
+            if worker.deadline is not None and now >= worker.deadline:
+                self._remove(worker)
+                what = f"{worker.phase.value} did not end within {worker.allowed:g} s"
+                stacks = worker.process.stacks()
+                self._gone(worker, what, f"Stacks of {worker.name} when it was killed:\n{stacks}")
+            elif not worker.ending and worker.process.has_ended():
+                # Something it started may hold the connection and hide its death.
+                worker.ending = True
+                worker.process.kill_family()
+
+    def _died(self, worker: Worker, problem: str) -> None:
+        how = self._remove(worker)
+        where = "" if worker.phase is Phase.SCENARIO else f" in {worker.phase.value}"
+        evidence = f"{worker.process.stacks()}\nThe end of its output:\n"
+        self._gone(worker, f"{problem or how}{where}", evidence + worker.process.output_end())
+
+    def _gone(self, worker: Worker, what: str, trace: str) -> None:
+        """A worker has been killed: report what it was at, give the rest of its work to others."""
+        whole = f"{what}\n{trace}"
+        if worker.phase in (Phase.LOADING, Phase.BEFORE_ALL):
+            self._cannot_begin(whole)
+        elif worker.phase in (Phase.IDLE, Phase.AFTER_ALL):
+            self._tell(self._listening.suite_failed, whole)
+        elif worker.current is not None:
+            worker.todo = [p for p in worker.todo if p is not worker.current]
+            self._tell(self._listening.lost, worker.current, what, trace)
+        elif not worker.todo:
+            line = 0  # after its last scenario: the feature itself
+            self._tell(self._listening.container_failed, worker.feature_index, line, whole)
+        elif worker.progressed:
+            self._tell(self._listening.suite_failed, whole)
+        else:
+            # Another worker would fare the same, again and again.
+            lost, worker.todo = worker.todo, []
+            for planned in lost:
+                self._tell(self._listening.lost, planned, what, trace)
+        self._give_back(worker)
+
+    def _give_back(self, worker: Worker) -> None:
+        rest, worker.todo = worker.todo, []
+        if rest and self._stopping:
+            for planned in rest:
+                self._tell(self._listening.passed_over, planned, self._stopping)
+        elif rest:
+            self._units.insert(0, rest)
+
+    def _cannot_begin(self, problem: str) -> None:
+        """Another worker would fare the same: what is left cannot be run."""
+        self._tell(self._listening.could_not_run, problem)
+        left = [planned for unit in self._units for planned in unit]
+        self._units = []
+        for planned in left:
+            self._tell(self._listening.lost, planned, problem, "")
+
+
+def _as_trouble(error: Exception | None) -> Trouble:
+    """As something that can be sent: other exceptions may not survive it."""
+    for kind in (NotSupported, Refused, Trouble):
+        if isinstance(error, kind):
+            return kind(error.what, error.why, error.remedy)
+    return Trouble(f"{type(error).__name__}: {error}")

@@ -1,4 +1,4 @@
-"""One worker process: its connection, its output, its end."""
+"""One worker as the run sees it: its process, its connection, what it is at."""
 
 from __future__ import annotations
 
@@ -7,18 +7,24 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
 from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from stackproof.session.plan import ScenarioPlan
 from stackproof.stack import reaper
 from stackproof.stack.process import describe_exit, file_end
 from stackproof.stack.run import RUN_VARIABLE, WORKER_VARIABLE, Run
 
 _SOURCES = Path(__file__).parents[2]
+# A worker gets this much beyond its deadline, for the stack dump to be written.
+_GRACE = 1.0
 # A process that has closed its connection is about to end and gets this long for it.
 _ENDS_WITHIN = 1.0
 
@@ -41,12 +47,9 @@ class WorkerProcess:
         run: the run it belongs to.
         number: its number within the run.
         logs: directory for its output.
-        hear: called with each message and at last with `Disconnected`, in a thread of
-            its own, so that a worker that is stopped in the middle of a message stops
-            nobody else.
     """
 
-    def __init__(self, run: Run, number: int, logs: Path, hear: Callable[[Any], None]):
+    def __init__(self, run: Run, number: int, logs: Path):
         self.name = f"worker-{number}"
         self._run = run
         self._marker = f"{run.id}-{number}"
@@ -55,8 +58,7 @@ class WorkerProcess:
         self._link, theirs = connection.Pipe()
         self._popen = self._start(number, theirs.fileno())
         theirs.close()  # the worker's end is the only one: its death closes the connection
-        self._reader = threading.Thread(target=self._read, args=(hear,), daemon=True)
-        self._reader.start()
+        self._silent = False
         reaper.record(run, self._popen.pid)
 
     def _start(self, number: int, handle: int) -> subprocess.Popen:
@@ -85,6 +87,14 @@ class WorkerProcess:
                 **options,
             )  # fmt: skip
 
+    def listen(self, hear: Callable[[Any], None]) -> None:
+        """Call ``hear`` with each message and at last with `Disconnected`.
+
+        In a thread of its own: a worker that is stopped in the middle of a message must
+        stop nobody else.
+        """
+        threading.Thread(target=self._read, args=(hear,), daemon=True).start()
+
     def _read(self, hear: Callable[[Any], None]) -> None:
         problem = ""
         while not problem:
@@ -97,6 +107,7 @@ class WorkerProcess:
             else:
                 hear(message)
         self._link.close()
+        self._silent = True
         hear(Disconnected(problem))
 
     def send(self, message: Any) -> None:
@@ -111,7 +122,7 @@ class WorkerProcess:
     def kill(self) -> str:
         """End it with everything it started; how it ended, in words."""
         how = ""
-        if not self._reader.is_alive():
+        if self._silent:
             try:
                 self._popen.wait(_ENDS_WITHIN)
             except subprocess.TimeoutExpired:
@@ -151,6 +162,58 @@ class WorkerProcess:
     def output_end(self) -> str:
         """The end of what it printed outside of scenarios."""
         return file_end(self._log)
+
+
+class Phase(Enum):
+    """What a worker is at, in words for messages."""
+
+    LOADING = "loading steps and hooks"
+    BEFORE_ALL = "before_all"
+    IDLE = "waiting for work"
+    HOOKS = "the hooks of its feature or rule"
+    ASKING = "waiting for what the scenario needs"
+    SCENARIO = "the scenario"
+    AFTER_ALL = "after_all"
+
+
+WITH_WORK = (Phase.HOOKS, Phase.ASKING, Phase.SCENARIO)
+
+
+@dataclass(eq=False)
+class Worker:
+    """One worker process as the pool sees it.
+
+    Attributes:
+        todo: what is left of its unit, the current scenario included.
+        progressed: whether a scenario of its unit has begun in it.
+        deadline: when it is killed; None while it waits for the run.
+        allowed: the seconds that led to the deadline.
+        posted: messages that have arrived, and
+        handled: those of them that have been dealt with.
+    """
+
+    process: WorkerProcess
+    phase: Phase = Phase.LOADING
+    todo: list[ScenarioPlan] = field(default_factory=list)
+    current: ScenarioPlan | None = None
+    feature_index: int = -1
+    progressed: bool = False
+    deadline: float | None = None
+    allowed: float = 0.0
+    posted: int = 0
+    handled: int = 0
+    ending: bool = False
+
+    @property
+    def name(self) -> str:
+        """For people and reports."""
+        return self.process.name
+
+    def enter(self, phase: Phase, within: float | None = None) -> None:
+        """It is at something else now, and may take ``within`` seconds for it."""
+        self.phase = phase
+        self.allowed = within or 0.0
+        self.deadline = None if within is None else time.monotonic() + within + _GRACE
 
 
 def stacks_file(run_directory: Path, number: int) -> Path:

@@ -15,6 +15,7 @@ from stackproof.errors import Trouble
 from stackproof.settings import Settings
 
 _MADE_HERE = ("allure-results", "evidence", "junit", "logs")
+_RESULTS = "results.json"
 
 
 class Reports:
@@ -26,9 +27,10 @@ class Reports:
         allure: Allure results.
     """
 
-    def __init__(self, directory: Path, lock: FileLock):
+    def __init__(self, directory: Path, lock: FileLock, log: logging.Handler):
         self.directory = directory
         self._lock = lock
+        self._log = log
         self.logs = directory / "logs"
         self.evidence = directory / "evidence"
         self.allure = directory / "allure-results"
@@ -42,13 +44,16 @@ class Reports:
             Trouble: another run is using it, or it cannot be written.
         """
         directory = Path(settings["run.reports"]).resolve()
+        lock = FileLock(directory / ".lock")
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(directory / ".lock")
             lock.acquire(timeout=0)
+            # Whoever looks at them after a run that came to nothing must not see the last one's.
+            (directory / _RESULTS).unlink(missing_ok=True)
             for name in _MADE_HERE:
                 shutil.rmtree(directory / name, ignore_errors=True)
                 (directory / name).mkdir()
+            log = _log_to_file(directory / "stackproof.log", settings["run.log_level"])
         except Timeout:
             raise Trouble(
                 f"another run is writing to {directory}",
@@ -56,26 +61,13 @@ class Reports:
                 "wait for it, or give this one another place by STACKPROOF_REPORTS",
             ) from None
         except OSError as error:
+            lock.release()
             raise Trouble(
                 f"the reports cannot be written to {directory}",
-                str(error.strerror or error),
+                f"{error.strerror or error}: {error.filename or directory}",
                 "choose another place by STACKPROOF_REPORTS",
             ) from error
-        reports = cls(directory, lock)
-        reports._log_to_file(settings["run.log_level"])
-        return reports
-
-    def _log_to_file(self, level: str) -> None:
-        handler = logging.FileHandler(self.directory / "stackproof.log", mode="w")
-        handler.setFormatter(
-            logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-        )
-        root = logging.getLogger()
-        for old in list(root.handlers):
-            root.removeHandler(old)
-        root.addHandler(handler)
-        root.setLevel(level)
-        logging.getLogger("kafka").setLevel(logging.CRITICAL)
+        return cls(directory, lock, log)
 
     def formatters(self, config: Any, chosen: Sequence[Any]) -> list[Any]:
         """The formatters chosen on the command line, and those that every run has."""
@@ -94,9 +86,25 @@ class Reports:
         return formatters
 
     def write_results(self, results: dict[str, Any]) -> None:
-        """Write the run's results for programs."""
-        (self.directory / "results.json").write_text(json.dumps(results, indent=1))
+        """Write the run's results for programs, completely or not at all."""
+        unfinished = self.directory / f".{_RESULTS}.new"
+        unfinished.write_text(json.dumps(results, indent=1))
+        unfinished.replace(self.directory / _RESULTS)
 
     def close(self) -> None:
         """Let other runs use the directory."""
+        logging.getLogger().removeHandler(self._log)
+        self._log.close()
         self._lock.release()
+
+
+def _log_to_file(file: Path, level: str) -> logging.Handler:
+    handler = logging.FileHandler(file, mode="w")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    for old in list(root.handlers):
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(level)
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    return handler

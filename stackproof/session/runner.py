@@ -5,47 +5,37 @@
 
 from __future__ import annotations
 
-import logging
+import contextlib
 import random
-import signal
 import sys
-import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
-from behave.exception import (
-    ConfigError,
-    FileNotFoundError,
-    InvalidFileLocationError,
-    TagExpressionError,
-)
+from behave import exception
 from behave.parser import ParserError
 from behave.runner import Runner
 
 from stackproof import settings as settings_module
-from stackproof.errors import (
-    EXIT_COULD_NOT_RUN,
-    EXIT_FAILED,
-    EXIT_INTERRUPTED,
-    EXIT_TERMINATED,
-    Trouble,
-)
+from stackproof.errors import EXIT_COULD_NOT_RUN, EXIT_FAILED, Trouble
 from stackproof.session.execution import Execution
 from stackproof.session.plan import Plan, make_plan
 from stackproof.session.progress import Progress
 from stackproof.session.reports import Reports
+from stackproof.session.signals import Interrupted, Signals
 from stackproof.settings import Settings
-
-log = logging.getLogger(__name__)
 
 #: ``-D name=value`` of these is a setting given on the command line.
 _USERDATA = {setting.key.partition(".")[2]: setting.key for setting in settings_module.SETTINGS}
-
-
-class Terminated(BaseException):
-    """SIGTERM arrived."""
+_UNREADABLE = (
+    ParserError,
+    exception.ConfigError,
+    exception.FileNotFoundError,
+    exception.InvalidFileLocationError,
+    exception.InvalidFilenameError,
+    exception.TagExpressionError,
+    UnicodeDecodeError,
+)
 
 
 class StackproofRunner(Runner):
@@ -60,18 +50,25 @@ class StackproofRunner(Runner):
         Raises:
             SystemExit: 2 when the run could not take place, 130 or 143 when interrupted.
         """
-        try:
-            return super().run()
-        except (ParserError, ConfigError, FileNotFoundError, InvalidFileLocationError,
-                TagExpressionError) as error:  # fmt: skip
-            complain(Trouble(f"the features cannot be read: {error}"))
-        except (ImportError, SyntaxError) as error:
-            detail = "".join(traceback.format_exception(error)[-3:])
-            complain(Trouble("steps or hooks cannot be loaded", detail.strip(),
-                             "install what requirements.txt names, or mend the module"))  # fmt: skip
-        except Trouble as trouble:
-            complain(trouble)
-        raise SystemExit(EXIT_COULD_NOT_RUN)
+        with Signals() as signals:
+            self._signals = signals
+            try:
+                return super().run()
+            except _UNREADABLE as error:
+                complain(Trouble(f"the features cannot be read: {error}"))
+            except Trouble as trouble:
+                complain(trouble)
+            except Interrupted as interrupted:
+                raise SystemExit(interrupted.exit_code) from None
+            raise SystemExit(EXIT_COULD_NOT_RUN)
+
+    def load_hooks(self, filename: str | None = None) -> None:
+        """Import the hooks."""
+        _load("hooks", super().load_hooks, filename)
+
+    def load_step_definitions(self, extra_step_paths: list[str] | None = None) -> None:
+        """Import the steps."""
+        _load("steps", super().load_step_definitions, extra_step_paths)
 
     def run_model(self, features: Sequence[Any] | None = None) -> bool:
         """Plan, start, run, report."""
@@ -95,20 +92,27 @@ class StackproofRunner(Runner):
         if self.config.userdata.getbool("plan", False):
             print(plan.describe())
             return False
-        return self._execute(plan, settings)
+        # Only while scenarios run: a second Ctrl-C must not leave half of the stack behind.
+        with self._signals.held():
+            failed = self._execute(plan, settings)
+            self._signals.ignore()
+        return failed
 
     def _refuse(self, plan: Plan) -> None:
         """End before anything starts when the run could prove nothing."""
         if plan.undefined:
-            places = "\n".join(
-                f"{step.filename}:{step.line}: {step.keyword} {step.name}"
-                for _, step in plan.undefined[:10]
-            )
-            more = len(plan.undefined) - 10
+            places = [f"{step.filename}:{step.line}: {step.keyword} {step.name}"
+                      for _, step in plan.undefined]  # fmt: skip
             raise Trouble(
-                f"{len(plan.undefined)} steps are not defined",
-                places + (f"\nand {more} more" if more > 0 else ""),
+                f"{_count(places, 'step is', 'steps are')} not defined",
+                _some(dict.fromkeys(places)),
                 "docs/steps.md lists the steps; `stackproof steps WORD` searches them",
+            )
+        if plan.empty:
+            raise Trouble(
+                f"{_count(plan.empty, 'scenario proves', 'scenarios prove')} nothing",
+                _some(plan.empty),
+                "complete them, or leave them out: a tag and --tags 'not @TAG'",
             )
         if not plan.scenarios:
             raise Trouble(
@@ -120,50 +124,40 @@ class StackproofRunner(Runner):
 
     def _execute(self, plan: Plan, settings: Settings) -> bool:
         reports = Reports.open(settings)
-        progress = Progress(sys.stderr)
         formatters = reports.formatters(self.config, self.formatters)
         self.config.reporters = [r for r in self.config.reporters if not _is_summary(r)]
         execution = Execution(
             plan,
             settings,
             self.config,
-            self.step_registry,
             base_dir=self.base_dir,
             formatters=formatters,
             reports=reports,
-            progress=progress,
+            progress=Progress(sys.stderr),
+            signals=self._signals,
             seed=settings["run.seed"] or random.SystemRandom().randrange(1, 10**6),
         )
         StackproofRunner.last = execution
-        code = 0
-        with _signals() as shield:
-            try:
+        try:
+            with self._signals.heard():
                 execution.run()
-            except KeyboardInterrupt:
-                code = EXIT_INTERRUPTED
-                execution.interrupted("Ctrl-C")
-            except Terminated:
-                code = EXIT_TERMINATED
-                execution.interrupted("SIGTERM")
-            except Trouble as trouble:
-                code = EXIT_COULD_NOT_RUN
-                execution.could_not_run(trouble)
-                complain(trouble)
-            finally:
-                shield()  # a second Ctrl-C must not leave half of the stack behind
-                execution.close()
-        execution.exit_code = code or execution.verdict_code()
-        for formatter in formatters:
-            formatter.close()
-        for feature in plan.features:
-            for reporter in self.config.reporters:
-                reporter.feature(feature)
-        for reporter in self.config.reporters:
-            reporter.end()
-        execution.summarise()
-        if execution.exit_code > EXIT_FAILED:
-            raise SystemExit(execution.exit_code)
-        return execution.exit_code == EXIT_FAILED
+        except Interrupted as interrupted:
+            execution.interrupted(interrupted.how, interrupted.exit_code)
+        except Trouble as trouble:
+            execution.could_not_start(trouble)
+            complain(trouble)
+        except Exception:
+            execution.failed()
+        with execution.attempt("the run was not ended in good order"):
+            execution.close()
+        execution.finish()
+        if self.config.userdata.getbool("summary", True):
+            with contextlib.suppress(BrokenPipeError):  # e.g. `behave | head`
+                print(execution.summary(), flush=True)
+            reports.close()
+        if execution.verdicts.exit_code > EXIT_FAILED:
+            raise SystemExit(execution.verdicts.exit_code)
+        return execution.verdicts.exit_code == EXIT_FAILED
 
 
 def given_settings(userdata: Any) -> dict[str, str]:
@@ -176,29 +170,31 @@ def complain(trouble: Trouble) -> None:
     print(f"\nstackproof: {trouble}", file=sys.stderr, flush=True)
 
 
+def _load(what: str, load: Any, place: Any) -> None:
+    try:
+        load(place)
+    except Trouble:
+        raise
+    except (Exception, SystemExit) as error:  # a module's sys.exit(0) would look like success
+        trace = traceback.TracebackException.from_exception(error)
+        own = [f for f in trace.stack if "behave" not in f.filename and f.filename != __file__]
+        trace.stack = traceback.StackSummary.from_list(own or list(trace.stack))
+        raise Trouble(
+            f"the {what} cannot be loaded",
+            "".join(trace.format(chain=False)).strip(),
+            "install what requirements.txt names, or mend the module",
+        ) from error
+
+
+def _some(lines: Any, most: int = 10) -> str:
+    listed = list(lines)
+    more = [f"and {len(listed) - most} more"] if len(listed) > most else []
+    return "\n".join([*listed[:most], *more])
+
+
+def _count(things: Sequence[Any], one: str, many: str) -> str:
+    return f"1 {one}" if len(things) == 1 else f"{len(things)} {many}"
+
+
 def _is_summary(reporter: Any) -> bool:
     return "Summary" in type(reporter).__name__
-
-
-@contextmanager
-def _signals() -> Iterator[Callable[[], None]]:
-    """SIGTERM raises `Terminated`; the yielded function makes both signals ignored."""
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: None
-        return
-
-    def terminate(*_: Any) -> None:
-        raise Terminated
-
-    def shield() -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
-    signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield shield
-    finally:
-        signal.signal(signal.SIGTERM, before[0])
-        signal.signal(signal.SIGINT, before[1])
-

@@ -155,7 +155,9 @@ class ScenarioSession:
         self._verdicts.append(verdict)
         if verdict.ok:
             raise error
-        raise AssertionError(f"{verdict.explain()}\n\nThis is what was there when it {error}") from error
+        raise AssertionError(
+            f"{verdict.explain()}\n\nThis is what was there when it {error}"
+        ) from error
 
     # -- evidence ------------------------------------------------------------
     def attach(self, name: str, text: str, mime: str = "text/plain") -> None:

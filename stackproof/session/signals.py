@@ -28,7 +28,7 @@ class Interrupted(BaseException):
 
 
 class Signals:
-    """While it is entered, the first SIGINT or SIGTERM raises `Interrupted`, once.
+    """Knows the first SIGINT or SIGTERM and raises `Interrupted` for it, once, where allowed.
 
     Handlers rather than ``SIG_IGN``, because programs started meanwhile would inherit
     the latter.
@@ -36,8 +36,8 @@ class Signals:
 
     def __init__(self) -> None:
         self._before: dict[int, Any] = {}
-        self._held = 0
         self._arrived: int | None = None
+        self._heard = True
         self._over = False
 
     def __enter__(self) -> Signals:
@@ -59,17 +59,27 @@ class Signals:
             signal.signal(number, before)
 
     @contextmanager
+    def heard(self) -> Iterator[None]:
+        """What is inside may be interrupted, even if what is around it may not."""
+        before, self._heard = self._heard, True
+        try:
+            self._raise_if_due()
+            yield
+        finally:
+            self._heard = before
+
+    @contextmanager
     def held(self) -> Iterator[None]:
         """What is inside is not torn apart: `Interrupted` is raised at its end."""
-        self._held += 1
+        before, self._heard = self._heard, False
         try:
             yield
         finally:
-            self._held -= 1
-            self._raise_if_due()
+            self._heard = before
+        self._raise_if_due()
 
     def ignore(self) -> None:
-        """From here on the run ends anyway; nothing may interrupt that."""
+        """The run is over: whatever comes now comes too late."""
         self._over = True
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
@@ -78,6 +88,6 @@ class Signals:
         self._raise_if_due()
 
     def _raise_if_due(self) -> None:
-        if self._arrived is not None and not self._held and not self._over:
+        if self._arrived is not None and self._heard and not self._over:
             self._over = True
             raise Interrupted(self._arrived)

@@ -9,23 +9,28 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import logging
-import os
 import sys
 import time
 import traceback
-from multiprocessing.connection import Client, Connection
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 from behave.configuration import Configuration
-from behave.model import Scenario, ScenarioOutline
+from behave.model import Scenario
+from behave.model_type import Status
 from behave.runner import Context, Runner
 from behave.runner_util import parse_features
+from behave.userdata import UserData
 
 from stackproof.errors import Trouble
-from stackproof.reporting.evidence import ScenarioProof
-from stackproof.reporting.outcome import captured_output, container_error, outcome_of
+from stackproof.reporting.evidence import Attachment, ScenarioProof
+from stackproof.reporting.outcome import Outcome, captured_output, container_error, outcome_of
 from stackproof.session import wire
+from stackproof.session.chosen import choose
+from stackproof.session.link import Link, RunGone
+from stackproof.session.process import open_link, stacks_file
 from stackproof.session.scenario import ScenarioSession
 
 # The dump is written before the run kills the worker at its deadline.
@@ -35,19 +40,24 @@ _DUMP_EARLIER = 0.5
 class WorkerRunner(Runner):
     """behave's runner, fed with units of work instead of paths."""
 
-    def __init__(self, config: Configuration, begin: wire.Begin, link: Connection, stacks: TextIO):
+    def __init__(self, config: Configuration, begin: wire.Begin, link: Link, stacks: TextIO):
         super().__init__(config)
         self._begin = begin
         self._link = link
         self._stacks = stacks
-        self._ids: dict[int, str] = {}
-        self._starts: list[float] = []
+        self._reporter = _Reporter(link)
+        self._passing_over = False
+        self._escaped = ""
         self.session: ScenarioSession | None = None
 
-    def prepare(self) -> None:
-        """Load hooks and steps and run ``before_all``."""
+    # -- before and after everything -----------------------------------------
+    def load(self) -> None:
+        """Import hooks and steps."""
         self.path_manager.__enter__()
-        self.setup_paths()
+        # Known already; behave would search for it again.
+        self.base_dir = self.config.base_dir = self._begin.base_dir
+        for place in dict.fromkeys((self.base_dir, str(Path.cwd()))):
+            self.path_manager.add(place)
         self.context = Context(self)
         self.load_hooks()
         self.load_step_definitions()
@@ -55,58 +65,137 @@ class WorkerRunner(Runner):
 
         self.step_registry = registry
         self.hook_failures = 0
-        self.formatters = [_Reporter(self._link, self._starts)]
-        problem = ""
+        self.formatters = [self._reporter]
+        self._link.send(wire.Loaded())
+
+    def prepare(self) -> None:
+        """Run ``before_all``."""
         # Its message goes to the console otherwise, where nobody sees it.
-        with contextlib.redirect_stdout(_Tee(sys.stdout)) as printed:
-            if not self.run_hook("before_all"):
-                problem = printed.text().strip() or "before_all failed"
+        with self._hooks_watched(), contextlib.redirect_stdout(_Tee(sys.stdout)) as printed:
+            passed = self.run_hook("before_all")
+        problem = "" if passed else printed.text().strip() or self._escaped or "it failed"
         self._link.send(wire.Ready(problem))
 
+    def finish(self) -> None:
+        """Run ``after_all`` and the remaining cleanups."""
+        with self._hooks_watched(), contextlib.redirect_stdout(_Tee(sys.stdout)) as printed:
+            passed = self.run_hook("after_all")
+            try:
+                self.context._do_remaining_cleanups()
+            except Exception:
+                passed = False
+        problem = "" if passed else printed.text().strip() or self._escaped or "it failed"
+        self._link.send(wire.Stopped(problem))
+
+    def abort(self, reason: str | None = None) -> None:
+        """Called by behave for KeyboardInterrupt and SystemExit: the other scenarios go on."""
+        self._escaped = reason or "aborted"
+
+    # -- a unit --------------------------------------------------------------
     def run_unit(self, unit: wire.Unit) -> None:
         """Run the chosen scenarios of one feature, in the order given."""
-        (feature,) = parse_features([unit.feature], language=self.config.lang)
-        scenarios = feature.walk_scenarios()
-        order = {id(scenarios[index]): place for place, (_, index) in enumerate(unit.scenarios)}
-        ids = {id(scenarios[index]): name for name, index in unit.scenarios}
-        for scenario in scenarios:
-            scenario.run = _Runnable(self, scenario, ids.get(id(scenario)))
-        _sort(feature, order)
-        self.feature = feature
-        feature.run(self)
-        errors = [
-            (place, message)
-            for place, container in enumerate([feature, *feature.iter_rules()])
-            if (message := container_error(container))
-        ]
-        self._link.send(wire.UnitEnds(errors))
+        with self._hooks_watched():
+            (feature,) = parse_features([unit.feature], language=self.config.lang)
+            for scenario, scenario_id in choose(feature, unit):
+                scenario.run = _Runnable(self, scenario, scenario_id)
+            self.feature = feature
+            self._passing_over = False
+            self._escaped = ""
+            feature.run(self)
+        self._link.send(wire.UnitEnds(self._errors(feature), aborted=self.aborted))
 
+    def _errors(self, feature: Any) -> list[wire.ContainerError]:
+        found = []
+        for container in [feature, *feature.iter_rules()]:
+            if container.hook_failed and not container.error_message:
+                container.error_message = self._escaped
+            if message := container_error(container):
+                found.append(wire.ContainerError(container.line, message))
+        return found
+
+    # -- a scenario ----------------------------------------------------------
     def run_scenario(self, scenario: Scenario, scenario_id: str) -> bool:
         """Run one scenario between `ScenarioStarts` and `ScenarioEnds`."""
+        if self._passing_over or self.aborted:
+            return False
+        faulthandler.cancel_dump_traceback_later()
+        answer = self._link.ask(wire.ScenarioStarts(scenario_id))
+        if isinstance(answer, wire.PassOver):
+            self._passing_over = True
+            return False
         began = time.time()
-        self._link.send(wire.ScenarioStarts(scenario_id))
-        answer = self._link.recv()
-        trouble = answer.trouble if isinstance(answer, wire.CannotGo) else None
-        endpoints = {} if trouble else answer.endpoints
-        if not trouble:
-            began = time.time()
-            faulthandler.dump_traceback_later(
-                max(0.1, answer.deadline - _DUMP_EARLIER), file=self._stacks
-            )
-        del self._starts[:]
+        self._stacks.truncate(0)
+        self._watch(answer.deadline)
+        self._reporter.begin()
+        self._escaped = ""
+        spoiled = ""
+        try:
+            self._open_session(scenario, scenario_id, answer)
+            Scenario.run(scenario, self)
+        except BaseException as error:  # sys.exit in a step, an exception that cannot be told
+            spoiled = self._spoil(scenario, error)
+        self._end_session(scenario)
+        faulthandler.cancel_dump_traceback_later()
+        self._watch(self._begin.hooks_deadline)  # the feature's hooks are next
+        ends = self._result(scenario, scenario_id, began, answer, spoiled)
+        self._link.send_result(ends)
+        self.session = None
+        if spoiled:
+            raise _Spoiled
+        return False  # or behave would decide whether others are to follow
+
+    def _open_session(
+        self, scenario: Scenario, scenario_id: str, answer: wire.Go | wire.CannotGo
+    ) -> None:
         self.session = ScenarioSession(
             scenario_id=scenario_id,
             name=scenario.name,
             begin=self._begin,
-            endpoints=endpoints,
+            endpoints=answer.endpoints if isinstance(answer, wire.Go) else {},
             call=self.call,
-            trouble=trouble,
+            trouble=answer.trouble if isinstance(answer, wire.CannotGo) else None,
         )
+
+    def _end_session(self, scenario: Scenario) -> None:
+        """Clean up what the project's own hooks left undone."""
         try:
-            failed = Scenario.run(scenario, self)
-        finally:
-            faulthandler.cancel_dump_traceback_later()
-        outcome = outcome_of(scenario)
+            if self.session is not None:
+                self.session.end()
+        except BaseException as error:
+            scenario.hook_failed = True
+            told = f"a cleanup failed: {_describe(error)}"
+            scenario.error_message = "\n".join(filter(None, (scenario.error_message, told)))
+            scenario.set_status(Status.hook_error)
+
+    def _spoil(self, scenario: Scenario, error: BaseException) -> str:
+        """Behave itself was thrown out of the scenario; what is to be said of it."""
+        self.capture_controller.stop_capture()
+        what = _describe(error)
+        index = self._reporter.running
+        if index is not None:
+            step = list(scenario.all_steps)[index]
+            step.status = Status.error
+            step.error_message = what
+        scenario.clear_status()
+        scenario.set_status(Status.error)
+        trace = "".join(traceback.TracebackException.from_exception(error).format())
+        return f"{what}\n\n{trace}"
+
+    def _result(
+        self,
+        scenario: Scenario,
+        scenario_id: str,
+        began: float,
+        answer: wire.Go | wire.CannotGo,
+        spoiled: str,
+    ) -> wire.ScenarioEnds:
+        try:
+            outcome = self._outcome(scenario, answer, spoiled)
+            output = captured_output(scenario)
+        except Exception as error:  # it cannot even be told: exceptions may do anything
+            told = f"its end cannot be told: {_describe(error)}"
+            outcome, output = Outcome("broken", "suite", told, traceback.format_exc()), ""
+        steps = list(scenario.all_steps)
         proof = ScenarioProof(
             start=began,
             verdict=outcome.verdict,
@@ -115,51 +204,76 @@ class WorkerRunner(Runner):
             trace=outcome.trace,
             expected=outcome.expected,
             actual=outcome.actual,
-            step_starts=self._in_place(scenario),
-            parameters=self.session.parameters,
-            figures=self.session.figures,
+            step_starts=self._reporter.starts(len(steps)),
         )
-        failed_now = outcome.verdict in ("failed", "broken")
-        proof.attachments = self.session.evidence(failed=failed_now)
+        self._add_evidence(proof)
         proof.stop = time.time()
-        self._link.send(
-            wire.ScenarioEnds(
-                id=scenario_id,
-                status=scenario.status.name,
-                steps=[(s.status.name, s.duration, s.error_message) for s in scenario.all_steps],
-                proof=proof,
-                hook_failed=scenario.hook_failed,
-                error_message=scenario.error_message,
-                output=captured_output(scenario),
-            )
+        return wire.ScenarioEnds(
+            id=scenario_id,
+            status=scenario.status.name,
+            steps=[(s.status.name, s.duration, s.error_message) for s in steps],
+            proof=proof,
+            hook_failed=scenario.hook_failed,
+            error_message=scenario.error_message,
+            output=output,
+            spoiled=bool(spoiled),
+            aborted=self.aborted,
         )
-        self.session = None
-        return failed
+
+    def _add_evidence(self, proof: ScenarioProof) -> None:
+        """What is missing is said; it must not decide over the verdict."""
+        if self.session is None:
+            return
+        try:
+            proof.parameters = {str(k): str(v) for k, v in self.session.parameters.items()}
+            proof.figures = {str(k): str(v) for k, v in self.session.figures.items()}
+            failed = proof.verdict in ("failed", "broken")
+            proof.attachments = self.session.evidence(failed=failed)
+        except Exception:
+            trace = traceback.format_exc()
+            proof.attachments = [Attachment("evidence missing", "text/plain", text=trace)]
+
+    def _outcome(
+        self, scenario: Scenario, answer: wire.Go | wire.CannotGo, spoiled: str
+    ) -> Outcome:
+        """behave's verdict; never "passed" where behave is content with less than a proof."""
+        if spoiled:
+            what, _, trace = spoiled.partition("\n\n")
+            return Outcome("broken", "suite", what, trace)
+        if scenario.hook_failed and not scenario.error_message:
+            scenario.error_message = self._escaped
+        outcome = outcome_of(scenario)
+        if outcome.verdict != "passed":
+            return outcome
+        if isinstance(answer, wire.CannotGo):  # no hook of the project has looked at it
+            return Outcome("broken", "environment", str(answer.trouble))
+        pending = next((s for s in scenario.all_steps if s.status.is_pending()), None)
+        if pending is not None:
+            return Outcome("skipped", "", f"Pending step: {pending.keyword} {pending.name}")
+        return outcome
 
     def call(self, operation: str, **arguments: Any) -> Any:
         """Ask the run to do something and wait for its answer."""
-        self._link.send(wire.Call(operation, arguments))
-        reply = self._link.recv()
+        reply = self._link.ask(wire.Call(operation, arguments))
         if reply.error is not None:
             raise reply.error
         return reply.value
 
-    def finish(self) -> None:
-        """Run ``after_all`` and the remaining cleanups."""
-        problem = ""
-        with contextlib.redirect_stdout(_Tee(sys.stdout)) as printed:
-            passed = self.run_hook("after_all")
-            try:
-                self.context._do_remaining_cleanups()
-            except Exception:
-                passed = False
-            if not passed:
-                problem = printed.text().strip() or "after_all failed"
-        self._link.send(wire.Stopped(problem))
+    # -- deadlines -----------------------------------------------------------
+    def _watch(self, seconds: float) -> None:
+        """Dump all stacks just before the run loses its patience."""
+        faulthandler.dump_traceback_later(max(0.1, seconds - _DUMP_EARLIER), file=self._stacks)
 
-    def _in_place(self, scenario: Scenario) -> list[float]:
-        starts = self._starts
-        return [starts[i] if i < len(starts) else 0.0 for i, _ in enumerate(scenario.all_steps)]
+    @contextmanager
+    def _hooks_watched(self) -> Iterator[None]:
+        self._stacks.truncate(0)
+        self._watch(self._begin.hooks_deadline)
+        yield
+        faulthandler.cancel_dump_traceback_later()
+
+
+class _Spoiled(BaseException):
+    """behave's state is in disorder; the run knows, and replaces this worker."""
 
 
 class _Runnable:
@@ -177,23 +291,36 @@ class _Runnable:
 
 
 class _Reporter:
-    """A behave formatter that sends step events."""
+    """A behave formatter that sends step events.
 
-    def __init__(self, link: Connection, starts: list[float]):
+    Attributes:
+        running: index of the step that has begun and not ended.
+    """
+
+    def __init__(self, link: Link):
         self._link = link
-        self._starts = starts
         self._index = 0
+        self._starts: dict[int, float] = {}
+        self.running: int | None = None
 
-    def scenario(self, scenario: Scenario) -> None:
+    def begin(self) -> None:
+        """The next scenario begins."""
         self._index = 0
+        self._starts = {}
+        self.running = None
+
+    def starts(self, count: int) -> list[float]:
+        """When each step began; 0 for those that did not."""
+        return [self._starts.get(index, 0.0) for index in range(count)]
 
     def match(self, match: Any) -> None:
-        now = time.time()
-        self._starts.append(now)
+        self.running = self._index
+        now = self._starts[self._index] = time.time()
         self._link.send(wire.StepStarts(self._index, now))
 
     def result(self, step: Any) -> None:
         status = step.status.name
+        self.running = None
         self._link.send(wire.StepEnds(self._index, status, step.duration, step.error_message))
         self._index += 1
 
@@ -214,30 +341,15 @@ class _Tee:
         self._parts.append(text)
         return self._stream.write(text)
 
-    def flush(self) -> None:
-        self._stream.flush()
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
     def text(self) -> str:
         return "".join(self._parts)
 
 
-def _sort(container: Any, order: dict[int, int]) -> None:
-    """Order a feature's items by the earliest chosen scenario in each; others keep their place."""
-    last = len(order)
-
-    def earliest(item: Any) -> int:
-        if isinstance(item, ScenarioOutline):
-            return min((order.get(id(s), last) for s in item.scenarios), default=last)
-        if isinstance(item, Scenario):
-            return order.get(id(item), last)
-        return min((order.get(id(s), last) for s in item.walk_scenarios()), default=last)
-
-    container.run_items.sort(key=earliest)
-    for item in container.run_items:
-        if isinstance(item, ScenarioOutline):
-            item.scenarios.sort(key=lambda s: order.get(id(s), last))
-        elif not isinstance(item, Scenario):
-            _sort(item, order)
+def _describe(error: BaseException) -> str:
+    return "".join(traceback.format_exception_only(error)).strip()
 
 
 def make_config(begin: wire.Begin) -> Configuration:
@@ -245,7 +357,10 @@ def make_config(begin: wire.Begin) -> Configuration:
     config = Configuration(list(begin.paths), load_config=False, summary=False)
     for name, value in begin.config.items():
         setattr(config, name, value)
+    config.userdata = UserData(config.userdata)
+    config.stop = False  # the run decides, for all of its workers
     config.reporters = []
+    config.setup_model()
     # Captured output of passed scenarios is not wanted, of failed ones it is evidence.
     config.setup_logging = _keep_logging
     return config
@@ -256,14 +371,11 @@ def _keep_logging(*_: Any, **__: Any) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Connect to the run at ``ADDRESS`` as worker ``NUMBER`` and serve until told to stop."""
-    address, number = arguments
-    key = bytes.fromhex(os.environ.pop("STACKPROOF_WORKER_KEY"))
-    link = Client(address, authkey=key)
-    link.send(int(number))
-    begin: wire.Begin = link.recv()
-    stacks_file = Path(begin.run_directory) / f"stacks-{number}.txt"
-    with stacks_file.open("w") as stacks:
+    """Serve the run at the other end of the connection ``HANDLE`` as worker ``NUMBER``."""
+    handle, number = map(int, arguments)
+    link = Link(open_link(handle))
+    begin: wire.Begin = link.receive()
+    with stacks_file(Path(begin.run_directory), number).open("a") as stacks:
         faulthandler.enable(file=stacks)
         logging.basicConfig(
             level=begin.settings["run.log_level"],
@@ -274,15 +386,16 @@ def main(arguments: list[str]) -> int:
         logging.getLogger("kafka").setLevel(logging.CRITICAL)
         runner = WorkerRunner(make_config(begin), begin, link, stacks)
         try:
+            runner.load()
             runner.prepare()
-            while isinstance(message := link.recv(), wire.Unit):
+            while isinstance(message := link.receive(), wire.Unit):
                 runner.run_unit(message)
             runner.finish()
-        except (EOFError, BrokenPipeError, ConnectionResetError):
-            return 1  # the run is gone; the reaper will follow
-        except Exception as error:
+        except (RunGone, _Spoiled):
+            return 1  # the reaper will follow, or the run has been told
+        except BaseException as error:
             problem = str(error) if isinstance(error, Trouble) else traceback.format_exc()
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(RunGone):
                 link.send(wire.Crashed(problem))
             return 1
     return 0

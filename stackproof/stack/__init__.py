@@ -1,0 +1,1 @@
+"""Running services: obtained, started, watched, stopped, and never left behind."""

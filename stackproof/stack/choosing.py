@@ -17,11 +17,10 @@ class Providers:
 
     def __init__(self, run: Run, logs: Path, settings: Settings):
         self._settings = settings
-        self._native = NativeProvider(
-            run, logs, Cache(), time_factor=settings["run.time_factor"]
-        )
+        self._native = NativeProvider(run, logs, Cache(), time_factor=settings["run.time_factor"])
 
     def __call__(self, service: str) -> Provider:
+        """The provider that runs ``service``."""
         return self._native
 
     def explain(self, services: Iterable[str]) -> list[str]:

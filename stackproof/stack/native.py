@@ -13,7 +13,7 @@ from typing import Any
 
 from stackproof.errors import NotSupported, Trouble
 from stackproof.polling import DeadlineExceeded, Died, poll
-from stackproof.services.base import Endpoint, ProcessSpec, Requirement, Service, resolve_options
+from stackproof.services.base import Endpoint, Requirement, Service, resolve_options
 from stackproof.stack.obtain import Cache, Say
 from stackproof.stack.ports import free_port
 from stackproof.stack.process import ManagedProcess

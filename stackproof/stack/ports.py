@@ -55,7 +55,8 @@ def free_port() -> int:
     """
     choice = port_range()
     with _lock:  # clusters are laid out side by side
-        for port in _random.sample(choice, len(choice)):
+        start = _random.randrange(len(choice))
+        for port in (*choice[start:], *choice[:start]):
             if port not in _taken and is_free(port):
                 _taken.add(port)
                 return port

@@ -20,7 +20,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -31,6 +32,7 @@ from stackproof.stack.run import RUN_VARIABLE, Run, known_runs, runs_directory
 
 LEDGER = "processes.ledger"
 _KEEP = b"keep\n"
+_LOCK_ALONE = 3600.0
 _SOURCES = Path(__file__).parents[2]
 
 
@@ -226,9 +228,10 @@ def reap_stale_runs() -> list[str]:
     ]
     with contextlib.suppress(OSError):
         for lock in runs_directory().glob("r*.lock"):
-            run = Run(lock.stem, lock.with_suffix(""))
-            if not run.directory.exists() and not run.owner_lives():
-                run.end()
+            # Old ones only: a run that is just beginning has a lock before it has a directory.
+            age = time.time() - lock.stat().st_mtime
+            if age > _LOCK_ALONE and not lock.with_suffix("").exists():
+                lock.unlink()
     return gone
 
 
@@ -241,17 +244,18 @@ class Watcher:
         environment = {k: v for k, v in os.environ.items() if k != RUN_VARIABLE}
         paths = [str(_SOURCES), environment.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "stackproof.stack.reaper", run.id, str(run.directory)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            # Ctrl-C in the terminal and a kill of the run's process group must not reach it.
-            start_new_session=True,
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-            cwd=_SOURCES,
-            env=environment,
-        )
+        with _deaf_children():
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "stackproof.stack.reaper", run.id, str(run.directory)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                # Ctrl-C in the terminal and a kill of the run's process group must not reach it.
+                start_new_session=True,
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+                cwd=_SOURCES,
+                env=environment,
+            )
 
     @property
     def pid(self) -> int:
@@ -282,12 +286,26 @@ class Watcher:
         return []
 
 
+@contextlib.contextmanager
+def _deaf_children() -> Iterator[None]:
+    """What is started meanwhile never hears of the signals that ask a program to end.
+
+    The watcher ends by itself soon after its run; until then it must be the last to go.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(
+        signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    )
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def main(arguments: list[str]) -> int:
     """Wait for the run's end, then reap unless told to keep."""
-    # It ends by itself soon after the run; until then it is the last one to go.
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
     run = Run(arguments[0], Path(arguments[1]))
     if sys.stdin.buffer.read() == _KEEP:
         return 0

@@ -158,9 +158,7 @@ class Stack:
             }
 
 
-def _side_by_side(
-    function: Callable[[Item], Result], items: Iterable[Item]
-) -> dict[Item, Result]:
+def _side_by_side(function: Callable[[Item], Result], items: Iterable[Item]) -> dict[Item, Result]:
     """The result of ``function`` for each item, computed in threads; raises the first error.
 
     An error, and an interruption of this thread, end the waiting at once.

@@ -10,9 +10,9 @@ from stackproof.history.columns import combined
 from tests.history import model
 from tests.history.model import Reception, Records, Send
 
-TOPICS = st.sampled_from(["in", "out", "dead", "grave"])
+TOPICS = st.sampled_from(["in", "in", "out", "out", "dead", "grave"])
 CLIENTS = st.sampled_from(["p", "q", "one", "two"])
-IDENTS = st.sampled_from("abcdef")
+IDENTS = st.sampled_from("abcd")
 CONTENTS = st.integers(0, 2)
 PARTITIONS = st.integers(0, 1)
 OFFSETS = st.integers(0, 7)

@@ -170,6 +170,11 @@ def test_corrupted_when_the_carried_part_differs_or_is_missing():
     ]
 
 
+def test_corrupted_whatever_the_digest():
+    story = Story().sent("a", carried=0).received("a", topic="out", offset=0, carried=1)
+    assert story.find("corrupted", THROUGH).count == 1
+
+
 def test_corrupted_when_two_messages_swap_their_contents():
     story = Story().sent("a", content="of a").sent("b", content="of b")
     story.received("a", offset=0, content="of b").received("b", offset=1, content="of a")

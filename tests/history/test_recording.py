@@ -93,13 +93,15 @@ def test_a_snapshot_does_not_change():
     assert history.snapshot().sends.status.tolist() == [0, 2]
 
 
-def test_start_and_end_span_all_that_was_recorded():
+def test_start_and_end_span_all_that_was_recorded(recwarn):
     history = History()
     assert (history.snapshot().start, history.snapshot().end) == (0.0, 0.0)
     op = history.send(**BASIC, at=10.0)
+    assert (history.snapshot().start, history.snapshot().end) == (10.0, 10.0)
     history.complete(op, "ok", at=12.0)
     history.event("fault", "broker stops", at=9.0, until=11.0)
     assert (history.snapshot().start, history.snapshot().end) == (9.0, 12.0)
+    assert not list(recwarn)
 
 
 def test_flows_are_remembered_once():

@@ -77,7 +77,7 @@ def _placeholders(path: str, outline: Any) -> Iterator[Finding]:
     if outline.type != "scenario_outline":
         return
     said = [outline.name, *outline.tags]
-    for step in [*outline.background_steps, *outline.steps]:
+    for step in outline.steps:
         said += [step.name, step.text or "", *_cells(step.table)]
     asked = {name for text in said for name in _PLACEHOLDER.findall(text)}
     if not any(examples.table is not None and examples.table.rows for examples in outline.examples):

@@ -39,8 +39,11 @@ def laid_out(project: Project) -> Iterator[Finding]:
     for file in project.feature_files:
         if file.trouble is not None:
             yield file.trouble
-        elif (wanted := tidy(file.text, file.feature)) != file.text:
-            yield from _differences(file.path, file.text, wanted)
+            continue
+        if "\r" in file.text:
+            yield Finding(file.path, 1, "has line ends of another system", REMEDY)
+        text = file.text.replace("\r\n", "\n")
+        yield from _differences(file.path, text, tidy(text, file.feature))
 
 
 def tidy(text: str, feature: Any) -> str:
@@ -93,7 +96,7 @@ def _classified(lines: Sequence[str], roles: dict[int, _Line]) -> list[_Line]:
         said = line.strip()
         role = roles.get(number)
         if closing:
-            inner = said if said.startswith(closing) else line[margin:].rstrip()
+            inner = said if said.startswith(closing) else line[margin:]
             found.append(_Line("text", depth + 2, inner))
             closing = "" if said.startswith(closing) else closing
         elif role is not None:

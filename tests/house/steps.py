@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
-import contextlib
 import io
+import traceback
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from behave.runner import the_step_registry as registry
@@ -38,28 +39,36 @@ class Vocabulary:
 def vocabulary(project: Project) -> Vocabulary:
     """The project's steps, loaded as behave loads them, apart from any loaded before."""
     found = Vocabulary()
-    before, registry.steps = registry.steps, {kind: [] for kind in registry.steps}
-    bad, registry.error_handler.bad_step_definitions = (
-        registry.error_handler.bad_step_definitions,
-        [],
-    )
+    steps, handler = registry.steps, registry.error_handler
+    registry.steps = {kind: [] for kind in steps}
+    registry.error_handler = type(handler)(file=io.StringIO())
     try:
-        with contextlib.redirect_stderr(io.StringIO()):
-            for keyword, matcher in registered(project.root / "steps"):
-                found.matchers[keyword].append(matcher)
-            found.catalogue = as_markdown(catalogue(project.root))
+        for keyword, matcher in registered(project.root / "steps"):
+            found.matchers[keyword].append(matcher)
+        found.catalogue = as_markdown(catalogue(project.root))
         for matcher in registry.error_handler.bad_step_definitions:
-            found.troubles.append(
-                _at(project, matcher, f"{matcher.pattern!r} is no pattern", "correct it")
-            )
+            wrong = f"{matcher.pattern!r} is no pattern"
+            found.troubles.append(_at(project, matcher, wrong, "correct it"))
     except Exception as error:
-        told = " ".join(str(error).split())
-        wrong = f"steps cannot be loaded: {type(error).__name__}: {told}"
-        found.troubles.append(Finding("steps", 1, wrong, "correct the module that it names"))
+        cause = error.__cause__ or error  # what a module raised comes wrapped in advice for users
+        told = " ".join(str(cause).split())
+        wrong = f"steps cannot be loaded: {type(cause).__name__}: {told}"
+        found.troubles.append(Finding(*_origin(project, cause), wrong, "correct it"))
     finally:
-        registry.steps = before
-        registry.error_handler.bad_step_definitions = bad
+        registry.steps, registry.error_handler = steps, handler
     return found
+
+
+def _origin(project: Project, error: BaseException) -> tuple[str, int]:
+    """The place in ``steps/`` that raised, or that cannot be parsed."""
+    places = [(f.filename, f.lineno or 1) for f in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError):
+        places.append((error.filename or "", error.lineno or 1))
+    folder = (project.root / "steps").resolve()
+    for file, line in reversed(places):
+        if Path(file).resolve().parent == folder:
+            return f"steps/{Path(file).name}", line
+    return "steps", 1
 
 
 def worded(project: Project) -> Iterator[Finding]:
@@ -75,7 +84,7 @@ def worded(project: Project) -> Iterator[Finding]:
             for step in scenario.all_steps:
                 found = [m for m in known.candidates(step.step_type) if m.match(step.name)]
                 used.update(map(id, found))
-                if wrong := _matching(step, found):
+                if wrong := _matching(project, step, found):
                     findings.add(Finding(path, step.line, *wrong))
     yield from sorted(findings)
     for keyword, matchers in known.matchers.items():
@@ -85,12 +94,12 @@ def worded(project: Project) -> Iterator[Finding]:
                 yield _at(project, matcher, f"no feature says `{wording}`", "use it or remove it")
 
 
-def _matching(step: Any, found: list[Any]) -> tuple[str, str] | None:
+def _matching(project: Project, step: Any, found: list[Any]) -> tuple[str, str] | None:
     says = f"`{step.step_type.capitalize()} {step.name}`"
     if not found:
         return f"{says} is undefined", "`python -m stackproof steps WORD` finds what there is"
     if len(found) > 1:
-        places = ", ".join(f"{m.location.filename}:{m.location.line}" for m in found)
+        places = ", ".join("{}:{}".format(*_place(project, m)) for m in found)
         return f"{says} is matched by {len(found)} steps ({places})", "reword one of them"
     error = getattr(found[0].match(step.name), "stored_error", None)
     if error is not None:
@@ -99,9 +108,12 @@ def _matching(step: Any, found: list[Any]) -> tuple[str, str] | None:
 
 
 def _at(project: Project, matcher: Any, wrong: str, remedy: str) -> Finding:
-    file = (project.root / matcher.location.filename).resolve()
-    path = file.relative_to(project.root.resolve()).as_posix()
-    return Finding(path, matcher.location.line, wrong, remedy)
+    return Finding(*_place(project, matcher), wrong, remedy)
+
+
+def _place(project: Project, matcher: Any) -> tuple[str, int]:
+    file = Path(matcher.location.filename).resolve()  # behave tells it from where we are
+    return file.relative_to(project.root.resolve()).as_posix(), matcher.location.line
 
 
 def thin(project: Project) -> Iterator[Finding]:
@@ -111,7 +123,7 @@ def thin(project: Project) -> Iterator[Finding]:
         functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
         steps = {f.name for f in functions if _is_step(f)}
         for node in ast.walk(tree):
-            if wrong := _too_thick(node, steps):
+            if isinstance(node, ast.stmt | ast.expr) and (wrong := _too_thick(node, steps)):
                 yield Finding(path, node.lineno, wrong, "move it to stackproof/")
         for function in functions:
             count = _statements(function)

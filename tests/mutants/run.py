@@ -66,6 +66,7 @@ def run(mutant: Mutant, features: list[str]) -> None:
     """Run the features against a mutant and fill in its scenarios."""
     place = PLACE / mutant.name.strip("(").split(":")[0]
     place.mkdir(parents=True, exist_ok=True)
+    (place / "results.json").unlink(missing_ok=True)
     config = (ROOT / "stackproof.toml").read_text()
     config = config.replace('"reference.churn_pipeline"', f'"{mutant.module}"')
     config = config.replace('directory = "."', f'directory = "{ROOT.as_posix()}"')
@@ -78,7 +79,11 @@ def run(mutant: Mutant, features: list[str]) -> None:
             cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, timeout=_LONGEST,
             env=_environment(place / "stackproof.toml"),
         )  # fmt: skip
-    results = json.loads((place / "results.json").read_text())
+    try:
+        results = json.loads((place / "results.json").read_text())
+    except FileNotFoundError:
+        print(f"{mutant.name} could not be run; see {place / 'output.txt'}")
+        return
     mutant.scenarios = {
         _ROW.sub("", scenario["name"]): scenario for scenario in results["scenarios"]
     }
@@ -106,7 +111,9 @@ def main() -> int:
     for number, mutant in enumerate([control, *chosen]):
         run(mutant, features)
         failed = [n for n, s in mutant.scenarios.items() if s["verdict"] != "passed"]
-        if mutant is control:
+        if not mutant.scenarios:
+            problem = "did not run"
+        elif mutant is control:
             problem = f"the control failed: {', '.join(failed)}" if failed else ""
         elif not mutant.caught_by:
             problem = f"names no scenario that must catch it; failed: {', '.join(failed) or '-'}"

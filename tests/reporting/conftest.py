@@ -13,8 +13,12 @@ from typing import Any
 
 import pytest
 from behave.configuration import Configuration
+from behave.formatter.base import StreamOpener
 from behave.model_type import Status
 from behave.parser import parse_feature
+
+from stackproof.reporting.allure import AllureFormatter
+from stackproof.reporting.evidence import ScenarioProof
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = """
@@ -177,3 +181,38 @@ def replay(formatter: Any, scenario: Any) -> None:
         if not step.status.is_untested():
             formatter.result(step)
     formatter.scenario_finished(scenario)
+
+
+class Allure:
+    """A formatter under test and the directory it writes to."""
+
+    def __init__(self, folder: Path, *arguments: str, base_dir: str = "."):
+        self.folder = folder / "results"
+        self.config = make_config(*arguments, base_dir=base_dir)
+        self.formatter = AllureFormatter(StreamOpener(str(self.folder)), self.config)
+
+    def results(self) -> dict[str, dict[str, Any]]:
+        return read_results(self.folder)
+
+
+@pytest.fixture
+def allure(tmp_path: Path) -> Allure:
+    return Allure(tmp_path)
+
+
+FAILING = """
+    Feature: F
+      Background:
+        Given a broker
+      Scenario: Complete
+        When 100 messages are sent
+        Then 100 predictions are received
+        And the group is empty
+"""
+
+
+def failing(**proof: Any) -> Any:
+    scenario = parse(FAILING).scenarios[0]
+    end_scenario(scenario, failing=2, error="7 lost")
+    scenario.proof = ScenarioProof(100.0, 103.5, verdict="failed", **proof)
+    return scenario

@@ -215,7 +215,8 @@ def test_a_run_without_scenarios_is_not_green():
 
 @pytest.mark.parametrize("broken", [0, 3, 9, 40])
 @pytest.mark.parametrize("idle", [0, 2, 9, 40])
-def test_a_summary_fits_a_screen_and_hides_no_count(broken: int, idle: int):
+@pytest.mark.parametrize("notes", [0, 6, 30])
+def test_a_summary_fits_a_screen_and_hides_no_count(broken: int, idle: int, notes: int):
     lines = ["Feature: F"]
     lines += [f"  Scenario: broken {i}\n    When it is sent" for i in range(broken)]
     lines += [f"  Scenario: idle {i} {'x' * 200}\n    When it is sent" for i in range(idle)]
@@ -225,11 +226,13 @@ def test_a_summary_fits_a_screen_and_hides_no_count(broken: int, idle: int):
         verdict = "broken" if index < broken else "skipped"
         reason = f"reason {index}: password=hunter22 " + "y" * 300
         scenario.proof = ScenarioProof(1.0, 2.0 + index, verdict=verdict, reason=reason)
-    text = summary(feature, report_path="r", width=80)
+    text = summary(feature, report_path="r", width=80, notes=["note"] * notes)
     shown = text.splitlines()
     assert len(shown) <= 24
     assert max(map(len, shown)) <= 80
     assert "hunter22" not in text
+    assert shown[-1].startswith("exit code 1")
+    assert ("  and 25 more" in shown) == (notes == 30)
     for count, word, title in ((broken, "broken", "pass"), (idle, "idle", "run")):
         named = [line for line in shown if line.startswith(f"  F: {word}")]
         assert bool(named) == bool(count)

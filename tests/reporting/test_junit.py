@@ -179,7 +179,7 @@ def test_requirements_evidence_and_times(tmp_path: Path):
         tmp_path,
         "7 lost",
         provider="native",
-        figures={"lost": "7", "api_token": "hunter22"},
+        figures={"lost": "7", "api_token": "two hunter22"},
         step_starts=[100.0, 101.0],
         attachments=[Attachment("log", "text/plain", path=Path("reports/kafka.log"))],
     )
@@ -221,6 +221,20 @@ def test_control_characters_stay_visible(tmp_path: Path):
     failure = verdict(cases(root)["lost"])
     assert failure is not None
     assert failure.get("message") == r"a\x00b red ]]> <c> password=*****"
+
+
+def test_a_folder_as_output_gets_the_file(tmp_path: Path):
+    formatter = JUnitFormatter(StreamOpener(str(tmp_path)), make_config())
+    formatter.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["stackproof.xml"]
+
+
+def test_a_file_that_cannot_be_replaced_leaves_no_rest(tmp_path: Path, capsys):
+    formatter = JUnitFormatter(StreamOpener(str(tmp_path / "out.xml")), make_config())
+    (tmp_path / "out.xml").mkdir()
+    formatter.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["out.xml"]
+    assert "JUnit XML was not written" in capsys.readouterr().err
 
 
 def test_a_file_that_cannot_be_written_does_not_change_the_verdict(tmp_path: Path):

@@ -200,10 +200,8 @@ class Cache:
 
     def end(self, program: subprocess.Popen) -> None:
         """Kill a program with its children, unless it has ended, and let go of it."""
-        with contextlib.suppress(psutil.Error):
-            if program.poll() is None:
-                top = psutil.Process(program.pid)
-                reaper.kill_found(lambda: reaper.with_descendants([top]))
+        if program.poll() is None:
+            _kill(program)
         program.kill()
         program.wait()
         if program.stdout is not None:
@@ -217,9 +215,7 @@ class Cache:
             self._given_up = True
             programs = list(self._programs)
         for program in programs:
-            with contextlib.suppress(psutil.Error):
-                top = psutil.Process(program.pid)
-                reaper.kill_found(lambda top=top: reaper.with_descendants([top]))
+            _kill(program)
 
     def _go_on(self) -> None:
         if self._given_up:
@@ -281,3 +277,9 @@ def _remove(place: Path) -> None:
         shutil.rmtree(place)
     else:
         place.unlink(missing_ok=True)
+
+
+def _kill(program: subprocess.Popen) -> None:
+    with contextlib.suppress(psutil.Error):
+        top = psutil.Process(program.pid)
+        reaper.kill_found(lambda: reaper.with_descendants([top]))

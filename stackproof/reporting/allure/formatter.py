@@ -20,8 +20,8 @@ import attr
 from allure_commons import model2
 
 from stackproof.reporting import masking
-from stackproof.reporting.allure_description import Description
-from stackproof.reporting.allure_files import ResultsDirectory
+from stackproof.reporting.allure.description import Description
+from stackproof.reporting.allure.files import ResultsDirectory
 from stackproof.reporting.categories import CATEGORY_LABEL, write_environment, write_executor
 from stackproof.reporting.evidence import Attachment, ScenarioProof, proof_of
 from stackproof.reporting.lifecycle import ScenarioFormatter
@@ -77,6 +77,7 @@ class AllureFormatter(ScenarioFormatter):
         result.steps = self._steps(scenario, proof, outcome)
         result.attachments = self._evidence(scenario, proof, outcome)
         result.links = self._links(identity)
+        scenario.allure_uuid = result.uuid  # for links into the report
         self.results.write_result(result)
 
     def on_container_error(self, container: Any, message: str) -> None:
@@ -148,7 +149,7 @@ class AllureFormatter(ScenarioFormatter):
             attachments += [
                 self.results.attach(item) for item in _ranked(proof.attachments, step=index)
             ]
-            if own.verdict == "failed" and index == outcome.step:
+            if index == outcome.step:
                 own = outcome  # the runner's reason says more than the bare exception
             steps.append(
                 model2.TestStepResult(

@@ -51,9 +51,11 @@ def _picture(item: Attachment) -> str | None:
         return None
     if item.path.stat().st_size > _LARGEST_PICTURE:
         return None
-    content = base64.b64encode(item.path.read_bytes()).decode()
+    content = item.path.read_bytes()
+    if "svg" in item.mime:
+        content = masking.mask(content.decode("utf-8", "replace")).encode()
     name = html.escape(masking.mask(item.name), quote=True)
-    source = f"data:{item.mime};base64,{content}"
+    source = f"data:{item.mime};base64,{base64.b64encode(content).decode()}"
     return f'<img alt="{name}" title="{name}" style="{_PICTURE_STYLE}" src="{source}">'
 
 

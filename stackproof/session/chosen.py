@@ -1,0 +1,54 @@
+"""The chosen scenarios of a unit, found in their feature, which a worker parses anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from behave.model import Scenario, ScenarioOutline
+
+from stackproof.errors import Trouble
+from stackproof.session import wire
+
+
+def choose(feature: Any, unit: wire.Unit) -> Iterator[tuple[Scenario, str | None]]:
+    """Put a feature into the unit's order; every scenario with its ID, None for the others.
+
+    Raises:
+        Trouble: the feature is not what it was when the run was planned.
+    """
+    scenarios = feature.walk_scenarios()
+    ids: dict[int, str] = {}
+    for chosen in unit.scenarios:
+        found = scenarios[chosen.index] if chosen.index < len(scenarios) else None
+        if found is None or (found.line, found.name) != (chosen.line, chosen.name):
+            raise Trouble(
+                f"{unit.feature} has changed since the run began",
+                f"{chosen.name!r} does not stand in line {chosen.line} any more",
+                "run again",
+            )
+        ids[id(found)] = chosen.id
+    for rule in feature.iter_rules():
+        # The hooks of a rule without chosen scenarios are not run.
+        rule.should_skip = not any(id(s) in ids for s in rule.walk_scenarios())
+    _sort(feature, {scenario: place for place, scenario in enumerate(ids)})
+    return ((scenario, ids.get(id(scenario))) for scenario in scenarios)
+
+
+def _sort(container: Any, order: dict[int, int]) -> None:
+    """Order a feature's items by the earliest chosen scenario in each; others keep their place."""
+    last = len(order)
+
+    def earliest(item: Any) -> int:
+        if isinstance(item, ScenarioOutline):
+            return min((order.get(id(s), last) for s in item.scenarios), default=last)
+        if isinstance(item, Scenario):
+            return order.get(id(item), last)
+        return min((order.get(id(s), last) for s in item.walk_scenarios()), default=last)
+
+    container.run_items.sort(key=earliest)
+    for item in container.run_items:
+        if isinstance(item, ScenarioOutline):
+            item.scenarios.sort(key=lambda s: order.get(id(s), last))
+        elif not isinstance(item, Scenario):
+            _sort(item, order)

@@ -1,0 +1,52 @@
+"""A very small server: answers each connection with `ok`, or with `no` for a while.
+
+    tiny_server.py PORT DATA [--not-before N] [--die TEXT] [--clash MARKER] [--child PIDS]
+"""
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+
+parser = argparse.ArgumentParser()
+parser.add_argument("port", type=int)
+parser.add_argument("data")
+parser.add_argument("--not-before", type=int, default=1, help="number of the first good answer")
+parser.add_argument("--die", default="", help="print this and end with exit code 3")
+parser.add_argument("--clash", default="", help="the first to come fails to bind")
+parser.add_argument("--child", default="", help="start a child and note its ID here")
+options = parser.parse_args()
+
+with open(os.path.join(options.data, "written"), "w") as file:
+    file.write("data")
+if options.child:
+    child = subprocess.Popen([sys.executable, "-I", "-S", "-c", "import time; time.sleep(120)"])
+    with open(options.child, "a") as file:
+        file.write(f"{child.pid}\n")
+if options.die:
+    print(options.die, flush=True)
+    sys.exit(3)
+if options.clash:
+    with open(options.clash, "a+") as file:
+        file.seek(0)
+        first = not file.read()
+        file.write(f"{options.port}\n")
+    if first:
+        sys.exit(f"OSError: [Errno 98] Address already in use: {options.port}")
+server = socket.socket()
+server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+server.bind(("127.0.0.1", options.port))
+server.listen()
+print(f"listening on {options.port}", flush=True)
+asked = 0
+while True:
+    connection, _ = server.accept()
+    asked += 1
+    answer = "ok" if asked >= options.not_before else "no"
+    print(f"asked {asked}: {answer}", flush=True)
+    try:
+        connection.sendall(answer.encode())
+    except OSError:
+        pass
+    connection.close()
