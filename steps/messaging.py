@@ -18,9 +18,9 @@ from stackproof.faults.restarts import restart
 from stackproof.session.measuring import timed
 from stackproof.session.needs import needs
 from stackproof.session.tables import topic_specs
-from stackproof.session.words import FAULTS, parse_ending
+from stackproof.session.words import FAULTS, TYPES
 
-register_type(Ending=parse_ending)
+register_type(**TYPES)
 
 
 @given("a Kafka broker")
@@ -30,26 +30,23 @@ def a_kafka_broker(context):
     assert_that(context.session.endpoint("kafka").addresses, is_not(empty()))
 
 
-@then("the broker accepts connections within {seconds:g} seconds")
-@then("the broker accepts connections within {seconds:g} second")
-def broker_accepts_connections(context, seconds):
+@then("the broker accepts connections within {limit:Seconds}")
+def broker_accepts_connections(context, limit):
     """A client connects and negotiates API versions in that time."""
     duration = timed(lambda: context.session.kafka.admin)
     context.session.figure("connected after", f"{duration * 1000:.0f} ms")
-    assert_that(duration, less_than_or_equal_to(context.session.scaled(seconds)))
+    assert_that(duration, less_than_or_equal_to(context.session.scaled(limit)))
 
 
-@then("the admin API lists the topics within {seconds:g} seconds")
-@then("the admin API lists the topics within {seconds:g} second")
-def admin_api_answers(context, seconds):
+@then("the admin API lists the topics within {limit:Seconds}")
+def admin_api_answers(context, limit):
     """The admin API answers in that time."""
     duration = timed(context.session.kafka.admin.list_topics)
     context.session.figure("topics listed in", f"{duration * 1000:.0f} ms")
-    assert_that(duration, less_than_or_equal_to(context.session.scaled(seconds)))
+    assert_that(duration, less_than_or_equal_to(context.session.scaled(limit)))
 
 
-@then("the cluster metadata names {count:d} brokers and a controller")
-@then("the cluster metadata names {count:d} broker and a controller")
+@then("the cluster metadata names {count:Brokers} and a controller")
 def metadata_names_brokers(context, count):
     """The cluster's description holds that many live brokers, one of them the controller."""
     cluster = context.session.kafka.admin.describe_cluster()
@@ -58,8 +55,7 @@ def metadata_names_brokers(context, count):
                 equal_to(1), "brokers that are the controller")  # fmt: skip
 
 
-@given('a topic "{topic}" with {partitions:d} partitions')
-@given('a topic "{topic}" with {partitions:d} partition')
+@given('a topic "{topic}" with {partitions:Partitions}')
 @needs("kafka")
 def a_topic(context, topic, partitions):
     """Creates a topic of the scenario's own."""
@@ -76,18 +72,17 @@ def topics_are_created(context):
     context.session.figure("topics created in", f"{duration * 1000:.0f} ms")
 
 
-@then("each topic has the partitions and settings asked for within {seconds:g} seconds")
-def topics_as_configured(context, seconds):
+@then("each topic has the partitions and settings asked for within {limit:Seconds}")
+def topics_as_configured(context, limit):
     """The broker describes every topic as it was asked for, and created it in that time."""
     kafka = context.session.kafka
     differences = [d for topic in kafka.topics for d in kafka.differences(topic)]
     assert_that(differences, empty())
     assert_that(context.session.topics_created_in,
-                less_than_or_equal_to(context.session.scaled(seconds)))  # fmt: skip
+                less_than_or_equal_to(context.session.scaled(limit)))  # fmt: skip
 
 
-@when('a topic "{topic}" with {partitions:d} partitions is asked for')
-@when('a topic "{topic}" with {partitions:d} partition is asked for')
+@when('a topic "{topic}" with {partitions:Partitions} is asked for')
 @needs("kafka")
 def topic_is_asked_for(context, topic, partitions):
     """Asks for a topic that the broker may refuse."""
@@ -115,15 +110,15 @@ def a_message_of_size(context, size, topic):
     context.session.kafka.publish(topic, context.session.kafka.plain_messages(1, size=size))
 
 
-@then("{count:d} messages are acknowledged and none failed within {seconds:g} seconds")
-def messages_acknowledged(context, count, seconds):
+@then("{count:d} messages are acknowledged and none failed within {limit:Seconds}")
+def messages_acknowledged(context, count, limit):
     """Every message has an acknowledgement; none failed, none is without an outcome."""
     sent = context.session.kafka.sent
     assert_that(sent, has_property("ok", count))
     assert_that((sent.failed, sent.unknown), equal_to((0, 0)), str(sent))
     context.session.figure("published in", f"{context.session.published_in * 1000:.0f} ms")
     assert_that(context.session.published_in,
-                less_than_or_equal_to(context.session.scaled(seconds)))  # fmt: skip
+                less_than_or_equal_to(context.session.scaled(limit)))  # fmt: skip
 
 
 @then('it fails with "{reason}"')

@@ -11,9 +11,9 @@ from hamcrest import (
 )
 
 from stackproof.session.needs import needs
-from stackproof.session.words import ENDINGS, parse_ending
+from stackproof.session.words import ENDINGS, TYPES
 
-register_type(Ending=parse_ending)
+register_type(**TYPES)
 
 PIPELINE = "churn-pipeline"
 
@@ -47,7 +47,6 @@ def second_instance_is_running(context):
     assert_that(pipeline_of(context).instances.instances, has_length(2))
 
 
-@given("{count:d} valid customers are published")
 @when("{count:d} valid customers are published")
 def valid_customers_are_published(context, count):
     """Publishes valid customers, generated from the contract; all are acknowledged."""
@@ -78,17 +77,17 @@ def valid_customers_keep_arriving(context, count):
     pipeline_of(context).begin_publishing(count)
 
 
-@then("every valid customer gets one prediction within {seconds:g} seconds")
-def every_customer_gets_one_prediction(context, seconds):
+@then("every valid customer gets one prediction within {limit:Seconds}")
+def every_customer_gets_one_prediction(context, limit):
     """Each valid customer is predicted exactly once, in order, with its own identity and time."""
-    pipeline_of(context).await_predictions(within=seconds)
+    pipeline_of(context).await_predictions(within=limit)
 
 
-@then("every valid customer gets a prediction within {seconds:g} seconds, "
+@then("every valid customer gets a prediction within {limit:Seconds}, "
       "repeated only where it was not committed")  # fmt: skip
-def every_customer_gets_a_prediction(context, seconds):
+def every_customer_gets_a_prediction(context, limit):
     """None is lost; only those may come twice that were out but not committed at the fault."""
-    pipeline_of(context).await_predictions(within=seconds)
+    pipeline_of(context).await_predictions(within=limit)
 
 
 @then("each prediction satisfies its contract")
@@ -104,13 +103,11 @@ def predictions_keyed(context):
     assert_that(pipeline_of(context).wrongly_keyed(), empty())
 
 
-@then("the dead-letter topic receives exactly that message, unchanged, within {seconds:g} seconds")
-@then(
-    "the dead-letter topic receives exactly these messages, unchanged, within {seconds:g} seconds"
-)
-def dead_letters_exactly(context, seconds):
+@then("the dead-letter topic receives exactly that message, unchanged, within {limit:Seconds}")
+@then("the dead-letter topic receives exactly these messages, unchanged, within {limit:Seconds}")
+def dead_letters_exactly(context, limit):
     """Each invalid message is set aside once, byte for byte, and nothing else is."""
-    pipeline_of(context).await_dead_letters(within=seconds)
+    pipeline_of(context).await_dead_letters(within=limit)
 
 
 @then('the dead letter names the error "{error_type}", its source and the time')
@@ -149,11 +146,10 @@ def pipeline_ends(context, ending):
     pipeline_of(context).end_one(ENDINGS[ending])
 
 
-@when("the churn pipeline has committed its whole input within {seconds:g} seconds")
-@then("the churn pipeline has committed its whole input within {seconds:g} seconds")
-def whole_input_committed(context, seconds):
+@then("the churn pipeline has committed its whole input within {limit:Seconds}")
+def whole_input_committed(context, limit):
     """The pipeline's group has no lag: a restart would repeat nothing."""
     pipeline = pipeline_of(context)
     context.session.kafka.wait_worked_off(
-        pipeline.group, pipeline.topics["input"], within=context.session.scaled(seconds)
+        pipeline.group, pipeline.topics["input"], within=context.session.scaled(limit)
     )

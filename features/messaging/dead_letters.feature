@@ -32,21 +32,21 @@ Feature: Dead-letter routing
     And every valid customer gets one prediction within 15 seconds
 
     Examples: malformed
-      | flaw                 | error type    |
-      | that is not JSON     | invalid_json  |
-      | that is not text     | invalid_json  |
+      | flaw                  | error type    |
+      | that is not JSON      | invalid_json  |
+      | that is not text      | invalid_json  |
       | that is not an object | not_an_object |
-      | that is empty        | empty_message |
-      | that is null         | null_message  |
+      | that is empty         | empty_message |
+      | that is null          | null_message  |
 
     Examples: against the contract
-      | flaw                            | error type        |
-      | with a missing field            | missing_field     |
-      | with an unknown field           | unknown_field     |
-      | with a value of the wrong type  | wrong_type        |
-      | with a malformed date           | bad_format        |
+      | flaw                             | error type        |
+      | with a missing field             | missing_field     |
+      | with an unknown field            | unknown_field     |
+      | with a value of the wrong type   | wrong_type        |
+      | with a malformed date            | bad_format        |
       | with a value that is not allowed | not_allowed_value |
-      | with a value out of range       | out_of_range      |
+      | with a value out of range        | out_of_range      |
 
     Examples: against the size limit
       | flaw              | error type |

@@ -26,7 +26,7 @@ Feature: Topics as configured
     Then the broker refuses it: "<reason>"
 
     Examples:
-      | what               | topic                | partitions | reason            |
-      | no partitions      | telco.nothing.test   | 0          | InvalidPartitions |
-      | a space in between | telco raw customers  | 3          | InvalidTopic      |
-      | a forbidden letter | telco/raw/customers  | 3          | InvalidTopic      |
+      | what               | topic               | partitions | reason            |
+      | no partitions      | telco.nothing.test  | 0          | InvalidPartitions |
+      | a space in between | telco raw customers | 3          | InvalidTopic      |
+      | a forbidden letter | telco/raw/customers | 3          | InvalidTopic      |

@@ -6,26 +6,23 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from reference.churn_pipeline.clients import Clients, Headers, Message, Throttle
+from reference.churn_pipeline.clients import Clients, Message, Throttle
 from reference.churn_pipeline.config import Config
 from reference.churn_pipeline.dead_letters import OMITTED, DeadLetter, encode_original, to_json
 from reference.churn_pipeline.metrics import Metrics
 from reference.churn_pipeline.model import CHURN_THRESHOLD, ChurnModel
+from reference.churn_pipeline.records import ANY_PARTITION, Record, size_of
 from reference.churn_pipeline.validation import (
     Customer,
     CustomerValidator,
-    ErrorType,
     InvalidMessageError,
 )
-
-ANY_PARTITION = -1
-"""Leave the choice of the partition to the producer's partitioner."""
 
 POLL_SECONDS = 0.1
 METADATA_SECONDS = 1.0
@@ -61,23 +58,6 @@ class DeliveryError(PipelineError):
 
 class CommitError(PipelineError):
     """Everything was delivered, but the offsets could not be committed."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Record:
-    """Something to send. ``error_type`` is set for dead letters, None for predictions."""
-
-    topic: str
-    key: bytes | None
-    value: bytes
-    partition: int = ANY_PARTITION
-    headers: Headers | None = None
-    error_type: ErrorType | None = None
-
-    @property
-    def size(self) -> int:
-        """Key, value and headers together, in bytes."""
-        return _size(self.key, self.value, self.headers)
 
 
 class ChurnPipeline:
@@ -193,7 +173,7 @@ class ChurnPipeline:
                 self.on_client_error(message.error())
             else:
                 self.batch.append(message)
-                size += _size(message.key(), message.value(), None)
+                size += size_of(message.key(), message.value(), None)
             if (
                 len(self.batch) >= self.config.batch_size
                 or size >= MAX_BATCH_BYTES
@@ -234,7 +214,7 @@ class ChurnPipeline:
             InvalidMessageError: there is none that meets the contract.
         """
         value = message.value()
-        size = _size(message.key(), value, message.headers())
+        size = size_of(message.key(), value, message.headers())
         return self.validator.validate(value, size)
 
     def prediction(self, message: Message, customer: Customer) -> Record:
@@ -444,11 +424,3 @@ class ChurnPipeline:
 def utc_now() -> str:
     """Return the time in UTC, ISO 8601 with microseconds and 'Z'."""
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def _size(key: bytes | None, value: bytes | None, headers: Headers | None) -> int:
-    return (
-        len(key or b"")
-        + len(value or b"")
-        + sum(len(name.encode()) + len(content or b"") for name, content in headers or ())
-    )

@@ -20,7 +20,34 @@ ENDINGS: dict[str, Callable[[RunningSystem], None]] = {
 FAULTS: dict[str, Literal["stop", "crash"]] = {"is stopped": "stop", "crashes": "crash"}
 
 
+@parse.with_pattern(r"\d+(?:\.\d+)? seconds?")
+def parse_seconds(text: str) -> float:
+    """A time limit such as "1 second" or "2.5 seconds", for ``{limit:Seconds}``."""
+    return float(text.split()[0])
+
+
+@parse.with_pattern(r"\d+ partitions?")
+def parse_partitions(text: str) -> int:
+    """A number of partitions, for ``{count:Partitions}``."""
+    return int(text.split()[0])
+
+
+@parse.with_pattern(r"\d+ brokers?")
+def parse_brokers(text: str) -> int:
+    """A number of brokers, for ``{count:Brokers}``."""
+    return int(text.split()[0])
+
+
 @parse.with_pattern("|".join(ENDINGS))
 def parse_ending(text: str) -> str:
     """A way to end, for behave's ``{name:Ending}``."""
     return text
+
+
+#: Every type of parameter that steps may use, by name.
+TYPES: dict[str, Callable[[str], object]] = {
+    "Brokers": parse_brokers,
+    "Ending": parse_ending,
+    "Partitions": parse_partitions,
+    "Seconds": parse_seconds,
+}

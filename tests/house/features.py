@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.house.project import Finding, Project, bodies, rules
 
-#: Steps of a scenario, those of its Background not counted.
+#: Steps of a scenario: at least these with its Background, at most these without it.
 FEWEST_STEPS, MOST_STEPS = 3, 6
 
 SUITES = {"seed", "nightly", "release", "performance"}
@@ -54,7 +54,8 @@ def _scenario(scenario: Any, namesakes: int) -> Iterator[tuple[str, str]]:
         yield "a scenario without a name", "say in a sentence what holds"
     elif namesakes > 1:
         yield f"{namesakes} scenarios are called {scenario.name!r}", "tell them apart"
-    if not FEWEST_STEPS <= len(scenario.steps) <= MOST_STEPS:
+    too_few = len(list(scenario.all_steps)) < FEWEST_STEPS
+    if too_few or len(scenario.steps) > MOST_STEPS:
         yield (f"{len(scenario.steps)} steps, not {FEWEST_STEPS} to {MOST_STEPS}",
                "one behaviour a scenario, in steps that an outsider can follow")  # fmt: skip
     if scenario.steps and scenario.steps[-1].step_type != "then":

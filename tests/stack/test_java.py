@@ -26,7 +26,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
         home = tmp_path / name
         (home / "bin").mkdir(parents=True)
         launcher = home / "bin" / "java"
-        launcher.write_text(f"#!/bin/sh\ntouch '{home}/started'\necho '{says}' >&2\nexit {code}\n")
+        launcher.write_text(f"#!/bin/sh\n: > '{home}/started'\necho '{says}' >&2\nexit {code}\n")
         launcher.chmod(0o755)
         if release:
             (home / "release").write_text(release)

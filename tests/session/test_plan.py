@@ -1,0 +1,331 @@
+"""What the planner makes of features and of what steps declare."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from behave.configuration import Configuration
+from behave.parser import parse_feature
+from behave.step_registry import StepRegistry
+
+from stackproof import services
+from stackproof.errors import Trouble
+from stackproof.services.base import Requirement
+from stackproof.session.needs import needs
+from stackproof.session.plan import Plan, make_plan
+
+
+class Fake:
+    """As much of a service as planning looks at."""
+
+    title = "Fake"
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def default_options(self) -> dict[str, Any]:
+        return {"brokers": 1, "mode": "plain", "sasl": False}
+
+
+@pytest.fixture(autouse=True)
+def fake_services(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("echo", "store"):
+        monkeypatch.setitem(services._known, name, Fake(name))
+
+
+@pytest.fixture
+def registry() -> StepRegistry:
+    made = StepRegistry()
+
+    def define(pattern: str, *declared: Any) -> None:
+        def function(context: Any, **_: Any) -> None: ...
+
+        for declare in declared:
+            function = declare(function)
+        made.add_step_definition("step", pattern, function)
+
+    define("nothing")
+    define("an echo", needs("echo"))
+    define("a store", needs("store"))
+    define("three brokers", needs("echo", brokers=3))
+    define("two brokers", needs("echo", brokers=2))
+    define("{count:d} brokers", needs("echo", brokers="{count}"))
+    define("brokers: {count}", needs("echo", brokers="{count}"))
+    define("a crash", needs("echo", dedicated=True))
+    define("mode {mode}", needs("echo", mode="{mode}"))
+    define("encryption {word}", needs("echo", sasl=True))
+    define("no encryption", needs("echo", sasl=False))
+    define("both", needs("echo"), needs("store"))
+    define("a mistake", needs("echo", brokers="{number}"))
+    define("an odd option", needs("echo", colour="red"))
+    define("an unknown service", needs("ecko"))
+    return made
+
+
+def planned(registry: StepRegistry, *texts: str, factor: float = 1, args: str = "") -> Plan:
+    features = [parse_feature(text, filename=f"f{i}.feature") for i, text in enumerate(texts)]
+    config = Configuration(args, load_config=False)
+    return make_plan(features, config, registry, scenario_timeout=60, time_factor=factor)
+
+
+def the_only(plan: Plan) -> Any:
+    (one,) = plan.scenarios
+    return one
+
+
+def requirement(registry: StepRegistry, *steps: str) -> Requirement:
+    text = "Feature: f\n Scenario: s\n" + "".join(f"  Given {step}\n" for step in steps)
+    return the_only(planned(registry, text)).requirements["echo"]
+
+
+def test_background_rules_and_rows_count(registry: StepRegistry) -> None:
+    plan = planned(registry, """
+        Feature: f
+          Background:
+            Given an echo
+          Scenario: plain
+            Given nothing
+          Scenario Outline: row <n>
+            Given <n> brokers
+            Examples:
+              | n |
+              | 2 |
+              | 5 |
+          Rule: r
+            Background:
+              Given a store
+            Scenario: in a rule
+              Given three brokers
+        """)  # fmt: skip
+    found = {p.scenario.name: {str(r) for r in p.requirements.values()} for p in plan.scenarios}
+    assert found == {
+        "plain": {"echo"},
+        "row 2 -- @1.1": {"echo (brokers=2)"},
+        "row 5 -- @1.2": {"echo (brokers=5)"},
+        "in a rule": {"echo (brokers=3)", "store"},
+    } or {k.strip(): v for k, v in found.items()} == {
+        "plain": {"echo"},
+        "row 2 -- @1.1": {"echo (brokers=2)"},
+        "row 5 -- @1.2": {"echo (brokers=5)"},
+        "in a rule": {"echo (brokers=3)", "store"},
+    }
+    assert plan.services() == ["echo", "store"]
+
+
+def test_the_larger_number_counts_whatever_the_order(registry: StepRegistry) -> None:
+    assert dict(requirement(registry, "two brokers", "three brokers").options) == {"brokers": 3}
+    assert dict(requirement(registry, "three brokers", "two brokers").options) == {"brokers": 3}
+
+
+def test_a_parameter_is_compared_as_a_number(registry: StepRegistry) -> None:
+    assert dict(requirement(registry, "brokers: 10", "brokers: 9").options) == {"brokers": 10}
+    assert dict(requirement(registry, "4 brokers", "three brokers").options) == {"brokers": 4}
+
+
+def test_a_parameter_that_is_no_number_is_told_with_its_place(registry: StepRegistry) -> None:
+    with pytest.raises(Trouble, match=r"'many' is no number\n.*f0.feature:3: Given brokers: many"):
+        requirement(registry, "brokers: many")
+
+
+def test_dedicated_wins(registry: StepRegistry) -> None:
+    assert requirement(registry, "a crash", "three brokers").dedicated
+    assert requirement(registry, "three brokers", "a crash").dedicated
+    assert not requirement(registry, "three brokers").dedicated
+    assert dict(requirement(registry, "a crash", "three brokers").options) == {"brokers": 3}
+
+
+@pytest.mark.parametrize(
+    "steps", [("mode fast", "mode safe"), ("encryption on", "no encryption")]
+)
+def test_options_that_are_no_numbers_cannot_be_merged(
+    registry: StepRegistry, steps: tuple[str, str]
+) -> None:
+    with pytest.raises(Trouble, match=r"two steps need echo with different (mode|sasl)"):
+        requirement(registry, *steps)
+    assert requirement(registry, steps[0], steps[0]).options
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ("a mistake", "no parameter 'number'"),
+        ("an odd option", "no option 'colour'"),
+        ("an unknown service", "no service is called 'ecko'"),
+    ],
+)
+def test_mistaken_needs_are_told_with_the_step(
+    registry: StepRegistry, step: str, said: str
+) -> None:
+    with pytest.raises(Trouble) as trouble:
+        requirement(registry, step)
+    assert said in str(trouble.value)
+    assert f"f0.feature:3: Given {step}" in str(trouble.value)
+
+
+def test_a_step_may_need_several_services(registry: StepRegistry) -> None:
+    plan = planned(registry, "Feature: f\n Scenario: s\n  Given both\n")
+    assert sorted(the_only(plan).requirements) == ["echo", "store"]
+
+
+TIMED = """
+    @timeout:50
+    Feature: f
+      Scenario: feature
+        Given nothing
+      @timeout:7
+      Scenario: own
+        Given nothing
+      @timeout:20
+      Scenario Outline: outline
+        Given nothing
+        @timeout:30
+        Examples: slow
+          | n |
+          | 1 |
+        Examples: quick
+          | n |
+          | 1 |
+      @timeout:40
+      Rule: r
+        Scenario: rule
+          Given nothing
+        @timeout:2.5s
+        Scenario: own in rule
+          Given nothing
+    """
+
+
+def test_the_nearest_time_limit_wins(registry: StepRegistry) -> None:
+    plan = planned(registry, TIMED)
+    assert {p.scenario.name.strip(): p.deadline for p in plan.scenarios} == {
+        "feature": 50,
+        "own": 7,
+        "outline -- @1.1 slow": 30,
+        "outline -- @2.1 quick": 20,
+        "rule": 40,
+        "own in rule": 2.5,
+    }
+
+
+def test_one_factor_scales_every_limit(registry: StepRegistry) -> None:
+    plan = planned(registry, TIMED, "Feature: g\n Scenario: s\n  Given nothing\n", factor=3)
+    assert [p.deadline for p in plan.scenarios] == [150, 21, 90, 60, 120, 7.5, 180]
+
+
+@pytest.mark.parametrize("tag", ["timeout:soon", "timeout:0", "timeout:2m", "timeout:"])
+def test_a_time_limit_that_is_none_is_no_silent_default(registry: StepRegistry, tag: str) -> None:
+    with pytest.raises(Trouble, match=f"@{tag} is no time limit"):
+        planned(registry, f"Feature: f\n @{tag}\n Scenario: s\n  Given nothing\n")
+
+
+def test_deselected_scenarios_need_nothing(registry: StepRegistry) -> None:
+    text = """
+        Feature: f
+          @here
+          Scenario: here
+            Given an echo
+          Scenario: elsewhere
+            Given a store
+            And something undefined
+        """
+    plan = planned(registry, text, args="--tags=@here")
+    assert the_only(plan).scenario.name == "here"
+    assert plan.services() == ["echo"]
+    assert plan.undefined == []
+    assert the_only(planned(registry, text, args="--name=^here")).scenario.name == "here"
+
+
+def test_undefined_steps_are_found_in_every_scenario(registry: StepRegistry) -> None:
+    plan = planned(registry, """
+        Feature: f
+          Background:
+            Given a thing
+          Scenario: one
+            Given nothing
+          Scenario: two
+            When another thing happens
+        """)  # fmt: skip
+    assert [(s.name, t.line, t.name) for s, t in plan.undefined] == [
+        ("one", 4, "a thing"),
+        ("two", 4, "a thing"),
+        ("two", 8, "another thing happens"),
+    ]
+
+
+def test_what_can_prove_nothing_is_found(registry: StepRegistry) -> None:
+    plan = planned(registry, """
+        Feature: f
+          Scenario: to do
+          Scenario: fine
+            Given nothing
+          Scenario Outline: no rows
+            Given nothing
+            Examples:
+              | n |
+        """)  # fmt: skip
+    assert sorted(plan.empty) == [
+        "f0.feature:3: has no steps",
+        "f0.feature:6: has no rows of examples",
+    ]
+
+
+def test_performance_runs_alone(registry: StepRegistry) -> None:
+    plan = planned(registry, """
+        Feature: f
+          @performance
+          Scenario: fast
+            Given nothing
+          Scenario: usual
+            Given nothing
+        """)  # fmt: skip
+    assert [p.alone for p in plan.scenarios] == [True, False]
+
+
+def many() -> list[str]:
+    scenarios = "".join(f" Scenario: s{i}\n  Given nothing\n" for i in range(6))
+    return [f"Feature: f{i}\n{scenarios}" for i in range(4)]
+
+
+def test_random_order_is_reproducible_and_keeps_features_together(registry: StepRegistry) -> None:
+    def order(seed: str) -> list[tuple[int, str]]:
+        plan = planned(registry, *many())
+        plan.shuffle(seed)
+        return [(p.feature_index, p.scenario.name) for p in plan.scenarios]
+
+    written = [(p.feature_index, p.scenario.name) for p in planned(registry, *many()).scenarios]
+    first = order("a")
+    assert first == order("a")
+    assert first != order("b")
+    assert first != written
+    assert sorted(first) == sorted(written)
+    features = [feature for feature, _ in first]
+    assert len([i for i in range(1, 24) if features[i] != features[i - 1]]) == 3
+
+
+def test_the_description_says_what_would_be_started(registry: StepRegistry) -> None:
+    plan = planned(registry, """
+        Feature: Echoes
+          Scenario: shared
+            Given two brokers
+          Scenario: own
+            Given a crash
+          Scenario: none
+            Given nothing
+        """)  # fmt: skip
+    assert plan.describe().splitlines() == [
+        "3 scenarios in 1 features",
+        "  shared:    echo (brokers=2)",
+        "  dedicated: echo, for one scenario",
+        "f0.feature: Echoes",
+        "  shared  [echo (brokers=2); 60 s]",
+        "  own  [echo dedicated; 60 s]",
+        "  none  [nothing; 60 s]",
+    ]
+
+
+def test_matches_are_kept_for_formatters(registry: StepRegistry) -> None:
+    plan = planned(registry, "Feature: f\n Scenario: s\n  Given 7 brokers\n")
+    step = SimpleNamespace(step=the_only(plan).steps[0]).step
+    assert [a.value for a in plan.matches[id(step)].arguments] == [7]

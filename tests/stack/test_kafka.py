@@ -1,0 +1,255 @@
+"""Apache Kafka itself: one node for most of it, three where one breaks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from stackproof.errors import Trouble
+from stackproof.polling import poll
+from stackproof.services.base import Requirement
+from stackproof.services.kafka import Kafka, PreparedNode, cluster_id, node_properties
+from stackproof.stack import reaper
+from stackproof.stack.native import NativeCluster, NativeProvider
+from stackproof.stack.obtain import Cache
+from stackproof.stack.ports import free_port
+from stackproof.stack.run import RUN_VARIABLE, Run
+from tests.stack.conftest import lives, posix_only
+
+START = 120.0
+
+
+@dataclass
+class Site:
+    """What the tests share: a provider on the user's cache, and a broker that runs."""
+
+    kafka: Kafka
+    run: Run
+    provider: NativeProvider
+    broker: NativeCluster
+    said: list[str]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    place = tmp_path_factory.mktemp("kafka")
+    kafka, said = Kafka(), []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STACKPROOF_RUNS", str(place))
+        patch.delenv(RUN_VARIABLE, raising=False)
+        run = Run.begin()
+        provider = NativeProvider(run, place / "logs", Cache(), time_factor=2)
+        try:
+            provider.obtain(kafka, said.append)
+            broker = provider.start(kafka, Requirement("kafka"), "kafka-1")
+            yield Site(kafka, run, provider, broker, said)
+        finally:
+            reaper.reap(run)
+
+
+def bootstrap(cluster: NativeCluster) -> list[str]:
+    return cluster.endpoint.addresses["bootstrap"].split(",")
+
+
+def exchange(servers: list[str], *, copies: int) -> bytes:
+    """One message through a topic of its own."""
+    from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+    from kafka.admin import NewTopic
+
+    topic = f"t-{cluster_id().strip('-_')}"
+    admin = KafkaAdminClient(bootstrap_servers=servers)
+    admin.create_topics([NewTopic(topic, 2, copies)])
+    admin.close()
+    producer = KafkaProducer(bootstrap_servers=servers, acks="all")
+    producer.send(topic, b"through").get(timeout=30)
+    producer.close()
+    consumer = KafkaConsumer(topic, bootstrap_servers=servers, auto_offset_reset="earliest")
+    batch = poll(lambda: consumer.poll(timeout_ms=200), within=30, awaiting="the message")
+    consumer.close()
+    ((record,),) = batch.values()
+    return record.value
+
+
+@pytest.mark.kafka
+def test_a_broker_takes_and_gives_messages(site: Site) -> None:
+    assert exchange(bootstrap(site.broker), copies=1) == b"through"
+    assert site.broker.death() is None
+
+
+@pytest.mark.kafka
+def test_its_memory_stays_within_what_was_promised(site: Site) -> None:
+    exchange(bootstrap(site.broker), copies=1)
+    (process_id,) = site.broker.processes().values()
+    promised = site.kafka.memory_mb(site.broker.endpoint.options)
+    assert promised == 512
+    assert psutil.Process(process_id).memory_info().rss < promised * 2**20
+
+
+@pytest.mark.kafka
+def test_it_listens_on_loopback_only(site: Site) -> None:
+    (process_id,) = site.broker.processes().values()
+    listening = {
+        (connection.laddr.ip.removeprefix("::ffff:"), connection.laddr.port)
+        for connection in psutil.Process(process_id).net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN or connection.type.name == "SOCK_DGRAM"
+    }
+    assert {host for host, _ in listening} == {"127.0.0.1"}
+    assert len(listening) == 2  # clients and controller
+    assert bootstrap(site.broker)[0] in {f"{host}:{port}" for host, port in listening}
+
+
+@pytest.mark.kafka
+def test_it_writes_inside_its_directory_only(site: Site) -> None:
+    (process_id,) = site.broker.processes().values()
+    written = [
+        Path(file.path)
+        for file in psutil.Process(process_id).open_files()
+        if "r" != file.mode and not file.path.startswith("/dev/")
+    ]
+    log = site.broker.logs()["kafka-1"].resolve()
+    assert written
+    assert [p for p in written if not p.is_relative_to(site.run.directory) and p != log] == []
+
+
+@pytest.mark.kafka
+def test_its_log_holds_no_error(site: Site) -> None:
+    log = site.broker.logs()["kafka-1"].read_text()
+    assert "Kafka Server started" in log
+    assert [line for line in log.splitlines() if " ERROR " in line or "Exception" in line] == []
+
+
+@pytest.mark.kafka
+def test_a_wrong_configuration_is_told_with_its_reason(site: Site) -> None:
+    wrong = Requirement("kafka", (("config", (("num.io.threads", "0"),)),))
+    with pytest.raises(Trouble, match="Kafka died while it was starting") as caught:
+        site.provider.start(site.kafka, wrong, "kafka-wrong")
+    assert "num.io.threads" in str(caught.value)
+    assert not (site.run.directory / "kafka-wrong").exists()
+
+
+@pytest.mark.kafka
+def test_three_brokers_survive_the_crash_of_one(site: Site) -> None:
+    from kafka.errors import KafkaError
+
+    cluster = site.provider.start(site.kafka, Requirement("kafka", (("brokers", 3),)), "kafka-3")
+    servers = bootstrap(cluster)
+    try:
+        assert len(servers) == 3
+        assert cluster.endpoint.instances == ("kafka-3-1", "kafka-3-2", "kafka-3-3")
+        cluster.act("kafka-3-2", "crash")
+        assert not lives(cluster.processes()["kafka-3-2"])
+        # The two that live go on, as soon as they have noticed.
+        left = [servers[0], servers[2]]
+        poll(
+            lambda: exchange(left, copies=2) == b"through",
+            within=60,
+            awaiting="the two that live",
+            retry_on=(KafkaError,),
+        )
+        cluster.act("kafka-3-2", "start")
+        cluster.wait_healthy(START)
+        assert cluster.death() is None
+        assert exchange([servers[1]], copies=3) == b"through"
+    finally:
+        processes = list(cluster.processes().values())
+        cluster.stop()
+    assert [pid for pid in processes if lives(pid)] == []
+    assert not (site.run.directory / "kafka-3").exists()
+
+
+@pytest.mark.kafka
+def test_after_stop_the_data_are_gone(site: Site) -> None:
+    cluster = site.provider.start(site.kafka, Requirement("kafka"), "kafka-4")
+    (process_id,) = cluster.processes().values()
+    assert list((site.run.directory / "kafka-4").rglob("meta.properties"))
+    cluster.stop()
+    assert not lives(process_id)
+    assert not (site.run.directory / "kafka-4").exists()
+    with pytest.raises(site.kafka.unready):
+        site.kafka.check(cluster.endpoint, timeout=0.5)
+
+
+# -- without a broker --------------------------------------------------------
+def test_a_check_that_fails_leaves_nothing_behind() -> None:
+    """kafka-python leaves a thread with every client that could not connect."""
+    import socket
+
+    from kafka.errors import KafkaError
+
+    from stackproof.services.kafka import _admin
+
+    before = threading.active_count()
+    with pytest.raises(OSError, match="refused"):
+        _admin([f"127.0.0.1:{free_port()}"], timeout=5)
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        with pytest.raises(KafkaError):
+            _admin([f"127.0.0.1:{mute.getsockname()[1]}"], timeout=0.1)
+    poll(
+        lambda: threading.active_count() <= before,
+        within=10,
+        awaiting="the client's thread to end",
+        describe=lambda _: str(threading.enumerate()),
+    )
+
+
+@posix_only
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("echo no class StorageTool; exit 1", "no class StorageTool"),
+        # The formatting succeeds, the node dies.
+        (
+            "case $* in *StorageTool*) mkdir data; : > data/bootstrap.checkpoint;;"
+            " *) echo out of memory; exit 1;; esac",
+            "out of memory",
+        ),
+    ],
+)
+def test_start_up_data_that_cannot_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, told: str
+) -> None:
+    """Made for real by whoever runs the tests above first on a machine."""
+    java = tmp_path / "bin" / "java"
+    java.parent.mkdir()
+    java.write_text(f"#!/bin/sh\n{script}\n")
+    java.chmod(0o755)
+    (tmp_path / "release").write_text('JAVA_VERSION="17.0.1"\n')
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    cache = Cache(tmp_path / "cache")
+    prepared = PreparedNode(Kafka().artifacts()[0])  # type: ignore[arg-type]
+    assert prepared.key == "kafka-4.3.1-prepared-java-17.0.1"
+    with pytest.raises(Trouble, match="start-up data could not be made") as caught:
+        cache.ensure(prepared, lambda line: None)
+    assert told in str(caught.value)
+    assert not cache.has(prepared)
+    assert not list(cache.directory.glob("*.partial"))
+
+
+def test_cluster_ids() -> None:
+    ids = {cluster_id() for _ in range(500)}
+    assert len(ids) == 500
+    assert all(len(one) == 22 and not one.startswith("-") for one in ids)
+
+
+def test_the_properties_of_a_node(tmp_path: Path) -> None:
+    ports = {1: (1001, 2001), 2: (1002, 2002), 3: (1003, 2003)}
+    text = node_properties(tmp_path, 2, ports, extra={"num.partitions": "5"})
+    properties = dict(line.split("=", 1) for line in text.splitlines())
+    assert properties["node.id"] == "2"
+    assert properties["listeners"] == "PLAINTEXT://127.0.0.1:1002,CONTROLLER://127.0.0.1:2002"
+    assert properties["controller.quorum.voters"] == (
+        "1@127.0.0.1:2001,2@127.0.0.1:2002,3@127.0.0.1:2003"
+    )
+    assert properties["min.insync.replicas"] == "2"
+    assert properties["num.partitions"] == "5"
+    assert Path(properties["log.dirs"]).is_relative_to(tmp_path)
+    alone = node_properties(tmp_path, 1, {1: (1001, 2001)}, extra={"min.insync.replicas": "9"})
+    assert "default.replication.factor=1\n" in alone
+    assert alone.count("min.insync.replicas=") == 1  # what is given replaces
