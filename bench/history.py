@@ -1,6 +1,6 @@
 """How fast a history is recorded, checked and saved, and how much memory it takes.
 
-    python bench/history.py [OPERATIONS ...]
+    python -m bench.history [OPERATIONS ...]
 
 An operation is a send with its completion, or a reception; half of each. Nothing is
 asserted: the figures are for reading. The last column shows linearity: the time
@@ -118,14 +118,14 @@ def main() -> None:
     sizes = [int(size) for size in sys.argv[1:]] or [100_000, 1_000_000, 2_000_000]
     for faulty in (False, True):
         print(f"\n{'one in a thousand of each fault' if faulty else 'clean history'}")
-        print(f"{'operations':>12}  {'activity':<28}{'ms':>10}{'ops/s':>14}{'ratio':>8}")
+        print(f"{'operations':>12}  {'activity':<28}{'ms':>10}{'ops/s':>18}{'ratio':>8}")
         reference: dict[str, float] = {}
         for size in sizes:
             for activity, seconds in measure(size, faulty).items():
                 ratio = seconds / size / reference.setdefault(activity, seconds / size)
                 print(
                     f"{size:>12,}  {activity:<28}{seconds * 1e3:>10.1f}"
-                    f"{size / seconds:>14,.0f}{ratio:>8.2f}"
+                    f"{size / seconds:>18,.0f}{ratio:>8.2f}"
                 )
     print("\nmemory while recording, bytes per operation:")
     for size in sizes:

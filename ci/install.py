@@ -18,8 +18,8 @@ UV = "uv==0.13.8"
 OFTEN = (
     "_distutils_hack", "allure_commons", "attr", "attrs", "behave", "confluent_kafka",
     "cucumber_expressions", "cucumber_tag_expressions", "filelock", "hamcrest", "jsonschema",
-    "jsonschema_specifications", "kafka", "numpy", "parse_type", "platformdirs", "prometheus_client",
-    "psutil", "referencing", "rich",
+    "jsonschema_specifications", "kafka", "numpy", "parse_type", "platformdirs",
+    "prometheus_client", "psutil", "referencing", "rich",
 )  # fmt: skip
 
 

@@ -84,7 +84,9 @@ def test_tells_what_was_awaited_and_last_seen(clock: Clock) -> None:
             awaiting="3 records",
             describe=lambda seen: f"{len(seen)} records",
         )
-    assert str(caught.value).startswith("waited 1.5 s for 3 records\n  last seen: 2 records (after ")
+    assert str(caught.value).startswith(
+        "waited 1.5 s for 3 records\n  last seen: 2 records (after "
+    )
     assert caught.value.seen == [7, 8]
     assert isinstance(caught.value, AssertionError)  # a verdict, not a crash of the suite
 

@@ -120,9 +120,7 @@ def test_the_file_is_found_above(tmp_path: Path, write: Callable[[str], Path]) -
     assert settings["run.verbose"] is True
 
 
-def test_a_file_named_by_the_environment_wins(
-    tmp_path: Path, write: Callable[[str], Path]
-) -> None:
+def test_a_file_named_by_the_environment_wins(tmp_path: Path, write: Callable[[str], Path]) -> None:
     write("[run]\nseed = 1\n")
     other = tmp_path / "other.toml"
     other.write_text("[run]\nseed = 2\n")

@@ -21,6 +21,6 @@ def check(files: Sequence[str]) -> int:
             text, fine = render_check(Path(file))
         except HistoryError as error:
             raise Trouble(str(error)) from error
-        print(text)
+        print(f"{file}\n{text}")
         passed = passed and fine
     return EXIT_PASSED if passed else EXIT_FAILED

@@ -100,7 +100,7 @@ class PreparedNode:
         )
         (place / "log4j2.xml").write_text(_LOG4J_CONFIGURATION)
         self._format([java, "-cp", classes, "kafka.tools.StorageTool", "format", "-t",
-                      cluster_id(), "-c", str(properties)], cache)  # fmt: skip
+                      cluster_id(), "-c", str(properties)], place, cache)  # fmt: skip
         shutil.copy(place / "data" / "bootstrap.checkpoint", into)
         archive = into / "classes.jsa"
         log = place / "node.log"
@@ -119,7 +119,7 @@ class PreparedNode:
         except Exception as error:
             raise Trouble(
                 f"{self.title} could not be made",
-                f"{error or type(error).__name__}\nthe node's log ends:\n{file_end(log)}",
+                f"{type(error).__name__}: {error}\nthe node's log ends:\n{file_end(log)}",
                 "run again; if it persists, remove the servers' cache (stackproof doctor)",
             ) from error
         finally:
@@ -155,12 +155,12 @@ class PreparedNode:
             poll(lambda: consumer.poll(timeout_ms=200), within=20, awaiting="the first record")
             consumer.commit()
 
-    def _format(self, command: Sequence[str], cache: Cache) -> None:
+    def _format(self, command: Sequence[str], place: Path, cache: Cache) -> None:
         try:
-            done = cache.run(command, within=120)
+            done = cache.run(command, within=120, cwd=place)
         except subprocess.TimeoutExpired as error:
             raise Trouble(f"{self.title} could not be made", str(error), "run again") from error
-        if done.code:
+        if done.code or not (place / "data" / "bootstrap.checkpoint").exists():
             raise Trouble(f"{self.title} could not be made", done.output, "run again")
 
 

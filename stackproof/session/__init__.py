@@ -1,0 +1,1 @@
+"""Running features: planning, worker processes, and what a scenario works with."""

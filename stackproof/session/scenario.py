@@ -10,12 +10,13 @@ from typing import Any
 
 from stackproof.errors import Trouble
 from stackproof.history import Flow, History, Verdict, check_flow, save
-from stackproof.polling import DeadlineExceeded
+from stackproof.polling import DeadlineExceeded, Died
 from stackproof.reporting.evidence import Attachment
 from stackproof.services.base import Endpoint
 from stackproof.session import wire
 from stackproof.settings import Settings
 from stackproof.stack.run import Run
+from stackproof.systems.labels import INVALID
 
 _HISTORY_MIME = "application/x-ndjson"
 
@@ -148,7 +149,7 @@ class ScenarioSession:
             )
         return verdict
 
-    def check_after(self, error: DeadlineExceeded, flow: Flow) -> None:
+    def check_after(self, error: DeadlineExceeded | Died, flow: Flow) -> None:
         """Explain a missed deadline by the history: raises the verdict if it finds anomalies."""
         self.history.expect(flow)
         verdict = check_flow(self.history, flow)
@@ -198,12 +199,17 @@ class ScenarioSession:
                 self.history,
                 self._evidence_directory / "timeline.png",
                 title=self.history.name,
-                flows=[v.flow for v in self._verdicts],
+                # The first flow to name a topic tells what it is for: the valid messages' one.
+                flows=sorted((v.flow for v in self._verdicts), key=_about_refused),
                 highlight=marked,
             )
         except Exception as error:  # the picture must never decide over the verdict
             return [*found, Attachment("timeline missing", "text/plain", text=repr(error))]
         return [Attachment("timeline", "image/png", path=picture), *found]
+
+
+def _about_refused(flow: Flow) -> bool:
+    return flow.sent_label == INVALID
 
 
 def _plain(text: str) -> str:

@@ -91,6 +91,13 @@ class WorkerRunner(Runner):
         """Called by behave for KeyboardInterrupt and SystemExit: the other scenarios go on."""
         self._escaped = reason or "aborted"
 
+    def start_capture(self) -> None:
+        """Called by behave before each step: its own capturing of hooks ends that of logs."""
+        super().start_capture()
+        capture = self.capture_controller.capture_log
+        if capture is not None and capture not in logging.getLogger().handlers:
+            capture.inveigle()
+
     # -- a unit --------------------------------------------------------------
     def run_unit(self, unit: wire.Unit) -> None:
         """Run the chosen scenarios of one feature, in the order given."""
@@ -122,6 +129,8 @@ class WorkerRunner(Runner):
         answer = self._link.ask(wire.ScenarioStarts(scenario_id))
         if isinstance(answer, wire.PassOver):
             self._passing_over = True
+            for rule in self.feature.iter_rules():
+                rule.should_skip = True  # no hooks either
             return False
         began = time.time()
         self._stacks.truncate(0)

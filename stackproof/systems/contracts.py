@@ -27,7 +27,7 @@ from stackproof.errors import Trouble
 _ERRORS_SHOWN = 3
 
 
-class ContractViolation(AssertionError):
+class ContractViolationError(AssertionError):
     """A message is not what its contract says."""
 
 
@@ -90,37 +90,41 @@ class Contract:
         """Decode a message and check it.
 
         Raises:
-            ContractViolation: it is no JSON object or does not conform.
+            ContractViolationError: it is no JSON object or does not conform.
         """
         try:
             document = json.loads(value or b"")
         except ValueError as error:
-            raise ContractViolation(f"{self.title} is not JSON: {error}: {value!r:.200}") from error
+            raise ContractViolationError(
+                f"{self.title} is not JSON: {error}: {value!r:.200}"
+            ) from error
         errors = self.errors(document)
         if errors:
             shown = "\n  ".join(errors[:_ERRORS_SHOWN])
-            raise ContractViolation(f"{self.title} violates its contract:\n  {shown}")
+            raise ContractViolationError(f"{self.title} violates its contract:\n  {shown}")
         return document
 
     def original(self, dead_letter: Mapping[str, Any]) -> bytes | None:
         """The original message inside a dead letter, byte for byte; None for a tombstone.
 
         Raises:
-            ContractViolation: it cannot be decoded as the letter says.
+            ContractViolationError: it cannot be decoded as the letter says.
         """
         text = dead_letter.get(self.keyword("x-original"))
         encoding = dead_letter.get(self.schema.get("x-original-encoding", ""), "utf-8")
         if text is None:
             return None
         if not isinstance(text, str):
-            raise ContractViolation(f"the original message is no text but {text!r:.100}")
+            raise ContractViolationError(f"the original message is no text but {text!r:.100}")
         if encoding == "base64":
             try:
                 return base64.b64decode(text, validate=True)
             except binascii.Error as error:
-                raise ContractViolation(f"the original is no base64: {error}") from error
+                raise ContractViolationError(f"the original is no base64: {error}") from error
         if encoding not in ("utf-8", None):
-            raise ContractViolation(f"the original is encoded as {encoding!r}, which is unknown")
+            raise ContractViolationError(
+                f"the original is encoded as {encoding!r}, which is unknown"
+            )
         return text.encode("utf-8", "surrogatepass")
 
 

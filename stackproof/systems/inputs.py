@@ -19,9 +19,8 @@ from stackproof.clients.kafka.messages import Message
 from stackproof.errors import Trouble
 from stackproof.history import carried_digest
 from stackproof.systems.contracts import Contract
+from stackproof.systems.labels import INVALID, VALID
 
-VALID = "valid"
-INVALID = "invalid"
 #: Headers that every generated message has.
 ORIGINAL_HEADERS = ("trace-id", "origin")
 _CHECKED = 100  # one structure for all: the first ones tell whether the generator fits

@@ -14,8 +14,9 @@ from stackproof.errors import Trouble
 from stackproof.history import Flow, Verdict, carried_digest, digest_of
 from stackproof.polling import DeadlineExceeded, Died, poll
 from stackproof.systems.background import Background
-from stackproof.systems.contracts import Contract, ContractViolation, lenient_object
-from stackproof.systems.inputs import INVALID, ORIGINAL_HEADERS, VALID, Inputs
+from stackproof.systems.contracts import Contract, ContractViolationError, lenient_object
+from stackproof.systems.inputs import ORIGINAL_HEADERS, Inputs
+from stackproof.systems.labels import INVALID, VALID
 from stackproof.systems.launching import RunningSystem, common_fields
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 ROLES = ("input", "output", "dead_letter")
 _COMMIT_WITHIN = 10.0
-_HASTE = {"first_pause": 0.0, "longest_pause": 0.0}  # reading waits by itself
+_NO_PAUSE = 0.0  # reading waits by itself
 
 
 class Pipeline:
@@ -141,7 +142,7 @@ class Pipeline:
     def _read_dead_letter(self, record: Received) -> tuple[str, int, int | None]:
         try:
             original = self.dead_letter.original(self.dead_letter.parse(record.value))
-        except ContractViolation:
+        except ContractViolationError:
             return record.ident, digest_of(record.value), None
         return record.ident, digest_of(original), None
 
@@ -210,7 +211,8 @@ class Pipeline:
                 awaiting=f"{wanted} {what}",
                 describe=lambda n: f"{n} {what}",
                 alive=self.instances.death,
-                **_HASTE,
+                first_pause=_NO_PAUSE,
+                longest_pause=_NO_PAUSE,
             )
             # What comes after the last expected one is found too: a pipeline that has
             # committed everything has delivered everything.
@@ -238,7 +240,7 @@ class Pipeline:
         """Check every prediction received so far against its contract.
 
         Raises:
-            ContractViolation: one does not conform.
+            ContractViolationError: one does not conform.
         """
         for record in self.predictions.records:
             self.prediction.parse(record.value)
@@ -282,8 +284,11 @@ class Pipeline:
         return [
             f"key {record.key!r}, headers {dict(record.headers)!r}"
             for record in self.dead_letters.records
-            if not sent & {(record.key, *sorted(headers.items()))
-                           for headers in (record.headers, _without_own(record.headers))}
+            if not sent
+            & {
+                (record.key, *sorted(headers.items()))
+                for headers in (record.headers, _without_own(record.headers))
+            }
         ]
 
     # -- faults --------------------------------------------------------------
@@ -299,7 +304,8 @@ class Pipeline:
             within=self._session.scaled(within),
             awaiting=f"the first {count} predictions",
             alive=self.instances.death,
-            **_HASTE,
+            first_pause=_NO_PAUSE,
+            longest_pause=_NO_PAUSE,
         )
 
     def end_one(self, end: Callable[[RunningSystem], None]) -> int:

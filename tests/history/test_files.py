@@ -80,7 +80,7 @@ def same(one: History, other: History) -> bool:
     return True
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(histories(), st.sampled_from(["h.jsonl", "h.jsonl.gz"]))
 def test_what_is_saved_is_read_back(tmp_path_factory: Any, history: History, name: str):
     path = tmp_path_factory.mktemp("histories") / name

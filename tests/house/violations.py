@@ -250,7 +250,8 @@ VIOLATIONS = [
     (SHAPE, ORDERS, "An order is never late", "Two orders arrive",
      [("Scenario: Two", "2 scenarios are called 'Two orders arrive'"),
       ("    Scenario: Two", "2 scenarios are called 'Two orders arrive'")]),
-    (SHAPE, ORDERS, "    Background:\n      Given a broker\n\n    @PIPE-03\n    Scenario: An order is "
+    (SHAPE, ORDERS,
+     "    Background:\n      Given a broker\n\n    @PIPE-03\n    Scenario: An order is "
      "never late\n      When 1 orders are published\n      Then 1 orders arrive\n      And none",
      "    @PIPE-03\n    Scenario: An order is never late\n      Then none",
      [(_NEVER, "1 steps, not 3 to 6; one")]),

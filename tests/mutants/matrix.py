@@ -69,7 +69,7 @@ def write_results(place: Path, control: Mutant, mutants: Sequence[Mutant]) -> No
             "status": "passed" if caught else "failed",
             "statusDetails": {"message": "" if caught else "this broken system was not caught"},
             "description": f"Must be caught by {'; '.join(mutant.caught_by)} as "
-            f"\"{mutant.anomaly}\".\n\n" + "\n\n".join(f"```\n{r}\n```" for r in reasons),
+            f'"{mutant.anomaly}".\n\n' + "\n\n".join(f"```\n{r}\n```" for r in reasons),
             "labels": [
                 {"name": "epic", "value": "The suite's own power"},
                 {"name": "feature", "value": "Broken systems are caught"},

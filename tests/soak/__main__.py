@@ -94,7 +94,8 @@ def kill(count: int, arguments: list[str]) -> int:
             try:
                 poll(
                     lambda found=identities, places=ours: [
-                        *marked(found), *(p for p in places if p.exists())
+                        *marked(found),
+                        *(p for p in places if p.exists()),
                     ],
                     until=lambda left: not left,
                     within=GONE_WITHIN,
@@ -104,8 +105,8 @@ def kill(count: int, arguments: list[str]) -> int:
             except DeadlineExceeded as late:
                 failures += 1
                 left = f"LEFT: {late.seen}"
-            print(f"{number:>3}/{count}  killed after {moment:4.1f} s with {alive} processes: {left}",
-                  flush=True)  # fmt: skip
+            killed = f"killed after {moment:4.1f} s with {alive} processes"
+            print(f"{number:>3}/{count}  {killed}: {left}", flush=True)
     print(f"{failures} of {count} killed runs left something")
     return failures
 

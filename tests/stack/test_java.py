@@ -18,7 +18,7 @@ Install = Callable[..., Path]
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
-    """Puts a Java under `tmp_path`; what it prints on `-version` is given. Nothing else is found."""
+    """Puts a Java under `tmp_path`, with what it prints on `-version`; no other is found."""
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path / "path" / "bin"))
 
@@ -49,7 +49,7 @@ def test_none(install: Install) -> None:
         ('openjdk version "25-ea" 2025-09-16', "25-ea", 25),
         ('java version "21" 2023-09-19 LTS', "21", 21),
         ('openjdk version "17.0.8.1+1" 2023-08-24', "17.0.8.1+1", 17),
-        ("Picked up _JAVA_OPTIONS: -Xmx1g\nopenjdk version \"22.0.1\" 2024", "22.0.1", 22),
+        ('Picked up _JAVA_OPTIONS: -Xmx1g\nopenjdk version "22.0.1" 2024', "22.0.1", 22),
     ],
 )
 def test_on_the_path(install: Install, says: str, version: str, major: int) -> None:

@@ -91,7 +91,7 @@ def test_one_that_is_never_ready(provider: NativeProvider, run: Run) -> None:
     with pytest.raises(Trouble, match=r"Tiny was not ready within 0\.3 s") as caught:
         provider.start(tiny, need(not_before=10**6, servers=2), "tiny-1")
     told = str(caught.value)
-    assert "NotYet: it says 'no'" in told or "ConnectionRefusedError" in told
+    assert "NotYetError: it says 'no'" in told or "ConnectionRefusedError" in told
     assert "tiny-1-1's log ends:" in told
     assert "tiny-1-2's log ends:" in told
     assert "STACKPROOF_TIME_FACTOR" in told

@@ -252,7 +252,7 @@ def test_the_manifest_lists_every_file(cache: Cache, said: list[str]) -> None:
 # -- where it cannot be written ----------------------------------------------
 def test_a_cache_that_cannot_be_written(tmp_path: Path, said: list[str]) -> None:
     (tmp_path / "cache").write_text("a file in its place")
-    with pytest.raises(Trouble, match="Toy 1.0 could not be put into the cache") as caught:
+    with pytest.raises(Trouble, match=r"Toy 1\.0 could not be put into the cache") as caught:
         Cache(tmp_path / "cache").ensure(Toy(), said.append)
     assert str(tmp_path / "cache") in str(caught.value)
     assert "STACKPROOF_CACHE" in caught.value.remedy
@@ -324,7 +324,7 @@ def test_without_maven(
     cache: Cache, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(Trouble, match="Jars 1.0 cannot be obtained") as caught:
+    with pytest.raises(Trouble, match=r"Jars 1\.0 cannot be obtained") as caught:
         cache.ensure(JARS, said.append)
     assert "`mvn` is not on the PATH" in caught.value.why
     assert "install Maven" in caught.value.remedy
@@ -345,7 +345,7 @@ def test_maven_fails(
     behaviour: str, told: str,
 ) -> None:  # fmt: skip
     monkeypatch.setenv("MVN", behaviour)
-    with pytest.raises(Trouble, match="Jars 1.0 could not be obtained") as caught:
+    with pytest.raises(Trouble, match=r"Jars 1\.0 could not be obtained") as caught:
         cache.ensure(JARS, said.append)
     assert told in str(caught.value)
     assert "INFO" not in str(caught.value)

@@ -354,9 +354,7 @@ def test_a_persons_shell_in_the_directory_is_spared(run: Run, program: Program) 
     os.close(terminal)
 
 
-def test_whoever_clears_up_spares_its_ancestors(
-    run: Run, tmp_path: Path, program: Program
-) -> None:
+def test_whoever_clears_up_spares_its_ancestors(run: Run, tmp_path: Path, program: Program) -> None:
     """`stackproof down` from a script that works in the run's directory."""
     script = (
         "import subprocess, sys; sys.exit(subprocess.call([sys.executable, '-c', '''"
@@ -384,7 +382,7 @@ def test_a_torn_ledger_is_read_as_far_as_it_goes(run: Run, tmp_path: Path) -> No
 
 def test_recording_needs_the_run(run: Run, program: Program) -> None:
     reaper.reap(run)
-    with pytest.raises(OSError, match="processes.ledger"):
+    with pytest.raises(OSError, match=r"processes\.ledger"):
         reaper.record(run, program("sleeper").pid)
 
 
@@ -397,9 +395,7 @@ def test_a_family_that_grows_while_it_is_killed(run: Run, tmp_path: Path) -> Non
         f"os.execve(sys.executable, [*{PYTHON!r}, {str(file)!r}, '--restless',"
         f"'--pid-file', {str(pids)!r}], {{}})"
     )
-    ManagedProcess(
-        "restless", [*PYTHON, "-c", code], log=tmp_path / "log", cwd=tmp_path, run=run
-    )
+    ManagedProcess("restless", [*PYTHON, "-c", code], log=tmp_path / "log", cwd=tmp_path, run=run)
     await_text(pids, lines=20)
     assert reaper.reap(run) == []
     assert [pid for pid in map(int, pids.read_text().split()) if lives(pid)] == []

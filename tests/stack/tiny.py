@@ -11,7 +11,7 @@ from stackproof.stack.obtain import Artifact
 from tests.stack.conftest import PROGRAMS, PYTHON
 
 
-class NotYet(Exception):
+class NotYetError(Exception):
     """It answers, but does not want to."""
 
 
@@ -59,11 +59,11 @@ class Tiny:
         self.checks.append(timeout)
         for address in endpoint.addresses.values():
             if (answer := ask(address, timeout)) != "ok":
-                raise NotYet(f"it says {answer!r}")
+                raise NotYetError(f"it says {answer!r}")
 
     @property
     def unready(self) -> tuple[type[BaseException], ...]:
-        return (NotYet, OSError)
+        return (NotYetError, OSError)
 
     def ready_line(self, endpoint: Endpoint) -> str:
         return ", ".join(endpoint.addresses.values())

@@ -15,7 +15,7 @@ from stackproof.polling import poll
 # joining or fetching its offsets starts that anew, and with 20 ms never gets through.
 _POLL_MS = 50
 _GROUP_POLL_MS = 300
-_NO_PAUSE = {"first_pause": 0.0, "longest_pause": 0.0}  # the client's poll waits itself
+_NO_PAUSE = 0.0  # the client's poll waits itself
 
 #: What an output means: digest of its content, digest of what it carried, its ident.
 #: The default reads a plain delivery.
@@ -126,7 +126,8 @@ class TopicReader:
 
         poll(missing, until=lambda left: left == 0, within=within,
              awaiting=f'the end of topic "{self.topic}"',
-             describe=lambda left: f"{left} records from the end", **_NO_PAUSE)  # fmt: skip
+             describe=lambda left: f"{left} records from the end",
+             first_pause=_NO_PAUSE, longest_pause=_NO_PAUSE)  # fmt: skip
         return self.records
 
     def close(self) -> None:
@@ -186,7 +187,8 @@ class GroupConsumer:
 
         poll(so_far, until=lambda n: n >= wanted, within=within,
              awaiting=f"{count} records for {self.name}",
-             describe=lambda n: f"{n - wanted + count} records", **_NO_PAUSE)  # fmt: skip
+             describe=lambda n: f"{n - wanted + count} records",
+             first_pause=_NO_PAUSE, longest_pause=_NO_PAUSE)  # fmt: skip
         self._consumer.commit()
         return self.records[-count:]
 

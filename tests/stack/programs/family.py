@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import sys
+from pathlib import Path
 
 kind, report, run_directory = sys.argv[1:]
 SLEEP = "import sys, time; time.sleep(120)"
@@ -18,7 +19,7 @@ bare = {"PATH": "/usr/bin:/bin"}  # no mark of the run in it
 
 
 def say() -> None:
-    with open(report, "a") as file:
+    with Path(report).open("a") as file:
         file.write(f"{kind} {os.getpid()}\n")
 
 
@@ -70,10 +71,7 @@ elif kind == "deaf to signals":
     become(plain, dict(os.environ))
 elif kind == "in the ledger only":
     os.chdir("/")
-    if os.fork():
-        kind = "in the ledger only"
-    else:
-        kind = "its child"
+    kind = kind if os.fork() else "its child"
     become(plain, bare)
 else:
     sys.exit(f"no such kind: {kind}")

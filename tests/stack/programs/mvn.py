@@ -5,12 +5,13 @@ import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 behaviour = os.environ.get("MVN", "")
-with open(os.environ["MVN_SEEN"], "a") as seen:
+with Path(os.environ["MVN_SEEN"]).open("a") as seen:
     seen.write(" ".join(sys.argv[1:]) + "\n")
-pom = open(sys.argv[sys.argv.index("-f") + 1]).read()
-target = next(a.partition("=")[2] for a in sys.argv if a.startswith("-DoutputDirectory="))
+pom = Path(sys.argv[sys.argv.index("-f") + 1]).read_text()
+target = Path(next(a.partition("=")[2] for a in sys.argv if a.startswith("-DoutputDirectory=")))
 if behaviour == "fails":
     print("[INFO] Scanning for projects...")
     print("[ERROR] Failed to execute goal: could not resolve org.example:nothing:1")
@@ -21,12 +22,11 @@ if behaviour == "fails silently":
 if behaviour == "gets nothing":
     print("[WARNING] nothing to do")
     sys.exit(0)
-os.mkdir(target)
+target.mkdir()
 for artifact in re.findall("<artifactId>(.*?)</artifactId><version>(.*?)</version>", pom)[1:]:
-    with open(os.path.join(target, "-".join(artifact) + ".jar"), "w") as jar:
-        jar.write("classes")
+    (target / ("-".join(artifact) + ".jar")).write_text("classes")
 if behaviour == "hangs":
     child = subprocess.Popen([sys.executable, "-I", "-S", "-c", "import time; time.sleep(120)"])
-    with open(os.environ["MVN_SEEN"], "a") as seen:
+    with Path(os.environ["MVN_SEEN"]).open("a") as seen:
         seen.write(f"{os.getpid()} {child.pid}\n")
     time.sleep(120)

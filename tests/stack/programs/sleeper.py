@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--pid-file")
@@ -27,14 +28,12 @@ if options.say:
 
 def report(process_id: int) -> None:
     if options.pid_file:
-        with open(options.pid_file, "a") as file:
+        with Path(options.pid_file).open("a") as file:
             file.write(f"{process_id}\n")
 
 
 for _ in range(options.children):
-    child = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", "import time; time.sleep(120)"]
-    )
+    child = subprocess.Popen([sys.executable, "-I", "-S", "-c", "import time; time.sleep(120)"])
     report(child.pid)
 report(os.getpid())
 if options.exit is not None:

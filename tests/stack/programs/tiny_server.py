@@ -1,13 +1,14 @@
 """A very small server: answers each connection with `ok`, or with `no` for a while.
 
-    tiny_server.py PORT DATA [--not-before N] [--die TEXT] [--clash MARKER] [--child PIDS]
+tiny_server.py PORT DATA [--not-before N] [--die TEXT] [--clash MARKER] [--child PIDS]
 """
 
 import argparse
-import os
+import contextlib
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 parser = argparse.ArgumentParser()
 parser.add_argument("port", type=int)
@@ -18,17 +19,16 @@ parser.add_argument("--clash", default="", help="the first to come fails to bind
 parser.add_argument("--child", default="", help="start a child and note its ID here")
 options = parser.parse_args()
 
-with open(os.path.join(options.data, "written"), "w") as file:
-    file.write("data")
+Path(options.data, "written").write_text("data")
 if options.child:
     child = subprocess.Popen([sys.executable, "-I", "-S", "-c", "import time; time.sleep(120)"])
-    with open(options.child, "a") as file:
+    with Path(options.child).open("a") as file:
         file.write(f"{child.pid}\n")
 if options.die:
     print(options.die, flush=True)
     sys.exit(3)
 if options.clash:
-    with open(options.clash, "a+") as file:
+    with Path(options.clash).open("a+") as file:
         file.seek(0)
         first = not file.read()
         file.write(f"{options.port}\n")
@@ -45,8 +45,6 @@ while True:
     asked += 1
     answer = "ok" if asked >= options.not_before else "no"
     print(f"asked {asked}: {answer}", flush=True)
-    try:
+    with contextlib.suppress(OSError):
         connection.sendall(answer.encode())
-    except OSError:
-        pass
     connection.close()

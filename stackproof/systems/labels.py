@@ -1,0 +1,4 @@
+"""Classes of messages, as histories label them."""
+
+VALID = "valid"
+INVALID = "invalid"

@@ -1,0 +1,150 @@
+"""`stackproof doctor`: what it checks, and that it ends with 2 when a run could not start."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from stackproof import services
+from stackproof.cli import main
+from stackproof.commands import doctor
+from stackproof.services import service
+from stackproof.stack.obtain import Cache
+from stackproof.stack.run import RUN_VARIABLE, Run
+from tests.stack.conftest import posix_only, runs  # noqa: F401 -- a fixture
+
+pytestmark = [posix_only, pytest.mark.usefixtures("runs")]
+
+
+@pytest.fixture(autouse=True)
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with Java and Maven, no settings, and an empty cache."""
+    programs = tmp_path / "machine" / "bin"
+    programs.mkdir(parents=True)
+    for name in ("java", "mvn"):
+        (programs / name).write_text("#!/bin/sh\nexit 1\n")
+        (programs / name).chmod(0o755)
+    (tmp_path / "machine" / "release").write_text('JAVA_VERSION="21.0.2"\n')
+    monkeypatch.setenv("PATH", str(programs))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("STACKPROOF_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(services, "_known", {})  # what it knows of Java must not last
+    for size in ("_ENOUGH_DISK", "_ENOUGH_MEMORY"):
+        monkeypatch.setattr(doctor, size, 0)
+    for setting in doctor.settings_module.SETTINGS:
+        monkeypatch.delenv(setting.variable, raising=False)
+    monkeypatch.delenv("STACKPROOF_CONFIG", raising=False)
+    project = tmp_path / "project"
+    project.mkdir()
+    monkeypatch.chdir(project)
+    return programs
+
+
+def checks(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    """What was said about each thing checked, with its verdict in front."""
+    lines = re.findall(r"^  (ok  |FAIL)  ([^:]+): (.*)$", capsys.readouterr().out, re.MULTILINE)
+    return {title: f"{verdict.strip()} {said}" for verdict, title, said in lines}
+
+
+def test_all_is_well(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    found = checks(capsys)
+    assert found["Java"] == f"ok 21.0.2 ({machine / 'java'})"
+    assert found["Maven"] == f"ok {machine / 'mvn'}"
+    assert found["Node"].startswith("ok not on the PATH")
+    assert found["ports"].startswith("ok 127.0.0.1:")
+    assert found["runs"].endswith(": none")
+    assert "will be obtained at the first run" in found["server kafka"]
+    assert all(said.startswith("ok") for said in found.values())
+
+
+def test_without_java(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (machine / "java").unlink()
+    assert main(["doctor"]) == 2
+    found = checks(capsys)
+    assert found["Java"] == "FAIL no Java was found"
+    assert found["Maven"].startswith("ok")  # the other checks go on
+
+
+def test_without_maven(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (machine / "mvn").unlink()
+    assert main(["doctor"]) == 2
+    assert checks(capsys)["Maven"] == "FAIL `mvn` is not on the PATH"
+
+
+def test_maven_is_not_needed_for_what_is_there(
+    machine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (machine / "mvn").unlink()
+    jars = Cache().path(service("kafka").artifacts()[0])
+    jars.mkdir(parents=True)
+    (jars / ".manifest.json").write_text("{}")
+    assert main(["doctor"]) == 0
+    found = checks(capsys)
+    assert found["Maven"].startswith("ok not on the PATH; not needed")
+    assert "Apache Kafka 4.3.1 whole" in found["server kafka"]
+
+
+def test_damage_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    jars = Cache().path(service("kafka").artifacts()[0])
+    jars.mkdir(parents=True)
+    assert main(["doctor"]) == 0  # it mends itself
+    said = checks(capsys)["server kafka"]
+    assert "is damaged (it was never completed) and will be obtained anew" in said
+
+
+@pytest.mark.parametrize("size", ["_ENOUGH_DISK", "_ENOUGH_MEMORY"])
+def test_too_small(
+    size: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(doctor, size, 2**60)
+    assert main(["doctor"]) == 2
+    said = checks(capsys)["disk" if size == "_ENOUGH_DISK" else "memory"]
+    assert re.match(r"FAIL only \d+ MiB are free", said)
+
+
+def test_a_disk_that_cannot_be_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(place: Path) -> object:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(shutil, "disk_usage", fails)
+    assert main(["doctor"]) == 2
+    assert "Permission denied" in checks(capsys)["disk"]
+
+
+def test_runs_left_behind_are_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    living, dead = Run.begin(), Run.begin()
+    monkeypatch.delenv(RUN_VARIABLE)
+    dead.end()
+    dead.write_state(owner_birth="another", owner_started=0.0)
+    assert main(["doctor"]) == 0
+    assert checks(capsys)["runs"].endswith(f": {dead.id}")
+    living.end()
+
+
+def test_settings_with_their_origins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "project" / "stackproof.toml"
+    file.write_text("[run]\nseed = 5\n[systems.orders]\ncommand = ['p']\n")
+    monkeypatch.setenv("LOG_LEVEL", "debug")
+    assert main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    assert f"settings (file: {file})" in out
+    assert f"run.seed = 5  [{file}]" in out
+    assert "run.log_level = 'DEBUG'  [environment LOG_LEVEL]" in out
+    assert "run.scenario_timeout = 60.0  [default]" in out
+    assert "systems under test: orders" in out
+
+
+def test_settings_that_are_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "project" / "stackproof.toml").write_text("[run]\nsede = 5\n")
+    assert main(["doctor"]) == 2
+    assert "'run.sede' is no setting" in capsys.readouterr().err
