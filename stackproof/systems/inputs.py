@@ -159,7 +159,10 @@ class Inputs:
         return json.dumps(list(document.items())).encode()
 
     def _wrong_type(self, document: dict[str, Any]) -> bytes:
-        name = self._field(lambda _, s: s.get("type") in ("integer", "number"), "with a number")
+        name = self._field(
+            lambda _, s: s.get("type") in ("integer", "number") and "enum" not in s,
+            "with a number",
+        )
         return json.dumps({**document, name: "twelve"}).encode()
 
     def _missing_field(self, document: dict[str, Any]) -> bytes:

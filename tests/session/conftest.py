@@ -23,7 +23,7 @@ from stackproof.polling import poll
 RUNNER = "stackproof.session.runner:StackproofRunner"
 HOOKS = "from stackproof.session.hooks import after_scenario, before_scenario\n"
 #: A run takes one to two seconds; more only where the machine is busy with other things.
-PATIENCE = 60
+PATIENCE = 25
 CONFIGURATION = f"""
 [tool.behave]
 paths = ["features"]
@@ -298,11 +298,12 @@ class RunningProject:
 
     def until(self, attempt: Callable[[], Any], awaiting: str) -> Any:
         """Wait for something that the run brings about."""
-        code = self.popen.poll
-        return poll(
-            attempt, within=PATIENCE, awaiting=awaiting, retry_on=(OSError,),
-            alive=lambda: None if code() is None else f"the run ended with {code()}: {self._said()}",
-        )  # fmt: skip
+
+        def death() -> str | None:
+            code = self.popen.poll()
+            return None if code is None else f"the run ended with {code}: {self._said()}"
+
+        return poll(attempt, within=PATIENCE, awaiting=awaiting, retry_on=(OSError,), alive=death)
 
     def until_noted(self, name: str) -> None:
         """Wait until a step or hook notes ``name``."""

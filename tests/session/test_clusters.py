@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -221,17 +222,20 @@ def test_memory_admits_one_dedicated_cluster_after_the_other(made: Project) -> N
               Scenario: second {name}
                 Given it works
             """)  # fmt: skip
-    made.steps(STEPS.replace('note(what="begins"', 'admitted(context); note(what="begins"') + """
+    made.steps(
+        STEPS.replace('note(what="begins"', 'admitted(context); note(what="begins"')
+        + """
 def admitted(context):
     with open("notes.txt", "a") as notes:
         # Nobody else would come: there is no memory for two.
         notes.write("go\\n")
-""")
+"""
+    )
     outcome = made.run("-j", "3", STACKPROOF_MEMORY_MB="300")
     assert set(outcome.verdicts.values()) == {"passed"}, outcome.text
     begun = sorted(spans(made).values())
     assert len(begun) == 3
-    assert all(end <= start for (_, end), (start, _) in zip(begun, begun[1:], strict=False))
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(begun))
 
 
 def test_memory_for_two_admits_two(made: Project) -> None:
@@ -281,14 +285,17 @@ def test_performance_scenarios_run_alone(made: Project) -> None:
             for i in range(12)
         )
         made.feature(name, f"Feature: {name}\n{scenarios}")
-    made.steps(STEPS + """
+    made.steps(
+        STEPS
+        + """
 import threading
 @step('it is held up until "never" is noted, or not')
 def moment(context): threading.Event().wait(0.3)
 
 @step("it takes a moment")
 def short(context): threading.Event().wait(0.02)
-""")
+"""
+    )
     outcome = made.run("-j", "3")
     assert set(outcome.verdicts.values()) == {"passed"}, outcome.text
     noted = spans(made)
@@ -300,7 +307,10 @@ def short(context): threading.Event().wait(0.02)
 
 def test_a_cluster_whose_scenario_is_over_before_it_is_up_is_stopped(made: Project) -> None:
     """The worker dies while its cluster is starting: nobody gets it, nothing is left of it."""
-    made.write("fakes.py", (made.root / "fakes.py").read_text() + '''
+    made.write(
+        "fakes.py",
+        (made.root / "fakes.py").read_text()
+        + """
 class Slow(Echo):
     name = title = "slow"
     def check(self, endpoint, *, timeout):
@@ -308,7 +318,8 @@ class Slow(Echo):
         if not Path("killed").exists():
             Path("starting").touch()
             raise NotReady("not yet")
-''')
+""",
+    )
     made.environment("""
 from stackproof import services
 services._MODULES.update(slow="fakes:Slow")
@@ -325,7 +336,9 @@ def before_feature(context, feature):
     if feature.name == "Dying" and not Path("dying").exists():
         threading.Thread(target=die).start()
 """)
-    made.steps(STEPS + """
+    made.steps(
+        STEPS
+        + """
 @step("a slow service of its own")
 @needs("slow", dedicated=True)
 def slow(context): pass
@@ -333,7 +346,8 @@ def slow(context): pass
 @step("the first worker is gone")
 def gone(context):
     Path("killed").touch()
-""")
+"""
+    )
     made.feature("a", """
         Feature: Dying
           Scenario: dies
@@ -344,6 +358,8 @@ def gone(context):
         """)  # fmt: skip
     outcome = made.run()
     assert outcome.verdicts == {"dies": "broken", "goes on": "passed"}
-    assert "exit code 4 in waiting for what the scenario needs" in outcome.scenario("dies")["reason"]
+    assert (
+        "exit code 4 in waiting for what the scenario needs" in outcome.scenario("dies")["reason"]
+    )
     made.assert_nothing_left(within=0.5)
     assert outcome.code == 1

@@ -180,7 +180,9 @@ def test_a_hanging_hook_of_a_scenario(hook: str, outcome: Outcome) -> None:
 def test_a_dead_worker_is_told_with_how_it_died(name: str, outcome: Outcome) -> None:
     scenario = outcome.scenario(f"{name} dies")
     assert scenario["verdict"] == "broken"
-    assert DEATHS[name][1].format(n=scenario["worker"].removeprefix("worker-")) in scenario["reason"]
+    assert (
+        DEATHS[name][1].format(n=scenario["worker"].removeprefix("worker-")) in scenario["reason"]
+    )
     assert scenario["steps"] == ["passed", "error", "skipped"]
 
 
@@ -308,11 +310,14 @@ def test_a_hanging_hook_of_the_whole_run(small: Project, hook: str) -> None:
 
 
 def test_steps_that_take_for_ever_to_load(small: Project) -> None:
-    small.write("steps/slow.py", """
+    small.write(
+        "steps/slow.py",
+        """
         import os, threading
         if "STACKPROOF_WORKER" in os.environ:
             threading.Event().wait()
-        """)
+        """,
+    )
     # A minute, scaled.
     outcome = small.run("-Dtime_factor=0.02")
     assert outcome.code == 2

@@ -131,9 +131,7 @@ def test_dedicated_wins(registry: StepRegistry) -> None:
     assert dict(requirement(registry, "a crash", "three brokers").options) == {"brokers": 3}
 
 
-@pytest.mark.parametrize(
-    "steps", [("mode fast", "mode safe"), ("encryption on", "no encryption")]
-)
+@pytest.mark.parametrize("steps", [("mode fast", "mode safe"), ("encryption on", "no encryption")])
 def test_options_that_are_no_numbers_cannot_be_merged(
     registry: StepRegistry, steps: tuple[str, str]
 ) -> None:

@@ -626,7 +626,7 @@ def test_steps_may_read_userdata_as_under_behave(small: Project) -> None:
 
 
 def test_output_of_steps_reaches_the_report_of_failures_only(small: Project) -> None:
-    small.steps(r'''
+    small.steps(r"""
         import logging
 
         @step("it prints a lot")
@@ -635,7 +635,7 @@ def test_output_of_steps_reaches_the_report_of_failures_only(small: Project) -> 
             print("to stderr", file=sys.stderr)
             logging.getLogger("mine").warning("logged")
             os.write(1, b"\xff\xfe\x00 raw bytes")
-        ''')
+        """)
     small.feature("noise", """
         Feature: Noise
           Scenario: noisy and fine
@@ -660,11 +660,14 @@ def test_output_of_steps_reaches_the_report_of_failures_only(small: Project) -> 
 
 
 def test_a_worker_that_cannot_import_steps(small: Project) -> None:
-    small.write("steps/worker_only.py", """
+    small.write(
+        "steps/worker_only.py",
+        """
         import os
         if "STACKPROOF_WORKER" in os.environ:
             raise ConnectionResetError("the registry is away")
-        """)
+        """,
+    )
     outcome = small.run("-Dallow_skipped=yes")
     assert (outcome.code, outcome.verdicts) == (2, {"works": "broken"})
     assert "the registry is away" in outcome.scenario("works")["reason"]

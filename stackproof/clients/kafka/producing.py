@@ -63,8 +63,9 @@ class Publisher:
         """
         sent = Sent()
         lock = threading.Lock()
-        open_sends = 0
+        expected = 0
         for message in messages:
+            expected += 1
             op = self._history.send(
                 client=self.name,
                 topic=topic,
@@ -84,10 +85,8 @@ class Publisher:
             except kafka_errors.KafkaError as error:
                 self._conclude(sent, lock, op, error)
                 continue
-            open_sends += 1
             future.add_callback(self._acknowledge, sent, lock, op)
             future.add_errback(lambda error, op=op: self._conclude(sent, lock, op, error))
-        expected = open_sends + sent.failed + sent.unknown
         try:
             self._producer.flush(timeout=within)
             poll(

@@ -1,0 +1,131 @@
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from stackproof.errors import Trouble
+from stackproof.systems.contracts import Contract
+from stackproof.systems.inputs import Inputs, kinds
+from stackproof.systems.labels import INVALID, VALID
+
+CUSTOMER = Path(__file__).parents[2] / "contracts" / "customer.schema.json"
+CARRIED = ["customerID", "event_ts"]
+
+
+def inputs(seed=1, contract=None):
+    return Inputs(contract or Contract(CUSTOMER), CARRIED, seed)
+
+
+def contract(tmp_path, **schema):
+    file = tmp_path / "c.json"
+    file.write_text(json.dumps({"type": "object", "x-identity": "id", **schema}))
+    return Contract(file)
+
+
+def errors(value):
+    validator = jsonschema.Draft202012Validator(
+        json.loads(CUSTOMER.read_text()), format_checker=jsonschema.FormatChecker()
+    )
+    return [error.validator for error in validator.iter_errors(json.loads(value))]
+
+
+def test_valid_inputs_conform_and_are_distinct():
+    made = inputs().valid(300)
+    assert not any(errors(message.value) for message in made)
+    assert len({message.key for message in made}) == 300
+    assert {message.label for message in made} == {VALID}
+    assert len({message.carried for message in made}) == 300
+    assert all(json.loads(m.value)["customerID"].encode() == m.key for m in made)
+
+
+def test_the_seed_decides():
+    assert inputs(7).valid(5) == inputs(7).valid(5)
+    assert inputs(7).valid(5) != inputs(8).valid(5)
+    assert inputs(7).invalid("that is empty") == inputs(7).invalid("that is empty")
+
+
+@pytest.mark.parametrize(
+    ("kind", "violates"),
+    [
+        ("that is not an object", "type"),
+        ("with a value of the wrong type", "type"),
+        ("with a missing field", "required"),
+        ("with a value out of range", "maximum"),
+        ("with a value that is not allowed", "enum"),
+        ("with an unknown field", "additionalProperties"),
+        ("with a malformed date", "format"),
+    ],
+)
+def test_an_invalid_input_violates_what_its_name_says(kind, violates):
+    message = inputs().invalid(kind)
+    assert set(errors(message.value)) == {violates}
+    assert message.label == INVALID
+
+
+@pytest.mark.parametrize("kind", ["that is not JSON", "that is not text", "that is empty"])
+def test_what_is_no_json_cannot_be_parsed(kind):
+    with pytest.raises(ValueError):
+        json.loads(inputs().invalid(kind).value)
+
+
+def test_a_large_one_is_too_large_and_nothing_else():
+    value = inputs().invalid("that is too large").value
+    assert len(value) > 65_536
+    assert errors(value) == []
+
+
+def test_a_tombstone_has_no_value():
+    assert inputs().invalid("that is null").value is None
+
+
+def test_every_kind_keeps_a_key_of_its_own():
+    source = inputs()
+    assert len({source.invalid(kind).key for kind in kinds()}) == len(kinds())
+
+
+def test_an_unknown_kind_lists_the_known_ones():
+    with pytest.raises(Trouble, match="that is not JSON"):
+        inputs().invalid("that is purple")
+
+
+def test_a_contract_without_numbers_has_no_wrong_range(tmp_path):
+    texts = contract(tmp_path, properties={"id": {"type": "string"}})
+    with pytest.raises(Trouble, match="with a maximum"):
+        Inputs(texts, ["id"], 1).invalid("with a value out of range")
+
+
+def test_a_field_that_cannot_be_generated_is_named(tmp_path):
+    odd = contract(tmp_path, properties={"id": {"type": "string"}, "list": {"type": "array"}})
+    with pytest.raises(Trouble, match="'list'"):
+        Inputs(odd, ["id"], 1).valid(1)
+
+
+def test_a_generator_that_does_not_fit_its_contract_is_a_trouble(tmp_path):
+    odd = contract(tmp_path, properties={"id": {"type": "string"}, "n": {"type": "integer"}},
+                   required=["id", "other"])  # fmt: skip
+    with pytest.raises(Trouble, match="'other' is a required property"):
+        Inputs(odd, ["id"], 1).valid(1)
+
+
+def test_identities_that_run_out_are_told(tmp_path):
+    few = contract(tmp_path, properties={"id": {"type": "string", "enum": ["a", "b"]}})
+    with pytest.raises(Trouble, match="no unused id"):
+        Inputs(few, ["id"], 1).valid(3)
+
+
+@pytest.mark.parametrize(
+    ("schema", "fits"),
+    [
+        ({"type": "integer", "minimum": 3, "maximum": 4}, lambda v: v in (3, 4)),
+        ({"type": "integer", "exclusiveMinimum": 3, "exclusiveMaximum": 5}, lambda v: v == 4),
+        ({"type": "boolean"}, lambda v: isinstance(v, bool)),
+        ({"const": "x"}, lambda v: v == "x"),
+        ({"type": ["null", "number"], "maximum": 1}, lambda v: 0 <= v <= 1),
+        ({"type": "string", "minLength": 20}, lambda v: len(v) == 20),
+    ],
+)
+def test_values_follow_their_schema(tmp_path, schema, fits):
+    made = contract(tmp_path, properties={"id": {"type": "string"}, "v": schema})
+    for message in Inputs(made, ["id"], 1).valid(20):
+        assert fits(json.loads(message.value)["v"])
