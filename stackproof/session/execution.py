@@ -20,7 +20,7 @@ from stackproof.errors import Trouble
 from stackproof.reporting.categories import write_environment
 from stackproof.reporting.evidence import Attachment, ScenarioProof
 from stackproof.services import service
-from stackproof.session import span, wire
+from stackproof.session import wire
 from stackproof.session.clusters import Clusters
 from stackproof.session.plan import Plan, ScenarioPlan
 from stackproof.session.pool import Pool
@@ -28,6 +28,7 @@ from stackproof.session.progress import Progress
 from stackproof.session.replay import Replay
 from stackproof.session.reports import Reports
 from stackproof.session.signals import Signals
+from stackproof.session.spans import LogSpans
 from stackproof.session.verdicts import Verdicts
 from stackproof.settings import Settings
 from stackproof.stack import reaper
@@ -89,10 +90,10 @@ class Execution:
         self._watcher: reaper.Watcher | None = None
         self._stack: Stack | None = None
         self._clusters: Clusters | None = None
+        self._spans: LogSpans | None = None
         self._pool: Pool | None = None
         self._bringing_up: threading.Thread | None = None
         self._started: dict[str, tuple[float, str, list[float]]] = {}
-        self._log_ends: dict[str, dict[Path, int]] = {}
 
     # -- the course of a run -------------------------------------------------
     def run(self) -> None:
@@ -121,6 +122,7 @@ class Execution:
         shared = self.plan.shared()
         memory = self.settings["run.memory_mb"] or psutil.virtual_memory().available // 2**21
         self._clusters = Clusters(stack, memory_mb=memory, shared=shared, freed=pool.reconsider)
+        self._spans = LogSpans(self._clusters, run, self.reports.evidence)
         pool.spawn()
         services = self.plan.services()
         for line in providers.explain(services):
@@ -150,8 +152,10 @@ class Execution:
         self._bringing_up = threading.Thread(target=attempt, daemon=True)
         self._bringing_up.start()
         error = ended.get()
-        if error is not None:
+        if isinstance(error, Exception):
             raise error
+        if error is not None:
+            raise RuntimeError(f"{type(error).__name__} while the stack came up") from error
 
     def _begin(self, run: Run) -> wire.Begin:
         config = {name: getattr(self._config, name) for name in _CONFIG}
@@ -292,12 +296,10 @@ class Execution:
         self._clusters.act(planned, **arguments)
 
     def started(self, planned: ScenarioPlan, worker: str) -> None:
-        """Its time begins to count; the logs' ends are remembered."""
-        assert self._clusters is not None
+        """Its time begins to count."""
+        assert self._spans is not None
         self._started[planned.id] = (time.time(), worker, [])
-        logs, own = self._clusters.logs(planned)
-        ends = span.ends(path for name, path in logs.items() if name not in own)
-        self._log_ends[planned.id] = ends
+        self._spans.begin(planned)
         self._replay.started(planned)
 
     def step_started(self, planned: ScenarioPlan, event: wire.StepStarts) -> None:
@@ -320,8 +322,7 @@ class Execution:
             if not self.verdicts.give(planned, proof):
                 return
             if proof.verdict in ("failed", "broken"):
-                with self.attempt(f"the logs of {planned.scenario.name} are missing"):
-                    proof.attachments += self._logs(planned)
+                self._add_logs(planned, proof)
             self._replay.ended(planned, event)
         finally:
             self._release(planned)
@@ -390,21 +391,14 @@ class Execution:
     def _broke(self, planned: ScenarioPlan, proof: ScenarioProof) -> None:
         if not self.verdicts.give(planned, proof):
             return
-        if planned.id in self._started:
-            with self.attempt(f"the logs of {planned.scenario.name} are missing"):
-                proof.attachments += self._logs(planned)
+        self._add_logs(planned, proof)
         self._replay.broke(planned, proof)
 
     def _release(self, planned: ScenarioPlan) -> None:
         if self._clusters is not None:
             self._clusters.release(planned)
 
-    def _logs(self, planned: ScenarioPlan) -> list[Attachment]:
-        """Each service's log from the scenario's time span, and all of its systems' output."""
-        assert self._clusters is not None and self._run is not None
-        place = self._run.directory / "scenarios" / planned.id
-        sources = {f"output of {p.stem}": (p, 0) for p in sorted(place.glob("*.log"))}
-        ends = self._log_ends.get(planned.id, {})
-        for name, path in self._clusters.logs(planned)[0].items():
-            sources[f"log of {name} during the scenario"] = (path, ends.get(path, 0))
-        return span.copy_spans(sources, self.reports.evidence / planned.id)
+    def _add_logs(self, planned: ScenarioPlan, proof: ScenarioProof) -> None:
+        if self._spans is not None:
+            with self.attempt(f"the logs of {planned.scenario.name} are missing"):
+                proof.attachments += self._spans.copies(planned)

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stackproof.errors import NotSupported, Refused, Trouble
+from stackproof.errors import Trouble
 from stackproof.session import wire
 from stackproof.session.inbox import Inbox
 from stackproof.session.listening import Listening
@@ -280,7 +280,13 @@ class Pool:
         for worker in list(self._waiting):
             planned = worker.current
             assert planned is not None
-            if self._listening.admit(planned):
+            try:
+                admitted = self._listening.admit(planned)
+            except Exception as error:  # it would wait for ever
+                self._waiting.remove(worker)
+                self._provided(worker, planned, None, error)
+                continue
+            if admitted:
                 self._waiting.remove(worker)
                 self._inbox.when_done(
                     partial(self._listening.provide, planned),
@@ -299,7 +305,7 @@ class Pool:
             answer = go
         else:
             log.error("%s cannot start", planned.scenario.name, exc_info=error)
-            answer = wire.CannotGo(_as_trouble(error), planned.deadline)
+            answer = wire.CannotGo(wire.sendable(error), planned.deadline)
         worker.progressed = True
         worker.enter(Phase.SCENARIO, planned.deadline)
         self._tell(self._listening.started, planned, worker.name)
@@ -322,7 +328,7 @@ class Pool:
     def _call(self, worker: Worker, call: wire.Call) -> None:
         def done(value: Any, error: Exception | None) -> None:
             if worker in self._workers:
-                problem = None if error is None else _as_trouble(error)
+                problem = None if error is None else wire.sendable(error)
                 worker.process.send(wire.Reply(value, problem))
 
         planned = worker.current
@@ -391,11 +397,3 @@ class Pool:
         self._units = []
         for planned in left:
             self._tell(self._listening.lost, planned, problem, "")
-
-
-def _as_trouble(error: Exception | None) -> Trouble:
-    """As something that can be sent: other exceptions may not survive it."""
-    for kind in (NotSupported, Refused, Trouble):
-        if isinstance(error, kind):
-            return kind(error.what, error.why, error.remedy)
-    return Trouble(f"{type(error).__name__}: {error}")

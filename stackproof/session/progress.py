@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 
@@ -20,7 +20,8 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Print one line; safe from any thread."""
-        with self._lock:
+        # A console that is closed must not end the run.
+        with self._lock, suppress(OSError, ValueError):
             if self._status is not None:
                 self._status.console.print(text, highlight=False, markup=False)
             else:

@@ -101,11 +101,12 @@ class StackproofRunner(Runner):
     def _refuse(self, plan: Plan) -> None:
         """End before anything starts when the run could prove nothing."""
         if plan.undefined:
-            places = [f"{step.filename}:{step.line}: {step.keyword} {step.name}"
-                      for _, step in plan.undefined]  # fmt: skip
+            steps = (step for _, step in plan.undefined)
+            told = (f"{s.filename}:{s.line}: {s.keyword} {s.name}" for s in steps)
+            places = list(dict.fromkeys(told))  # a step of a Background counts once
             raise Trouble(
                 f"{_count(places, 'step is', 'steps are')} not defined",
-                _some(dict.fromkeys(places)),
+                _some(places),
                 "docs/steps.md lists the steps; `stackproof steps WORD` searches them",
             )
         if plan.empty:
@@ -146,7 +147,7 @@ class StackproofRunner(Runner):
         except Trouble as trouble:
             execution.could_not_start(trouble)
             complain(trouble)
-        except Exception:
+        except BaseException:  # whatever it is: workers and stack must not stay
             execution.failed()
         with execution.attempt("the run was not ended in good order"):
             execution.close()
@@ -167,7 +168,8 @@ def given_settings(userdata: Any) -> dict[str, str]:
 
 def complain(trouble: Trouble) -> None:
     """Tell a trouble on standard error."""
-    print(f"\nstackproof: {trouble}", file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):
+        print(f"\nstackproof: {trouble}", file=sys.stderr, flush=True)
 
 
 def _load(what: str, load: Any, place: Any) -> None:
@@ -186,10 +188,9 @@ def _load(what: str, load: Any, place: Any) -> None:
         ) from error
 
 
-def _some(lines: Any, most: int = 10) -> str:
-    listed = list(lines)
-    more = [f"and {len(listed) - most} more"] if len(listed) > most else []
-    return "\n".join([*listed[:most], *more])
+def _some(lines: list[str], most: int = 10) -> str:
+    more = [f"and {len(lines) - most} more"] if len(lines) > most else []
+    return "\n".join([*lines[:most], *more])
 
 
 def _count(things: Sequence[Any], one: str, many: str) -> str:

@@ -77,12 +77,15 @@ class ScenarioSession:
 
     def end(self) -> None:
         """Called after the last step: every cleanup is done; the first error is raised."""
-        first: Exception | None = None
+        first: BaseException | None = None
         while self._cleanups:
             try:
                 self._cleanups.pop()()
-            except Exception as error:
-                first = first or error
+            except BaseException as error:
+                if first is None:
+                    first = error
+                else:
+                    first.add_note(f"and then: {type(error).__name__}: {error}")
         if first is not None:
             raise first
 
@@ -100,6 +103,8 @@ class ScenarioSession:
         Raises:
             Trouble: no step of the scenario declared that it needs the service.
         """
+        if self._trouble is not None:
+            raise self._trouble
         if service not in self._endpoints:
             raise Trouble(
                 f"no {service} was started for this scenario",

@@ -10,9 +10,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from stackproof.errors import NotSupported, Refused, Trouble
 from stackproof.reporting.evidence import ScenarioProof
 from stackproof.services.base import Endpoint
 from stackproof.settings import Settings
+
+
+def sendable(error: Exception | None) -> Trouble:
+    """An error as a trouble of a kind that both sides know: others may not survive pickling."""
+    for kind in (NotSupported, Refused, Trouble):
+        if isinstance(error, kind):
+            return kind(error.what, error.why, error.remedy)
+    return Trouble(f"{type(error).__name__}: {error}")
 
 
 # -- run -> worker -----------------------------------------------------------

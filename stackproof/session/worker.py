@@ -29,6 +29,7 @@ from stackproof.reporting.evidence import Attachment, ScenarioProof
 from stackproof.reporting.outcome import Outcome, captured_output, container_error, outcome_of
 from stackproof.session import wire
 from stackproof.session.chosen import choose
+from stackproof.session.events import StepEvents
 from stackproof.session.link import Link, RunGone
 from stackproof.session.process import open_link, stacks_file
 from stackproof.session.scenario import ScenarioSession
@@ -45,7 +46,7 @@ class WorkerRunner(Runner):
         self._begin = begin
         self._link = link
         self._stacks = stacks
-        self._reporter = _Reporter(link)
+        self._events = StepEvents(link)
         self._passing_over = False
         self._escaped = ""
         self.session: ScenarioSession | None = None
@@ -65,7 +66,7 @@ class WorkerRunner(Runner):
 
         self.step_registry = registry
         self.hook_failures = 0
-        self.formatters = [self._reporter]
+        self.formatters = [self._events]
         self._link.send(wire.Loaded())
 
     def prepare(self) -> None:
@@ -129,13 +130,13 @@ class WorkerRunner(Runner):
         answer = self._link.ask(wire.ScenarioStarts(scenario_id))
         if isinstance(answer, wire.PassOver):
             self._passing_over = True
+            self._watch(self._begin.hooks_deadline)
             for rule in self.feature.iter_rules():
                 rule.should_skip = True  # no hooks either
             return False
         began = time.time()
-        self._stacks.truncate(0)
         self._watch(answer.deadline)
-        self._reporter.begin()
+        self._events.begin()
         self._escaped = ""
         spoiled = ""
         try:
@@ -144,7 +145,6 @@ class WorkerRunner(Runner):
         except BaseException as error:  # sys.exit in a step, an exception that cannot be told
             spoiled = self._spoil(scenario, error)
         self._end_session(scenario)
-        faulthandler.cancel_dump_traceback_later()
         self._watch(self._begin.hooks_deadline)  # the feature's hooks are next
         ends = self._result(scenario, scenario_id, began, answer, spoiled)
         self._link.send_result(ends)
@@ -180,7 +180,7 @@ class WorkerRunner(Runner):
         """Behave itself was thrown out of the scenario; what is to be said of it."""
         self.capture_controller.stop_capture()
         what = _describe(error)
-        index = self._reporter.running
+        index = self._events.running
         if index is not None:
             step = list(scenario.all_steps)[index]
             step.status = Status.error
@@ -213,7 +213,7 @@ class WorkerRunner(Runner):
             trace=outcome.trace,
             expected=outcome.expected,
             actual=outcome.actual,
-            step_starts=self._reporter.starts(len(steps)),
+            step_starts=self._events.starts(len(steps)),
         )
         self._add_evidence(proof)
         proof.stop = time.time()
@@ -271,11 +271,12 @@ class WorkerRunner(Runner):
     # -- deadlines -----------------------------------------------------------
     def _watch(self, seconds: float) -> None:
         """Dump all stacks just before the run loses its patience."""
+        faulthandler.cancel_dump_traceback_later()
+        self._stacks.truncate(0)
         faulthandler.dump_traceback_later(max(0.1, seconds - _DUMP_EARLIER), file=self._stacks)
 
     @contextmanager
     def _hooks_watched(self) -> Iterator[None]:
-        self._stacks.truncate(0)
         self._watch(self._begin.hooks_deadline)
         yield
         faulthandler.cancel_dump_traceback_later()
@@ -297,46 +298,6 @@ class _Runnable:
         if self._id is None:
             return False
         return self._runner.run_scenario(self._scenario, self._id)
-
-
-class _Reporter:
-    """A behave formatter that sends step events.
-
-    Attributes:
-        running: index of the step that has begun and not ended.
-    """
-
-    def __init__(self, link: Link):
-        self._link = link
-        self._index = 0
-        self._starts: dict[int, float] = {}
-        self.running: int | None = None
-
-    def begin(self) -> None:
-        """The next scenario begins."""
-        self._index = 0
-        self._starts = {}
-        self.running = None
-
-    def starts(self, count: int) -> list[float]:
-        """When each step began; 0 for those that did not."""
-        return [self._starts.get(index, 0.0) for index in range(count)]
-
-    def match(self, match: Any) -> None:
-        self.running = self._index
-        now = self._starts[self._index] = time.time()
-        self._link.send(wire.StepStarts(self._index, now))
-
-    def result(self, step: Any) -> None:
-        status = step.status.name
-        self.running = None
-        self._link.send(wire.StepEnds(self._index, status, step.duration, step.error_message))
-        self._index += 1
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return lambda *_: None
 
 
 class _Tee:

@@ -14,7 +14,7 @@ from stackproof.commands import doctor
 from stackproof.services import service
 from stackproof.stack.obtain import Cache
 from stackproof.stack.run import RUN_VARIABLE, Run
-from tests.stack.conftest import posix_only, runs  # noqa: F401 -- a fixture
+from tests.stack.conftest import posix_only
 
 pytestmark = [posix_only, pytest.mark.usefixtures("runs")]
 

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from stackproof.polling import poll
 from stackproof.stack import reaper
 from stackproof.stack.run import RUN_VARIABLE, Run, known_runs
-from tests.stack.conftest import (  # noqa: F401 -- fixtures
+from tests.stack.conftest import (
     PATIENCE,
     PROGRAMS,
     ROOT,
@@ -24,7 +25,6 @@ from tests.stack.conftest import (  # noqa: F401 -- fixtures
     await_text,
     lives,
     posix_only,
-    runs,
 )
 
 #: What the issue promises.
@@ -34,7 +34,7 @@ Stackproof = Callable[..., subprocess.Popen]
 
 
 @pytest.fixture
-def stackproof(runs: Path) -> Iterator[Stackproof]:  # noqa: F811
+def stackproof(runs: Path) -> Iterator[Stackproof]:
     started: list[subprocess.Popen] = []
 
     def start(*arguments: str, **environment: str) -> subprocess.Popen:
@@ -61,7 +61,7 @@ def ended(process: subprocess.Popen) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def begun(runs: Path) -> Run:  # noqa: F811
+def begun(runs: Path) -> Run:
     """The run that a command has begun."""
     return poll(known_runs, within=PATIENCE, awaiting="a run")[0]
 
@@ -76,7 +76,7 @@ def await_nothing_left(run: Run) -> None:
 
 
 @pytest.mark.kafka
-def test_up_and_down(stackproof: Stackproof, runs: Path) -> None:  # noqa: F811
+def test_up_and_down(stackproof: Stackproof, runs: Path) -> None:
     code, out, err = ended(stackproof("up", "kafka", "kafka"))
     assert code == 0, err
     (run,) = known_runs()
@@ -107,7 +107,7 @@ def test_up_and_down(stackproof: Stackproof, runs: Path) -> None:  # noqa: F811
 
 @pytest.mark.kafka
 @posix_only
-def test_up_killed_while_it_starts(stackproof: Stackproof, runs: Path) -> None:  # noqa: F811
+def test_up_killed_while_it_starts(stackproof: Stackproof, runs: Path) -> None:
     up = stackproof("up", "kafka")
     run = begun(runs)
     await_text(run.directory / reaper.LEDGER)
@@ -118,7 +118,7 @@ def test_up_killed_while_it_starts(stackproof: Stackproof, runs: Path) -> None: 
 
 @pytest.mark.kafka
 @posix_only
-def test_up_interrupted_while_it_starts(stackproof: Stackproof, runs: Path) -> None:  # noqa: F811
+def test_up_interrupted_while_it_starts(stackproof: Stackproof, runs: Path) -> None:
     up = stackproof("up", "kafka")
     run = begun(runs)
     await_text(run.directory / reaper.LEDGER)
@@ -132,7 +132,7 @@ def test_up_interrupted_while_it_starts(stackproof: Stackproof, runs: Path) -> N
 @posix_only
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -15)])
 def test_up_ended_while_it_obtains(
-    stackproof: Stackproof, runs: Path, tmp_path: Path, number: int, code: int,  # noqa: F811
+    stackproof: Stackproof, runs: Path, tmp_path: Path, number: int, code: int,
 ) -> None:  # fmt: skip
     maven, seen = tmp_path / "bin" / "mvn", tmp_path / "seen"
     maven.parent.mkdir()
@@ -151,8 +151,23 @@ def test_up_ended_while_it_obtains(
     assert not (tmp_path / "cache" / "servers" / "kafka-4.3.1").exists()
 
 
+@posix_only
+def test_up_interrupted_while_it_waits_for_another_run(
+    stackproof: Stackproof, runs: Path, tmp_path: Path
+) -> None:  # fmt: skip
+    servers = tmp_path / "cache" / "servers"
+    servers.mkdir(parents=True)
+    with FileLock(servers / "kafka-4.3.1.lock"):
+        up = stackproof("up", "kafka", STACKPROOF_CACHE=str(tmp_path / "cache"))
+        assert up.stderr is not None
+        assert any("another run is obtaining it" in line for line in up.stderr)
+        up.send_signal(signal.SIGINT)
+        assert ended(up)[0] == 130
+    assert list(runs.iterdir()) == []
+
+
 def test_what_cannot_be_obtained_ends_it(
-    stackproof: Stackproof, runs: Path, tmp_path: Path  # noqa: F811
+    stackproof: Stackproof, runs: Path, tmp_path: Path
 ) -> None:  # fmt: skip
     up = stackproof("up", "kafka", STACKPROOF_CACHE=str(tmp_path / "cache"), PATH=str(tmp_path))
     code, out, err = ended(up)
@@ -162,7 +177,7 @@ def test_what_cannot_be_obtained_ends_it(
     assert list(runs.iterdir()) == []
 
 
-def test_an_unknown_service(stackproof: Stackproof, runs: Path) -> None:  # noqa: F811
+def test_an_unknown_service(stackproof: Stackproof, runs: Path) -> None:
     code, out, err = ended(stackproof("up", "kafka", "redsi"))
     assert (code, out) == (2, "")
     assert "no service is called 'redsi'" in err
@@ -172,7 +187,7 @@ def test_an_unknown_service(stackproof: Stackproof, runs: Path) -> None:  # noqa
 
 @posix_only
 def test_a_runs_directory_of_another_user(
-    stackproof: Stackproof, runs: Path, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+    stackproof: Stackproof, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     from stackproof.errors import Trouble
 
@@ -197,7 +212,7 @@ def test_a_runs_directory_that_cannot_be_made(
 
 
 def test_up_clears_up_after_those_who_died(
-    stackproof: Stackproof, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+    stackproof: Stackproof, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     dead = Run.begin()
     monkeypatch.delenv(RUN_VARIABLE)

@@ -23,7 +23,7 @@ from stackproof.polling import poll
 RUNNER = "stackproof.session.runner:StackproofRunner"
 HOOKS = "from stackproof.session.hooks import after_scenario, before_scenario\n"
 #: A run takes one to two seconds; more only where the machine is busy with other things.
-PATIENCE = 25
+PATIENCE = 60
 CONFIGURATION = f"""
 [tool.behave]
 paths = ["features"]

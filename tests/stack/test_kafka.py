@@ -12,7 +12,8 @@ import pytest
 
 from stackproof.errors import Trouble
 from stackproof.polling import poll
-from stackproof.services.base import Requirement
+from stackproof.services import kafka as kafka_module
+from stackproof.services.base import Endpoint, Requirement
 from stackproof.services.kafka import Kafka, PreparedNode, cluster_id, node_properties
 from stackproof.stack import reaper
 from stackproof.stack.native import NativeCluster, NativeProvider
@@ -241,6 +242,39 @@ def test_start_up_data_that_cannot_be_made(
     assert told in str(caught.value)
     assert not cache.has(prepared)
     assert not list(cache.directory.glob("*.partial"))
+
+
+@pytest.mark.parametrize(
+    ("brokers", "controller", "told"),
+    [
+        ([False, False], 1, "2 of 3 brokers registered, controller 1"),
+        ([False, False, True], 2, "2 of 3 brokers registered, controller 2"),
+        ([False, False, False], -1, "3 of 3 brokers registered, controller -1"),
+        ([False, False, False], 0, ""),
+    ],
+)
+def test_all_brokers_and_a_controller_are_needed_for_health(
+    monkeypatch: pytest.MonkeyPatch, brokers: list[bool], controller: int, told: str
+) -> None:
+    class Admin:
+        closed = False
+
+        def describe_cluster(self) -> dict[str, object]:
+            described = [{"is_fenced": fenced} for fenced in brokers]
+            return {"brokers": described, "controller_id": controller}
+
+        def close(self) -> None:
+            self.closed = True
+
+    admin, kafka = Admin(), Kafka()
+    monkeypatch.setattr(kafka_module, "_admin", lambda servers, timeout: admin)
+    endpoint = Endpoint("kafka", "k", "native", {"bootstrap": "h:1,h:2,h:3"}, {"brokers": 3})
+    if told:
+        with pytest.raises(kafka.unready, match=told):
+            kafka.check(endpoint, timeout=1)
+    else:
+        kafka.check(endpoint, timeout=1)
+    assert admin.closed
 
 
 def test_cluster_ids() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
-import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -56,17 +56,15 @@ def test_ports_are_distinct_free_and_can_be_bound() -> None:
 
 
 def test_ports_are_distinct_across_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Few to choose from, so that two threads that look at the same time meet.
-    monkeypatch.setattr(ports, "port_range", lambda: range(23_000, 23_200))
-    monkeypatch.setattr(ports, "is_free", lambda port: True)
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        with ThreadPoolExecutor(16) as pool:
-            chosen = list(pool.map(lambda _: ports.free_port(), range(200)))
-    finally:
-        sys.setswitchinterval(before)
-    assert sorted(chosen) == list(range(23_000, 23_200))
+    def looks_long(port: int) -> bool:
+        threading.Event().wait(0.001)  # others get to look at the same port
+        return True
+
+    monkeypatch.setattr(ports, "port_range", lambda: range(23_000, 23_064))
+    monkeypatch.setattr(ports, "is_free", looks_long)
+    with ThreadPoolExecutor(16) as pool:
+        chosen = list(pool.map(lambda _: ports.free_port(), range(64)))
+    assert sorted(chosen) == list(range(23_000, 23_064))
 
 
 def test_ports_lie_below_those_of_outgoing_connections() -> None:

@@ -255,6 +255,7 @@ def test_what_is_no_run_is_left_alone(runs: Path, tmp_path: Path) -> None:
     precious.mkdir()
     (runs / "notes").mkdir(parents=True)
     (runs / "r87654321").symlink_to(precious)
+    assert known_runs() == []
     assert reaper.reap_stale_runs() == []
     assert precious.exists()
     assert (runs / "notes").exists()
