@@ -12,10 +12,10 @@ import psutil
 
 from stackproof import settings as settings_module
 from stackproof.errors import EXIT_COULD_NOT_RUN, EXIT_PASSED, Trouble
+from stackproof.obtain import Cache, MavenArtifact, cache_directory
+from stackproof.obtain.java import find_java
+from stackproof.ports import free_port
 from stackproof.services import service, service_names
-from stackproof.stack.obtain import Cache, MavenArtifact, cache_directory
-from stackproof.stack.obtain.java import find_java
-from stackproof.stack.ports import free_port
 from stackproof.stack.run import known_runs, runs_directory
 
 _ENOUGH_DISK = 2 * 2**30

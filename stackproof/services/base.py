@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from stackproof.errors import Trouble
-from stackproof.stack.obtain import Artifact, Cache
+from stackproof.obtain import Artifact, Cache
 
 
 @dataclass(frozen=True)

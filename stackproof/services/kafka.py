@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackproof.errors import Trouble
+from stackproof.obtain import Artifact, Cache, MavenArtifact, Say
+from stackproof.obtain.java import find_java
 from stackproof.polling import poll
+from stackproof.ports import LOOPBACK, free_port
 from stackproof.services.base import Endpoint, ProcessSpec, Site
-from stackproof.stack.obtain import Artifact, Cache, MavenArtifact, Say
-from stackproof.stack.obtain.java import find_java
-from stackproof.stack.ports import LOOPBACK, free_port
 from stackproof.stack.process import file_end
 
 if TYPE_CHECKING:

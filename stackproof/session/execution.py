@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import platform
-import queue
 import threading
 import time
 import traceback
@@ -22,6 +21,7 @@ from stackproof.reporting.evidence import Attachment, ScenarioProof
 from stackproof.services import service
 from stackproof.session import wire
 from stackproof.session.clusters import Clusters
+from stackproof.session.inbox import Inbox
 from stackproof.session.plan import Plan, ScenarioPlan
 from stackproof.session.pool import Pool
 from stackproof.session.progress import Progress
@@ -139,23 +139,11 @@ class Execution:
 
     def _in_thread(self, work: Callable[[], None]) -> None:
         """Do ``work`` where no signal reaches it: waiting for it can be interrupted at once."""
-        ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
-
-        def attempt() -> None:
-            try:
-                work()
-            except BaseException as error:
-                ended.put(error)
-            else:
-                ended.put(None)
-
-        self._bringing_up = threading.Thread(target=attempt, daemon=True)
-        self._bringing_up.start()
-        error = ended.get()
-        if isinstance(error, Exception):
-            raise error
-        if error is not None:
-            raise RuntimeError(f"{type(error).__name__} while the stack came up") from error
+        inbox = Inbox()
+        self._bringing_up = inbox.when_done(work, _raise_error)
+        while (done := inbox.get(within=60)) is None:
+            pass
+        done()
 
     def _begin(self, run: Run) -> wire.Begin:
         config = {name: getattr(self._config, name) for name in _CONFIG}
@@ -402,3 +390,8 @@ class Execution:
         if self._spans is not None:
             with self.attempt(f"the logs of {planned.scenario.name} are missing"):
                 proof.attachments += self._spans.copies(planned)
+
+
+def _raise_error(_: Any, error: Exception | None) -> None:
+    if error is not None:
+        raise error

@@ -27,7 +27,7 @@ class Inbox:
 
     def when_done(
         self, work: Callable[[], Any], then: Callable[[Any, Exception | None], None]
-    ) -> None:
+    ) -> threading.Thread:
         """Do ``work`` in a thread of its own; ``then`` hears its value or its error."""
 
         def run() -> None:
@@ -36,6 +36,10 @@ class Inbox:
                 value = work()
             except Exception as error:
                 problem = error
+            except BaseException as error:  # in a thread nobody else would hear of it
+                problem = RuntimeError(f"{type(error).__name__}: {error}")
             self.put(lambda: then(value, problem))
 
-        threading.Thread(target=run, daemon=True).start()
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        return thread

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from stackproof.obtain import Cache
 from stackproof.settings import Settings
 from stackproof.stack.native import NativeProvider
-from stackproof.stack.obtain import Cache
 from stackproof.stack.provider import Provider
 from stackproof.stack.run import Run
 

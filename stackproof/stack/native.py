@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from stackproof.errors import NotSupported, Trouble
+from stackproof.obtain import Cache, Say
 from stackproof.polling import DeadlineExceeded, Died, poll
+from stackproof.ports import free_port
 from stackproof.services.base import Endpoint, Requirement, Service, resolve_options
-from stackproof.stack.obtain import Cache, Say
-from stackproof.stack.ports import free_port
 from stackproof.stack.process import ManagedProcess
 from stackproof.stack.run import Run
 

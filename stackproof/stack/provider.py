@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from stackproof.obtain import Say
 from stackproof.services.base import Endpoint, Requirement, Service
-from stackproof.stack.obtain import Say
 
 
 class Cluster(Protocol):

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from stackproof.errors import Trouble
+from stackproof.obtain import Say
 from stackproof.services import service
 from stackproof.services.base import Endpoint, Requirement, resolve_options
-from stackproof.stack.obtain import Say
 from stackproof.stack.provider import Cluster, Provider
 from stackproof.stack.run import Run
 

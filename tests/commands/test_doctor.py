@@ -11,8 +11,8 @@ import pytest
 from stackproof import services
 from stackproof.cli import main
 from stackproof.commands import doctor
+from stackproof.obtain import Cache
 from stackproof.services import service
-from stackproof.stack.obtain import Cache
 from stackproof.stack.run import RUN_VARIABLE, Run
 from tests.stack.conftest import posix_only
 

@@ -134,7 +134,7 @@ GOOD = {
     "stackproof/history/flow.py": "import gzip\nimport numpy as np\n"
     "from stackproof.history import columns\nfrom . import lanes\n",
     "stackproof/reporting/page.py": "from stackproof.errors import Trouble\n",
-    "stackproof/services/kafka.py": "from stackproof.stack.obtain import Cache\n",
+    "stackproof/services/kafka.py": "from stackproof.obtain import Cache\n",
     "stackproof/stack/run.py": "from stackproof.services import base\n",
     "stackproof/clients/kafka.py": "import kafka\nfrom stackproof.history import History\n",
     "stackproof/session/__init__.py": "from stackproof.reporting import page\n",

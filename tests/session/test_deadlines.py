@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -215,13 +216,17 @@ def test_nothing_of_the_killed_workers_is_left(project: Project, outcome: Outcom
 
 
 # -- hooks outside of scenarios --------------------------------------------------------
-HANGING = "import threading\ndef hanging(*_): threading.Event().wait()\n"
 LIMIT = "-Dscenario_timeout=1"
+HANGING = """
+import os, threading
+def hanging(*_): threading.Event().wait()
+"""
+#: A minute by default; scaled.
+LOADING_LIMIT = "-Dtime_factor=0.02"
 
 
-@pytest.fixture
-def small(tmp_path: Any) -> Project:
-    made = Project(tmp_path)
+def two_features(root: Path) -> Project:
+    made = Project(root)
     made.feature("a", """
         Feature: First
           Scenario: one
@@ -233,12 +238,36 @@ def small(tmp_path: Any) -> Project:
     return made
 
 
-def test_a_hanging_before_feature_keeps_its_scenarios_back_and_no_others(small: Project) -> None:
-    small.environment(HANGING + """
-def before_feature(context, feature):
-    if feature.name == "First": hanging()
-""")  # fmt: skip
-    outcome = small.run(LIMIT)
+@pytest.fixture(scope="module")
+def hanging(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
+    """What becomes of runs in which one hook hangs, or the steps do when they are loaded."""
+    feature = "def {0}(context, feature):\n    if feature.name == 'First': hanging()\n"
+    hooks = {
+        "before_feature": feature.format("before_feature"),
+        "after_feature": feature.format("after_feature"),
+        "before_all": "before_all = hanging\n",
+        "after_all": "after_all = hanging\n",
+        "loading": "if 'STACKPROOF_WORKER' in os.environ: hanging()\n",
+    }
+    running = {}
+    for name, text in hooks.items():
+        made = two_features(tmp_path_factory.mktemp(name))
+        made.environment(HANGING + text)
+        running[name] = made, made.start(LOADING_LIMIT if name == "loading" else LIMIT)
+    try:
+        outcomes = {name: run.end() for name, (_, run) in running.items()}
+        for made, _ in running.values():
+            made.assert_nothing_left(within=0.5)
+        return outcomes
+    finally:
+        for _, run in running.values():
+            run.kill()
+
+
+def test_a_hanging_before_feature_keeps_its_scenarios_back_and_no_others(
+    hanging: dict[str, Outcome],
+) -> None:
+    outcome = hanging["before_feature"]
     assert outcome.code == 1
     assert outcome.verdicts == {"one": "broken", "two": "broken", "three": "passed"}
     one = outcome.scenario("one")
@@ -246,18 +275,37 @@ def before_feature(context, feature):
     assert "in hanging" in one["trace"]
 
 
-def test_a_hanging_after_feature_is_not_green(small: Project) -> None:
-    small.environment(HANGING + """
-def after_feature(context, feature):
-    if feature.name == "First": hanging()
-""")  # fmt: skip
-    outcome = small.run(LIMIT)
+def test_a_hanging_after_feature_is_not_green(hanging: dict[str, Outcome]) -> None:
+    outcome = hanging["after_feature"]
     assert outcome.code == 1
     assert set(outcome.verdicts.values()) == {"passed"}
     (problem,) = outcome.results["suite_problems"]
     assert "did not end within 1 s" in problem
     assert "in hanging" in problem
     assert outcome.allure["Hooks of the feature 'First'"]["status"] == "broken"
+
+
+@pytest.mark.parametrize("hook", ["before_all", "after_all"])
+def test_a_hanging_hook_of_the_whole_run(hanging: dict[str, Outcome], hook: str) -> None:
+    outcome = hanging[hook]
+    verdict = {"before_all": "broken", "after_all": "passed"}[hook]
+    assert outcome.code == {"before_all": 2, "after_all": 1}[hook]
+    assert set(outcome.verdicts.values()) == {verdict}
+    (problem,) = outcome.results["suite_problems"]
+    assert f"{hook} did not end within 1 s" in problem
+    assert "in hanging" in problem
+
+
+def test_steps_that_take_for_ever_to_load(hanging: dict[str, Outcome]) -> None:
+    outcome = hanging["loading"]
+    assert outcome.code == 2
+    assert set(outcome.verdicts.values()) == {"broken"}
+    assert "loading steps and hooks did not end within 1.2 s" in outcome.scenario("one")["reason"]
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Project:
+    return two_features(tmp_path)
 
 
 def test_a_dying_before_feature_does_not_respawn_for_ever(small: Project) -> None:
@@ -294,35 +342,6 @@ def before_rule(context, rule):
     assert outcome.code == 1
     assert outcome.verdicts == {"one": "passed", "two": "passed", "three": "passed"}
     assert "ended with exit code 3" in outcome.results["suite_problems"][0]
-
-
-@pytest.mark.parametrize("hook", ["before_all", "after_all"])
-def test_a_hanging_hook_of_the_whole_run(small: Project, hook: str) -> None:
-    small.environment(f"{HANGING}{hook} = hanging\n")
-    outcome = small.run(LIMIT)
-    verdict = {"before_all": "broken", "after_all": "passed"}[hook]
-    assert outcome.code == {"before_all": 2, "after_all": 1}[hook]
-    assert set(outcome.verdicts.values()) == {verdict}
-    (problem,) = outcome.results["suite_problems"]
-    assert f"{hook} did not end within 1 s" in problem
-    assert "in hanging" in problem
-    small.assert_nothing_left(within=0.5)
-
-
-def test_steps_that_take_for_ever_to_load(small: Project) -> None:
-    small.write(
-        "steps/slow.py",
-        """
-        import os, threading
-        if "STACKPROOF_WORKER" in os.environ:
-            threading.Event().wait()
-        """,
-    )
-    # A minute, scaled.
-    outcome = small.run("-Dtime_factor=0.02")
-    assert outcome.code == 2
-    assert set(outcome.verdicts.values()) == {"broken"}
-    assert "loading steps and hooks did not end within 1.2 s" in outcome.scenario("one")["reason"]
 
 
 def test_a_worker_that_dies_while_it_is_idle_is_told(small: Project) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stackproof.errors import Trouble
-from stackproof.stack.obtain.java import Java, find_java
+from stackproof.obtain.java import Java, find_java
 from tests.stack.conftest import posix_only
 
 pytestmark = posix_only

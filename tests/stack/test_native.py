@@ -13,12 +13,12 @@ import pytest
 
 from stackproof import services, settings
 from stackproof.errors import NotSupported, Trouble
+from stackproof.obtain import Cache, Say
 from stackproof.polling import poll
 from stackproof.services.base import Requirement
 from stackproof.stack import reaper
 from stackproof.stack.choosing import Providers
 from stackproof.stack.native import NativeCluster, NativeProvider, NativeSite
-from stackproof.stack.obtain import Cache, Say
 from stackproof.stack.run import Run
 from stackproof.stack.stack import Stack
 from tests.stack.conftest import PATIENCE, await_gone, await_text, lives, posix_only

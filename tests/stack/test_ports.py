@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from stackproof import ports
 from stackproof.errors import Trouble
-from stackproof.stack import ports
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,8 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stackproof.obtain import Artifact
 from stackproof.services.base import Endpoint, ProcessSpec, Requirement, Site
-from stackproof.stack.obtain import Artifact
 from tests.stack.conftest import PROGRAMS, PYTHON
 
 

@@ -10,8 +10,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from stackproof.obtain import Cache, Say
 from stackproof.polling import poll
-from stackproof.stack.obtain import Cache, Say
 
 
 @dataclass(frozen=True)

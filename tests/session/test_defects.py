@@ -1,0 +1,271 @@
+"""Defects of the suite's own code: never green, and they cost no other scenario its result."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import threading
+
+import pytest
+
+from stackproof.session.progress import Progress
+from stackproof.session.signals import Interrupted, Signals
+from tests.session.conftest import Project
+
+IN_THE_RUN = """
+import os
+if "STACKPROOF_WORKER" not in os.environ:
+    from stackproof.session import clusters, execution, pool, replay, spans
+
+    def broken_for(name, cls, method):
+        original = getattr(cls, method)
+
+        def replaced(self, planned, *arguments):
+            if planned.scenario.name == name:
+                raise ZeroDivisionError("a defect in " + method)
+            return original(self, planned, *arguments)
+
+        setattr(cls, method, replaced)
+"""
+
+
+@pytest.fixture
+def made(project: Project) -> Project:
+    project.feature("a", """
+        Feature: First
+          Scenario: one
+            Given it works
+          Scenario: two
+            Given it works
+          Scenario: three
+            Given it works
+        """)  # fmt: skip
+    project.feature("b", "Feature: Second\n Scenario: four\n  Given it works\n")
+    return project
+
+
+PLACES = [
+    ("execution.Execution", "started", "broken"),
+    ("execution.Execution", "step_started", "passed"),
+    ("execution.Execution", "step_ended", "passed"),
+    ("execution.Execution", "ended", "broken"),
+    ("execution.Execution", "admit", "broken"),
+    ("execution.Execution", "provide", "broken"),
+    ("replay.Replay", "ended", "passed"),
+    ("clusters.Clusters", "release", "passed"),
+    ("spans.LogSpans", "begin", "passed"),
+]
+
+
+@pytest.mark.parametrize(
+    ("cls", "method", "verdict"), PLACES, ids=[f"{c}.{m}" for c, m, _ in PLACES]
+)
+def test_a_defect_at_one_scenario_costs_the_others_nothing(
+    made: Project, cls: str, method: str, verdict: str
+) -> None:
+    made.environment(f"{IN_THE_RUN}    broken_for('two', {cls}, '{method}')\n")
+    outcome = made.run("-j", "2")
+    assert outcome.code == 1
+    expected = {"one": "passed", "two": verdict, "three": "passed", "four": "passed"}
+    assert outcome.verdicts == expected
+    told = outcome.results["suite_problems"] + [outcome.scenario("two")["reason"]]
+    assert any(f"a defect in {method}" in problem for problem in told)
+    assert set(outcome.allure) == set(expected)
+    made.assert_nothing_left(within=0.5)
+
+
+def test_a_defect_in_the_middle_of_everything_ends_with_a_report(made: Project) -> None:
+    made.environment(
+        IN_THE_RUN
+        + """
+    def broken(self): raise ZeroDivisionError("a defect in the loop")
+    pool.Pool._turn = broken
+"""
+    )
+    outcome = made.run()
+    assert outcome.code == 2
+    assert set(outcome.verdicts.values()) == {"broken"}
+    assert {r["status"] for r in outcome.allure.values()} == {"broken"}
+    assert "a defect in the loop" in outcome.results["suite_problems"][0]
+    made.assert_nothing_left(within=0.5)
+
+
+def test_a_defect_at_the_end_is_not_green_and_the_report_is_written(made: Project) -> None:
+    made.environment(
+        IN_THE_RUN
+        + """
+    from stackproof.stack.stack import Stack
+    def broken(self): raise ZeroDivisionError("a defect in stopping")
+    Stack.stop_all = broken
+"""
+    )
+    outcome = made.run()
+    assert outcome.code == 1
+    assert set(outcome.verdicts.values()) == {"passed"}
+    assert "a defect in stopping" in outcome.results["suite_problems"][0]
+    made.assert_nothing_left(within=0.5)
+
+
+def test_a_scenario_without_a_result_is_broken(made: Project) -> None:
+    """Whatever loses it: what was planned is reported."""
+    made.environment(
+        IN_THE_RUN
+        + """
+    original = pool.Pool.work
+    def forgetful(self, units): original(self, units[:1])
+    pool.Pool.work = forgetful
+"""
+    )
+    outcome = made.run("-Dallow_skipped=yes")
+    assert outcome.code == 1
+    assert outcome.verdicts == {"one": "passed", "two": "passed", "three": "passed",
+                                "four": "broken"}  # fmt: skip
+    assert outcome.scenario("four")["reason"] == "no result of it has arrived"
+
+
+def test_a_worker_that_leaves_a_scenario_out_does_not_make_it_pass(made: Project) -> None:
+    made.environment("""
+        import os, sys
+        if "STACKPROOF_WORKER" in os.environ:
+            worker = sys.modules["__main__"]
+            original = worker._Runnable.__call__
+            def forgetful(self, runner):
+                return False if self._scenario.name == "two" else original(self, runner)
+            worker._Runnable.__call__ = forgetful
+        """)
+    outcome = made.run()
+    assert outcome.code == 1
+    assert outcome.verdicts["two"] == "broken"
+    assert "passed over" in outcome.scenario("two")["reason"]
+
+
+def test_a_scenario_that_is_reported_twice_keeps_its_first_verdict(made: Project) -> None:
+    made.steps("""
+        @step("it reports itself as passed, and fails")
+        def lies(context):
+            assert False, "in truth"
+        """)
+    made.environment("""
+        import os
+        if "STACKPROOF_WORKER" in os.environ:
+            from dataclasses import replace
+            from stackproof.session import link
+            original = link.Link.send_result
+            def twice(self, ends):
+                original(self, ends)
+                original(self, replace(ends, proof=replace(ends.proof, verdict="passed")))
+            link.Link.send_result = twice
+        """)
+    made.feature(
+        "c", "Feature: C\n Scenario: five\n  Given it reports itself as passed, and fails\n"
+    )
+    outcome = made.run("features/c.feature")
+    assert outcome.code == 1
+    assert outcome.verdicts == {"five": "failed"}
+
+
+def test_no_thread_outlives_a_run(made: Project) -> None:
+    made.write(
+        "in_process.py",
+        """
+        import sys, threading
+        from behave.__main__ import main
+        from stackproof.polling import poll
+        code = main(["-j", "2"])
+        poll(lambda: threading.active_count() == 1, within=5, awaiting="threads to end",
+             describe=lambda _: repr(threading.enumerate()))
+        print("code", code, "threads", threading.active_count())
+        sys.exit(code)
+        """,
+    )
+    outcome = made.run(program="in_process")
+    assert outcome.code == 0, outcome.text
+    assert "code 0 threads 1" in outcome.out
+
+
+def test_the_standard_layout_of_behave_works(project: Project) -> None:
+    """With steps and hooks below features/, called from the root."""
+    steps = (project.root / "steps" / "steps.py").read_text()
+    (project.root / "steps" / "steps.py").unlink()
+    (project.root / "steps").rmdir()
+    (project.root / "environment.py").rename(project.write("features/environment.py", ""))
+    project.write("features/steps/steps.py", steps)
+    project.feature("area/a", "Feature: A\n Scenario: a\n  Given it works\n")
+    for arguments in ((), ("features/area",), ("features/area/a.feature:2",)):
+        outcome = project.run(*arguments)
+        assert (outcome.code, outcome.verdicts) == (0, {"a": "passed"}), outcome.text
+
+
+# -- signals ---------------------------------------------------------------------------
+def test_the_first_signal_is_raised_once_and_the_rest_is_ignored() -> None:
+    with Signals() as signals:
+        with pytest.raises(Interrupted) as interrupted:
+            signal.raise_signal(signal.SIGTERM)
+        assert (interrupted.value.exit_code, interrupted.value.how) == (143, "SIGTERM")
+        signal.raise_signal(signal.SIGINT)
+        with signals.heard():
+            signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_signal_waits_for_what_must_not_be_torn_apart() -> None:
+    done = []
+    with Signals() as signals, pytest.raises(Interrupted, match="2"):
+        with signals.held():
+            with signals.held():
+                signal.raise_signal(signal.SIGINT)
+                done.append("inner")
+            done.append("outer")
+        done.append("after")
+    assert done == ["inner", "outer"]
+
+
+def test_a_signal_before_it_may_be_heard_is_heard_then() -> None:
+    done = []
+    with Signals() as signals, signals.held():
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(Interrupted), signals.heard():
+            done.append("never")
+        signals.ignore()
+    assert done == []
+
+
+def test_handlers_are_as_before_afterwards() -> None:
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    with Signals():
+        assert signal.getsignal(signal.SIGTERM) != before[0]
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+    ended = []
+    thread = threading.Thread(target=lambda: ended.append(Signals().__enter__()))
+    thread.start()
+    thread.join()
+    assert ended, "in other threads there is nothing to install"
+
+
+# -- progress --------------------------------------------------------------------------
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("stream", [io.StringIO, Terminal])
+def test_progress_is_told_on_terminals_and_elsewhere(stream: type[io.StringIO]) -> None:
+    progress = Progress(stream())
+    with progress.doing("starting [echo]"):
+        progress.say("a [line] beside it")
+    progress.say("the end")
+    told = progress._stream.getvalue()  # type: ignore[attr-defined]
+    for line in ("a [line] beside it", "starting [echo]: done in 0.", "the end"):
+        assert line in told
+
+
+def test_progress_on_a_closed_console_is_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stream:
+        progress = Progress(stream)
+        progress.say("into the void")
+        with pytest.raises(ZeroDivisionError), progress.doing("dividing"):
+            1 / 0  # noqa: B018
+        # What is left in its buffer goes where it does not matter.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), writing)
