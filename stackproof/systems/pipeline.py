@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -64,7 +66,7 @@ class Pipeline:
             },
         )
         self._background: Background | None = None
-        self.tolerated_duplicates = 0
+        self._committed_at_faults: list[dict[tuple[str, int], int]] = []
         self.published_invalid: list[Message] = []
         self._create_topics()
 
@@ -153,7 +155,7 @@ class Pipeline:
             "content": "carried",
             "order": "offset",
             "exclusive_topics": (self.topics["dead_letter"],),
-            "max_duplicates": self.tolerated_duplicates,
+            "max_duplicates": self._rightly_repeated(),
             **rules,
         }
         return Flow("predictions", self.topics["input"], self.topics["output"], VALID, **rules)
@@ -173,7 +175,7 @@ class Pipeline:
         """
         self.finish_publishing()
         sent = self._idents(VALID)
-        wanted = -int(-len(sent) * self.settings.completeness // 1)
+        wanted = math.ceil(len(sent) * self.settings.completeness)
         self._await(
             lambda: (
                 len(sent & {self._read_prediction(r)[0] for r in self.predictions.read()})
@@ -183,7 +185,7 @@ class Pipeline:
             wanted,
             "predictions",
             within,
-            self.prediction_flow(),
+            self.prediction_flow,
         )
         verdict = self._session.assert_flow(self.prediction_flow())
         self._summarise(verdict)
@@ -197,10 +199,12 @@ class Pipeline:
         """
         wanted = len(self._idents(INVALID))
         self._await(lambda: len(self.dead_letters.read()), wanted, "dead letters", within,
-                    self.dead_letter_flow())  # fmt: skip
+                    self.dead_letter_flow)  # fmt: skip
         return self._session.assert_flow(self.dead_letter_flow())
 
-    def _await(self, count: Any, wanted: int, what: str, within: float, flow: Flow) -> None:
+    def _await(
+        self, count: Any, wanted: int, what: str, within: float, flow: Callable[[], Flow]
+    ) -> None:
         # Both topics are observed, so that a message in the wrong one is seen.
         _ = self.predictions, self.dead_letters
         try:
@@ -224,7 +228,7 @@ class Pipeline:
             )
         except (DeadlineExceeded, Died) as error:
             self._kafka.drain_all()
-            self._session.check_after(error, flow)
+            self._session.check_after(error, flow())
         self._kafka.drain_all()
 
     def _summarise(self, verdict: Verdict) -> None:
@@ -309,33 +313,43 @@ class Pipeline:
         )
 
     def end_one(self, end: Callable[[RunningSystem], None]) -> int:
-        """End the oldest instance, and note which predictions may rightly come again.
-
-        These are the ones that are out while their inputs lie behind the committed
-        offsets: whoever takes over cannot know of them. After a regular stop there are
-        none, because a pipeline that ends in order commits what it has delivered.
+        """End the oldest instance; after a fault, note what its group had committed.
 
         Returns:
             How many customers were left to process: whether work was interrupted at all.
         """
-        crashed_before = len(self._session.history.snapshot().events)
+        before = len(self._session.history.snapshot().events)
         end(self.instances)
-        events = self._session.history.snapshot().events[crashed_before:]
+        events = self._session.history.snapshot().events[before:]
         out = {self._read_prediction(r)[0] for r in self._drained(self.predictions)}
         left = len(self._idents(VALID) - out) + self._still_to_publish()
         self._session.figure("customers left at the end of the instance", str(left))
         if any(event.kind == "fault" for event in events):
-            self._tolerate_repetitions(out)
+            self._committed_at_faults.append(self._kafka.admin.committed(self.group))
         return left
 
-    def _tolerate_repetitions(self, out: set[str]) -> None:
-        committed = self._kafka.admin.committed(self.group)
+    def _rightly_repeated(self) -> int:
+        """How many repetitions are no fault of the pipeline.
+
+        Whoever takes over after a crash begins at the committed offsets: a customer behind
+        them may be predicted once more for each crash, one before them must not. After a
+        regular stop nothing may: a pipeline that ends in order commits what it has delivered.
+        """
+        if not self._committed_at_faults:
+            return 0
         topic = self.topics["input"]
-        self.tolerated_duplicates += sum(
-            ident in out and offset >= committed.get((topic, partition), 0)
-            for ident, partition, offset in self._positions()
-        )
-        self._session.figure("repetitions tolerated", str(self.tolerated_duplicates))
+        received = Counter(self._read_prediction(r)[0] for r in self.predictions.records)
+        repeatable = repeated = 0
+        for ident, partition, offset in self._positions():
+            crashes = sum(
+                offset >= committed.get((topic, partition), 0)
+                for committed in self._committed_at_faults
+            )
+            repeatable += crashes > 0
+            repeated += min(crashes, max(0, received[ident] - 1))
+        self._session.figure("customers not committed at a fault", str(repeatable))
+        self._session.figure("repeated rightly", str(repeated))
+        return repeated
 
     def _drained(self, reader: Any) -> list[Received]:
         return reader.drain(within=self._session.scaled(15))
