@@ -210,10 +210,11 @@ class Execution:
         run, watcher, stack = self._run, self._watcher, self._stack
         if run is None:
             return
-        if self._pool is not None:
-            self._pool.close()
-        if self._clusters is not None:
-            self._clusters.close()
+        with self.attempt("the workers were not ended in good order"):
+            if self._pool is not None:
+                self._pool.close()
+            if self._clusters is not None:
+                self._clusters.close()
         keep = bool(not self.settings["run.cleanup"] and stack and stack.describe())
         if keep and stack is not None:
             self._settle()
@@ -223,12 +224,11 @@ class Execution:
                 if stack is not None:
                     stack.stop_all()
             with self.attempt("the run was not cleared away"):
-                left = reaper.reap(run, spare=[] if watcher is None else [watcher.pid])
-                for thing in left:
-                    self._progress.say(f"could not be removed: {thing}")
+                reaper.reap(run, spare=[] if watcher is None else [watcher.pid])
             self._settle()  # what was just being started has died of that
-        if watcher is not None:
-            watcher.dismiss(keep=keep)
+        # It reaps once more what may have begun meanwhile.
+        for left in watcher.dismiss(keep=keep) if watcher is not None else reaper.reap(run):
+            self.suite_failed(f"could not be removed: {left}")
         if keep and stack is not None:
             self._progress.say(f"the stack of run {run.id} is left up:")
             for name, known in stack.describe().items():

@@ -129,8 +129,7 @@ class Pool:
     def _remove(self, worker: Worker) -> str:
         """Kill a worker and all it started; how it ended."""
         self._workers.remove(worker)
-        if worker in self._waiting:
-            self._waiting.remove(worker)
+        self._waiting = [other for other in self._waiting if other is not worker]
         return worker.process.kill()
 
     def _give_time_to_load(self, worker: Worker) -> None:
@@ -204,6 +203,8 @@ class Pool:
             self._tell(self._listening.step_ended, current, message)
         elif isinstance(message, wire.ScenarioStarts):
             self._scenario_starts(worker, message)
+        elif isinstance(message, wire.ScenarioOver):
+            worker.enter(Phase.EVIDENCE, self._begin.hooks_deadline)
         elif isinstance(message, wire.ScenarioEnds):
             self._scenario_ends(worker, message)
         elif isinstance(message, wire.Call):
@@ -347,8 +348,8 @@ class Pool:
             if worker.deadline is not None and now >= worker.deadline:
                 self._remove(worker)
                 what = f"{worker.phase.value} did not end within {worker.allowed:g} s"
-                stacks = worker.process.stacks()
-                self._gone(worker, what, f"Stacks of {worker.name} when it was killed:\n{stacks}")
+                stacks = f"Stacks of {worker.name} when it was killed:\n{worker.process.stacks()}"
+                self._gone(worker, what, stacks)
             elif not worker.ending and worker.process.has_ended():
                 # Something it started may hold the connection and hide its death.
                 worker.ending = True
@@ -370,9 +371,8 @@ class Pool:
         elif worker.current is not None:
             worker.todo = [p for p in worker.todo if p is not worker.current]
             self._tell(self._listening.lost, worker.current, what, trace)
-        elif not worker.todo:
-            line = 0  # after its last scenario: the feature itself
-            self._tell(self._listening.container_failed, worker.feature_index, line, whole)
+        elif not worker.todo:  # after its last scenario: the feature itself
+            self._tell(self._listening.container_failed, worker.feature_index, 0, whole)
         elif worker.progressed:
             self._tell(self._listening.suite_failed, whole)
         else:

@@ -173,10 +173,11 @@ class Phase(Enum):
     HOOKS = "the hooks of its feature or rule"
     ASKING = "waiting for what the scenario needs"
     SCENARIO = "the scenario"
+    EVIDENCE = "gathering the scenario's evidence"
     AFTER_ALL = "after_all"
 
 
-WITH_WORK = (Phase.HOOKS, Phase.ASKING, Phase.SCENARIO)
+WITH_WORK = (Phase.HOOKS, Phase.ASKING, Phase.SCENARIO, Phase.EVIDENCE)
 
 
 @dataclass(eq=False)

@@ -140,6 +140,11 @@ class StepEnds:
 
 
 @dataclass
+class ScenarioOver:
+    """behave is through with the scenario; its evidence takes no time of its own limit."""
+
+
+@dataclass
 class ScenarioEnds:
     """A scenario has ended, hooks and cleanups included.
 

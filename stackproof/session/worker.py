@@ -145,9 +145,11 @@ class WorkerRunner(Runner):
         except BaseException as error:  # sys.exit in a step, an exception that cannot be told
             spoiled = self._spoil(scenario, error)
         self._end_session(scenario)
-        self._watch(self._begin.hooks_deadline)  # the feature's hooks are next
+        self._link.send(wire.ScenarioOver())
+        self._watch(self._begin.hooks_deadline)
         ends = self._result(scenario, scenario_id, began, answer, spoiled)
         self._link.send_result(ends)
+        self._watch(self._begin.hooks_deadline)  # the feature's hooks are next
         self.session = None
         if spoiled:
             raise _Spoiled
@@ -178,7 +180,8 @@ class WorkerRunner(Runner):
 
     def _spoil(self, scenario: Scenario, error: BaseException) -> str:
         """Behave itself was thrown out of the scenario; what is to be said of it."""
-        self.capture_controller.stop_capture()
+        with contextlib.suppress(AssertionError):
+            self.capture_controller.stop_capture()
         what = _describe(error)
         index = self._events.running
         if index is not None:

@@ -8,10 +8,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,10 @@ services._MODULES.update(echo="fakes:Echo", dumb="fakes:Dumb", broken="fakes:Bro
 """
 
 
+#: Compiled modules of all runs, so that they leave none in anybody's tree.
+_COMPILED = tempfile.TemporaryDirectory(prefix="stackproof-tests-")
+
+
 @dataclass
 class Outcome:
     """What one run left behind."""
@@ -187,7 +192,6 @@ class Project:
     """A behave project in a directory of its own."""
 
     root: Path
-    env: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.write("pyproject.toml", CONFIGURATION)
@@ -239,7 +243,9 @@ class Project:
         """The environment of a run: nothing of the caller's settings."""
         foreign = ("STACK", "INTEGRATION_", "BEHAVE", "LOG_LEVEL", "COVERAGE")
         kept = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
-        return {**kept, "STACKPROOF_RUNS": str(self.runs), **self.env, **env}
+        kept.pop("PYTHONDONTWRITEBYTECODE", None)  # it would be compiled anew each time
+        own = {"STACKPROOF_RUNS": str(self.runs), "PYTHONPYCACHEPREFIX": _COMPILED.name}
+        return {**kept, **own, **env}
 
     def run(self, *arguments: str, program: str = "behave", **env: str) -> Outcome:
         """Run to the end."""

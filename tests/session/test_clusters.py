@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from stackproof.session.pool import Pool
+from stackproof.session.process import Worker
 from tests.session.conftest import Outcome, Project
 
 STEPS = """
@@ -363,3 +368,23 @@ def gone(context):
     )
     made.assert_nothing_left(within=0.5)
     assert outcome.code == 1
+
+
+def test_nobody_overtakes_a_scenario_that_must_run_alone() -> None:
+    """Or there would always be somebody beside it."""
+    asked = []
+
+    def admit(planned: Any) -> bool:
+        asked.append(planned.id)
+        return False
+
+    listening: Any = SimpleNamespace(admit=admit)
+    settings: Any = None
+    pool = Pool(settings, settings, listening, jobs=3, logs=Path(), feature_files=[],
+                held=nullcontext)  # fmt: skip
+    for name, alone in (("large", False), ("alone", True), ("small", False)):
+        worker = Worker(process=SimpleNamespace(name=name))  # type: ignore[arg-type]
+        worker.current = SimpleNamespace(id=name, alone=alone)  # type: ignore[assignment]
+        pool._waiting.append(worker)
+    pool._admit_waiting()
+    assert asked == ["large", "alone"]

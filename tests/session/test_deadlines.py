@@ -69,6 +69,13 @@ def garbage(context):
 @step("it ends slowly, but in time")
 def slowly(context): threading.Event().wait(0.8)
 
+@step("its evidence takes longer than the scenario may")
+def slow_evidence(context):
+    def evidence(*, failed):
+        threading.Event().wait(2.5)
+        return []
+    context.session.evidence = evidence
+
 def forgetful(**options):
     subprocess.Popen([sys.executable, "-S", "-c", "import signal; signal.pause()",
                       os.getcwd() + "/forgetful"], env={}, cwd="/", **options)
@@ -139,6 +146,10 @@ def project(shared_project: Project) -> Project:
           Scenario: forgetful and hanging
             Given its child leaves its session as well
             When it loops for ever
+          @timeout:1
+          Scenario: fails in time
+            Given its evidence takes longer than the scenario may
+            Then it fails
         """)  # fmt: skip
     return shared_project
 
@@ -198,11 +209,16 @@ def test_the_run_goes_on_with_the_next(outcome: Outcome) -> None:
         name: "passed" if name.startswith("after") or name == "slow" else "broken"
         for name in outcome.verdicts
     }
-    expected |= {f"{hook} hangs": "broken" for hook in HOOKS}
+    expected |= {f"{hook} hangs": "broken" for hook in HOOKS} | {"fails in time": "failed"}
     assert outcome.verdicts == expected
-    assert len(expected) == 2 * (len(HANGS) + len(HOOKS) + len(DEATHS)) + 3
+    assert len(expected) == 2 * (len(HANGS) + len(HOOKS) + len(DEATHS)) + 4
     assert outcome.code == 1
     assert outcome.results["suite_problems"] == []
+
+
+def test_evidence_takes_no_time_from_the_scenario(outcome: Outcome) -> None:
+    scenario = outcome.scenario("fails in time")
+    assert (scenario["verdict"], scenario["reason"]) == ("failed", "one is not two")
 
 
 def test_every_ending_is_in_allure_once(outcome: Outcome, allure: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from stackproof.session.progress import Progress
 from stackproof.session.signals import Interrupted, Signals
-from tests.session.conftest import Project
+from tests.session.conftest import Outcome, Project
 
 IN_THE_RUN = """
 import os
@@ -45,34 +45,49 @@ def made(project: Project) -> Project:
     return project
 
 
-PLACES = [
-    ("execution.Execution", "started", "broken"),
-    ("execution.Execution", "step_started", "passed"),
-    ("execution.Execution", "step_ended", "passed"),
-    ("execution.Execution", "ended", "broken"),
-    ("execution.Execution", "admit", "broken"),
-    ("execution.Execution", "provide", "broken"),
-    ("replay.Replay", "ended", "passed"),
-    ("clusters.Clusters", "release", "passed"),
-    ("spans.LogSpans", "begin", "passed"),
-]
+#: Where a defect strikes, once each, and what becomes of the scenario it strikes.
+PLACES = {
+    "execution.Execution.started": "broken",
+    "execution.Execution.step_started": "passed",
+    "execution.Execution.step_ended": "passed",
+    "execution.Execution.ended": "broken",
+    "execution.Execution.admit": "broken",
+    "execution.Execution.provide": "broken",
+    "replay.Replay.ended": "passed",
+    "clusters.Clusters.release": "passed",
+    "spans.LogSpans.begin": "passed",
+}
 
 
-@pytest.mark.parametrize(
-    ("cls", "method", "verdict"), PLACES, ids=[f"{c}.{m}" for c, m, _ in PLACES]
-)
-def test_a_defect_at_one_scenario_costs_the_others_nothing(
-    made: Project, cls: str, method: str, verdict: str
-) -> None:
-    made.environment(f"{IN_THE_RUN}    broken_for('two', {cls}, '{method}')\n")
-    outcome = made.run("-j", "2")
-    assert outcome.code == 1
-    expected = {"one": "passed", "two": verdict, "three": "passed", "four": "passed"}
-    assert outcome.verdicts == expected
-    told = outcome.results["suite_problems"] + [outcome.scenario("two")["reason"]]
+@pytest.fixture(scope="module")
+def struck(shared_project: Project) -> Outcome:
+    """Two features whose every other scenario is struck by a defect."""
+    scenarios = "".join(
+        f" Scenario: {place}\n  Given it works\n Scenario: after {place}\n  Given it works\n"
+        for place in PLACES
+    )
+    shared_project.feature("a", f"Feature: Struck\n{scenarios}")
+    shared_project.feature("b", "Feature: Second\n Scenario: beside\n  Given it works\n")
+    defects = "".join(
+        "    broken_for('{}', {}, '{}')\n".format(place, *place.rsplit(".", 1)) for place in PLACES
+    )
+    shared_project.environment(IN_THE_RUN + defects)
+    return shared_project.run("-j", "2")
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_defect_is_told_and_costs_its_own_scenario_at_most(place: str, struck: Outcome) -> None:
+    assert struck.verdicts[place] == PLACES[place]
+    told = [*struck.results["suite_problems"], struck.scenario(place)["reason"]]
+    method = place.rpartition(".")[2]
     assert any(f"a defect in {method}" in problem for problem in told)
-    assert set(outcome.allure) == set(expected)
-    made.assert_nothing_left(within=0.5)
+
+
+def test_defects_cost_no_other_scenario_anything(struck: Outcome) -> None:
+    assert struck.code == 1
+    others = {name: verdict for name, verdict in struck.verdicts.items() if name not in PLACES}
+    assert others == {f"after {place}": "passed" for place in PLACES} | {"beside": "passed"}
+    assert set(struck.allure) == set(struck.verdicts)
 
 
 def test_a_defect_in_the_middle_of_everything_ends_with_a_report(made: Project) -> None:

@@ -148,24 +148,25 @@ def test_the_plan_starts_nothing(made: Project) -> None:
     assert nothing_began(made)
 
 
-def test_random_order_is_that_of_its_seed(made: Project) -> None:
-    for name in "bcd":
-        made.feature(name, TEXT.replace("Selected", name))
-    seen = []
-    made.environment("""
-        def before_feature(context, feature):
-            with open("notes.txt", "a") as notes: notes.write(feature.name + "\\n")
-        def before_step(context, step):
-            with open("notes.txt", "a") as notes: notes.write(context.scenario.name + "\\n")
-        """)
-    for seed in ("1", "1", "2"):
-        outcome = made.run(f"-Drandom_order={seed}")
-        assert outcome.code == 0
-        seen.append(made.notes)
-        (made.root / "notes.txt").unlink()
-    assert seen[0] == seen[1]
-    assert seen[0] != seen[2]
-    assert sorted(seen[0]) == sorted(seen[2])
+def test_random_order_is_that_of_its_seed_and_of_the_plan(project: Project) -> None:
+    names = [f"{feature}{number}" for feature in "abc" for number in range(4)]
+    for feature in "abc":
+        scenarios = "".join(
+            f' Scenario: {name}\n  Given "{name}" is noted\n'
+            for name in names
+            if name.startswith(feature)
+        )
+        project.feature(feature, f"Feature: {feature}\n{scenarios}")
+    orders = []
+    for seed in ("1", "2"):
+        plan = project.run(f"-Drandom_order={seed}", "-Dplan=yes").out.splitlines()
+        planned = [line.split()[0] for line in plan if line.endswith("[nothing; 60 s]")]
+        assert project.run(f"-Drandom_order={seed}").code == 0
+        assert project.notes == planned
+        (project.root / "notes.txt").unlink()
+        orders.append(planned)
+    assert orders[0] != orders[1]
+    assert sorted(orders[0]) == sorted(orders[1]) == names
 
 
 def test_outputs_of_several_workers_are_not_mixed(project: Project) -> None:

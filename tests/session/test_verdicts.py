@@ -114,6 +114,12 @@ FEATURES = {
             Scenario: kept back in a rule
               Given it works
         """,
+    "before_feature_exit": """
+        @exits_before_feature
+        Feature: before_feature exits
+          Scenario: kept back by an exit
+            Given it works
+        """,
     "before_feature_tag": """
         @fails_before_tag
         Feature: before_tag of a feature fails
@@ -264,6 +270,7 @@ def after_step(context, step):
 
 def before_feature(context, feature):
     if "fails_before_feature" in feature.tags: fail("before_feature")
+    if "exits_before_feature" in feature.tags: sys.exit(0)
     if "skipped_feature" in feature.tags: feature.skip("out of season")
     if "cleanup_fails" in feature.tags: context.add_cleanup(fail, "the cleanup")
 
@@ -314,6 +321,7 @@ VERDICTS = {
     "untouched": "passed",
     "kept back": "broken",
     "kept back in a rule": "broken",
+    "kept back by an exit": "broken",
     "kept back by a tag": "broken",
     "before after_feature": "passed",
     "before the cleanup": "passed",
@@ -353,6 +361,7 @@ REASONS = {
     "both": "one is not two",
     "kept back": "before_feature went wrong",
     "kept back in a rule": "before_feature went wrong",
+    "kept back by an exit": "HOOK-ERROR in before_feature: SystemExit",
     "kept back by a tag": "before_tag went wrong",
     "kept back by its rule": "before_rule went wrong",
     "never wanted": "out of season",
@@ -554,6 +563,18 @@ def test_context_abort_ends_the_run_and_is_not_green(small: Project) -> None:
     assert outcome.code == 1
     assert outcome.verdicts == {"last": "passed", "not any more": "skipped", "works": "skipped"}
     assert "'last' aborted the run" in outcome.scenario("works")["reason"]
+
+
+def test_a_hook_that_aborts_the_run_is_not_green(small: Project) -> None:
+    small.feature("z", "Feature: Z\n Scenario: later\n  Given it works\n")
+    small.environment("""
+        def before_feature(context, feature): context.abort("enough")
+        """)
+    outcome = small.run("-Dallow_skipped=yes")
+    assert outcome.code == 1
+    assert outcome.verdicts == {"works": "skipped", "later": "skipped"}
+    assert "a hook of its feature aborted the run" in outcome.scenario("works")["reason"]
+    assert "a hook of features/small.feature aborted the run" in outcome.scenario("later")["reason"]
 
 
 def test_stop_reports_the_rest_by_name(small: Project) -> None:
