@@ -15,8 +15,8 @@ from stackproof.errors import EXIT_COULD_NOT_RUN, EXIT_PASSED, Trouble
 from stackproof.obtain import Cache, MavenArtifact, cache_directory
 from stackproof.obtain.java import find_java
 from stackproof.ports import free_port
+from stackproof.processes.run import known_runs, runs_directory
 from stackproof.services import service, service_names
-from stackproof.stack.run import known_runs, runs_directory
 
 _ENOUGH_DISK = 2 * 2**30
 _ENOUGH_MEMORY = 1 * 2**30

@@ -11,7 +11,7 @@ from typing import Any
 
 from stackproof import settings as settings_module
 from stackproof.errors import EXIT_COULD_NOT_RUN, EXIT_FAILED, EXIT_PASSED, Trouble
-from stackproof.session.progress import Progress
+from stackproof.session.running.progress import Progress
 
 RUNNER = "stackproof.session.runner:StackproofRunner"
 

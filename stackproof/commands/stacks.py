@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from stackproof import settings as settings_module
 from stackproof.errors import EXIT_FAILED, EXIT_PASSED, Trouble
+from stackproof.processes import reaper
+from stackproof.processes.run import Run, known_runs
 from stackproof.services import service
 from stackproof.services.base import Requirement
-from stackproof.session.progress import Progress
-from stackproof.stack import reaper
+from stackproof.session.running.progress import Progress
 from stackproof.stack.choosing import Providers
-from stackproof.stack.run import Run, known_runs
 from stackproof.stack.stack import Stack
 
 

@@ -27,7 +27,7 @@ from filelock import FileLock, Timeout
 
 from stackproof.errors import Trouble
 from stackproof.polling import poll
-from stackproof.stack import reaper
+from stackproof.processes import reaper
 
 #: Receives one line of progress, without a line break.
 Say = Callable[[str], None]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stackproof.errors import Trouble
-from stackproof.stack.process import describe_exit
+from stackproof.processes.process import describe_exit
 
 
 @dataclass(frozen=True)

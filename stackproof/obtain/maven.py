@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape
 
 from stackproof.errors import Trouble
 from stackproof.obtain.cache import Cache, Say
-from stackproof.stack.process import describe_exit
+from stackproof.processes.process import describe_exit
 
 _POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
  <modelVersion>4.0.0</modelVersion>

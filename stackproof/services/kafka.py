@@ -20,8 +20,8 @@ from stackproof.obtain import Artifact, Cache, MavenArtifact, Say
 from stackproof.obtain.java import find_java
 from stackproof.polling import poll
 from stackproof.ports import LOOPBACK, free_port
+from stackproof.processes.process import file_end
 from stackproof.services.base import Endpoint, ProcessSpec, Site
-from stackproof.stack.process import file_end
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient

@@ -18,11 +18,11 @@ from behave.runner import Runner
 
 from stackproof import settings as settings_module
 from stackproof.errors import EXIT_COULD_NOT_RUN, EXIT_FAILED, Trouble
-from stackproof.session.execution import Execution
 from stackproof.session.plan import Plan, make_plan
-from stackproof.session.progress import Progress
-from stackproof.session.reports import Reports
-from stackproof.session.signals import Interrupted, Signals
+from stackproof.session.running.execution import Execution
+from stackproof.session.running.progress import Progress
+from stackproof.session.running.reports import Reports
+from stackproof.session.running.signals import Interrupted, Signals
 from stackproof.settings import Settings
 
 #: ``-D name=value`` of these is a setting given on the command line.

@@ -11,11 +11,11 @@ from typing import Any
 from stackproof.errors import Trouble
 from stackproof.history import Flow, History, Verdict, check_flow, save
 from stackproof.polling import DeadlineExceeded, Died
+from stackproof.processes.run import Run
 from stackproof.reporting.evidence import Attachment
 from stackproof.services.base import Endpoint
-from stackproof.session import wire
+from stackproof.session.workers import wire
 from stackproof.settings import Settings
-from stackproof.stack.run import Run
 from stackproof.systems.labels import INVALID
 
 _HISTORY_MIME = "application/x-ndjson"

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from stackproof.obtain import Cache
+from stackproof.processes.run import Run
 from stackproof.settings import Settings
 from stackproof.stack.native import NativeProvider
 from stackproof.stack.provider import Provider
-from stackproof.stack.run import Run
 
 
 class Providers:

@@ -15,9 +15,9 @@ from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import Cache, Say
 from stackproof.polling import DeadlineExceeded, Died, poll
 from stackproof.ports import free_port
+from stackproof.processes.process import ManagedProcess
+from stackproof.processes.run import Run
 from stackproof.services.base import Endpoint, Requirement, Service, resolve_options
-from stackproof.stack.process import ManagedProcess
-from stackproof.stack.run import Run
 
 # Another program can take a port between its choice and its use.
 _PORT_CLASH = ("Address already in use", "BindException")

@@ -10,10 +10,10 @@ from typing import TypeVar
 
 from stackproof.errors import Trouble
 from stackproof.obtain import Say
+from stackproof.processes.run import Run
 from stackproof.services import service
 from stackproof.services.base import Endpoint, Requirement, resolve_options
 from stackproof.stack.provider import Cluster, Provider
-from stackproof.stack.run import Run
 
 Item = TypeVar("Item", bound=Hashable)
 Result = TypeVar("Result")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from stackproof.errors import Trouble
 from stackproof.polling import DeadlineExceeded, Died, poll
+from stackproof.processes.process import ManagedProcess
 from stackproof.settings import SystemSettings
-from stackproof.stack.process import ManagedProcess
 
 if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession

@@ -12,8 +12,8 @@ from stackproof import services
 from stackproof.cli import main
 from stackproof.commands import doctor
 from stackproof.obtain import Cache
+from stackproof.processes.run import RUN_VARIABLE, Run
 from stackproof.services import service
-from stackproof.stack.run import RUN_VARIABLE, Run
 from tests.stack.conftest import posix_only
 
 pytestmark = [posix_only, pytest.mark.usefixtures("runs")]

@@ -15,8 +15,8 @@ import pytest
 from filelock import FileLock
 
 from stackproof.polling import poll
-from stackproof.stack import reaper
-from stackproof.stack.run import RUN_VARIABLE, Run, known_runs
+from stackproof.processes import reaper
+from stackproof.processes.run import RUN_VARIABLE, Run, known_runs
 from tests.stack.conftest import (
     PATIENCE,
     PROGRAMS,

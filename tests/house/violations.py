@@ -140,7 +140,7 @@ GOOD = {
     "stackproof/session/__init__.py": "from stackproof.reporting import page\n",
     **{f"stackproof/session/m{n:02d}.py": "" for n in range(MOST_FILES)},
     "reference/pipeline.py": "import threading\nthreading.Event().wait(0.1)\nsleep = 'sleep(1)'\n",
-    "tests/test_it.py": "from stackproof.session import execution\n",
+    "tests/test_it.py": "from stackproof.session.running import execution\n",
 }
 
 _NEW, _END = None, ...
@@ -317,8 +317,8 @@ VIOLATIONS = [
      [(1, "imports stackproof.session.plan;")]),
     (IMPORTS, "stackproof/stack/a.py", _NEW, "import stackproof.reporting\n",
      [(1, "imports stackproof.reporting;")]),
-    (IMPORTS, "stackproof/clients/a.py", _NEW, "from stackproof.stack.run import Run\n",
-     [(1, "imports stackproof.stack.run;")]),
+    (IMPORTS, "stackproof/clients/a.py", _NEW, "from stackproof.processes.run import Run\n",
+     [(1, "imports stackproof.processes.run;")]),
     (IMPORTS, STEPS, "from hamcrest import", "import redis\nfrom hamcrest import",
      [("import redis", "imports redis; a step is a call and an assertion")]),
     (IMPORTS, "environment.py", _END, "import behave\n", [(2, "imports behave;")]),

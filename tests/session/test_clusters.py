@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from stackproof.session.pool import Pool
-from stackproof.session.process import Worker
+from stackproof.session.workers.pool import Pool
+from stackproof.session.workers.process import Worker
 from tests.session.conftest import Outcome, Project
 
 STEPS = """

@@ -9,14 +9,14 @@ import threading
 
 import pytest
 
-from stackproof.session.progress import Progress
-from stackproof.session.signals import Interrupted, Signals
+from stackproof.session.running.progress import Progress
+from stackproof.session.running.signals import Interrupted, Signals
 from tests.session.conftest import Outcome, Project
 
 IN_THE_RUN = """
 import os
 if "STACKPROOF_WORKER" not in os.environ:
-    from stackproof.session import clusters, execution, pool, replay, spans
+    from stackproof.session.running import clusters, execution, pool, replay, spans
 
     def broken_for(name, cls, method):
         original = getattr(cls, method)
@@ -165,7 +165,7 @@ def test_a_scenario_that_is_reported_twice_keeps_its_first_verdict(made: Project
         import os
         if "STACKPROOF_WORKER" in os.environ:
             from dataclasses import replace
-            from stackproof.session import link
+            from stackproof.session.workers import link
             original = link.Link.send_result
             def twice(self, ends):
                 original(self, ends)

@@ -23,7 +23,7 @@ from pathlib import Path
 import psutil
 
 from stackproof.polling import DeadlineExceeded, pause, poll
-from stackproof.stack.run import RUN_VARIABLE, runs_directory
+from stackproof.processes.run import RUN_VARIABLE, runs_directory
 
 ROOT = Path(__file__).resolve().parents[2]
 GONE_WITHIN = 10.0

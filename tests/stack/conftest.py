@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from stackproof.polling import poll
-from stackproof.stack import reaper
-from stackproof.stack.run import RUN_VARIABLE, Run, known_runs
+from stackproof.processes import reaper
+from stackproof.processes.run import RUN_VARIABLE, Run, known_runs
 
 PROGRAMS = Path(__file__).parent / "programs"
 ROOT = Path(__file__).parents[2]

@@ -14,12 +14,12 @@ from stackproof.errors import Trouble
 from stackproof.obtain import Cache
 from stackproof.polling import poll
 from stackproof.ports import free_port
+from stackproof.processes import reaper
+from stackproof.processes.run import RUN_VARIABLE, Run
 from stackproof.services import kafka as kafka_module
 from stackproof.services.base import Endpoint, Requirement
 from stackproof.services.kafka import Kafka, PreparedNode, cluster_id, node_properties
-from stackproof.stack import reaper
 from stackproof.stack.native import NativeCluster, NativeProvider
-from stackproof.stack.run import RUN_VARIABLE, Run
 from tests.stack.conftest import lives, posix_only
 
 START = 120.0

@@ -15,11 +15,11 @@ from stackproof import services, settings
 from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import Cache, Say
 from stackproof.polling import poll
+from stackproof.processes import reaper
+from stackproof.processes.run import Run
 from stackproof.services.base import Requirement
-from stackproof.stack import reaper
 from stackproof.stack.choosing import Providers
 from stackproof.stack.native import NativeCluster, NativeProvider, NativeSite
-from stackproof.stack.run import Run
 from stackproof.stack.stack import Stack
 from tests.stack.conftest import PATIENCE, await_gone, await_text, lives, posix_only
 from tests.stack.tiny import Tiny, ask, need

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from stackproof.errors import Trouble
 from stackproof.polling import DeadlineExceeded, poll
-from stackproof.stack import reaper
-from stackproof.stack.process import ManagedProcess, describe_exit, file_end
-from stackproof.stack.run import RUN_VARIABLE, Run
+from stackproof.processes import reaper
+from stackproof.processes.process import ManagedProcess, describe_exit, file_end
+from stackproof.processes.run import RUN_VARIABLE, Run
 from tests.stack.conftest import PATIENCE, PROGRAMS, PYTHON, await_text, lives, posix_only
 
 Start = Callable[..., ManagedProcess]

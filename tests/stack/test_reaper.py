@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from stackproof.polling import poll
-from stackproof.stack import liveness, reaper
-from stackproof.stack.process import ManagedProcess
-from stackproof.stack.run import RUN_VARIABLE, Run, known_runs
+from stackproof.processes import liveness, reaper
+from stackproof.processes.process import ManagedProcess
+from stackproof.processes.run import RUN_VARIABLE, Run, known_runs
 from tests.stack.conftest import PATIENCE, PYTHON, await_gone, await_text, lives, posix_only
 
 pytestmark = posix_only
@@ -359,8 +359,8 @@ def test_whoever_clears_up_spares_its_ancestors(run: Run, tmp_path: Path, progra
     """`stackproof down` from a script that works in the run's directory."""
     script = (
         "import subprocess, sys; sys.exit(subprocess.call([sys.executable, '-c', '''"
-        "import sys; from pathlib import Path; from stackproof.stack import reaper;"
-        "from stackproof.stack.run import Run;"
+        "import sys; from pathlib import Path; from stackproof.processes import reaper;"
+        "from stackproof.processes.run import Run;"
         f'print(reaper.reap(Run("{run.id}", Path("{run.directory}"))))'
         "''']))"
     )

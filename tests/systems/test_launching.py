@@ -7,8 +7,8 @@ import pytest
 from stackproof.errors import Trouble
 from stackproof.history import History
 from stackproof.polling import DeadlineExceeded
+from stackproof.processes.run import Run
 from stackproof.settings import SystemSettings
-from stackproof.stack.run import Run
 from stackproof.systems.background import Background
 from stackproof.systems.launching import RunningSystem
 

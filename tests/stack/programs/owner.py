@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 from stackproof.polling import pause, poll
-from stackproof.stack import reaper
-from stackproof.stack.process import ManagedProcess
-from stackproof.stack.run import Run
+from stackproof.processes import reaper
+from stackproof.processes.process import ManagedProcess
+from stackproof.processes.run import Run
 
 parser = argparse.ArgumentParser()
 parser.add_argument("report", type=Path)

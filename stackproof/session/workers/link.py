@@ -7,7 +7,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
 
-from stackproof.session import wire
+from stackproof.session.workers import wire
 
 
 class RunGone(BaseException):

@@ -16,24 +16,24 @@ from typing import Any
 import psutil
 
 from stackproof.errors import Trouble
+from stackproof.processes import reaper
+from stackproof.processes.run import Run
 from stackproof.reporting.categories import write_environment
 from stackproof.reporting.evidence import Attachment, ScenarioProof
 from stackproof.services import service
-from stackproof.session import wire
-from stackproof.session.clusters import Clusters
-from stackproof.session.inbox import Inbox
 from stackproof.session.plan import Plan, ScenarioPlan
-from stackproof.session.pool import Pool
-from stackproof.session.progress import Progress
-from stackproof.session.replay import Replay
-from stackproof.session.reports import Reports
-from stackproof.session.signals import Signals
-from stackproof.session.spans import LogSpans
-from stackproof.session.verdicts import Verdicts
+from stackproof.session.running.clusters import Clusters
+from stackproof.session.running.progress import Progress
+from stackproof.session.running.replay import Replay
+from stackproof.session.running.reports import Reports
+from stackproof.session.running.signals import Signals
+from stackproof.session.running.spans import LogSpans
+from stackproof.session.running.verdicts import Verdicts
+from stackproof.session.workers import wire
+from stackproof.session.workers.inbox import Inbox
+from stackproof.session.workers.pool import Pool
 from stackproof.settings import Settings
-from stackproof.stack import reaper
 from stackproof.stack.choosing import Providers
-from stackproof.stack.run import Run
 from stackproof.stack.stack import Stack
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ _SETTLES_WITHIN = 20.0
 
 
 class Execution:
-    """Runs a plan. Hears the pool (see `stackproof.session.listening.Listening`).
+    """Runs a plan. Hears the pool (see `stackproof.session.workers.listening.Listening`).
 
     Attributes:
         verdicts: what has become of the scenarios so far.

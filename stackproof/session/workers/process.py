@@ -17,12 +17,12 @@ from typing import Any
 
 import psutil
 
+from stackproof.processes import reaper
+from stackproof.processes.process import describe_exit, file_end
+from stackproof.processes.run import RUN_VARIABLE, WORKER_VARIABLE, Run
 from stackproof.session.plan import ScenarioPlan
-from stackproof.stack import reaper
-from stackproof.stack.process import describe_exit, file_end
-from stackproof.stack.run import RUN_VARIABLE, WORKER_VARIABLE, Run
 
-_SOURCES = Path(__file__).parents[2]
+_SOURCES = Path(__file__).parents[3]
 # A worker gets this much beyond its deadline, for the stack dump to be written.
 _GRACE = 1.0
 # A process that has closed its connection is about to end and gets this long for it.
@@ -75,7 +75,7 @@ class WorkerProcess:
         with self._log.open("ab") as output:
             return subprocess.Popen(
                 # Unbuffered: what it printed before it was killed is evidence.
-                [sys.executable, "-u", "-m", "stackproof.session.worker",
+                [sys.executable, "-u", "-m", "stackproof.session.workers.worker",
                  str(handle), str(number)],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                 env={

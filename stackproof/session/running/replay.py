@@ -16,8 +16,8 @@ from behave.model import Feature, Step
 from behave.model_type import Status
 
 from stackproof.reporting.evidence import ScenarioProof
-from stackproof.session import wire
 from stackproof.session.plan import ScenarioPlan, containers_of
+from stackproof.session.workers import wire
 
 
 class Replay:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from stackproof.session import wire
 from stackproof.session.plan import ScenarioPlan
+from stackproof.session.workers import wire
 
 
 class Listening(Protocol):

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from stackproof.errors import Trouble
-from stackproof.session import wire
-from stackproof.session.inbox import Inbox
-from stackproof.session.listening import Listening
+from stackproof.processes.run import Run
 from stackproof.session.plan import ScenarioPlan, containers_of
-from stackproof.session.process import WITH_WORK, Disconnected, Phase, Worker, WorkerProcess
-from stackproof.stack.run import Run
+from stackproof.session.workers import wire
+from stackproof.session.workers.inbox import Inbox
+from stackproof.session.workers.listening import Listening
+from stackproof.session.workers.process import WITH_WORK, Disconnected, Phase, Worker, WorkerProcess
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from stackproof.session import wire
-from stackproof.session.link import Link
+from stackproof.session.workers import wire
+from stackproof.session.workers.link import Link
 
 
 class StepEvents:

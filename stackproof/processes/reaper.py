@@ -27,8 +27,8 @@ from pathlib import Path
 import psutil
 
 from stackproof.polling import DeadlineExceeded, poll
-from stackproof.stack import liveness
-from stackproof.stack.run import RUN_VARIABLE, Run, known_runs, runs_directory
+from stackproof.processes import liveness
+from stackproof.processes.run import RUN_VARIABLE, Run, known_runs, runs_directory
 
 LEDGER = "processes.ledger"
 _KEEP = b"keep\n"
@@ -246,7 +246,7 @@ class Watcher:
         environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
         with _deaf_children():
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "stackproof.stack.reaper", run.id, str(run.directory)],
+                [sys.executable, "-m", "stackproof.processes.reaper", run.id, str(run.directory)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -13,8 +13,8 @@ import psutil
 
 from stackproof.errors import Trouble
 from stackproof.polling import DeadlineExceeded, poll
-from stackproof.stack import reaper
-from stackproof.stack.run import RUN_VARIABLE, Run
+from stackproof.processes import reaper
+from stackproof.processes.run import RUN_VARIABLE, Run
 
 LOG_END_LINES = 25
 

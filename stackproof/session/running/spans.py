@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from stackproof.processes.run import Run
 from stackproof.reporting import masking
 from stackproof.reporting.evidence import Attachment
-from stackproof.session.clusters import Clusters
 from stackproof.session.plan import ScenarioPlan
-from stackproof.stack.run import Run
+from stackproof.session.running.clusters import Clusters
 
 _LONGEST = 400_000
 

@@ -27,12 +27,12 @@ from behave.userdata import UserData
 from stackproof.errors import Trouble
 from stackproof.reporting.evidence import Attachment, ScenarioProof
 from stackproof.reporting.outcome import Outcome, captured_output, container_error, outcome_of
-from stackproof.session import wire
-from stackproof.session.chosen import choose
-from stackproof.session.events import StepEvents
-from stackproof.session.link import Link, RunGone
-from stackproof.session.process import open_link, stacks_file
+from stackproof.session.running.chosen import choose
 from stackproof.session.scenario import ScenarioSession
+from stackproof.session.workers import wire
+from stackproof.session.workers.events import StepEvents
+from stackproof.session.workers.link import Link, RunGone
+from stackproof.session.workers.process import open_link, stacks_file
 
 # The dump is written before the run kills the worker at its deadline.
 _DUMP_EARLIER = 0.5

@@ -25,7 +25,7 @@ from typing import IO, Any
 import psutil
 
 from stackproof.errors import Trouble
-from stackproof.stack import liveness
+from stackproof.processes import liveness
 
 RUN_VARIABLE = "STACKPROOF_RUN"
 WORKER_VARIABLE = "STACKPROOF_WORKER"

@@ -8,7 +8,7 @@ from typing import Any
 from behave.model import Scenario, ScenarioOutline
 
 from stackproof.errors import Trouble
-from stackproof.session import wire
+from stackproof.session.workers import wire
 
 
 def choose(feature: Any, unit: wire.Unit) -> Iterator[tuple[Scenario, str | None]]:
