@@ -72,6 +72,7 @@ class Boundary:
 
 _SUITE_PARTS = ("steps", "tests", "bench", "environment")
 _NETWORK = ("socket", "ssl", "http", "urllib", "subprocess", "asyncio")
+_STACK = ("stackproof.stack", "stackproof.obtain", "stackproof.processes")
 _RUNNING = ("stackproof.session", "stackproof.reporting", "stackproof.commands", "stackproof.cli")
 BOUNDARIES = (
     Boundary("reference/", "a system under test knows nothing of the suite",
@@ -81,12 +82,17 @@ BOUNDARIES = (
     Boundary("stackproof/history/", "histories are checked offline, without clients",
              only=("stackproof.history", "numpy", *sys.stdlib_module_names), never=_NETWORK),
     Boundary("stackproof/reporting/", "a report is made from evidence alone",
-             never=("stackproof.session", "stackproof.stack", "stackproof.systems",
-                    "stackproof.clients", "stackproof.commands", "stackproof.cli")),
-    Boundary("stackproof/services/", "a service is described, not run", never=_RUNNING),
+             never=("stackproof.session", *_STACK, "stackproof.systems", "stackproof.clients",
+                    "stackproof.services", "stackproof.commands", "stackproof.cli")),
+    Boundary("stackproof/processes/", "processes know nothing of what they run",
+             never=(*_RUNNING, "stackproof.obtain", "stackproof.services", "stackproof.stack")),
+    Boundary("stackproof/obtain/", "obtaining knows no service",
+             never=(*_RUNNING, "stackproof.services", "stackproof.stack")),
+    Boundary("stackproof/services/", "a service is described, not run",
+             never=(*_RUNNING, "stackproof.stack")),
     Boundary("stackproof/stack/", "a stack runs for whoever asks", never=_RUNNING),
-    Boundary("stackproof/clients/", "clients serve sessions", never=(*_RUNNING, "stackproof.stack",
-             "stackproof.systems", "stackproof.services")),
+    Boundary("stackproof/clients/", "clients serve sessions",
+             never=(*_RUNNING, *_STACK, "stackproof.systems", "stackproof.services")),
     Boundary("steps/", "a step is a call and an assertion",
              only=("behave", "hamcrest", "stackproof", "__future__")),
     Boundary("environment.py", "hooks hand over to the session", only=("stackproof",)),

@@ -243,7 +243,8 @@ class Project:
         """The environment of a run: nothing of the caller's settings."""
         foreign = ("STACK", "INTEGRATION_", "BEHAVE", "LOG_LEVEL", "COVERAGE")
         kept = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
-        kept.pop("PYTHONDONTWRITEBYTECODE", None)  # it would be compiled anew each time
+        for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):
+            kept.pop(name, None)  # slower the one, hiding what is lost in buffers the other
         own = {"STACKPROOF_RUNS": str(self.runs), "PYTHONPYCACHEPREFIX": _COMPILED.name}
         return {**kept, **own, **env}
 

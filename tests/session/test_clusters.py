@@ -121,11 +121,14 @@ def with_echo(shared_project: Project) -> Project:
             Given an echo of its own
             When the echo is crashed
             Then the echo answers no more
+          Scenario: own and whole
+            Given an echo of its own
           Scenario: breaks what is shared
             Given an echo
             When the echo is crashed
           Scenario: afterwards
             Given the echo of own answers no more
+            And the echo of own and whole answers no more
             And an echo
           Scenario: undeclared
             Given a store that nobody declared
@@ -149,6 +152,7 @@ def test_verdicts_with_services(outcome: Outcome) -> None:
         "shared": "passed",
         "shared again": "passed",
         "own": "passed",
+        "own and whole": "passed",
         "breaks what is shared": "broken",
         "afterwards": "passed",
         "undeclared": "broken",
@@ -162,7 +166,7 @@ def test_shared_clusters_are_shared_and_dedicated_ones_are_not(
 ) -> None:
     at = {e["scenario"]: e["address"] for e in events(with_echo)}
     assert at["shared"] == at["shared again"] == at["afterwards"]
-    assert len({at["shared"], at["own"], at["fails with a log"]}) == 3
+    assert len({at["shared"], at["own"], at["own and whole"], at["fails with a log"]}) == 4
 
 
 def test_a_shared_cluster_is_not_broken(outcome: Outcome) -> None:
@@ -318,6 +322,11 @@ def test_a_cluster_whose_scenario_is_over_before_it_is_up_is_stopped(made: Proje
         + """
 class Slow(Echo):
     name = title = "slow"
+    def addresses(self, site):
+        with open("address.txt", "w") as file:
+            file.write(super().addresses(site)["bootstrap"])
+        return super().addresses(site)
+
     def check(self, endpoint, *, timeout):
         from pathlib import Path
         if not Path("killed").exists():
@@ -348,9 +357,16 @@ def before_feature(context, feature):
 @needs("slow", dedicated=True)
 def slow(context): pass
 
-@step("the first worker is gone")
-def gone(context):
+@step("the cluster of the first worker comes up")
+def comes_up(context):
+    place = Path("address.txt").read_text()
+    assert answers(place)
     Path("killed").touch()
+
+@step("it is stopped at once")
+def stopped(context):
+    place = Path("address.txt").read_text()
+    poll(lambda: not answers(place), within=10, awaiting="the cluster to be stopped")
 """
     )
     made.feature("a", """
@@ -358,8 +374,8 @@ def gone(context):
           Scenario: dies
             Given a slow service of its own
           Scenario: goes on
-            Given the first worker is gone
-            Then it works
+            Given the cluster of the first worker comes up
+            Then it is stopped at once
         """)  # fmt: skip
     outcome = made.run()
     assert outcome.verdicts == {"dies": "broken", "goes on": "passed"}

@@ -41,7 +41,9 @@ def asleep_with_the_lock(context): ctypes.PyDLL(None).sleep(1000)
 def asleep_without_the_lock(context): ctypes.CDLL(None).sleep(1000)
 
 @step("it leaves by os._exit")
-def leaves(context): os._exit(7)
+def leaves(context):
+    sys.__stdout__.write("last words")
+    os._exit(7)
 
 @step("it reads address zero")
 def reads_address_zero(context): ctypes.string_at(0)
@@ -196,6 +198,10 @@ def test_a_dead_worker_is_told_with_how_it_died(name: str, outcome: Outcome) -> 
         DEATHS[name][1].format(n=scenario["worker"].removeprefix("worker-")) in scenario["reason"]
     )
     assert scenario["steps"] == ["passed", "error", "skipped"]
+
+
+def test_the_last_words_of_a_worker_are_kept(outcome: Outcome) -> None:
+    assert "last words" in outcome.scenario("exit dies")["trace"]
 
 
 def test_a_segfault_shows_its_stack(outcome: Outcome) -> None:

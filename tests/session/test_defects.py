@@ -6,6 +6,8 @@ import io
 import os
 import signal
 import threading
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -178,6 +180,36 @@ def test_a_scenario_that_is_reported_twice_keeps_its_first_verdict(made: Project
     outcome = made.run("features/c.feature")
     assert outcome.code == 1
     assert outcome.verdicts == {"five": "failed"}
+
+
+def test_a_second_verdict_changes_nothing() -> None:
+    planned: Any = SimpleNamespace(id="s001")
+    plan: Any = SimpleNamespace(scenarios=[planned])
+    verdicts = Verdicts(plan, allow_skipped=False, seed=1)
+    assert verdicts.exit_code == 1, "nothing is known yet"
+    assert verdicts.give(planned, ScenarioProof(verdict="failed"))
+    assert not verdicts.give(planned, ScenarioProof(verdict="passed"))
+    assert verdicts.exit_code == 1
+
+
+def test_a_signal_that_comes_when_all_is_done_changes_nothing(made: Project) -> None:
+    made.environment(
+        IN_THE_RUN
+        + """
+    import signal
+    from stackproof.stack.stack import Stack
+    original = Stack.stop_all
+    def interrupted(self):
+        signal.raise_signal(signal.SIGINT)
+        original(self)
+    Stack.stop_all = interrupted
+"""
+    )
+    outcome = made.run()
+    assert outcome.code == 0
+    assert set(outcome.verdicts.values()) == {"passed"}
+    assert len(outcome.allure) == 4
+    made.assert_nothing_left(within=0.5)
 
 
 def test_no_thread_outlives_a_run(made: Project) -> None:

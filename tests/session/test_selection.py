@@ -248,7 +248,7 @@ def test_a_failing_formatter_costs_its_report_and_is_not_green(made: Project) ->
             def result(self, step): raise RuntimeError("out of ink")
         """,
     )
-    outcome = made.run("-f", "broken_formatter:Broken", "-f", "stackproof", PYTHONPATH=".")
+    outcome = made.run("-f", "broken_formatter:Broken", "-f", "stackproof")
     assert outcome.code == 1
     assert set(outcome.verdicts.values()) == {"passed"}
     assert len(outcome.verdicts) == 5

@@ -431,8 +431,9 @@ def test_late_hooks_of_features_and_rules_have_a_result_of_their_own(
     assert any(CONTAINERS[name] in problem for problem in outcome.results["suite_problems"])
 
 
-def test_no_other_hook_has_a_result_of_its_own(allure: dict[str, Any]) -> None:
+def test_no_other_hook_has_a_result_of_its_own(outcome: Outcome, allure: dict[str, Any]) -> None:
     assert {name for name in allure if name.startswith("Hooks of")} == set(CONTAINERS)
+    assert len(outcome.results["suite_problems"]) == len(CONTAINERS)
 
 
 def test_junit_has_every_scenario(outcome: Outcome) -> None:
@@ -563,6 +564,17 @@ def test_context_abort_ends_the_run_and_is_not_green(small: Project) -> None:
     assert outcome.code == 1
     assert outcome.verdicts == {"last": "passed", "not any more": "skipped", "works": "skipped"}
     assert "'last' aborted the run" in outcome.scenario("works")["reason"]
+
+
+def test_a_scenario_that_never_came_to_its_steps_has_not_been_skipped(small: Project) -> None:
+    small.environment("""
+        ours = before_scenario
+        def before_scenario(context, scenario):
+            ours(context, scenario)
+            context.abort("enough")
+        """)
+    outcome = small.run("-Dallow_skipped=yes")
+    assert (outcome.code, outcome.verdicts) == (1, {"works": "broken"})
 
 
 def test_a_hook_that_aborts_the_run_is_not_green(small: Project) -> None:
@@ -744,7 +756,16 @@ def test_behaves_own_formatters_see_a_usual_run(small: Project) -> None:
             Then it fails
             And it works
         """)  # fmt: skip
+    small.feature("small", """
+        Feature: Small
+          Scenario: works
+            Given it works
+          @not_selected
+          Scenario: deselected
+            Given it works
+        """)  # fmt: skip
     outcome = small.run(
+        "--tags=not @not_selected",
         "-f", "json", "-o", "out.json", "-f", "rerun", "-o", "rerun.txt",
         "-f", "progress3", "-o", "progress.txt", "-f", "pretty", "-o", "pretty.txt",
         "--junit", "--junit-directory", "behave-junit",
