@@ -226,20 +226,17 @@ def test_memory_admits_one_dedicated_cluster_after_the_other(made: Project) -> N
               Scenario: first {name}
                 Given an echo of its own with 2 brokers
                 And it begins
-                When it is held up until "go" is noted
+                When it takes its time
                 Then it ends
               Scenario: second {name}
                 Given it works
             """)  # fmt: skip
-    made.steps(
-        STEPS.replace('note(what="begins"', 'admitted(context); note(what="begins"')
-        + """
-def admitted(context):
-    with open("notes.txt", "a") as notes:
-        # Nobody else would come: there is no memory for two.
-        notes.write("go\\n")
+    lingers = """
+import threading
+@step("it takes its time")
+def lingers(context): threading.Event().wait(0.4)
 """
-    )
+    made.steps(STEPS + lingers)
     outcome = made.run("-j", "3", STACKPROOF_MEMORY_MB="300")
     assert set(outcome.verdicts.values()) == {"passed"}, outcome.text
     begun = sorted(spans(made).values())

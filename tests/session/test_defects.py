@@ -11,14 +11,17 @@ from typing import Any
 
 import pytest
 
+from stackproof.reporting.evidence import ScenarioProof
 from stackproof.session.running.progress import Progress
 from stackproof.session.running.signals import Interrupted, Signals
+from stackproof.session.running.verdicts import Verdicts
 from tests.session.conftest import Outcome, Project
 
 IN_THE_RUN = """
 import os
 if "STACKPROOF_WORKER" not in os.environ:
-    from stackproof.session.running import clusters, execution, pool, replay, spans
+    from stackproof.session.running import clusters, execution, replay, spans
+    from stackproof.session.workers import pool
 
     def broken_for(name, cls, method):
         original = getattr(cls, method)

@@ -138,6 +138,25 @@ def test_hooks_that_cannot_be_loaded(made: Project) -> None:
     assert nothing_began(made)
 
 
+def test_what_proves_nothing_matters_only_where_it_is_selected(made: Project) -> None:
+    made.feature("b", """
+        Feature: B
+          Scenario: fine
+            Given it works
+          @unfinished
+          Scenario: to do
+          Scenario Outline: no rows
+            Given it works
+            Examples:
+              | n |
+        """)  # fmt: skip
+    outcome = made.run("features/b.feature:3")
+    assert (outcome.code, outcome.verdicts) == (0, {"fine": "passed"})
+    refused = made.run("features/b.feature", "--tags=not @unfinished")
+    assert refused.code == 2
+    assert "features/b.feature:7: has no rows of examples" in refused.err
+
+
 def test_the_plan_starts_nothing(made: Project) -> None:
     made.feature("b", "Feature: B\n Scenario: echo\n  Given an echo\n")
     for outcome in (made.run("-Dplan=yes"), made.run("run", "--plan", program="stackproof")):

@@ -730,6 +730,11 @@ def test_without_hooks_of_the_project_cleanups_are_done_and_troubles_told(small:
         @needs("broken", dedicated=True)
         def broken(context): pass
 
+        @step("a broken service of its own is asked for its address")
+        @needs("broken", dedicated=True)
+        def asked(context):
+            context._runner.session.endpoint("broken")
+
         @step("something is opened")
         def opened(context):
             context._runner.session.add_cleanup(lambda: open("notes.txt", "w").write("closed\\n"))
@@ -738,12 +743,16 @@ def test_without_hooks_of_the_project_cleanups_are_done_and_troubles_told(small:
         Feature: Small
           Scenario: lacking
             Given a broken service of its own
+          Scenario: asking
+            Given a broken service of its own is asked for its address
           Scenario: opening
             Given something is opened
         """)  # fmt: skip
     outcome = small.run()
-    assert outcome.verdicts == {"lacking": "broken", "opening": "passed"}
-    assert "no licence" in outcome.scenario("lacking")["reason"]
+    expected = {"lacking": "broken", "asking": "broken", "opening": "passed"}
+    assert outcome.verdicts == expected
+    for name in ("lacking", "asking"):
+        assert "no licence" in outcome.scenario(name)["reason"]
     assert small.notes == ["closed"]
 
 
@@ -784,6 +793,36 @@ def test_behaves_own_formatters_see_a_usual_run(small: Project) -> None:
     assert "one is not two" in (small.root / "progress.txt").read_text()
     assert (small.root / "pretty.txt").read_text().count("Scenario: fails") == 1
     assert list((small.root / "behave-junit").glob("*.xml"))
+
+
+def test_behaves_own_formatters_see_each_feature_as_a_whole_with_several_workers(
+    small: Project,
+) -> None:
+    for name, other in ("ab", "ba"):
+        small.feature(name, f"""
+            Feature: {name}
+              Scenario: {name}1
+                Given it works
+              Scenario: {name}2
+                Given "{name}" is noted
+                When it is held up until "{other}" is noted
+              Rule: {name}r
+                Scenario: {name}3
+                  Given "{name}r" is noted
+                  When it is held up until "{other}r" is noted
+            """)  # fmt: skip
+    outcome = small.run("-j", "2", "-f", "json", "-o", "out.json", "-f", "stackproof")
+    assert outcome.code == 0, outcome.text
+    features = json.loads((small.root / "out.json").read_text())
+    assert sorted((f["name"], f["status"]) for f in features) == [
+        ("Small", "passed"), ("a", "passed"), ("b", "passed"),
+    ]  # fmt: skip
+    for feature in features:
+        scenarios = [e for e in feature["elements"] if e["type"] == "scenario"]
+        assert {e["status"] for e in scenarios} == {"passed"}
+        assert len(scenarios) == (1 if feature["name"] == "Small" else 3)
+        for step in (step for e in scenarios for step in e["steps"]):
+            assert step["result"]["status"] == "passed"
 
 
 def test_plain_behave_says_what_is_missing(small: Project) -> None:

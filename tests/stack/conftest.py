@@ -38,6 +38,8 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     directory = tmp_path.resolve() / f"stackproof-{os.getuid() if hasattr(os, 'getuid') else ''}"
     yield directory
     for left in known_runs():
+        # Whatever a test did to the environment: never the runs of whoever works here.
+        assert left.directory.is_relative_to(directory), left
         if (left.directory / reaper.LEDGER).exists():
             reaper.reap(left)
 

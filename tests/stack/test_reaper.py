@@ -189,11 +189,12 @@ def test_a_run_that_is_just_beginning_is_not_stale(
 
         return wrapper
 
-    monkeypatch.setattr(Run, "write_state", looking_before(Run.write_state))
-    monkeypatch.setattr(liveness, "hold", looking_before(liveness.hold))
-    monkeypatch.setattr(Path, "mkdir", looking_before(Path.mkdir))
-    run = Run.begin()
-    monkeypatch.undo()
+    # Not `monkeypatch.undo()`: that would undo the fixture's own runs directory too.
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "write_state", looking_before(Run.write_state))
+        patch.setattr(liveness, "hold", looking_before(liveness.hold))
+        patch.setattr(Path, "mkdir", looking_before(Path.mkdir))
+        run = Run.begin()
     assert looks >= 4
     assert run.read_state()["owner"] == os.getpid()
     assert run.lock_file.exists()
