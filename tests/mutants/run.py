@@ -64,7 +64,7 @@ def known() -> list[Mutant]:
 
 def run(mutant: Mutant, features: list[str]) -> None:
     """Run the features against a mutant and fill in its scenarios."""
-    place = PLACE / mutant.name.strip("(").split(":")[0]
+    place = _place(mutant)
     place.mkdir(parents=True, exist_ok=True)
     (place / "results.json").unlink(missing_ok=True)
     config = (ROOT / "stackproof.toml").read_text()
@@ -79,14 +79,24 @@ def run(mutant: Mutant, features: list[str]) -> None:
             cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, timeout=_LONGEST,
             env=_environment(place / "stackproof.toml"),
         )  # fmt: skip
-    try:
-        results = json.loads((place / "results.json").read_text())
-    except FileNotFoundError:
+    if not read(mutant):
         print(f"{mutant.name} could not be run; see {place / 'output.txt'}")
-        return
+
+
+def read(mutant: Mutant) -> bool:
+    """Fill in a mutant's scenarios from its last run; False when there was none."""
+    try:
+        results = json.loads((_place(mutant) / "results.json").read_text())
+    except FileNotFoundError:
+        return False
     mutant.scenarios = {
         _ROW.sub("", scenario["name"]): scenario for scenario in results["scenarios"]
     }
+    return True
+
+
+def _place(mutant: Mutant) -> Path:
+    return PLACE / mutant.name.strip("(").split(":")[0]
 
 
 def _environment(config: Path) -> dict[str, str]:
@@ -123,7 +133,8 @@ def main() -> int:
         failures += [f"{mutant.name}: {problem}"] if problem else []
         print(f"{number:>3}/{len(chosen)}  {mutant.name}: "
               + (problem or f"{len(failed)} scenarios failed"), flush=True)  # fmt: skip
-    if not options.names:
+    # A few may be run again: the others keep the results of their last run.
+    if all(m.scenarios or read(m) for m in mutants):
         (ROOT / "docs" / "mutants.md").write_text(as_markdown(control, mutants))
         write_results(PLACE / "allure-results", control, mutants)
     caught = len(chosen) - sum(not f.startswith(CONTROL) for f in failures)
