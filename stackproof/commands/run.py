@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import secrets
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,9 @@ def _report(results: Path, output: Path, *, strict: bool = False) -> Path | None
 
     progress = Progress(sys.stderr)
     try:
+        # What `make mutants` has shown stands in the same report: the suite's own power.
+        for file in (results.parent / "mutants" / "allure-results").glob("*"):
+            shutil.copy(file, results)
         history = results.parent / "allure-history.jsonl"
         return generate(
             results.resolve(), output.resolve(), history.resolve(), progress=progress.say
