@@ -77,10 +77,8 @@ class Execution:
         self._seed = seed
         self._base_dir = base_dir
         self._jobs = max(1, min(int(config.jobs), len({s.feature_index for s in plan.scenarios})))
-        self._replay = Replay(
-            plan.features, formatters, plan.matches,
-            live=self._jobs == 1, failed=self.suite_failed,
-        )  # fmt: skip
+        live = self._jobs == 1
+        self._replay = Replay(plan, formatters, live=live, failed=self.suite_failed)
         selected = {id(planned.scenario) for planned in plan.scenarios}
         for feature in plan.features:
             for scenario in feature.walk_scenarios():
