@@ -3,6 +3,7 @@
 FEATURES ?= features
 TAGS     ?=
 JOBS     ?= 1
+STACK    ?=
 KEEP     ?=
 VERBOSE  ?=
 ARGS     ?=
@@ -17,11 +18,11 @@ BIN  := $(VENV)/bin
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo '  make acceptance FEATURES=features/messaging TAGS=@seed JOBS=2 KEEP=1 VERBOSE=1'
+	@echo '  make acceptance FEATURES=features/messaging TAGS=@seed JOBS=2 STACK=native KEEP=1'
 
 acceptance: $(VENV)/ready ## Run the features on real services and make the report
 	@$(BIN)/python -m stackproof run $(FEATURES) --jobs $(JOBS) \
-	  $(if $(TAGS),--tags '$(TAGS)') $(if $(KEEP),--keep) $(if $(VERBOSE),--verbose) $(ARGS)
+	  $(if $(TAGS),--tags '$(TAGS)') $(if $(STACK),--stack $(STACK)) $(if $(KEEP),--keep) $(if $(VERBOSE),--verbose) $(ARGS)
 
 test: $(VENV)/ready-dev ## Run the suite's own tests
 	@$(BIN)/python -m pytest $(ARGS)

@@ -90,6 +90,14 @@ def _run_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("--timeout", metavar="SECONDS", help="for each scenario (default: 60)")
     run.add_argument("--time-factor", metavar="F", help="multiplies every time limit (default: 1)")
     run.add_argument("--stack", metavar="PROVIDER", help="how services run (default: auto)")
+    run.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="settings",
+        help="any setting of stackproof.toml, e.g. services.kafka.provider=external",
+    )
     run.add_argument("--reports", metavar="DIR", help="results, logs, evidence (default: reports)")
     run.add_argument(
         "--allow-skipped",

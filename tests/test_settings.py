@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stackproof import settings as settings_module
+from stackproof import values
 from stackproof.errors import Trouble
 from stackproof.settings import SETTINGS, Settings, load
 
@@ -233,30 +234,30 @@ def test_parsing_gives_a_fitting_value_or_says_what_is_expected(text: str) -> No
             assert "expected" in str(error)  # never Python's own words
             return None
 
-    positive = parsed(settings_module._positive)
+    positive = parsed(values.positive)
     assert positive is None or 0 < positive < 1e6
-    count = parsed(settings_module._count)
+    count = parsed(values.count)
     assert count is None or (isinstance(count, int) and count >= 0)
-    fraction = parsed(settings_module._fraction)
+    fraction = parsed(values.fraction)
     assert fraction is None or 0 <= fraction <= 1
-    assert parsed(settings_module._flag) in (None, True, False)
-    assert parsed(settings_module._one_of("A", "b")) in (None, "A", "b")
+    assert parsed(values.flag) in (None, True, False)
+    assert parsed(values.one_of("A", "b")) in (None, "A", "b")
 
 
 @given(st.floats(0, 1e6, exclude_min=True, exclude_max=True))
 def test_positive_numbers_are_read_as_written(number: float) -> None:
-    assert settings_module._positive(str(number)) == number
+    assert values.positive(str(number)) == number
 
 
 @given(st.integers(0, 10**12))
 def test_counts_are_read_as_written(number: int) -> None:
-    assert settings_module._count(str(number)) == number
+    assert values.count(str(number)) == number
 
 
 @given(st.floats(0, 1))
 def test_fractions_are_read_as_written(number: float) -> None:
-    assert settings_module._fraction(str(number)) == number
-    assert math.isfinite(settings_module._fraction(str(number)))
+    assert values.fraction(str(number)) == number
+    assert math.isfinite(values.fraction(str(number)))
 
 
 # -- systems under test ------------------------------------------------------

@@ -66,6 +66,7 @@ def behave_arguments(options: argparse.Namespace) -> list[str]:
         "allow_skipped": "yes" if options.allow_skipped else None,
     }
     userdata |= {name: str(value) for name, value in given.items() if value is not None}
+    userdata |= dict(_pair(text) for text in options.settings)
     verbose = options.verbose or settings_module.load()["run.verbose"]
     arguments = [f"--runner={RUNNER}", f"--jobs={options.jobs}"]
     arguments += [f"--tags={expression}" for expression in options.tags]
@@ -74,6 +75,17 @@ def behave_arguments(options: argparse.Namespace) -> list[str]:
     arguments += ["--stop"] if options.stop else []
     arguments += ["--verbose"] if verbose else []
     return [*arguments, *(paths or ["features"])]
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, sign, value = text.partition("=")
+    if not sign or "." not in key:
+        raise Trouble(
+            f"--set {text} is not understood",
+            "a key of stackproof.toml with its section and a value are expected",
+            "e.g. --set run.scenario_timeout=90",
+        )
+    return key, value
 
 
 def make_report(output: str) -> int:

@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from stackproof.reporting import masking
+from stackproof import masking
 
 CATEGORY_LABEL = "category"
 CATEGORIES = {

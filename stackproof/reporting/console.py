@@ -8,7 +8,7 @@ from typing import Any
 
 from behave.configuration import COLOR_ON_VALUES
 
-from stackproof.reporting import masking
+from stackproof import masking
 from stackproof.reporting.evidence import proof_of
 from stackproof.reporting.lifecycle import ScenarioFormatter
 from stackproof.reporting.naming import Catalogue

@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from stackproof.reporting import masking
+from stackproof import masking
 from stackproof.reporting.evidence import proof_of
 from stackproof.reporting.lifecycle import ScenarioFormatter
 from stackproof.reporting.naming import Catalogue, Identity

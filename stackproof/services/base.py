@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from stackproof.access import OPEN, Access
 from stackproof.errors import Trouble
 from stackproof.obtain import Artifact, Cache
 
@@ -40,7 +41,9 @@ class Endpoint:
         provider: which provider runs it.
         addresses: by role, e.g. ``{"bootstrap": "127.0.0.1:23456"}``.
         options: what was chosen, e.g. ``{"brokers": 1}``.
-        instances: names of its instances.
+        instances: names of its instances; none of an endpoint that the suite did not start.
+        access: how clients prove who they are; never written anywhere.
+        destructive: whether destructive steps may touch it.
     """
 
     service: str
@@ -49,6 +52,27 @@ class Endpoint:
     addresses: Mapping[str, str]
     options: Mapping[str, Any] = field(default_factory=dict)
     instances: Sequence[str] = ()
+    access: Access = OPEN
+    destructive: bool = True
+
+
+@dataclass(frozen=True)
+class ConnectionSetting:
+    """One setting of an endpoint that the suite did not start.
+
+    Attributes:
+        key: in ``[services.NAME]``.
+        variables: environment variables that override it; the first that is set counts.
+        help: for people.
+        secret: may only stand in the environment or in a file of its own; is never shown.
+        is_file: a path, relative to the file that it stands in.
+    """
+
+    key: str
+    variables: tuple[str, ...]
+    help: str
+    secret: bool = False
+    is_file: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +83,21 @@ class ProcessSpec:
     argv: Sequence[str]
     cwd: Path
     env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Composition:
+    """A cluster as a Compose project.
+
+    Attributes:
+        instances: name of the Compose service of each instance, by the instance's name.
+        environment: fills the variables of ``compose/<service>.yml``.
+        profiles: of that file, to be started.
+    """
+
+    instances: Mapping[str, str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    profiles: Sequence[str] = ()
 
 
 class Site(Protocol):
@@ -93,8 +132,21 @@ class Service(Protocol):
     def lay_out(self, site: Site) -> list[ProcessSpec]:
         """Write the configuration below ``site.directory``; the processes to start."""
 
+    def compose(self, site: Site) -> Composition:
+        """The same cluster in containers; files it needs are written below ``site.directory``."""
+
     def addresses(self, site: Site) -> dict[str, str]:
-        """How clients reach the cluster laid out on ``site``."""
+        """How clients reach the cluster laid out or composed on ``site``."""
+
+    def connection_settings(self) -> Sequence[ConnectionSetting]:
+        """Settings that say where an external endpoint is, besides those of `access_from`."""
+
+    def connect(self, texts: Mapping[str, str], access: Access) -> tuple[dict[str, str], Access]:
+        """Addresses and access of an external endpoint, from its settings by key.
+
+        Raises:
+            Trouble: a setting is missing or cannot be understood.
+        """
 
     def check(self, endpoint: Endpoint, *, timeout: float) -> None:
         """Do a real operation; raise one of `unready` while it is not ready yet."""

@@ -10,18 +10,27 @@ import socket
 import subprocess
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stackproof.errors import Trouble
+from stackproof.access import OPEN, Access
+from stackproof.clients.kafka.connection import connection
+from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import Artifact, Cache, MavenArtifact, Say
 from stackproof.obtain.java import find_java
 from stackproof.polling import poll
 from stackproof.ports import LOOPBACK, free_port
 from stackproof.processes.process import file_end
-from stackproof.services.base import Endpoint, ProcessSpec, Site
+from stackproof.services.base import (
+    Composition,
+    ConnectionSetting,
+    Endpoint,
+    ProcessSpec,
+    Site,
+)
+from stackproof.services.external import required
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
@@ -137,7 +146,7 @@ class PreparedNode:
 
         with contextlib.ExitStack() as clients:
             admin = poll(
-                lambda: _admin([bootstrap], timeout=0.5),
+                lambda: _admin({"bootstrap": bootstrap}, timeout=0.5),
                 within=60,
                 awaiting="the node's first answer",
                 retry_on=(KafkaError, OSError),
@@ -164,7 +173,9 @@ class PreparedNode:
             raise Trouble(f"{self.title} could not be made", done.output, "run again")
 
 
-def _admin(bootstrap: Sequence[str], *, timeout: float) -> KafkaAdminClient:
+def _admin(
+    addresses: Mapping[str, str], access: Access = OPEN, *, timeout: float
+) -> KafkaAdminClient:
     """An admin client, connected; nothing of it is left when that fails.
 
     Raises:
@@ -173,7 +184,8 @@ def _admin(bootstrap: Sequence[str], *, timeout: float) -> KafkaAdminClient:
     """
     from kafka import KafkaAdminClient
 
-    for address in bootstrap:
+    arguments = connection(addresses, access)
+    for address in arguments["bootstrap_servers"]:
         # Refused at once, where the client would go on trying.
         host, _, port = address.rpartition(":")
         socket.create_connection((host, int(port)), timeout=timeout).close()
@@ -191,7 +203,7 @@ def _admin(bootstrap: Sequence[str], *, timeout: float) -> KafkaAdminClient:
 
     milliseconds = int(timeout * 1000)
     return Admin(
-        bootstrap_servers=list(bootstrap),
+        **arguments,
         bootstrap_timeout_ms=milliseconds,
         request_timeout_ms=milliseconds,
     )
@@ -323,11 +335,34 @@ class Kafka:
         nodes = range(1, site.options["brokers"] + 1)
         return {"bootstrap": ",".join(f"{LOOPBACK}:{site.port(f'client-{n}')}" for n in nodes)}
 
+    def compose(self, site: Site) -> Composition:
+        """Not there yet."""
+        raise NotSupported("Kafka does not run in containers yet")
+
+    def connection_settings(self) -> Sequence[ConnectionSetting]:
+        """Bootstrap servers and the SASL mechanism."""
+        return (
+            ConnectionSetting(
+                "bootstrap_servers", ("KAFKA_BOOTSTRAP_SERVERS",), "host:port, comma-separated"
+            ),
+            ConnectionSetting(
+                "sasl_mechanism",
+                ("KAFKA_SASL_MECHANISM",),
+                "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
+            ),
+        )
+
+    def connect(self, texts: Mapping[str, str], access: Access) -> tuple[dict[str, str], Access]:
+        """``bootstrap``: as the native provider's."""
+        mechanism = texts.get("sasl_mechanism", "PLAIN" if access.username else "")
+        addresses = {"bootstrap": required(self, texts, "bootstrap_servers")}
+        return addresses, replace(access, sasl_mechanism=mechanism.upper())
+
     def check(self, endpoint: Endpoint, *, timeout: float) -> None:
         """Ask for the cluster's description: every broker registered, a controller elected."""
         from kafka.errors import KafkaError
 
-        admin = _admin(endpoint.addresses["bootstrap"].split(","), timeout=timeout)
+        admin = _admin(endpoint.addresses, endpoint.access, timeout=timeout)
         try:
             cluster = admin.describe_cluster()
         finally:
@@ -355,3 +390,6 @@ class Kafka:
 
 class _NotReadyError(Exception):
     """It answers, but not completely yet."""
+
+
+SERVICE = Kafka

@@ -27,6 +27,7 @@ from stackproof.settings import Settings
 
 #: ``-D name=value`` of these is a setting given on the command line.
 _USERDATA = {setting.key.partition(".")[2]: setting.key for setting in settings_module.SETTINGS}
+_SECTIONS = ("stack", "run", "services")
 _UNREADABLE = (
     ParserError,
     exception.ConfigError,
@@ -163,7 +164,13 @@ class StackproofRunner(Runner):
 
 def given_settings(userdata: Any) -> dict[str, str]:
     """Settings among behave's ``-D name=value``."""
-    return {key: str(userdata[name]) for name, key in _USERDATA.items() if name in userdata}
+    given = {key: str(userdata[name]) for name, key in _USERDATA.items() if name in userdata}
+    # In full, as `stackproof run --set` hands them over.
+    return given | {
+        str(name): str(value)
+        for name, value in userdata.items()
+        if str(name).partition(".")[0] in _SECTIONS
+    }
 
 
 def complain(trouble: Trouble) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from stackproof.history import Flow, History, Verdict, check_flow, save
 from stackproof.polling import DeadlineExceeded, Died
 from stackproof.processes.run import Run
 from stackproof.reporting.evidence import Attachment
+from stackproof.services import service_names
 from stackproof.services.base import Endpoint
 from stackproof.session.workers import wire
 from stackproof.settings import Settings
@@ -122,12 +124,13 @@ class ScenarioSession:
         cluster = self.endpoint(service).cluster
         self._call("act", cluster=cluster, instance=instance, action=action)
 
-    @cached_property
-    def kafka(self) -> Any:
-        """The scenario's Kafka workbench."""
-        from stackproof.session.kafka import KafkaSession
-
-        return KafkaSession(self)
+    def __getattr__(self, name: str) -> Any:
+        """The scenario's workbench for a service: ``session.kafka``, ``session.redis``."""
+        if name.startswith("_") or name not in service_names():
+            raise AttributeError(f"a scenario has no {name!r}")
+        workbench = import_module(f"stackproof.session.services.{name}").WORKBENCH(self)
+        self.__dict__[name] = workbench  # the next access does not come here
+        return workbench
 
     @cached_property
     def systems(self) -> Any:

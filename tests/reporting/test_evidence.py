@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from stackproof.reporting import masking
+from stackproof import masking
 from stackproof.reporting.allure.files import LARGEST_TEXT
 from stackproof.reporting.evidence import Attachment
 from tests.reporting.conftest import Allure, failing, labels, message, replay, run_behave

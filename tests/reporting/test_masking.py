@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stackproof.reporting.masking import MASK, Masker
+from stackproof.masking import MASK, Masker
 
 # An asterisk beside a mask would make the mask itself look like the secret.
 SECRETS = st.text(min_size=1, max_size=12).filter(lambda text: text.strip() and "*" not in text)

@@ -11,7 +11,7 @@ import html
 from collections.abc import Sequence
 from typing import Any
 
-from stackproof.reporting import masking
+from stackproof import masking
 from stackproof.reporting.evidence import Attachment
 from stackproof.reporting.naming import Identity
 

@@ -16,7 +16,7 @@ import attr
 from allure_commons import model2
 from allure_commons.logger import AllureFileLogger
 
-from stackproof.reporting import masking
+from stackproof import masking
 from stackproof.reporting.evidence import Attachment
 
 #: Allure embeds every attachment in one HTML page; more than this makes it unusable.

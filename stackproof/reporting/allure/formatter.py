@@ -19,7 +19,7 @@ from typing import Any
 import attr
 from allure_commons import model2
 
-from stackproof.reporting import masking
+from stackproof import masking
 from stackproof.reporting.allure.description import Description
 from stackproof.reporting.allure.files import ResultsDirectory
 from stackproof.reporting.categories import CATEGORY_LABEL, write_environment, write_executor

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from stackproof import masking
 from stackproof.processes.run import Run
-from stackproof.reporting import masking
 from stackproof.reporting.evidence import Attachment
 from stackproof.session.plan import ScenarioPlan
 from stackproof.session.running.clusters import Clusters

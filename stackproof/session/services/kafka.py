@@ -11,6 +11,7 @@ from kafka.errors import KafkaError
 
 from stackproof.clients.kafka import GroupConsumer, KafkaAdmin, Message, Publisher, TopicReader
 from stackproof.clients.kafka.admin import TopicSpec
+from stackproof.clients.kafka.connection import connection
 from stackproof.clients.kafka.consuming import Reading, as_delivered
 from stackproof.clients.kafka.producing import Sent
 from stackproof.history import Flow
@@ -34,8 +35,8 @@ class KafkaSession:
     @property
     def connection(self) -> dict[str, Any]:
         """What every client needs to connect."""
-        bootstrap = self._session.endpoint("kafka").addresses["bootstrap"]
-        return {"bootstrap_servers": bootstrap.split(",")}
+        endpoint = self._session.endpoint("kafka")
+        return connection(endpoint.addresses, endpoint.access)
 
     @cached_property
     def admin(self) -> KafkaAdmin:
@@ -154,3 +155,6 @@ class KafkaSession:
             describe=lambda lag: f"{lag} messages not committed: a restart would repeat them",
             alive=alive,
         )
+
+
+WORKBENCH = KafkaSession

@@ -1,0 +1,23 @@
+"""The one place where configuration comes together.
+
+The command line overrides the environment, which overrides ``stackproof.toml``,
+which overrides the defaults. Every value remembers where it came from.
+"""
+
+from stackproof.settings.loading import SETTINGS, Setting, Settings, load
+from stackproof.settings.services import ServiceSettings
+from stackproof.settings.systems import SystemSettings, TopicSettings
+from stackproof.values import COMMAND_LINE, DEFAULT, FILE_NAME
+
+__all__ = [
+    "COMMAND_LINE",
+    "DEFAULT",
+    "FILE_NAME",
+    "SETTINGS",
+    "ServiceSettings",
+    "Setting",
+    "Settings",
+    "SystemSettings",
+    "TopicSettings",
+    "load",
+]

@@ -1,0 +1,186 @@
+"""Bringing the layers together."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stackproof import values
+from stackproof.errors import Trouble
+from stackproof.settings.services import PROVIDERS, ServiceSettings, read_services
+from stackproof.settings.systems import SystemSettings, read_system
+from stackproof.values import COMMAND_LINE, DEFAULT, FILE_NAME
+
+_SECTIONS = ("stack", "run", "services", "systems")
+_SERVICES = "services."
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: its key in ``stackproof.toml``, its variable, its reading and default."""
+
+    key: str
+    variable: str
+    parse: Callable[[str], Any]
+    default: Any
+    help: str
+
+
+SETTINGS = (
+    Setting("stack.provider", "STACK", values.one_of(*PROVIDERS), "auto",
+            "how services come to run"),
+    Setting("run.scenario_timeout", "INTEGRATION_TEST_TIMEOUT", values.positive, 60.0,
+            "seconds a scenario may take unless its tag @timeout:N says otherwise"),
+    Setting("run.time_factor", "STACKPROOF_TIME_FACTOR", values.positive, 1.0,
+            "multiplies every time limit, for slow machines"),
+    Setting("run.cleanup", "INTEGRATION_TEST_CLEANUP", values.flag, True,
+            "remove the stack after the run; no: leave it up"),
+    Setting("run.verbose", "INTEGRATION_TEST_VERBOSE", values.flag, False,
+            "show every step"),
+    Setting("run.log_level", "LOG_LEVEL", values.one_of("DEBUG", "INFO", "WARNING", "ERROR"),
+            "INFO", "of the suite's own log"),
+    Setting("run.reports", "STACKPROOF_REPORTS", str, "reports",
+            "directory for results, logs and evidence"),
+    Setting("run.allow_skipped", "STACKPROOF_ALLOW_SKIPPED", values.flag, False,
+            "scenarios that did not run do not make the run fail"),
+    Setting("run.memory_mb", "STACKPROOF_MEMORY_MB", values.count, 0,
+            "memory for all services at once in MiB; 0: half of what is free"),
+    Setting("run.random_order", "STACKPROOF_RANDOM_ORDER", str, "",
+            "seed for a random order of features and scenarios; empty: as written"),
+    Setting("run.seed", "STACKPROOF_SEED", values.count, 0,
+            "seed of generated inputs; 0: a new one each run, printed"),
+)  # fmt: skip
+
+_BY_KEY = {setting.key: setting for setting in SETTINGS}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of a run with their origins. Plain data: workers receive a copy."""
+
+    values: Mapping[str, Any]
+    origins: Mapping[str, str]
+    systems: Mapping[str, SystemSettings]
+    file: Path | None
+    services: Mapping[str, ServiceSettings] = field(default_factory=dict)
+
+    def service(self, name: str) -> ServiceSettings:
+        """What is configured for a service."""
+        return self.services.get(name) or ServiceSettings(name)
+
+    def provider_of(self, service: str) -> tuple[str, str]:
+        """Which provider is asked for, and where that is said.
+
+        The environment and the command line override what the file says of one service.
+        """
+        origin = self.origins["stack.provider"]
+        own = self.service(service)
+        if own.provider and (origin in (DEFAULT, str(self.file))):
+            return own.provider, f"[services.{service}] in {self.file}"
+        return self.values["stack.provider"], origin
+
+    def __getitem__(self, key: str) -> Any:
+        return self.values[key]
+
+    def system(self, name: str) -> SystemSettings:
+        """The system called ``name``.
+
+        Raises:
+            Trouble: none is configured under this name.
+        """
+        if name not in self.systems:
+            near = difflib.get_close_matches(name, self.systems, n=1)
+            raise Trouble(
+                f"no system is called {name!r}",
+                f"{self.file or FILE_NAME} knows: {', '.join(self.systems) or 'none'}",
+                f"did you mean {near[0]!r}?" if near else f"add a section [systems.{name}]",
+            )
+        return self.systems[name]
+
+
+def load(
+    directory: Path | None = None,
+    *,
+    command_line: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Settings:
+    """Read all layers. A variable that is set to nothing counts as not set.
+
+    Args:
+        directory: where ``stackproof.toml`` is looked for, and above it.
+        command_line: values by key, as text.
+        environment: instead of this process's environment.
+
+    Raises:
+        Trouble: an unknown key or a value that cannot be understood.
+    """
+    environment = os.environ if environment is None else environment
+    command_line = command_line or {}
+    file = _find_file(directory or Path.cwd(), environment)
+    content = _read(file) if file else {}
+    in_file = {f"{section}.{name}": value for section in ("stack", "run")
+               for name, value in content.get(section, {}).items()}  # fmt: skip
+    of_services = {
+        key.removeprefix(_SERVICES): text
+        for key, text in command_line.items()
+        if key.startswith(_SERVICES)
+    }
+    for key in [*in_file, *command_line]:
+        if key not in _BY_KEY and not key.startswith(_SERVICES):
+            raise values.unknown_key(key, _BY_KEY, f"{file}" if key in in_file else COMMAND_LINE)
+    read: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for setting in SETTINGS:
+        key = setting.key
+        if key in command_line:
+            text, origin = command_line[key], COMMAND_LINE
+        elif environment.get(setting.variable):
+            text, origin = environment[setting.variable], f"environment {setting.variable}"
+        elif key in in_file:
+            text, origin = values.text(in_file[key]), str(file)
+        else:
+            read[key], origins[key] = setting.default, DEFAULT
+            continue
+        try:
+            read[key] = setting.parse(text)
+        except ValueError as error:
+            raise Trouble(
+                f"the setting {key} cannot be {text!r}",
+                f"{error} (from {origin})",
+                f"{setting.help}; the default is {setting.default!r}",
+            ) from error
+        origins[key] = origin
+    systems = {name: read_system(name, table, file) for name, table in
+               content.get("systems", {}).items()}  # fmt: skip
+    services = read_services(content.get("services", {}), file, environment, of_services)
+    return Settings(read, origins, systems, file, services)
+
+
+def _find_file(directory: Path, environment: Mapping[str, str]) -> Path | None:
+    named = environment.get("STACKPROOF_CONFIG")
+    if named:
+        if not Path(named).is_file():
+            raise Trouble(f"{named} does not exist", "STACKPROOF_CONFIG names it", "correct it")
+        return Path(named).resolve()
+    for place in (directory.resolve(), *directory.resolve().parents):
+        if (place / FILE_NAME).is_file():
+            return place / FILE_NAME
+    return None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Trouble(f"{file} cannot be read", str(error), "correct the file") from error
+    for section in content:
+        if section not in _SECTIONS:
+            raise values.unknown_key(section, _SECTIONS, str(file))
+        if not isinstance(content[section], dict):
+            raise Trouble(f"[{section}] in {file} is not a section", "", f"write [{section}]")
+    return content

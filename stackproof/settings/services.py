@@ -1,0 +1,118 @@
+"""Services as ``[services.NAME]`` and the environment describe them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stackproof import values
+from stackproof.errors import Trouble
+from stackproof.masking import register_secret
+from stackproof.services import service, service_names
+from stackproof.services.external import connection_settings
+
+PROVIDERS = ("auto", "docker", "native", "external")
+_OWN_KEYS = ("provider", "allow_destructive")
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """How one service is provided and, if it is somebody's endpoint, reached. Plain data.
+
+    Attributes:
+        name: the service.
+        provider: one of `PROVIDERS`; empty: as ``stack.provider`` says.
+        texts: what is known of the endpoint, as text by key; secrets included.
+        origins: where each of these came from.
+        allow_destructive: addresses that destructive steps may touch although the suite
+            did not start what is there.
+    """
+
+    name: str
+    provider: str = ""
+    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
+    origins: Mapping[str, str] = field(default_factory=dict)
+    allow_destructive: tuple[str, ...] = ()
+
+
+def read_services(
+    tables: Mapping[str, Any],
+    file: Path | None,
+    environment: Mapping[str, str],
+    command_line: Mapping[str, str],
+) -> dict[str, ServiceSettings]:
+    """Read every section ``[services.NAME]`` and what stands for it in the other layers.
+
+    Args:
+        tables: the sections by name.
+        file: where they stand.
+        environment: variables by name.
+        command_line: texts by key without ``services.``, e.g. "kafka.bootstrap_servers".
+
+    Raises:
+        Trouble: an unknown service or key, or a secret where none may stand.
+    """
+    for name in [*tables, *(key.partition(".")[0] for key in command_line)]:
+        service(name)  # an unknown one is told here
+    return {
+        name: _read(name, tables.get(name, {}), file, environment, command_line)
+        for name in service_names()
+    }
+
+
+def _read(
+    name: str,
+    table: Any,
+    file: Path | None,
+    environment: Mapping[str, str],
+    command_line: Mapping[str, str],
+) -> ServiceSettings:
+    where = f"[services.{name}] in {file}"
+    if not isinstance(table, dict):
+        raise Trouble(f"{where} is not a section", "", f"write [services.{name}]")
+    known = {setting.key: setting for setting in connection_settings(service(name))}
+    given = {
+        key.partition(".")[2]: text
+        for key, text in command_line.items()
+        if key.partition(".")[0] == name
+    }
+    for key, place in [*((k, where) for k in table), *((k, values.COMMAND_LINE) for k in given)]:
+        if key not in known and key not in _OWN_KEYS:
+            raise values.unknown_key(key, [*known, *_OWN_KEYS], place)
+    texts, origins = {}, {}
+    for key, setting in known.items():
+        variable = next((v for v in setting.variables if environment.get(v)), None)
+        if key in given:
+            texts[key], origins[key] = given[key], values.COMMAND_LINE
+        elif variable is not None:
+            texts[key], origins[key] = environment[variable], f"environment {variable}"
+        elif key in table:
+            texts[key], origins[key] = values.text(table[key]), str(file)
+            if setting.is_file and file is not None:
+                texts[key] = str((file.parent / texts[key]).resolve())
+        else:
+            continue
+        if setting.secret:
+            if variable is None or key in given:
+                raise Trouble(
+                    f"the secret {name}.{key} must not stand in {origins[key]}",
+                    "files of a project and command lines are read by others",
+                    f"put it into a file and name that as {key}_file, "
+                    f"or set the variable {setting.variables[0]}",
+                )
+            register_secret(texts[key])
+    provider = given.get("provider") or values.text(table.get("provider", ""))
+    try:
+        provider = values.one_of(*PROVIDERS)(provider) if provider else ""
+    except ValueError as error:
+        raise Trouble(f"the provider in {where} cannot be used", str(error), "correct it") from None
+    allowed = table.get("allow_destructive", [])
+    if not isinstance(allowed, list) or not all(isinstance(a, str) for a in allowed):
+        raise Trouble(
+            f"allow_destructive in {where} cannot be {allowed!r}",
+            "a list of addresses is expected, each as the suite connects to it",
+            'e.g. allow_destructive = ["broker.staging:9092"]',
+        )
+    return ServiceSettings(name, provider, texts, origins, tuple(allowed))

@@ -1,0 +1,106 @@
+"""The external provider: somebody's endpoints. Nothing is started and nothing is stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from stackproof.errors import NotSupported, Trouble
+from stackproof.obtain import Say
+from stackproof.polling import DeadlineExceeded, poll
+from stackproof.services.base import Endpoint, Requirement, Service, resolve_options
+from stackproof.services.external import access_from
+from stackproof.settings import Settings
+
+#: An endpoint that is there answers soon; nobody waits a minute for a wrong address.
+_ANSWERS_WITHIN = 15.0
+_CHECK = 5.0
+
+
+class ExternalCluster:
+    """An endpoint that runs without the suite."""
+
+    def __init__(self, endpoint: Endpoint):
+        self.endpoint = endpoint
+
+    def logs(self) -> Mapping[str, Path]:
+        """None: they are not ours to read."""
+        return {}
+
+    def death(self) -> str | None:
+        """Not watched."""
+        return None
+
+    def stop(self) -> None:
+        """Nothing: it was not started here."""
+
+    def act(self, instance: str, action: str) -> None:
+        """Refused: servers that the suite did not start are not broken by it."""
+        raise NotSupported(
+            f"the suite cannot {action} an instance of an external {self.endpoint.service}",
+            "it did not start that server and has no hold on it",
+            "run this scenario on a stack of the suite's own (STACK=native or STACK=docker)",
+        )
+
+
+class ExternalProvider:
+    """Finds services on endpoints that the settings name."""
+
+    name = "external"
+
+    def __init__(self, settings: Settings):
+        self._settings = settings
+
+    def obtain(self, service: Service, say: Say) -> None:
+        """Nothing is needed."""
+
+    def start(self, service: Service, requirement: Requirement, cluster: str) -> ExternalCluster:
+        """Reach the endpoint; returns once it answered.
+
+        Raises:
+            NotSupported: the cluster is to be broken.
+            Trouble: it is not configured, or does not answer.
+        """
+        if requirement.dedicated:
+            raise NotSupported(
+                f"{service.title} is an external endpoint and must not be broken",
+                "a step of this scenario stops or breaks servers, and the suite did not start "
+                "this one",
+                "run this scenario on a stack of the suite's own (STACK=native or STACK=docker)",
+            )
+        configured = self._settings.service(service.name)
+        addresses, access = service.connect(
+            configured.texts, access_from(service, configured.texts)
+        )
+        endpoint = Endpoint(
+            service=service.name,
+            cluster=cluster,
+            provider=self.name,
+            addresses=addresses,
+            options=resolve_options(service, dict(requirement.options)),
+            access=access,
+            destructive=set(addresses.values()) <= set(configured.allow_destructive),
+        )
+        self._wait_answers(service, endpoint)
+        return ExternalCluster(endpoint)
+
+    def _wait_answers(self, service: Service, endpoint: Endpoint) -> None:
+        within = _ANSWERS_WITHIN * self._settings["run.time_factor"]
+        try:
+            poll(
+                lambda: service.check(endpoint, timeout=_CHECK),
+                until=lambda _: True,
+                within=within,
+                awaiting=f"{service.title} at {', '.join(endpoint.addresses.values())} to answer",
+                retry_on=service.unready,
+            )
+        except DeadlineExceeded as late:
+            raise Trouble(
+                f"the external {service.title} does not answer",
+                str(late),
+                "check address, network and credentials; `stackproof doctor` shows where "
+                "each setting comes from",
+            ) from late
+
+    def give_up(self) -> None:
+        """Nothing is under way."""
