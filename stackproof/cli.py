@@ -44,7 +44,9 @@ def build_parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run features and make the report", allow_abbrev=False)
     _run_options(run)
     up = commands.add_parser("up", help="start services and leave them running")
-    up.add_argument("services", nargs="+", metavar="SERVICE", help="e.g. kafka")
+    up.add_argument(
+        "services", nargs="+", metavar="SERVICE", help="e.g. kafka, or kafka:9092 for that port"
+    )
     down = commands.add_parser("down", help="end stacks that were left running")
     down.add_argument("runs", nargs="*", metavar="RUN", help="IDs of runs; default: all kept ones")
     commands.add_parser("doctor", help="check what a run needs, and say where settings come from")

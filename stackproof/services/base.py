@@ -108,8 +108,8 @@ class Site(Protocol):
     options: Mapping[str, Any]
     cache: Cache
 
-    def port(self, role: str) -> int:
-        """The loopback port of ``role``; the same one for the same role."""
+    def port(self, role: str, chosen: int = 0) -> int:
+        """The loopback port of ``role``, the same at each call; a free one unless ``chosen``."""
 
 
 class Service(Protocol):

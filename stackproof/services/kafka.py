@@ -267,7 +267,7 @@ def node_properties(
 
 
 class Kafka:
-    """The service ``kafka``; options: ``brokers`` (count), ``heap_mb``, ``config`` (pairs)."""
+    """The service ``kafka``; options: ``brokers``, ``heap_mb``, ``config`` (pairs), ``port``."""
 
     name = "kafka"
     title = "Kafka"
@@ -288,7 +288,7 @@ class Kafka:
 
     def default_options(self) -> dict[str, Any]:
         """One broker with 384 MiB of heap, which stays within 512 MiB in all."""
-        return {"brokers": 1, "heap_mb": 384, "config": ()}
+        return {"brokers": 1, "heap_mb": 384, "config": (), "port": 0}
 
     def memory_mb(self, options: Mapping[str, Any]) -> int:
         """The heap and what the JVM needs besides, for each broker."""
@@ -307,7 +307,11 @@ class Kafka:
         classes = class_path(site.cache.path(self._jars))
         cluster = cluster_id()
         nodes = range(1, site.options["brokers"] + 1)
-        ports = {n: (site.port(f"client-{n}"), site.port(f"controller-{n}")) for n in nodes}
+        chosen = {1: site.options["port"]}  # of the first broker; the others take free ones
+        ports = {
+            n: (site.port(f"client-{n}", chosen.get(n, 0)), site.port(f"controller-{n}"))
+            for n in nodes
+        }
         specs = []
         for node in nodes:
             name = site.cluster if len(nodes) == 1 else f"{site.cluster}-{node}"

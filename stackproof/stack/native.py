@@ -14,7 +14,7 @@ from typing import Any
 from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import Cache, Say
 from stackproof.polling import DeadlineExceeded, Died, poll
-from stackproof.ports import free_port
+from stackproof.ports import claim, free_port
 from stackproof.processes.process import ManagedProcess
 from stackproof.processes.run import Run
 from stackproof.services.base import Endpoint, Requirement, Service, resolve_options
@@ -36,10 +36,10 @@ class NativeSite:
         self.cache = cache
         self._ports: dict[str, int] = {}
 
-    def port(self, role: str) -> int:
-        """The loopback port of ``role``, chosen at the first call."""
+    def port(self, role: str, chosen: int = 0) -> int:
+        """The loopback port of ``role``, settled at the first call."""
         if role not in self._ports:
-            self._ports[role] = free_port()
+            self._ports[role] = claim(chosen) if chosen else free_port()
         return self._ports[role]
 
 
