@@ -13,7 +13,7 @@ VENV := .venv
 BIN  := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv acceptance test lint catalogue mutants troubles bench clean
+.PHONY: help venv acceptance test lint catalogue mutants troubles bench images clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ troubles: $(VENV)/ready-dev ## Provoke every known trouble and write docs/troubl
 
 bench: $(VENV)/ready-dev ## Measure the suite itself
 	@$(BIN)/python -m bench
+
+images: $(VENV)/ready ## Build container images for places without an image registry (as root)
+	@$(BIN)/python -m stackproof images $(ARGS)
 
 clean: ## Remove what was generated here (not the cache of servers)
 	rm -rf $(VENV) reports allure-report .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -50,6 +50,8 @@ def build_parser() -> argparse.ArgumentParser:
     down = commands.add_parser("down", help="end stacks that were left running")
     down.add_argument("runs", nargs="*", metavar="RUN", help="IDs of runs; default: all kept ones")
     commands.add_parser("doctor", help="check what a run needs, and say where settings come from")
+    images = commands.add_parser("images", help="build container images from package registries")
+    images.add_argument("services", nargs="*", metavar="SERVICE", help="default: all")
     steps = commands.add_parser("steps", help="list the steps for features")
     steps.add_argument("words", nargs="*", help="only steps with all of these words")
     steps.add_argument("--markdown", action="store_true", help="as the catalogue docs/steps.md")
@@ -151,6 +153,10 @@ def _dispatch(options: argparse.Namespace) -> int:
         from stackproof.commands.doctor import doctor
 
         return doctor()
+    if options.command == "images":
+        from stackproof.commands.images import images
+
+        return images(options.services)
     if options.command == "steps":
         from stackproof.commands.steps import steps
 

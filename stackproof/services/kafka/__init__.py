@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import os
 import shutil
 import socket
 import subprocess
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from stackproof.access import OPEN, Access
 from stackproof.clients.kafka.connection import connection
-from stackproof.errors import NotSupported, Trouble
+from stackproof.errors import Trouble
 from stackproof.obtain import Artifact, Cache, MavenArtifact, Say
 from stackproof.obtain.java import find_java
 from stackproof.polling import poll
@@ -27,10 +25,18 @@ from stackproof.services.base import (
     Composition,
     ConnectionSetting,
     Endpoint,
+    Image,
     ProcessSpec,
     Site,
 )
 from stackproof.services.external import required
+from stackproof.services.kafka import containers
+from stackproof.services.kafka.properties import (
+    LOG4J_CONFIGURATION,
+    cluster_id,
+    jvm_flags,
+    node_properties,
+)
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
@@ -38,34 +44,6 @@ if TYPE_CHECKING:
 VERSION = "4.3.1"
 _JAVA = 17
 _LOG4J = "2.25.5"
-
-_LOG4J_CONFIGURATION = """<Configuration status="error">
- <Appenders><Console name="out" target="SYSTEM_OUT">
-  <PatternLayout pattern="%d{yyyy-MM-dd'T'HH:mm:ss.SSS} %-5p %c{1}: %m%n"/>
- </Console></Appenders>
- <Loggers>
-  <Root level="warn"><AppenderRef ref="out"/></Root>
-  <Logger name="kafka.server" level="info"/>
-  <Logger name="org.apache.kafka.controller" level="info"/>
-  <Logger name="org.apache.kafka.coordinator.group" level="info"/>
-  <Logger name="state.change.logger" level="info"/>
- </Loggers>
-</Configuration>
-"""
-
-
-def jvm_flags(heap_mb: int) -> list[str]:
-    """Flags for a quick start and a small footprint; peak throughput is not the aim."""
-    return [
-        f"-Xmx{heap_mb}m",
-        "-XX:+UseSerialGC",
-        "-XX:TieredStopAtLevel=1",
-        "-XX:-UsePerfData",
-        "-Xlog:disable",
-        "-Xlog:all=error:stderr",
-        "-Djava.awt.headless=true",
-        "-Djava.net.preferIPv4Stack=true",
-    ]
 
 
 def class_path(jars: Path) -> str:
@@ -107,7 +85,7 @@ class PreparedNode:
         properties.write_text(
             node_properties(place, 1, {1: (port, controller)}, extra={"num.partitions": "1"})
         )
-        (place / "log4j2.xml").write_text(_LOG4J_CONFIGURATION)
+        (place / "log4j2.xml").write_text(LOG4J_CONFIGURATION)
         self._format([java, "-cp", classes, "kafka.tools.StorageTool", "format", "-t",
                       cluster_id(), "-c", str(properties)], place, cache)  # fmt: skip
         shutil.copy(place / "data" / "bootstrap.checkpoint", into)
@@ -209,63 +187,6 @@ def _admin(
     )
 
 
-def cluster_id() -> str:
-    """A random cluster ID in Kafka's form: 16 bytes in URL-safe base64, no leading dash."""
-    while True:
-        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        if not text.startswith("-"):
-            return text
-
-
-def node_properties(
-    place: Path,
-    node: int,
-    ports: Mapping[int, tuple[int, int]],
-    *,
-    extra: Mapping[str, str],
-) -> str:
-    """The ``server.properties`` of one combined node; ``ports``: node -> (client, controller)."""
-    client, controller = ports[node]
-    copies = min(3, len(ports))
-    voters = ",".join(f"{n}@{LOOPBACK}:{c}" for n, (_, c) in sorted(ports.items()))
-    properties = {
-        "process.roles": "broker,controller",
-        "node.id": node,
-        "controller.quorum.voters": voters,
-        "listeners": f"PLAINTEXT://{LOOPBACK}:{client},CONTROLLER://{LOOPBACK}:{controller}",
-        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{client}",
-        "controller.listener.names": "CONTROLLER",
-        "log.dirs": place / "data",
-        "auto.create.topics.enable": "false",
-        "default.replication.factor": copies,
-        "min.insync.replicas": max(1, copies - 1),
-        "offsets.topic.replication.factor": copies,
-        "offsets.topic.num.partitions": 4,
-        "transaction.state.log.replication.factor": copies,
-        "transaction.state.log.min.isr": max(1, copies - 1),
-        "transaction.state.log.num.partitions": 4,
-        "share.coordinator.state.topic.replication.factor": copies,
-        "share.coordinator.state.topic.min.isr": max(1, copies - 1),
-        "share.coordinator.state.topic.num.partitions": 4,
-        # The first member of a group need not wait for company.
-        "group.initial.rebalance.delay.ms": 0,
-        # Scenarios about dying members would otherwise wait six seconds at least.
-        "group.min.session.timeout.ms": 1000,
-        "broker.session.timeout.ms": 2000,
-        "broker.heartbeat.interval.ms": 300,
-        "controller.quorum.election.timeout.ms": 300,
-        "controller.quorum.fetch.timeout.ms": 800,
-        "num.network.threads": 2,
-        "num.io.threads": 3,
-        "background.threads": 2,
-        "num.replica.fetchers": 1,
-        "log.cleaner.dedupe.buffer.size": 4_194_304,
-        "log.segment.delete.delay.ms": 1000,
-        **extra,
-    }
-    return "".join(f"{key}={value}\n" for key, value in properties.items())
-
-
 class Kafka:
     """The service ``kafka``; options: ``brokers``, ``heap_mb``, ``config`` (pairs), ``port``."""
 
@@ -322,7 +243,7 @@ class Kafka:
             (place / "server.properties").write_text(
                 node_properties(place, node, ports, extra=extra)
             )
-            (place / "log4j2.xml").write_text(_LOG4J_CONFIGURATION)
+            (place / "log4j2.xml").write_text(LOG4J_CONFIGURATION)
             shutil.copy(prepared / "bootstrap.checkpoint", data)
             directory_id = cluster_id()
             (data / "meta.properties").write_text(
@@ -339,9 +260,13 @@ class Kafka:
         nodes = range(1, site.options["brokers"] + 1)
         return {"bootstrap": ",".join(f"{LOOPBACK}:{site.port(f'client-{n}')}" for n in nodes)}
 
+    def images(self) -> Sequence[Image]:
+        """Apache Kafka's, or Redpanda's when ``KAFKA_FLAVOUR`` says so."""
+        return (containers.image(),)
+
     def compose(self, site: Site) -> Composition:
-        """Not there yet."""
-        raise NotSupported("Kafka does not run in containers yet")
+        """One container per node; the properties are mounted."""
+        return containers.compose(site)
 
     def connection_settings(self) -> Sequence[ConnectionSetting]:
         """Bootstrap servers and the SASL mechanism."""
