@@ -54,13 +54,13 @@ class DebianArtifact:
         package: the server's package.
         title: name for people.
         proof: a program of it with arguments that make it say its version; run once
-            unpacked, so that a library left out is noticed here.
+            unpacked, so that a library left out is noticed here; empty: something else does.
         without: packages besides `BASE` that it names but its server does not need.
     """
 
     package: str
     title: str
-    proof: Sequence[str]
+    proof: Sequence[str] = ()
     without: Sequence[str] = ()
 
     @cached_property
@@ -123,13 +123,17 @@ class DebianArtifact:
         for archive in archives:
             self._run(cache, ["dpkg-deb", "-x", str(archive), str(into)], _UNPACK, place)
         shutil.rmtree(place)
-        variables = [f"{name}={value}" for name, value in library_path(into).items()]
-        program, *arguments = self.proof
-        self._run(cache, ["env", *variables, str(into / program), *arguments], _PROVE, into)
+        if self.proof:
+            variables = [f"{name}={value}" for name, value in library_path(into).items()]
+            program, *arguments = self.proof
+            self._run(cache, ["env", *variables, str(into / program), *arguments], _PROVE, into)
         say(f"{self.title}: {len(archives)} packages unpacked")
 
     def _pretended(self, architecture: str) -> str:
-        """The status file of a system with nothing but what is left out, in its real versions."""
+        """The status file of a system with nothing but what is left out, in its real versions.
+
+        A little higher than these, or apt would fetch the archive's package of that version.
+        """
         names = [*BASE, *self.without]
         query = ["dpkg-query", "-W", "-f=${Package} ${Version}\\n", *names]
         # Names those it does not know on stderr, with exit code 1.
@@ -138,7 +142,9 @@ class DebianArtifact:
         versions = {words[0]: words[1] for words in told if len(words) == 2}
         return "\n".join(
             f"Package: {name}\nStatus: install ok installed\nArchitecture: {architecture}\n"
-            f"Version: {versions.get(name, '9999')}\n"
+            # Dependencies on a package "of any architecture" are met by such a one only.
+            "Multi-Arch: allowed\n"
+            f"Version: {versions.get(name, '9999')}+base\n"
             for name in names
         )
 
@@ -202,4 +208,5 @@ def library_path(root: Path) -> dict[str, str]:
 
 def _errors(said: str) -> str:
     lines = said.strip().splitlines()
-    return "\n".join([line for line in lines if line.startswith("E:")][:6] or lines[-6:])
+    told = [line for line in lines if line.startswith("E:") or " : Depends: " in line]
+    return "\n".join(told[:6] or lines[-6:])

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from stackproof.access import Access
-from stackproof.errors import NotSupported, Trouble
-from stackproof.masking import register_secret
+from stackproof.errors import NotSupported
 from stackproof.obtain import Artifact, DebianArtifact
 from stackproof.obtain.debian import library_path
 from stackproof.ports import LOOPBACK
@@ -22,7 +19,8 @@ from stackproof.services.base import (
     ProcessSpec,
     Site,
 )
-from stackproof.services.external import required
+from stackproof.services.external import logged_in, number, read_url, required, url_text
+from stackproof.urls import ServiceUrl, host_and_port
 
 _PORT = 6379
 _PROGRAM = "usr/bin/redis-server"
@@ -89,62 +87,21 @@ class Redis:
                 "url", ("REDIS_URL",), "redis://user:password@host:port/database, or rediss://",
                 secret=True,
             ),
-            ConnectionSetting("host", ("REDIS_HOST",), "where the server is, without a URL"),
+            ConnectionSetting("url_file", ("REDIS_URL_FILE",), "file that holds it", is_file=True),
+            ConnectionSetting("host", ("REDIS_HOST",), "where the server is, if no URL says it"),
             ConnectionSetting("port", ("REDIS_PORT",), f"its port; default: {_PORT}"),
             ConnectionSetting("database", ("REDIS_DB",), "number of the database; default: 0"),
         )  # fmt: skip
 
     def connect(self, texts: Mapping[str, str], access: Access) -> tuple[dict[str, str], Access]:
         """``server``: as the native provider's."""
-        if texts.get("url"):
-            return self._from_url(texts["url"], texts, access)
-        host = required(self, texts, "host")
-        return {"server": self._address(host, texts.get("port"), texts.get("database"))}, access
-
-    def _from_url(
-        self, url: str, texts: Mapping[str, str], access: Access
-    ) -> tuple[dict[str, str], Access]:
-        parts = urlsplit(url)
-        if parts.scheme not in ("redis", "rediss") or not parts.hostname:
-            raise self._wrong(
-                "url", "it is no URL that begins with redis:// or rediss:// and a host"
-            )
-        if parts.query or parts.fragment:
-            raise self._wrong("url", "what follows ? or # in it is not understood")
-        try:
-            port = parts.port
-        except ValueError as error:
-            raise self._wrong("url", str(error)) from None
-        if unquote(parts.password or ""):
-            register_secret(unquote(parts.password or ""))
-        address = self._address(
-            parts.hostname, str(port or ""), parts.path.strip("/") or texts.get("database")
-        )
-        if texts.get("host") and not address.startswith(
-            self._address(texts["host"], texts.get("port"), "")
-        ):
-            raise self._wrong("host", f"the URL names another server: {address}")
-        return {"server": address}, replace(
-            access,
-            tls=access.tls or parts.scheme == "rediss",
-            username=unquote(parts.username or "") or access.username,
-            password=unquote(parts.password or "") or access.password,
-        )
-
-    def _address(self, host: str, port: str | None, database: str | None) -> str:
-        for key, text, default in (("port", port, _PORT), ("database", database, 0)):
-            if text and not text.isdecimal():
-                raise self._wrong(key, f"{text!r} is no number (default: {default})")
-        host = f"[{host}]" if ":" in host and not host.startswith("[") else host
-        number = int(database or 0)
-        return f"{host}:{int(port or _PORT)}" + (f"/{number}" if number else "")
-
-    def _wrong(self, key: str, why: str) -> Trouble:
-        variables = next(s.variables for s in self.connection_settings() if s.key == key)
-        return Trouble(
-            f"services.redis.{key} cannot be used", why,
-            f"correct it, e.g. redis://127.0.0.1:6379/0 (environment: {', '.join(variables)})",
-        )  # fmt: skip
+        text = url_text(self, texts)
+        url = read_url(self, text, ("redis", "rediss")) if text else ServiceUrl("", "")
+        host = url.host or required(self, texts, "host")
+        port = number(self, "port", url.port or texts.get("port") or _PORT)
+        database = number(self, "database", url.path or texts.get("database") or 0)
+        address = host_and_port(host, port) + (f"/{database}" if database else "")
+        return {"server": address}, logged_in(access, url, tls=url.scheme == "rediss")
 
     def check(self, endpoint: Endpoint, *, timeout: float) -> None:
         """Set a key of its own and get it again; it does not outlive ten seconds."""

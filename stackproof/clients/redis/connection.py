@@ -10,6 +10,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from stackproof.access import Access
+from stackproof.urls import split_host_and_port
 
 
 def connection(
@@ -22,11 +23,11 @@ def connection(
         access: how to prove who one is.
         timeout: seconds until a connection or an answer counts as failed.
     """
-    server, _, database = addresses["server"].partition("/")
-    host, _, port = server.rpartition(":")
+    host, port = split_host_and_port(addresses["server"])
+    _, _, database = addresses["server"].partition("/")
     arguments: dict[str, Any] = {
-        "host": host.strip("[]"),
-        "port": int(port),
+        "host": host,
+        "port": port,
         "db": int(database or 0),
         "socket_connect_timeout": timeout,
         "socket_timeout": timeout,
