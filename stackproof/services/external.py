@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from stackproof import values
@@ -10,6 +11,7 @@ from stackproof.access import Access
 from stackproof.errors import Trouble
 from stackproof.masking import register_secret
 from stackproof.services.base import ConnectionSetting, Service
+from stackproof.urls import ServiceUrl, parse_service_url
 
 
 def connection_settings(service: Service) -> list[ConnectionSetting]:
@@ -92,6 +94,66 @@ def _content(service: Service, key: str, file: str) -> str:
             f"{file}: {error.strerror}",
             "correct the path or its permissions",
         ) from error
+
+
+def url_text(service: Service, texts: Mapping[str, str]) -> str:
+    """The endpoint's URL from ``url`` or the file ``url_file``; empty: neither is set.
+
+    Raises:
+        Trouble: it is set beside what a URL says itself, or the file cannot be read.
+    """
+    text = _secret(service, "url", texts)
+    if text and texts.get("host"):
+        raise Trouble(
+            f"where {service.title} can be reached is said twice",
+            f"services.{service.name}.url and services.{service.name}.host are both set",
+            "take one of them away (`stackproof doctor` shows where each comes from)",
+        )
+    return text
+
+
+def read_url(service: Service, text: str, schemes: Sequence[str]) -> ServiceUrl:
+    """What a URL says; its password is masked from now on.
+
+    Raises:
+        Trouble: it cannot be understood.
+    """
+    try:
+        url = parse_service_url(text, schemes)
+    except ValueError as error:
+        raise Trouble(
+            f"services.{service.name}.url cannot be used",
+            str(error),
+            f"correct it, e.g. {schemes[0]}://user:password@host:port/name",
+        ) from None
+    register_secret(url.password)
+    return url
+
+
+def logged_in(access: Access, url: ServiceUrl, *, tls: bool) -> Access:
+    """``access`` with what the URL says; it overrides the other settings."""
+    return replace(
+        access,
+        tls=access.tls or tls,
+        username=url.username or access.username,
+        password=url.password or access.password,
+    )
+
+
+def number(service: Service, key: str, value: str | int) -> int:
+    """A setting that is a number.
+
+    Raises:
+        Trouble: it is none.
+    """
+    text = str(value)
+    if not (text.isascii() and text.isdecimal()):
+        raise Trouble(
+            f"services.{service.name}.{key} cannot be {text!r}",
+            "a number is expected",
+            "correct it",
+        )
+    return int(text)
 
 
 def required(service: Service, texts: Mapping[str, str], key: str) -> str:
