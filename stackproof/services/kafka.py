@@ -6,17 +6,16 @@ import base64
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stackproof.access import OPEN, Access
-from stackproof.clients.kafka.connection import connection
+from stackproof.access import Access
+from stackproof.clients.kafka.connection import admin_client
 from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import Artifact, Cache, MavenArtifact, Say
 from stackproof.obtain.java import find_java
@@ -27,6 +26,7 @@ from stackproof.services.base import (
     Composition,
     ConnectionSetting,
     Endpoint,
+    Leftover,
     ProcessSpec,
     Site,
 )
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 VERSION = "4.3.1"
 _JAVA = 17
 _LOG4J = "2.25.5"
+#: Of an endpoint that is asked for leftovers; dead members of groups take a while to go.
+_ANSWERS_WITHIN = 10.0
+_REMOVED_WITHIN = 30.0
 
 _LOG4J_CONFIGURATION = """<Configuration status="error">
  <Appenders><Console name="out" target="SYSTEM_OUT">
@@ -146,7 +149,7 @@ class PreparedNode:
 
         with contextlib.ExitStack() as clients:
             admin = poll(
-                lambda: _admin({"bootstrap": bootstrap}, timeout=0.5),
+                lambda: admin_client({"bootstrap": bootstrap}, timeout=0.5),
                 within=60,
                 awaiting="the node's first answer",
                 retry_on=(KafkaError, OSError),
@@ -171,42 +174,6 @@ class PreparedNode:
             raise Trouble(f"{self.title} could not be made", str(error), "run again") from error
         if done.code or not (place / "data" / "bootstrap.checkpoint").exists():
             raise Trouble(f"{self.title} could not be made", done.output, "run again")
-
-
-def _admin(
-    addresses: Mapping[str, str], access: Access = OPEN, *, timeout: float
-) -> KafkaAdminClient:
-    """An admin client, connected; nothing of it is left when that fails.
-
-    Raises:
-        OSError: nobody listens.
-        KafkaError: whoever listens does not answer as a broker within ``timeout`` seconds.
-    """
-    from kafka import KafkaAdminClient
-
-    arguments = connection(addresses, access)
-    for address in arguments["bootstrap_servers"]:
-        # Refused at once, where the client would go on trying.
-        host, _, port = address.rpartition(":")
-        socket.create_connection((host, int(port)), timeout=timeout).close()
-
-    class Admin(KafkaAdminClient):
-        """Ends its thread when it cannot connect; kafka-python 3.0 leaves it running."""
-
-        def __init__(self, **configuration: Any):
-            try:
-                super().__init__(**configuration)
-            except BaseException:
-                self._closed = False
-                self.close()
-                raise
-
-    milliseconds = int(timeout * 1000)
-    return Admin(
-        **arguments,
-        bootstrap_timeout_ms=milliseconds,
-        request_timeout_ms=milliseconds,
-    )
 
 
 def cluster_id() -> str:
@@ -362,7 +329,7 @@ class Kafka:
         """Ask for the cluster's description: every broker registered, a controller elected."""
         from kafka.errors import KafkaError
 
-        admin = _admin(endpoint.addresses, endpoint.access, timeout=timeout)
+        admin = admin_client(endpoint.addresses, endpoint.access, timeout=timeout)
         try:
             cluster = admin.describe_cluster()
         finally:
@@ -382,6 +349,49 @@ class Kafka:
         from kafka.errors import KafkaError
 
         return (_NotReadyError, KafkaError, OSError)
+
+    def leftovers(self, endpoint: Endpoint, prefix: str) -> list[Leftover]:
+        """Groups, then topics."""
+        from stackproof.clients.kafka import clearing
+
+        with self._asked(endpoint) as admin:
+            return [
+                *(Leftover("group", n, used) for n, used in clearing.groups(admin, prefix).items()),
+                *(Leftover("topic", name) for name in clearing.topics(admin, prefix)),
+            ]
+
+    def remove(self, endpoint: Endpoint, leftovers: Sequence[Leftover]) -> None:
+        """Groups are freed of dead members; a minute at most."""
+        from stackproof.clients.kafka import clearing
+
+        topics = [item.name for item in leftovers if item.kind == "topic"]
+        groups = [item.name for item in leftovers if item.kind == "group"]
+        with self._asked(endpoint) as admin:
+            left = clearing.delete_topics(admin, topics)
+            left |= clearing.delete_groups(admin, groups, within=_REMOVED_WITHIN)
+        if left:
+            raise Trouble(
+                f"{len(left)} of {len(leftovers)} topics and groups could not be removed",
+                "\n".join(f"{name}: {error}" for name, error in sorted(left.items())),
+                "remove them by hand, or give the suite's user the right to delete",
+            )
+
+    @contextlib.contextmanager
+    def _asked(self, endpoint: Endpoint) -> Iterator[KafkaAdminClient]:
+        """An admin client; its errors become a Trouble."""
+        from kafka.errors import KafkaError
+
+        try:
+            with contextlib.closing(
+                admin_client(endpoint.addresses, endpoint.access, timeout=_ANSWERS_WITHIN)
+            ) as admin:
+                yield admin
+        except (KafkaError, OSError) as error:
+            raise Trouble(
+                f"{self.title} at {self.ready_line(endpoint)} cannot be asked",
+                f"{type(error).__name__}: {error}",
+                "check that it is up, and the rights of the suite's user",
+            ) from error
 
     def ready_line(self, endpoint: Endpoint) -> str:
         """The bootstrap servers."""

@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from stackproof import names
 from stackproof.errors import Trouble
 from stackproof.history import Flow, History, Verdict, check_flow, save
 from stackproof.polling import DeadlineExceeded, Died
@@ -97,7 +98,7 @@ class ScenarioSession:
 
         Scenarios running side by side, or after each other on a kept stack, never meet.
         """
-        return f"{name}-{self.run.id}-{self.id}"
+        return names.own(self.settings["run.prefix"], self.run.id, self.id, name)
 
     def endpoint(self, service: str) -> Endpoint:
         """How to reach the scenario's cluster of a service.

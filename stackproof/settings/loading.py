@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stackproof import values
+from stackproof import names, values
 from stackproof.errors import Trouble
 from stackproof.settings.services import PROVIDERS, ServiceSettings, read_services
 from stackproof.settings.systems import SystemSettings, read_system
@@ -52,6 +52,8 @@ SETTINGS = (
             "memory for all services at once in MiB; 0: half of what is free"),
     Setting("run.random_order", "STACKPROOF_RANDOM_ORDER", str, "",
             "seed for a random order of features and scenarios; empty: as written"),
+    Setting("run.prefix", "STACKPROOF_PREFIX", names.prefix, "stackproof",
+            "what the names of topics, queues, keys, ... of a run begin with"),
     Setting("run.seed", "STACKPROOF_SEED", values.count, 0,
             "seed of generated inputs; 0: a new one each run, printed"),
 )  # fmt: skip

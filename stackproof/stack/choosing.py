@@ -23,7 +23,7 @@ class Providers:
         self._settings = settings
         self._providers: dict[str, Provider] = {
             "native": NativeProvider(run, logs, Cache(), time_factor=settings["run.time_factor"]),
-            "external": ExternalProvider(settings),
+            "external": ExternalProvider(run, settings),
         }
 
     def __call__(self, service: str) -> Provider:

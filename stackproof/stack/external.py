@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from stackproof import names
 from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import Say
 from stackproof.polling import DeadlineExceeded, poll
-from stackproof.services.base import Endpoint, Requirement, Service, resolve_options
+from stackproof.processes.run import Run
+from stackproof.services.base import Clearable, Endpoint, Requirement, Service, resolve_options
 from stackproof.services.external import access_from
 from stackproof.settings import Settings
 
@@ -18,10 +20,18 @@ _CHECK = 5.0
 
 
 class ExternalCluster:
-    """An endpoint that runs without the suite."""
+    """An endpoint that runs without the suite.
 
-    def __init__(self, endpoint: Endpoint):
+    Args:
+        service: what is there.
+        endpoint: how to reach it.
+        prefix: what all names of this run begin with.
+    """
+
+    def __init__(self, service: Service, endpoint: Endpoint, prefix: str):
         self.endpoint = endpoint
+        self._service = service
+        self._prefix = prefix
 
     def logs(self) -> Mapping[str, Path]:
         """None: they are not ours to read."""
@@ -32,7 +42,15 @@ class ExternalCluster:
         return None
 
     def stop(self) -> None:
-        """Nothing: it was not started here."""
+        """Remove what this run created there; the endpoint itself stays as it is.
+
+        Raises:
+            Trouble: something is left.
+        """
+        if isinstance(self._service, Clearable):
+            found = self._service.leftovers(self.endpoint, self._prefix)
+            if found:
+                self._service.remove(self.endpoint, found)
 
     def act(self, instance: str, action: str) -> None:
         """Refused: servers that the suite did not start are not broken by it."""
@@ -48,7 +66,8 @@ class ExternalProvider:
 
     name = "external"
 
-    def __init__(self, settings: Settings):
+    def __init__(self, run: Run, settings: Settings):
+        self._run = run
         self._settings = settings
 
     def obtain(self, service: Service, say: Say) -> None:
@@ -82,7 +101,8 @@ class ExternalProvider:
             destructive=set(addresses.values()) <= set(configured.allow_destructive),
         )
         self._wait_answers(service, endpoint)
-        return ExternalCluster(endpoint)
+        prefix = names.of_run(self._settings["run.prefix"], self._run.id)
+        return ExternalCluster(service, endpoint, prefix)
 
     def _wait_answers(self, service: Service, endpoint: Endpoint) -> None:
         within = _ANSWERS_WITHIN * self._settings["run.time_factor"]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stackproof.access import Access
+from stackproof.access import OPEN, Access
+
+if TYPE_CHECKING:
+    from kafka import KafkaAdminClient
 
 
 def connection(addresses: Mapping[str, str], access: Access) -> dict[str, Any]:
@@ -35,3 +39,39 @@ def connection(addresses: Mapping[str, str], access: Access) -> dict[str, Any]:
             "sasl_plain_password": access.password,
         }
     return arguments
+
+
+def admin_client(
+    addresses: Mapping[str, str], access: Access = OPEN, *, timeout: float
+) -> KafkaAdminClient:
+    """An admin client, connected; nothing of it is left when that fails.
+
+    Raises:
+        OSError: nobody listens.
+        KafkaError: whoever listens does not answer as a broker within ``timeout`` seconds.
+    """
+    from kafka import KafkaAdminClient
+
+    arguments = connection(addresses, access)
+    for address in arguments["bootstrap_servers"]:
+        # Refused at once, where the client would go on trying.
+        host, _, port = address.rpartition(":")
+        socket.create_connection((host, int(port)), timeout=timeout).close()
+
+    class Admin(KafkaAdminClient):
+        """Ends its thread when it cannot connect; kafka-python 3.0 leaves it running."""
+
+        def __init__(self, **configuration: Any):
+            try:
+                super().__init__(**configuration)
+            except BaseException:
+                self._closed = False
+                self.close()
+                raise
+
+    milliseconds = int(timeout * 1000)
+    return Admin(
+        **arguments,
+        bootstrap_timeout_ms=milliseconds,
+        request_timeout_ms=milliseconds,
+    )

@@ -14,8 +14,11 @@ from stackproof.clients.kafka.admin import TopicSpec
 from stackproof.clients.kafka.connection import connection
 from stackproof.clients.kafka.consuming import Reading, as_delivered
 from stackproof.clients.kafka.producing import Sent
+from stackproof.errors import Trouble
 from stackproof.history import Flow
 from stackproof.polling import poll
+
+_LONGEST_TOPIC = 249
 
 if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
@@ -54,8 +57,19 @@ class KafkaSession:
 
     # -- topics --------------------------------------------------------------
     def own(self, topic: str) -> str:
-        """The scenario's own topic for a name in its text."""
-        return self._session.own(topic)
+        """The scenario's own topic for a name in its text.
+
+        Raises:
+            Trouble: no broker takes a topic with so long a name.
+        """
+        real = self._session.own(topic)
+        if len(real) > _LONGEST_TOPIC:
+            raise Trouble(
+                f"the topic's name is too long by {len(real) - _LONGEST_TOPIC} characters",
+                f"Kafka takes {_LONGEST_TOPIC}; with prefix, run and scenario it is {real!r}",
+                "shorten the topic's name in the feature, or run.prefix",
+            )
+        return real
 
     def create_topics(self, specs: Iterable[TopicSpec]) -> None:
         """Create topics under the scenario's own names."""
