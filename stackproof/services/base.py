@@ -112,6 +112,18 @@ class Clearable(Protocol):
         """
 
 
+@runtime_checkable
+class Explaining(Protocol):
+    """A service that finds out why an endpoint does not answer."""
+
+    def why_unreachable(self, endpoint: Endpoint, *, timeout: float) -> Trouble | None:
+        """What is wrong, if it is something definite: not worth waiting for it to pass.
+
+        Args:
+            timeout: seconds for each of its few steps.
+        """
+
+
 @dataclass(frozen=True)
 class ProcessSpec:
     """One instance as a plain process."""

@@ -9,13 +9,14 @@ import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackproof.access import Access
 from stackproof.clients.kafka.connection import admin_client
+from stackproof.clients.kafka.security import MECHANISMS, PROTOCOLS, secured
 from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import Artifact, Cache, MavenArtifact, Say
 from stackproof.obtain.java import find_java
@@ -30,7 +31,7 @@ from stackproof.services.base import (
     ProcessSpec,
     Site,
 )
-from stackproof.services.external import required
+from stackproof.services.external import host_and_port, required
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
@@ -307,23 +308,36 @@ class Kafka:
         raise NotSupported("Kafka does not run in containers yet")
 
     def connection_settings(self) -> Sequence[ConnectionSetting]:
-        """Bootstrap servers and the SASL mechanism."""
+        """Bootstrap servers, and how to log in."""
         return (
             ConnectionSetting(
                 "bootstrap_servers", ("KAFKA_BOOTSTRAP_SERVERS",), "host:port, comma-separated"
             ),
             ConnectionSetting(
+                "security_protocol",
+                ("KAFKA_SECURITY_PROTOCOL",),
+                f"{', '.join(PROTOCOLS)}; default: what tls and username amount to",
+            ),
+            ConnectionSetting(
                 "sasl_mechanism",
                 ("KAFKA_SASL_MECHANISM",),
-                "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
+                f"{', '.join(MECHANISMS)}; default with a user: {MECHANISMS[0]}",
             ),
         )
 
     def connect(self, texts: Mapping[str, str], access: Access) -> tuple[dict[str, str], Access]:
         """``bootstrap``: as the native provider's."""
-        mechanism = texts.get("sasl_mechanism", "PLAIN" if access.username else "")
-        addresses = {"bootstrap": required(self, texts, "bootstrap_servers")}
-        return addresses, replace(access, sasl_mechanism=mechanism.upper())
+        listed = required(self, texts, "bootstrap_servers").split(",")
+        addresses = [address.strip() for address in listed]
+        for address in addresses:
+            host_and_port(self, "bootstrap_servers", address)
+        return {"bootstrap": ",".join(addresses)}, secured(access, texts)
+
+    def why_unreachable(self, endpoint: Endpoint, *, timeout: float) -> Trouble | None:
+        """Network, TLS, SASL, log-in, in this order."""
+        from stackproof.clients.kafka.diagnosis import diagnose
+
+        return diagnose(endpoint.addresses, endpoint.access, timeout=timeout)
 
     def check(self, endpoint: Endpoint, *, timeout: float) -> None:
         """Ask for the cluster's description: every broker registered, a controller elected."""

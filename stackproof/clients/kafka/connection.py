@@ -12,6 +12,20 @@ if TYPE_CHECKING:
     from kafka import KafkaAdminClient
 
 
+def servers(addresses: Mapping[str, str]) -> list[tuple[str, int]]:
+    """Host and port of each bootstrap server."""
+    found = []
+    for address in addresses["bootstrap"].split(","):
+        host, _, port = address.rpartition(":")
+        found.append((host.removeprefix("[").removesuffix("]"), int(port)))
+    return found
+
+
+def security_protocol(access: Access) -> str:
+    """PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL: Kafka's own name for it."""
+    return ("SASL_" if access.sasl_mechanism else "") + ("SSL" if access.tls else "PLAINTEXT")
+
+
 def connection(addresses: Mapping[str, str], access: Access) -> dict[str, Any]:
     """Arguments for any of kafka-python's clients.
 
@@ -20,9 +34,8 @@ def connection(addresses: Mapping[str, str], access: Access) -> dict[str, Any]:
         access: how to prove who one is.
     """
     arguments: dict[str, Any] = {"bootstrap_servers": addresses["bootstrap"].split(",")}
-    protocol = ("SASL_" if access.sasl_mechanism else "") + ("SSL" if access.tls else "PLAINTEXT")
-    if protocol != "PLAINTEXT":
-        arguments["security_protocol"] = protocol
+    if access.tls or access.sasl_mechanism:
+        arguments["security_protocol"] = security_protocol(access)
     if access.tls:
         arguments["ssl_check_hostname"] = access.verify_hostname
         files = {
@@ -41,6 +54,32 @@ def connection(addresses: Mapping[str, str], access: Access) -> dict[str, Any]:
     return arguments
 
 
+def librdkafka_properties(addresses: Mapping[str, str], access: Access) -> dict[str, str]:
+    """Properties of librdkafka and the many clients built on it.
+
+    https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md
+    """
+    properties = {
+        "bootstrap.servers": addresses["bootstrap"],
+        "security.protocol": security_protocol(access),
+    }
+    if access.tls:
+        properties |= {
+            "ssl.ca.location": access.ca_file,
+            "ssl.certificate.location": access.certificate_file,
+            "ssl.key.location": access.key_file,
+            "ssl.key.password": access.key_password,
+            "ssl.endpoint.identification.algorithm": "https" if access.verify_hostname else "none",
+        }
+    if access.sasl_mechanism:
+        properties |= {
+            "sasl.mechanism": access.sasl_mechanism,
+            "sasl.username": access.username,
+            "sasl.password": access.password,
+        }
+    return {name: value for name, value in properties.items() if value}
+
+
 def admin_client(
     addresses: Mapping[str, str], access: Access = OPEN, *, timeout: float
 ) -> KafkaAdminClient:
@@ -52,11 +91,18 @@ def admin_client(
     """
     from kafka import KafkaAdminClient
 
-    arguments = connection(addresses, access)
-    for address in arguments["bootstrap_servers"]:
+    refused: OSError | None = None
+    for server in servers(addresses):
         # Refused at once, where the client would go on trying.
-        host, _, port = address.rpartition(":")
-        socket.create_connection((host, int(port)), timeout=timeout).close()
+        try:
+            socket.create_connection(server, timeout=timeout).close()
+        except OSError as error:
+            refused = error
+        else:
+            break
+    else:
+        assert refused is not None
+        raise refused
 
     class Admin(KafkaAdminClient):
         """Ends its thread when it cannot connect; kafka-python 3.0 leaves it running."""
@@ -71,7 +117,7 @@ def admin_client(
 
     milliseconds = int(timeout * 1000)
     return Admin(
-        **arguments,
+        **connection(addresses, access),
         bootstrap_timeout_ms=milliseconds,
         request_timeout_ms=milliseconds,
     )
