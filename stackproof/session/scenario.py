@@ -54,6 +54,8 @@ class ScenarioSession:
         self.directory.mkdir(parents=True, exist_ok=True)
         self._evidence_directory = Path(begin.reports) / "evidence" / scenario_id
         self._endpoints = endpoints
+        for endpoint in endpoints.values():
+            endpoint.access.hide_secrets()
         self._call = call
         self._trouble = trouble
         self._cleanups: list[Callable[[], None]] = []

@@ -12,7 +12,7 @@ from typing import Any
 
 from stackproof import names, values
 from stackproof.errors import Trouble
-from stackproof.settings.services import PROVIDERS, ServiceSettings, read_services
+from stackproof.settings.services import PROVIDERS, ServiceSettings, rank, read_services
 from stackproof.settings.systems import SystemSettings, read_system
 from stackproof.values import COMMAND_LINE, DEFAULT, FILE_NAME
 
@@ -78,12 +78,13 @@ class Settings:
     def provider_of(self, service: str) -> tuple[str, str]:
         """Which provider is asked for, and where that is said.
 
-        The environment and the command line override what the file says of one service.
+        A higher layer overrides a lower one; within a layer, what is said of the service.
         """
         origin = self.origins["stack.provider"]
         own = self.service(service)
-        if own.provider and (origin in (DEFAULT, str(self.file))):
-            return own.provider, f"[services.{service}] in {self.file}"
+        if own.provider and rank(own.provider_origin) >= rank(origin):
+            given = own.provider_origin == COMMAND_LINE
+            return own.provider, COMMAND_LINE if given else f"[services.{service}] in {self.file}"
         return self.values["stack.provider"], origin
 
     def __getitem__(self, key: str) -> Any:

@@ -54,32 +54,6 @@ def connection(addresses: Mapping[str, str], access: Access) -> dict[str, Any]:
     return arguments
 
 
-def librdkafka_properties(addresses: Mapping[str, str], access: Access) -> dict[str, str]:
-    """Properties of librdkafka and the many clients built on it.
-
-    https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md
-    """
-    properties = {
-        "bootstrap.servers": addresses["bootstrap"],
-        "security.protocol": security_protocol(access),
-    }
-    if access.tls:
-        properties |= {
-            "ssl.ca.location": access.ca_file,
-            "ssl.certificate.location": access.certificate_file,
-            "ssl.key.location": access.key_file,
-            "ssl.key.password": access.key_password,
-            "ssl.endpoint.identification.algorithm": "https" if access.verify_hostname else "none",
-        }
-    if access.sasl_mechanism:
-        properties |= {
-            "sasl.mechanism": access.sasl_mechanism,
-            "sasl.username": access.username,
-            "sasl.password": access.password,
-        }
-    return {name: value for name, value in properties.items() if value}
-
-
 def admin_client(
     addresses: Mapping[str, str], access: Access = OPEN, *, timeout: float
 ) -> KafkaAdminClient:

@@ -15,7 +15,8 @@ import struct
 from collections.abc import Iterator, Mapping
 
 from stackproof.access import Access
-from stackproof.clients.kafka.connection import librdkafka_properties, servers
+from stackproof.clients.kafka.connection import servers
+from stackproof.clients.kafka.properties import librdkafka_properties
 from stackproof.clients.probing import encrypt, reach, speaks_tls
 from stackproof.errors import Trouble
 from stackproof.polling import DeadlineExceeded, poll
