@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from stackproof import names
+from stackproof import guard, names
 from stackproof.errors import Trouble
 from stackproof.history import Flow, History, Verdict, check_flow, save
 from stackproof.polling import DeadlineExceeded, Died
@@ -117,6 +117,14 @@ class ScenarioSession:
                 f'put @needs("{service}") on the step that uses it',
             )
         return self._endpoints[service]
+
+    def demand(self, service: str, doing: str) -> None:
+        """Call before anything destructive; see `stackproof.guard.demand`.
+
+        Raises:
+            Refused: the suite did not start what is there, and nobody has allowed it by name.
+        """
+        guard.demand(self.endpoint(service), doing)
 
     def scaled(self, seconds: float) -> float:
         """A time limit on this machine: multiplied by the one factor for slow machines."""

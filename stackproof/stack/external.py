@@ -23,8 +23,9 @@ from stackproof.services.external import connect
 from stackproof.settings import Settings
 
 #: An endpoint that is there answers soon; nobody waits a minute for a wrong address.
-_ANSWERS_WITHIN = 15.0
+ANSWERS_WITHIN = 15.0
 _CHECK = 5.0
+_ORIGINS = "`stackproof doctor` shows where each setting comes from"
 
 
 class ExternalCluster:
@@ -87,45 +88,9 @@ class ExternalProvider:
         if requirement.dedicated:
             raise guard.no_hold(service.title, "stops or breaks servers")
         endpoint = external_endpoint(self._settings, service, cluster, dict(requirement.options))
-        self._wait_answers(service, endpoint)
+        wait_answers(service, endpoint, within=ANSWERS_WITHIN * self._settings["run.time_factor"])
         prefix = names.of_run(self._settings["run.prefix"], self._run.id)
         return ExternalCluster(service, endpoint, prefix)
-
-    def _wait_answers(self, service: Service, endpoint: Endpoint) -> None:
-        within = _ANSWERS_WITHIN * self._settings["run.time_factor"]
-
-        def check() -> None:
-            try:
-                service.check(endpoint, timeout=_CHECK)
-            except service.unready:
-                # What waiting cannot mend is told at once, and by its name.
-                if isinstance(service, Explaining):
-                    trouble = service.why_unreachable(endpoint, timeout=_CHECK)
-                    if trouble is not None:
-                        raise trouble from None
-                raise
-
-        try:
-            poll(
-                check,
-                until=lambda _: True,
-                within=within,
-                awaiting=f"{service.title} at {', '.join(endpoint.addresses.values())} to answer",
-                retry_on=service.unready,
-            )
-        except DeadlineExceeded as late:
-            raise Trouble(
-                f"the external {service.title} does not answer",
-                str(late),
-                "check address, network and credentials; `stackproof doctor` shows where "
-                "each setting comes from",
-            ) from late
-        except Trouble as trouble:
-            raise Trouble(
-                f"the external {service.title} cannot be used: {trouble.what}",
-                trouble.why,
-                f"{trouble.remedy}; `stackproof doctor` shows where each setting comes from",
-            ) from trouble
 
     def give_up(self) -> None:
         """Nothing is under way."""
@@ -150,3 +115,46 @@ def external_endpoint(
         access=access,
         destructive=guard.allowed(addresses.values(), configured.allow_destructive),
     )
+
+
+def wait_answers(service: Service, endpoint: Endpoint, *, within: float) -> None:
+    """Wait until an endpoint answers, or it is known why it will not.
+
+    Args:
+        within: seconds.
+
+    Raises:
+        Trouble: it does not answer.
+    """
+
+    def check() -> None:
+        try:
+            service.check(endpoint, timeout=_CHECK)
+        except service.unready:
+            # What waiting cannot mend is told at once, and by its name.
+            if isinstance(service, Explaining):
+                trouble = service.why_unreachable(endpoint, timeout=_CHECK)
+                if trouble is not None:
+                    raise trouble from None
+            raise
+
+    try:
+        poll(
+            check,
+            until=lambda _: True,
+            within=within,
+            awaiting=f"{service.title} at {', '.join(endpoint.addresses.values())} to answer",
+            retry_on=service.unready,
+        )
+    except DeadlineExceeded as late:
+        raise Trouble(
+            f"the external {service.title} does not answer",
+            str(late),
+            f"check address, network and credentials; {_ORIGINS}",
+        ) from late
+    except Trouble as trouble:
+        raise Trouble(
+            f"the external {service.title} cannot be used: {trouble.what}",
+            trouble.why,
+            f"{trouble.remedy}; {_ORIGINS}",
+        ) from trouble
