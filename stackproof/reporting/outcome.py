@@ -24,6 +24,7 @@ _HAMCREST = re.compile(
 )
 _FOREIGN = re.compile(r"site-packages[/\\](?:behave|hamcrest)[/\\]")
 _HOOK_LINE = re.compile(r"^HOOK-ERROR in .*\n?", re.MULTILINE)
+_BEFORE_TROUBLE = re.compile(r"\AHOOK-ERROR in \w+: \w+: ")
 _CARETS = re.compile(r"^ +[~^]+\n", re.MULTILINE)
 _ERROR_ECHO = re.compile(r"\A(?:ASSERT FAILED|ERROR): ")
 _TOO_LONG_LINES = 40
@@ -163,6 +164,8 @@ def _hook_error(scenario: Any) -> str:
         return ""
     kind = "cleanup" if scenario.status is Status.cleanup_error else "hook"
     text = scenario.error_message or _captured_errors(scenario)
+    if isinstance(scenario.exception, Trouble):
+        text = _BEFORE_TROUBLE.sub("", text)  # written for people, as in `_error_outcome`
     return text or f"a {kind} of this scenario failed (its error went to the console)"
 
 

@@ -60,7 +60,7 @@ class Pipeline:
             settings,
             {
                 **common_fields(session),
-                "kafka": session.endpoint("kafka").addresses["bootstrap"],
+                **self._kafka.fields,
                 "group": self.group,
                 **self.topics,
             },
