@@ -70,6 +70,7 @@ class ScenarioProof:
         step_starts: when each of ``scenario.all_steps`` began; 0 for steps that did not.
         expected: what was asserted, where it can be told apart.
         actual: what was there instead.
+        evidence_lost: why evidence is missing; empty when all of it could be written.
     """
 
     start: float = 0.0
@@ -86,6 +87,7 @@ class ScenarioProof:
     step_starts: list[float] = field(default_factory=list)
     expected: str = ""
     actual: str = ""
+    evidence_lost: str = ""
 
 
 def proof_of(scenario: Any) -> ScenarioProof:

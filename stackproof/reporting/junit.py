@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import platform
 import re
-import sys
 import time
 import xml.etree.ElementTree as ET
 from collections import Counter
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from stackproof import masking
+from stackproof.errors import Trouble, reason_of
 from stackproof.reporting.evidence import proof_of
 from stackproof.reporting.lifecycle import ScenarioFormatter
 from stackproof.reporting.naming import Catalogue, Identity
@@ -103,8 +103,12 @@ class JUnitFormatter(ScenarioFormatter):
             return
         try:
             self._write()
-        except OSError as error:  # a missing file must not change the verdicts
-            print(f"JUnit XML was not written: {error}", file=sys.stderr)
+        except OSError as error:
+            raise Trouble(
+                "the JUnit XML was not written",
+                reason_of(error, self.path),
+                "the verdicts stand; make room or choose another place by STACKPROOF_REPORTS",
+            ) from error
 
     def _write(self) -> None:
         root = ET.Element("testsuites", name="stackproof")

@@ -79,6 +79,7 @@ class AllureFormatter(ScenarioFormatter):
         result.links = self._links(identity)
         scenario.allure_uuid = result.uuid  # for links into the report
         self.results.write_result(result)
+        self.results.complain()
 
     def on_container_error(self, container: Any, message: str) -> None:
         """A late hook error of a feature or rule gets a result of its own: it must be seen."""
@@ -96,6 +97,7 @@ class AllureFormatter(ScenarioFormatter):
         result = self._result(identity, ScenarioProof(), Outcome("broken", "suite", message))
         result.start = result.stop = _milliseconds(time.time())
         self.results.write_result(result)
+        self.results.complain()
 
     def _result(
         self, identity: Identity, proof: ScenarioProof, outcome: Outcome
@@ -133,6 +135,7 @@ class AllureFormatter(ScenarioFormatter):
         if not (self.results.path / "environment.properties").exists():
             told = {"provider": self._provider} if self._provider else {}
             self.results.guard(write_environment, self.results.path, told)
+        self.results.complain()
 
     def _steps(
         self, scenario: Any, proof: ScenarioProof, outcome: Outcome

@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from stackproof.errors import Trouble
+from stackproof.errors import Trouble, reason_of
 from stackproof.processes import reaper
 from stackproof.processes.run import Run
 from stackproof.reporting.categories import write_environment
@@ -256,6 +256,11 @@ class Execution:
         """An error inside is told and keeps the run from passing, not from going on."""
         try:
             yield
+        except Trouble as trouble:
+            self.suite_failed(str(trouble))
+        except OSError as error:  # e.g. a full disk: no defect of the suite
+            log.exception("%s", otherwise)
+            self.suite_failed(f"{otherwise}: {reason_of(error)}")
         except Exception:
             self.suite_failed(f"{otherwise}:\n{traceback.format_exc()}")
 
@@ -310,6 +315,10 @@ class Execution:
             if proof.verdict in ("failed", "broken"):
                 self._add_logs(planned, proof)
             self._replay.ended(planned, event)
+            if proof.evidence_lost:
+                self.suite_failed(
+                    f"evidence of {planned.scenario.name!r} is missing: {proof.evidence_lost}"
+                )
         finally:
             self._release(planned)
         if self._config.stop and proof.verdict in ("failed", "broken") and self._pool:
