@@ -236,13 +236,3 @@ def test_a_file_that_cannot_be_replaced_leaves_no_rest(tmp_path: Path):
     with pytest.raises(Trouble, match="JUnit XML was not written"):
         formatter.close()
     assert [path.name for path in tmp_path.iterdir()] == ["out.xml"]
-
-
-def test_a_file_that_cannot_be_written_fails_the_run(tmp_path: Path):
-    (tmp_path / "blocked").write_text("a file, not a folder")
-    feature = "Feature: F\n  Scenario: s\n    Given it works\n"
-    run = run_behave(
-        tmp_path, {"f.feature": feature}, formatter=FORMATTER, output="blocked/out.xml"
-    )
-    assert run.returncode == 1
-    assert "JUnit XML was not written" in run.output
