@@ -80,6 +80,8 @@ class ConsoleFormatter(ScenarioFormatter):
         took = self._style.paint(_duration(stop - start), _DIM)
         indent = "    " if identity.rule else "  "
         self._line(f"{indent}{self._style.mark(outcome.verdict)} {identity.name}  {took}")
+        if known := proof_of(scenario).known:
+            self._line(f"{indent}    {known}")
         if self.config.verbose:
             self._steps(scenario, f"{indent}  ")
         if outcome.verdict in ("failed", "broken", "unknown"):

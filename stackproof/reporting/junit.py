@@ -82,7 +82,7 @@ class JUnitFormatter(ScenarioFormatter):
         if proof.provider:
             suite.properties["provider", proof.provider] = None
         case = self._case(suite, identity.package, identity.rule, identity.name, stop - start)
-        self._judge(suite, case, outcome)
+        self._judge(suite, case, outcome, proof.known if proof.tolerated else "")
         _add(case, "system-out", _evidence(scenario, identity, self.step_times(scenario)))
         if outcome.verdict != "passed" and (captured := captured_output(scenario)):
             _add(case, "system-err", captured)
@@ -153,15 +153,18 @@ class JUnitFormatter(ScenarioFormatter):
         return case
 
     @staticmethod
-    def _judge(suite: _Suite, case: ET.Element, outcome: Outcome) -> None:
+    def _judge(suite: _Suite, case: ET.Element, outcome: Outcome, tolerated: str = "") -> None:
         if outcome.verdict == "passed":
             return
-        tag, counter = _ELEMENTS[outcome.verdict]
+        # JUnit knows no known issue; a failure would turn CI red, and a pass it is not.
+        tag, counter = _ELEMENTS["skipped" if tolerated else outcome.verdict]
         suite.counts[counter] += 1
         verdict = _add(case, tag, "\n\n".join(filter(None, (outcome.message, outcome.trace))))
         prefix = "" if outcome.verdict in ("failed", "broken", "skipped") else outcome.verdict
-        verdict.set("message", _safe(": ".join(filter(None, (prefix, outcome.headline)))))
-        verdict.set("type", outcome.category or outcome.verdict)
+        verdict.set(
+            "message", _safe(": ".join(filter(None, (tolerated, prefix, outcome.headline))))
+        )
+        verdict.set("type", "quarantined" if tolerated else outcome.category or outcome.verdict)
 
 
 def _suite_element(suite: _Suite) -> ET.Element:
@@ -185,6 +188,7 @@ def _evidence(scenario: Any, identity: Identity, times: list[tuple[float, float]
     """What happened in a few lines: requirements, steps, settings, figures, files."""
     proof = proof_of(scenario)
     lines = [f"features/{identity.path}:{scenario.line}"]
+    lines += [proof.known] * bool(proof.known)
     if identity.requirements:
         lines.append(f"requirements: {', '.join(identity.requirements)}")
     for title, values in (("settings", proof.parameters), ("figures", proof.figures)):

@@ -94,6 +94,13 @@ class Execution:
         self._started: dict[str, tuple[float, str, list[float]]] = {}
 
     # -- the course of a run -------------------------------------------------
+    def begin(self) -> None:
+        """Say what was left out, and what keeps the run from passing already."""
+        for note in self.plan.notes:
+            self._progress.say(note)
+        for problem in self.plan.problems:
+            self.suite_failed(problem)
+
     def run(self) -> None:
         """Start the stack and the workers, run every scenario.
 
@@ -321,7 +328,7 @@ class Execution:
                 )
         finally:
             self._release(planned)
-        if self._config.stop and proof.verdict in ("failed", "broken") and self._pool:
+        if self._config.stop and proof.has_failed and self._pool:
             self._pool.drop_rest("not run: the run was told to stop at the first failure")
 
     def lost(self, planned: ScenarioPlan, what: str, trace: str) -> None:
