@@ -1,4 +1,4 @@
-"""Inputs for a system, valid and invalid, generated from its contract.
+"""Inputs for a system, valid and invalid: generated from its contract, or from samples.
 
 Reproducible: the same seed gives the same inputs. Every valid input is checked
 against the contract before it is used, so that a mistake here cannot pass for one
@@ -7,225 +7,160 @@ of the system.
 
 from __future__ import annotations
 
+import copy
+import itertools
 import json
-import random
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
-
-import rstr
 
 from stackproof.clients.kafka.messages import Message
 from stackproof.errors import Trouble
 from stackproof.history import carried_digest
 from stackproof.systems.contracts import Contract
+from stackproof.systems.flaws import Flaws, kinds
+from stackproof.systems.generating import Generator
 from stackproof.systems.labels import INVALID, VALID
+from stackproof.systems.places import MISSING, Place
+from stackproof.systems.samples import InvalidSample, invalid_samples, valid_samples
+
+__all__ = ["ORIGINAL_HEADERS", "Inputs", "kinds"]
 
 #: Headers that every generated message has.
 ORIGINAL_HEADERS = ("trace-id", "origin")
-_CHECKED = 100  # one structure for all: the first ones tell whether the generator fits
-_EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+_TRIES = 100  # for a valid document: conditions of a contract are met by trying
+_TRIES_FOR_IDENTITY = 1000
 
 
 class Inputs:
-    """Generates messages for one contract.
+    """Makes messages for one contract.
 
     Args:
         contract: of the system's input.
-        carried: fields whose values the system must carry over.
+        carried: the input's field by the output's, for all that the system carries over.
         seed: makes the sequence reproducible.
+        samples: JSONL file of valid documents to take in turn; their identities are
+            replaced by new ones.
+        invalid: where invalid messages are taken from, see `invalid_samples`; kinds that
+            are not there are generated.
+        not_applicable: kinds of invalid messages that the system does not have.
     """
 
-    def __init__(self, contract: Contract, carried: list[str], seed: int):
+    def __init__(
+        self,
+        contract: Contract,
+        carried: Mapping[Place, Place],
+        seed: int,
+        *,
+        samples: Path | None = None,
+        invalid: Path | None = None,
+        not_applicable: Mapping[str, str] | None = None,
+    ):
         self._contract = contract
-        self._identity = contract.keyword("x-identity")
+        self._identity = contract.place("x-identity")
         self._carried = carried
-        self._dice = random.Random(seed)
-        self._text = rstr.Rstr(self._dice)
-        self._moment = _EPOCH + timedelta(seconds=self._dice.randrange(10**6))
-        self._used: set[Any] = set()
-        self._made = 0
+        places = [self._identity, *carried.values()]
+        self._generator = Generator(contract.schema, seed, demanded=places, name=str(contract.file))
+        self._flaws = Flaws(
+            contract, self._generator, spared=places, not_applicable=not_applicable or {}
+        )
+        self._samples = itertools.cycle(valid_samples(samples, contract)) if samples else None
+        given = invalid_samples(invalid) if invalid else {}
+        self._invalid: dict[str, itertools.cycle[InvalidSample]] = {
+            kind: itertools.cycle(found) for kind, found in given.items()
+        }
+        self._used: set[str] = set()
 
     # -- valid ---------------------------------------------------------------
     def document(self) -> dict[str, Any]:
-        """A valid document with an identity that was not used before."""
-        schema = self._contract.schema
-        for _ in range(1000):
-            document = {
-                name: self._value(name, definition)
-                for name, definition in schema.get("properties", {}).items()
-            }
-            if document[self._identity] not in self._used:
-                break
-        else:
+        """A valid document with an identity that was not used before.
+
+        Raises:
+            Trouble: none can be made from the contract.
+        """
+        errors: list[str] = []
+        for _ in range(_TRIES):
+            document = self._proposed()
+            errors = self._contract.errors(document)
+            if not errors:
+                self._used.add(str(self._identity.of(document)))
+                return document
+        raise Trouble(
+            f"no valid input can be made from {self._contract.file}",
+            f"the generator does not understand a part of it: {errors[0]}",
+            'simplify that part, or give samples: samples = "valid.jsonl"',
+        )
+
+    def _proposed(self) -> dict[str, Any]:
+        """A document with an unused identity that may or may not be valid."""
+        document = (
+            copy.deepcopy(next(self._samples)) if self._samples else self._generator.document()
+        )
+        if self._identity.of(document) is MISSING:
             raise Trouble(
-                f"no unused {self._identity} is left to generate",
-                f"the contract allows few values, {len(self._used)} are used",
-                "widen the field's pattern in the contract",
+                f"the identity {self._identity} of {self._contract.file} is in no input",
+                "x-identity must name a field that the contract describes",
+                "correct x-identity",
             )
-        self._used.add(document[self._identity])
-        self._made += 1
-        if self._made <= _CHECKED and (errors := self._contract.errors(document)):
-            raise Trouble(
-                f"no valid input can be generated from {self._contract.file}",
-                f"the generator does not understand a part of it: {errors[0]}",
-                "simplify that field's schema",
-            )
-        return document
+        for _ in range(_TRIES_FOR_IDENTITY):
+            if self._samples is None and str(self._identity.of(document)) not in self._used:
+                return document
+            self._identity.put(document, self._fresh_identity())
+            if str(self._identity.of(document)) not in self._used:
+                return document
+        raise Trouble(
+            f"no unused {self._identity} is left to generate",
+            f"the contract allows few values, {len(self._used)} are used",
+            "widen the field's pattern in the contract",
+        )
+
+    def _fresh_identity(self) -> Any:
+        schema: Any = self._contract.schema
+        for part in self._identity.path:
+            resolved = self._generator.resolved(schema)
+            schema = resolved.get("properties", {}).get(part, {"type": "string"})
+        return self._generator.value(schema, self._identity.path)
 
     def valid(self, count: int) -> list[Message]:
         """``count`` valid messages, keyed by their identity."""
         return [self._message(self.document()) for _ in range(count)]
 
     def _message(self, document: dict[str, Any]) -> Message:
+        carried = {output.text: given.of(document) for output, given in self._carried.items()}
+        absent = [str(self._carried[Place(o)]) for o, v in carried.items() if v is MISSING]
+        if absent:
+            raise Trouble(
+                f"the field {absent[0]} is in no input of {self._contract.file}",
+                "the output's contract says by x-carried that it is copied from there",
+                "correct x-carried",
+            )
         return Message(
-            key=str(document[self._identity]).encode(),
+            key=self._key(document),
             value=json.dumps(document).encode(),
             label=VALID,
-            carried=carried_digest({name: document.get(name) for name in self._carried}),
+            carried=carried_digest(carried),
             headers=self._headers(),
         )
 
-    def _value(self, name: str, schema: dict[str, Any]) -> Any:
-        if "const" in schema:
-            return schema["const"]
-        if "enum" in schema:
-            return self._dice.choice(schema["enum"])
-        kind = schema.get("type", "string")
-        if isinstance(kind, list):
-            kind = next(k for k in kind if k != "null")
-        low, high = _range(schema)
-        if kind == "integer":
-            return self._dice.randint(int(low), int(high))
-        if kind == "number":
-            return round(self._dice.uniform(low, high), 2)
-        if kind == "boolean":
-            return self._dice.random() < 0.5
-        if kind == "string" and schema.get("format") == "date-time":
-            self._moment += timedelta(milliseconds=self._dice.randint(1, 1000))
-            return self._moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        if kind == "string" and "pattern" in schema:
-            return self._text.xeger(schema["pattern"].removeprefix("^").removesuffix("$"))
-        if kind == "string":
-            length = max(schema.get("minLength", 0), min(12, schema.get("maxLength", 12)))
-            return self._text.letters(length)
-        raise Trouble(
-            f"no value can be generated for the field {name!r} of {self._contract.file}",
-            f"fields of type {kind!r} are not generated",
-            "simplify the contract",
-        )
+    def _key(self, document: dict[str, Any]) -> bytes:
+        return str(self._identity.of(document)).encode()
+
+    def _headers(self) -> dict[str, bytes]:
+        values = (f"{self._generator.dice.getrandbits(64):016x}".encode(), b"acceptance")
+        return dict(zip(ORIGINAL_HEADERS, values, strict=True))
 
     # -- invalid -------------------------------------------------------------
     def invalid(self, kind: str) -> Message:
         """One message of a kind of `kinds`, keyed like a valid one.
 
         Raises:
-            Trouble: the kind is unknown, or the contract has nothing to violate that way.
+            NotSupported: the contract or the system has no messages of this kind.
+            Trouble: the kind is unknown.
         """
-        if kind not in _KINDS:
-            raise Trouble(
-                f"no invalid message of kind {kind!r} can be made",
-                f"the kinds are: {', '.join(kinds())}",
-                "correct the feature",
-            )
+        self._flaws.check(kind)
         document = self.document()
-        key = str(document[self._identity]).encode()
-        value = _KINDS[kind](self, document)
-        return Message(key=key, value=value, label=INVALID, headers=self._headers())
-
-    def _headers(self) -> dict[str, bytes]:
-        values = (f"{self._dice.getrandbits(64):016x}".encode(), b"acceptance")
-        return dict(zip(ORIGINAL_HEADERS, values, strict=True))
-
-    def _field(self, wanted: Callable[[str, dict[str, Any]], bool], what: str) -> str:
-        # Never the identity or what is carried: other checks need them whole.
-        spared = {self._identity, *self._carried}
-        for name, schema in self._contract.schema.get("properties", {}).items():
-            if name not in spared and wanted(name, schema):
-                return name
-        raise Trouble(
-            f"the contract {self._contract.file} has no field {what}",
-            "so this kind of invalid message does not exist for it",
-            "leave this example out for this system",
-        )
-
-    def _not_json(self, document: dict[str, Any]) -> bytes:
-        return json.dumps(document).encode()[:-2]
-
-    def _not_text(self, document: dict[str, Any]) -> bytes:
-        return b"\xff\xfe\x00" + json.dumps(document).encode()[:40]
-
-    def _not_an_object(self, document: dict[str, Any]) -> bytes:
-        return json.dumps(list(document.items())).encode()
-
-    def _wrong_type(self, document: dict[str, Any]) -> bytes:
-        name = self._field(
-            lambda _, s: s.get("type") in ("integer", "number") and "enum" not in s,
-            "with a number",
-        )
-        return json.dumps({**document, name: "twelve"}).encode()
-
-    def _missing_field(self, document: dict[str, Any]) -> bytes:
-        required = self._contract.schema.get("required", [])
-        name = self._field(lambda n, _: n in required, "that is required")
-        return json.dumps({k: v for k, v in document.items() if k != name}).encode()
-
-    def _out_of_range(self, document: dict[str, Any]) -> bytes:
-        name = self._field(lambda _, s: "maximum" in s, "with a maximum")
-        high = self._contract.schema["properties"][name]["maximum"]
-        return json.dumps({**document, name: high + 1}).encode()
-
-    def _not_allowed(self, document: dict[str, Any]) -> bytes:
-        name = self._field(lambda _, s: "enum" in s, "with listed values")
-        values = self._contract.schema["properties"][name]["enum"]
-        other: Any = "none of these" if isinstance(values[0], str) else max(values) + 1
-        return json.dumps({**document, name: other}).encode()
-
-    def _unknown_field(self, document: dict[str, Any]) -> bytes:
-        if self._contract.schema.get("additionalProperties", True) is not False:
-            self._field(lambda *_: False, "set closed (additionalProperties: false)")
-        return json.dumps({**document, "shoeSize": 43}).encode()
-
-    def _bad_format(self, document: dict[str, Any]) -> bytes:
-        properties = self._contract.schema.get("properties", {})
-        dated = [n for n, s in properties.items() if s.get("format") == "date-time"]
-        if not dated:
-            self._field(lambda *_: False, "with a date")
-        return json.dumps({**document, dated[0]: "the day before yesterday"}).encode()
-
-    def _too_large(self, document: dict[str, Any]) -> bytes:
-        # Blanks between tokens are valid JSON: nothing but the size is wrong.
-        limit = int(self._contract.schema.get("x-max-bytes", 65_536))
-        text = json.dumps(document)
-        return (text[:-1] + " " * limit + "}").encode()
-
-
-_KINDS: dict[str, Callable[[Inputs, dict[str, Any]], bytes | None]] = {
-    "that is not JSON": Inputs._not_json,
-    "that is not text": Inputs._not_text,
-    "that is not an object": Inputs._not_an_object,
-    "with a value of the wrong type": Inputs._wrong_type,
-    "with a missing field": Inputs._missing_field,
-    "with a value out of range": Inputs._out_of_range,
-    "with a value that is not allowed": Inputs._not_allowed,
-    "with an unknown field": Inputs._unknown_field,
-    "with a malformed date": Inputs._bad_format,
-    "that is empty": lambda *_: b"",
-    "that is null": lambda *_: None,
-    "that is too large": Inputs._too_large,
-}
-
-
-def kinds() -> list[str]:
-    """The kinds of invalid messages, as features call them."""
-    return list(_KINDS)
-
-
-def _range(schema: dict[str, Any]) -> tuple[float, float]:
-    low = schema.get("minimum", schema.get("exclusiveMinimum", 0))
-    high = schema.get("maximum", schema.get("exclusiveMaximum", max(low, 0) + 1000))
-    if "exclusiveMinimum" in schema:
-        low += 1 if schema.get("type") == "integer" else 0.01
-    if "exclusiveMaximum" in schema:
-        high -= 1 if schema.get("type") == "integer" else 0.01
-    return low, high
+        if kind in self._invalid:
+            value = next(self._invalid[kind]).value
+        else:
+            value = self._flaws.spoil(document, kind)
+        return Message(key=self._key(document), value=value, label=INVALID, headers=self._headers())
