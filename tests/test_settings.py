@@ -312,9 +312,8 @@ def test_settings_cross_process_boundaries(project: Path, write: Callable[[str],
 
 
 def test_topic_settings_need_no_quotes(project: Path, write: Callable[[str], Path]) -> None:
-    write(
-        "[systems.a]\ncommand=['p']\nready_line='x'\n[systems.a.topics.input.config]\nmax.message.bytes = 9\n"
-    )
+    system = "[systems.a]\ncommand=['p']\nready_line='x'\n"
+    write(f"{system}[systems.a.topics.input.config]\nmax.message.bytes = 9\n")
     assert loaded(project).system("a").topics["input"].config == {"max.message.bytes": "9"}
 
 

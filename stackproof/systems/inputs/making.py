@@ -18,13 +18,11 @@ from stackproof.clients.kafka.messages import Message
 from stackproof.errors import Trouble
 from stackproof.history import carried_digest
 from stackproof.systems.contracts import Contract
-from stackproof.systems.flaws import Flaws, kinds
-from stackproof.systems.generating import Generator
+from stackproof.systems.inputs.flaws import Flaws
+from stackproof.systems.inputs.generating import Generator
+from stackproof.systems.inputs.samples import InvalidSample, invalid_samples, valid_samples
 from stackproof.systems.labels import INVALID, VALID
 from stackproof.systems.places import MISSING, Place
-from stackproof.systems.samples import InvalidSample, invalid_samples, valid_samples
-
-__all__ = ["ORIGINAL_HEADERS", "Inputs", "kinds"]
 
 #: Headers that every generated message has.
 ORIGINAL_HEADERS = ("trace-id", "origin")

@@ -9,7 +9,7 @@ from typing import Any
 
 from stackproof.errors import NotSupported
 from stackproof.systems.contracts import Contract
-from stackproof.systems.generating import Generator
+from stackproof.systems.inputs.generating import Generator
 from stackproof.systems.places import Place
 from stackproof.values import unknown_key
 
