@@ -110,7 +110,7 @@ class NativeCluster:
             for process in processes:
                 all_of_them.callback(process.kill)
 
-    def act(self, instance: str, action: str) -> None:
+    def act(self, instance: str, action: str, **details: Any) -> Any:
         """Crash, stop, start, pause or resume one instance.
 
         Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from stackproof.obtain import Say
 from stackproof.services.base import Endpoint, Requirement, Service
@@ -24,7 +24,7 @@ class Cluster(Protocol):
     def stop(self) -> None:
         """End all instances and remove their data."""
 
-    def act(self, instance: str, action: str) -> None:
+    def act(self, instance: str, action: str, **details: Any) -> Any:
         """Break or heal one instance: crash, stop, start, pause, resume."""
 
 

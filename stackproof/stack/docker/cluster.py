@@ -212,7 +212,7 @@ class DockerCluster:
         return printed.decode(errors="replace").rstrip() or "(it printed nothing)"
 
     # -- breaking and healing ------------------------------------------------
-    def act(self, instance: str, action: str) -> None:
+    def act(self, instance: str, action: str, **details: Any) -> Any:
         """Crash, stop, start, pause or resume one instance.
 
         Raises:

@@ -1,0 +1,33 @@
+@faults @timeout:180
+Feature: A broken broker costs no message
+  Of three brokers one may break, in whatever way: the others go on, nothing that was
+  acknowledged is lost, and the broken one comes back.
+
+  Background:
+    Given a Kafka cluster of 3 brokers
+    And a topic "orders" with 3 partitions
+
+  @FAIL-01 @BEYOND-02
+  Scenario Outline: Acknowledged messages survive while a broker <fault>
+    When messages keep arriving in "orders" while broker 2 <fault>
+    Then every message has been acknowledged within 60 seconds
+    And "orders" holds exactly the acknowledged messages, in order
+
+    Examples: its process
+      | fault       |
+      | has crashed |
+      | is stopped  |
+      | is paused   |
+
+  @FAIL-01 @BEYOND-02
+  Scenario: Acknowledged messages survive a rolling restart
+    When messages keep arriving in "orders" while all brokers are restarted, one after the other
+    Then every message has been acknowledged within 60 seconds
+    And "orders" holds exactly the acknowledged messages, in order
+
+  @FAIL-01 @BEYOND-02
+  Scenario: A broker that has crashed and come back serves again
+    When broker 2 has crashed
+    And broker 2 recovers
+    And 500 messages are published to "orders"
+    Then "orders" holds exactly the acknowledged messages, in order
