@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from stackproof.access import OPEN, Access
 from stackproof.errors import Trouble
@@ -76,6 +76,55 @@ class ConnectionSetting:
 
 
 @dataclass(frozen=True)
+class Leftover:
+    """Something that a run created on an endpoint.
+
+    Attributes:
+        kind: what it is in its field, e.g. "topic", "queue".
+        name: its full name, see `stackproof.names`.
+        in_use: somebody uses it right now, e.g. a group with members.
+    """
+
+    kind: str
+    name: str
+    in_use: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+@runtime_checkable
+class Clearable(Protocol):
+    """A service that finds and removes what runs created on an endpoint; by name alone."""
+
+    def leftovers(self, endpoint: Endpoint, prefix: str) -> Sequence[Leftover]:
+        """Everything whose name begins with ``prefix``, in the order in which it can be removed.
+
+        Raises:
+            Trouble: it cannot be asked.
+        """
+
+    def remove(self, endpoint: Endpoint, leftovers: Sequence[Leftover]) -> None:
+        """Remove these; what is gone already is as good as removed.
+
+        Raises:
+            Trouble: something is left; everything else was removed.
+        """
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """A service that finds out why an endpoint does not answer."""
+
+    def why_unreachable(self, endpoint: Endpoint, *, timeout: float) -> Trouble | None:
+        """What is wrong, if it is something definite: not worth waiting for it to pass.
+
+        Args:
+            timeout: seconds for each of its few steps.
+        """
+
+
+@dataclass(frozen=True)
 class ProcessSpec:
     """One instance as a plain process."""
 
@@ -125,8 +174,8 @@ class Site(Protocol):
     options: Mapping[str, Any]
     cache: Cache
 
-    def port(self, role: str) -> int:
-        """The loopback port of ``role``; the same one for the same role."""
+    def port(self, role: str, chosen: int = 0) -> int:
+        """The loopback port of ``role``, the same at each call; a free one unless ``chosen``."""
 
 
 class Service(Protocol):

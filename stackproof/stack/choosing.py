@@ -26,7 +26,7 @@ class Providers:
         self._docker = DockerProvider(run, logs, cache, time_factor=factor)
         self._providers: dict[str, Provider] = {
             "native": NativeProvider(run, logs, cache, time_factor=factor),
-            "external": ExternalProvider(settings),
+            "external": ExternalProvider(run, settings),
             "docker": self._docker,
         }
         self._choices: dict[str, tuple[str, str]] = {}

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from stackproof.errors import Trouble
 from stackproof.obtain import Cache
 from stackproof.polling import DeadlineExceeded, Died, poll
-from stackproof.ports import free_port
+from stackproof.ports import claim, free_port
 from stackproof.services.base import Endpoint, Service
 
 T = TypeVar("T")
@@ -31,10 +31,10 @@ class LocalSite:
         self.cache = cache
         self._ports: dict[str, int] = {}
 
-    def port(self, role: str) -> int:
-        """The loopback port of ``role``, chosen at the first call."""
+    def port(self, role: str, chosen: int = 0) -> int:
+        """The loopback port of ``role``, settled at the first call."""
         if role not in self._ports:
-            self._ports[role] = free_port()
+            self._ports[role] = claim(chosen) if chosen else free_port()
         return self._ports[role]
 
 

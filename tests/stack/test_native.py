@@ -472,7 +472,7 @@ def test_the_provider_and_why(run: Run, tmp_path: Path) -> None:
     chosen = settings.load(tmp_path, environment={"STACK": "native"})
     providers = Providers(run, tmp_path, chosen)
     assert providers("kafka").name == "native"
-    assert providers.explain(["kafka"]) == ["kafka: native processes (chosen)"]
+    assert providers.explain(["kafka"]) == ["kafka: native processes (chosen by environment STACK)"]
     assert providers.explain([]) == []
     assert providers.summary(["kafka"]) == "native"
     assert providers.summary([]) == "none"
