@@ -6,11 +6,13 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from functools import partial
 
 import psutil
 
 from stackproof import settings as settings_module
+from stackproof.clock import check_clock
 from stackproof.errors import EXIT_COULD_NOT_RUN, EXIT_PASSED, Trouble
 from stackproof.masking import MASK, mask
 from stackproof.obtain import Cache, MavenArtifact, cache_directory
@@ -88,6 +90,7 @@ def _endpoints(settings: Settings) -> dict[str, Callable[[], str]]:
 
 def _checks() -> dict[str, Callable[[], str]]:
     return {
+        "clock": _clock,
         "Python": lambda: f"{platform.python_version()} ({sys.executable})",
         "Java": _java,
         "Maven": _maven,
@@ -98,6 +101,11 @@ def _checks() -> dict[str, Callable[[], str]]:
         "runs": _runs,
         **{f"server {name}": partial(_server, name) for name in service_names()},
     }
+
+
+def _clock() -> str:
+    check_clock()
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _java() -> str:

@@ -145,6 +145,8 @@ def _from_model(scenario: Any, not_run: Outcome | None) -> Outcome:
         outcome = step_outcome(steps[cause])
         message = f"{outcome.message}\n\nand then: {also}" if also else outcome.message
         return replace(outcome, message=message, step=cause)
+    if also and isinstance(scenario.exception, Trouble):
+        return Outcome(*_blame(scenario.exception), shorten(str(scenario.exception)))
     if also:
         trace = _traceback(scenario) or _if_shortened(also)
         verdict, category = _blame(scenario.exception)

@@ -135,12 +135,29 @@ class ProcessSpec:
 
 
 @dataclass(frozen=True)
-class Composition:
-    """A cluster as a Compose project.
+class Image:
+    """A container image of a service.
 
     Attributes:
-        instances: name of the Compose service of each instance, by the instance's name.
-        environment: fills the variables of ``compose/<service>.yml``.
+        variable: environment variable that names another one; the Compose file's name for it.
+        official: what the service's makers publish, e.g. ``apache/kafka:4.3.1``.
+        local: what ``make images`` builds for places without an image registry; empty: nothing.
+    """
+
+    variable: str
+    official: str
+    local: str = ""
+
+
+@dataclass(frozen=True)
+class Composition:
+    """A cluster as a Compose project of the file ``compose/<service>.yml``.
+
+    Attributes:
+        instances: name of the Compose service of each instance, by the instance's name. An
+            instance's name becomes its container's name, behind the run's ID.
+        environment: fills the file's variables. The provider itself fills ``STACKPROOF_RUN``
+            (the label of everything), ``STACKPROOF_CPUS`` and the images' variables.
         profiles: of that file, to be started.
     """
 
@@ -157,8 +174,8 @@ class Site(Protocol):
     options: Mapping[str, Any]
     cache: Cache
 
-    def port(self, role: str) -> int:
-        """The loopback port of ``role``; the same one for the same role."""
+    def port(self, role: str, chosen: int = 0) -> int:
+        """The loopback port of ``role``, the same at each call; a free one unless ``chosen``."""
 
 
 class Service(Protocol):
@@ -181,8 +198,16 @@ class Service(Protocol):
     def lay_out(self, site: Site) -> list[ProcessSpec]:
         """Write the configuration below ``site.directory``; the processes to start."""
 
+    def images(self) -> Sequence[Image]:
+        """What the docker provider must obtain."""
+
     def compose(self, site: Site) -> Composition:
-        """The same cluster in containers; files it needs are written below ``site.directory``."""
+        """The same cluster in containers.
+
+        ``site.port(role)`` is a port of this machine, to be published on loopback. Files that
+        containers need are written below ``site.directory`` and mounted; a container's user
+        is not this one, so that it must be allowed to read them (see `readable`).
+        """
 
     def addresses(self, site: Site) -> dict[str, str]:
         """How clients reach the cluster laid out or composed on ``site``."""
@@ -206,6 +231,15 @@ class Service(Protocol):
 
     def ready_line(self, endpoint: Endpoint) -> str:
         """How a person reaches it, for the display."""
+
+
+def readable(file: Path, text: str) -> Path:
+    """Write a file, with its directory, that containers with users of their own can read."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.parent.chmod(0o755)  # whatever the umask says; the run's directory above is private
+    file.write_text(text)
+    file.chmod(0o644)
+    return file
 
 
 def resolve_options(service: Service, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from stackproof import values
@@ -11,6 +12,7 @@ from stackproof.access import Access, tls_context
 from stackproof.errors import Trouble
 from stackproof.masking import register_secret
 from stackproof.services.base import ConnectionSetting, Service
+from stackproof.urls import ServiceUrl, parse_service_url
 
 #: They say how a connection is encrypted, so they say nothing without encryption.
 _OF_TLS = ("ca_file", "certificate_file", "key_file")
@@ -95,6 +97,66 @@ def flag(service: Service, texts: Mapping[str, str], key: str, *, default: bool)
         return values.flag(texts[key]) if key in texts else default
     except ValueError as error:
         raise _wrong(service, key, f"cannot be {texts[key]!r}", str(error)) from None
+
+
+def url_text(service: Service, texts: Mapping[str, str]) -> str:
+    """The endpoint's URL from ``url`` or the file ``url_file``; empty: neither is set.
+
+    Raises:
+        Trouble: it is set beside what a URL says itself, or the file cannot be read.
+    """
+    text = _secret(service, "url", texts)
+    if text and texts.get("host"):
+        raise Trouble(
+            f"where {service.title} can be reached is said twice",
+            f"services.{service.name}.url and services.{service.name}.host are both set",
+            "take one of them away (`stackproof doctor` shows where each comes from)",
+        )
+    return text
+
+
+def read_url(service: Service, text: str, schemes: Sequence[str]) -> ServiceUrl:
+    """What a URL says; its password is masked from now on.
+
+    Raises:
+        Trouble: it cannot be understood.
+    """
+    try:
+        url = parse_service_url(text, schemes)
+    except ValueError as error:
+        raise Trouble(
+            f"services.{service.name}.url cannot be used",
+            str(error),
+            f"correct it, e.g. {schemes[0]}://user:password@host:port/name",
+        ) from None
+    register_secret(url.password)
+    return url
+
+
+def logged_in(access: Access, url: ServiceUrl, *, tls: bool) -> Access:
+    """``access`` with what the URL says; it overrides the other settings."""
+    return replace(
+        access,
+        tls=access.tls or tls,
+        username=url.username or access.username,
+        password=url.password or access.password,
+    )
+
+
+def number(service: Service, key: str, value: str | int) -> int:
+    """A setting that is a number.
+
+    Raises:
+        Trouble: it is none.
+    """
+    text = str(value)
+    if not (text.isascii() and text.isdecimal()):
+        raise Trouble(
+            f"services.{service.name}.{key} cannot be {text!r}",
+            "a number is expected",
+            "correct it",
+        )
+    return int(text)
 
 
 def required(service: Service, texts: Mapping[str, str], key: str) -> str:

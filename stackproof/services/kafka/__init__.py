@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import os
 import shutil
 import subprocess
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from stackproof.access import Access
 from stackproof.clients.kafka.connection import admin_client
 from stackproof.clients.kafka.security import MECHANISMS, PROTOCOLS, secured
-from stackproof.errors import NotSupported, Trouble
+from stackproof.errors import Trouble
 from stackproof.obtain import Artifact, Cache, MavenArtifact, Say
 from stackproof.obtain.java import find_java
 from stackproof.polling import poll
@@ -27,11 +25,19 @@ from stackproof.services.base import (
     Composition,
     ConnectionSetting,
     Endpoint,
+    Image,
     Leftover,
     ProcessSpec,
     Site,
 )
 from stackproof.services.external import host_and_port, required
+from stackproof.services.kafka import containers
+from stackproof.services.kafka.properties import (
+    LOG4J_CONFIGURATION,
+    cluster_id,
+    jvm_flags,
+    node_properties,
+)
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
@@ -42,34 +48,6 @@ _LOG4J = "2.25.5"
 #: Of an endpoint that is asked for leftovers; dead members of groups take a while to go.
 _ANSWERS_WITHIN = 10.0
 _REMOVED_WITHIN = 30.0
-
-_LOG4J_CONFIGURATION = """<Configuration status="error">
- <Appenders><Console name="out" target="SYSTEM_OUT">
-  <PatternLayout pattern="%d{yyyy-MM-dd'T'HH:mm:ss.SSS} %-5p %c{1}: %m%n"/>
- </Console></Appenders>
- <Loggers>
-  <Root level="warn"><AppenderRef ref="out"/></Root>
-  <Logger name="kafka.server" level="info"/>
-  <Logger name="org.apache.kafka.controller" level="info"/>
-  <Logger name="org.apache.kafka.coordinator.group" level="info"/>
-  <Logger name="state.change.logger" level="info"/>
- </Loggers>
-</Configuration>
-"""
-
-
-def jvm_flags(heap_mb: int) -> list[str]:
-    """Flags for a quick start and a small footprint; peak throughput is not the aim."""
-    return [
-        f"-Xmx{heap_mb}m",
-        "-XX:+UseSerialGC",
-        "-XX:TieredStopAtLevel=1",
-        "-XX:-UsePerfData",
-        "-Xlog:disable",
-        "-Xlog:all=error:stderr",
-        "-Djava.awt.headless=true",
-        "-Djava.net.preferIPv4Stack=true",
-    ]
 
 
 def class_path(jars: Path) -> str:
@@ -111,7 +89,7 @@ class PreparedNode:
         properties.write_text(
             node_properties(place, 1, {1: (port, controller)}, extra={"num.partitions": "1"})
         )
-        (place / "log4j2.xml").write_text(_LOG4J_CONFIGURATION)
+        (place / "log4j2.xml").write_text(LOG4J_CONFIGURATION)
         self._format([java, "-cp", classes, "kafka.tools.StorageTool", "format", "-t",
                       cluster_id(), "-c", str(properties)], place, cache)  # fmt: skip
         shutil.copy(place / "data" / "bootstrap.checkpoint", into)
@@ -177,65 +155,8 @@ class PreparedNode:
             raise Trouble(f"{self.title} could not be made", done.output, "run again")
 
 
-def cluster_id() -> str:
-    """A random cluster ID in Kafka's form: 16 bytes in URL-safe base64, no leading dash."""
-    while True:
-        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        if not text.startswith("-"):
-            return text
-
-
-def node_properties(
-    place: Path,
-    node: int,
-    ports: Mapping[int, tuple[int, int]],
-    *,
-    extra: Mapping[str, str],
-) -> str:
-    """The ``server.properties`` of one combined node; ``ports``: node -> (client, controller)."""
-    client, controller = ports[node]
-    copies = min(3, len(ports))
-    voters = ",".join(f"{n}@{LOOPBACK}:{c}" for n, (_, c) in sorted(ports.items()))
-    properties = {
-        "process.roles": "broker,controller",
-        "node.id": node,
-        "controller.quorum.voters": voters,
-        "listeners": f"PLAINTEXT://{LOOPBACK}:{client},CONTROLLER://{LOOPBACK}:{controller}",
-        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{client}",
-        "controller.listener.names": "CONTROLLER",
-        "log.dirs": place / "data",
-        "auto.create.topics.enable": "false",
-        "default.replication.factor": copies,
-        "min.insync.replicas": max(1, copies - 1),
-        "offsets.topic.replication.factor": copies,
-        "offsets.topic.num.partitions": 4,
-        "transaction.state.log.replication.factor": copies,
-        "transaction.state.log.min.isr": max(1, copies - 1),
-        "transaction.state.log.num.partitions": 4,
-        "share.coordinator.state.topic.replication.factor": copies,
-        "share.coordinator.state.topic.min.isr": max(1, copies - 1),
-        "share.coordinator.state.topic.num.partitions": 4,
-        # The first member of a group need not wait for company.
-        "group.initial.rebalance.delay.ms": 0,
-        # Scenarios about dying members would otherwise wait six seconds at least.
-        "group.min.session.timeout.ms": 1000,
-        "broker.session.timeout.ms": 2000,
-        "broker.heartbeat.interval.ms": 300,
-        "controller.quorum.election.timeout.ms": 300,
-        "controller.quorum.fetch.timeout.ms": 800,
-        "num.network.threads": 2,
-        "num.io.threads": 3,
-        "background.threads": 2,
-        "num.replica.fetchers": 1,
-        "log.cleaner.dedupe.buffer.size": 4_194_304,
-        "log.segment.delete.delay.ms": 1000,
-        **extra,
-    }
-    return "".join(f"{key}={value}\n" for key, value in properties.items())
-
-
 class Kafka:
-    """The service ``kafka``; options: ``brokers`` (count), ``heap_mb``, ``config`` (pairs)."""
+    """The service ``kafka``; options: ``brokers``, ``heap_mb``, ``config`` (pairs), ``port``."""
 
     name = "kafka"
     title = "Kafka"
@@ -258,7 +179,7 @@ class Kafka:
 
     def default_options(self) -> dict[str, Any]:
         """One broker with 384 MiB of heap, which stays within 512 MiB in all."""
-        return {"brokers": 1, "heap_mb": 384, "config": ()}
+        return {"brokers": 1, "heap_mb": 384, "config": (), "port": 0}
 
     def memory_mb(self, options: Mapping[str, Any]) -> int:
         """The heap and what the JVM needs besides, for each broker."""
@@ -277,7 +198,11 @@ class Kafka:
         classes = class_path(site.cache.path(self._jars))
         cluster = cluster_id()
         nodes = range(1, site.options["brokers"] + 1)
-        ports = {n: (site.port(f"client-{n}"), site.port(f"controller-{n}")) for n in nodes}
+        chosen = {1: site.options["port"]}  # of the first broker; the others take free ones
+        ports = {
+            n: (site.port(f"client-{n}", chosen.get(n, 0)), site.port(f"controller-{n}"))
+            for n in nodes
+        }
         specs = []
         for node in nodes:
             name = site.cluster if len(nodes) == 1 else f"{site.cluster}-{node}"
@@ -288,7 +213,7 @@ class Kafka:
             (place / "server.properties").write_text(
                 node_properties(place, node, ports, extra=extra)
             )
-            (place / "log4j2.xml").write_text(_LOG4J_CONFIGURATION)
+            (place / "log4j2.xml").write_text(LOG4J_CONFIGURATION)
             shutil.copy(prepared / "bootstrap.checkpoint", data)
             directory_id = cluster_id()
             (data / "meta.properties").write_text(
@@ -305,9 +230,13 @@ class Kafka:
         nodes = range(1, site.options["brokers"] + 1)
         return {"bootstrap": ",".join(f"{LOOPBACK}:{site.port(f'client-{n}')}" for n in nodes)}
 
+    def images(self) -> Sequence[Image]:
+        """Apache Kafka's, or Redpanda's when ``KAFKA_FLAVOUR`` says so."""
+        return (containers.image(),)
+
     def compose(self, site: Site) -> Composition:
-        """Not there yet."""
-        raise NotSupported("Kafka does not run in containers yet")
+        """One container per node; the properties are mounted."""
+        return containers.compose(site)
 
     def connection_settings(self) -> Sequence[ConnectionSetting]:
         """Bootstrap servers, and how to log in."""
