@@ -84,6 +84,8 @@ class ConsoleFormatter(ScenarioFormatter):
         idle = outcome.category == "environment" and not proof_of(scenario).worker
         took = "not run" if idle else took
         self._line(f"{indent}{self._style.mark(outcome.verdict)} {identity.name}  {took}")
+        if known := proof_of(scenario).known:
+            self._line(f"{indent}    {known}")
         if self.config.verbose:
             self._steps(scenario, f"{indent}  ")
         if not idle:

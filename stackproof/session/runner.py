@@ -26,6 +26,7 @@ from stackproof.session.running.execution import Execution
 from stackproof.session.running.progress import Progress
 from stackproof.session.running.reports import Reports
 from stackproof.session.running.signals import Interrupted, Signals
+from stackproof.session.selection.selecting import Selector
 from stackproof.settings import Settings
 
 #: ``-D name=value`` of these is a setting given on the command line.
@@ -84,14 +85,20 @@ class StackproofRunner(Runner):
         features = self.features if features is None else features
         check_clock()
         settings = settings_module.load(command_line=given_settings(self.config.userdata))
+        selector = Selector(settings, self.config, features)
+        if selector.nothing_failed:
+            print(selector.nothing_failed)
+            return False
         plan = make_plan(
             features,
             self.config,
             registry,
             scenario_timeout=settings["run.scenario_timeout"],
             time_factor=settings["run.time_factor"],
+            wanted=selector.suite,
         )
-        self._refuse(plan)
+        self._refuse(plan, selector.suite.note)
+        selector.cut(plan)
         if settings["run.random_order"]:
             plan.shuffle(settings["run.random_order"])
         if self.config.userdata.getbool("plan", False):
@@ -103,7 +110,7 @@ class StackproofRunner(Runner):
             self._signals.ignore()
         return failed
 
-    def _refuse(self, plan: Plan) -> None:
+    def _refuse(self, plan: Plan, note: str) -> None:
         """End before anything starts when the run could prove nothing."""
         if plan.undefined:
             steps = (step for _, step in plan.undefined)
@@ -124,7 +131,8 @@ class StackproofRunner(Runner):
             raise Trouble(
                 "no scenario was selected",
                 f"paths: {', '.join(map(str, self.config.paths))}; tags: "
-                f"{self.config.tag_expression}; names: {self.config.name or 'any'}",
+                f"{self.config.tag_expression}; names: {self.config.name or 'any'}"
+                + (f"\n{note}" if note else ""),
                 _nearest_tag(self.config.tag_expression, plan.features)
                 or "check the path, --tags and --name; `--plan` shows what would run",
             )
@@ -145,6 +153,7 @@ class StackproofRunner(Runner):
             seed=settings["run.seed"] or random.SystemRandom().randrange(1, 10**6),
         )
         StackproofRunner.last = execution
+        execution.begin()
         try:
             with self._signals.heard():
                 execution.run()

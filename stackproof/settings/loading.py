@@ -34,6 +34,8 @@ class Setting:
 SETTINGS = (
     Setting("stack.provider", "STACK", values.one_of(*PROVIDERS), "auto",
             "how services come to run"),
+    Setting("run.suite", "STACKPROOF_SUITE", values.one_of("auto", "pr", "nightly", "release"),
+            "auto", "what runs; auto: pr, or whatever tags, names and lines select"),
     Setting("run.scenario_timeout", "INTEGRATION_TEST_TIMEOUT", values.positive, 60.0,
             "seconds a scenario may take unless its tag @timeout:N says otherwise"),
     Setting("run.time_factor", "STACKPROOF_TIME_FACTOR", values.positive, 1.0,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -152,12 +152,24 @@ class KafkaSession:
             for number in range(1, count + 1)
         ]
 
-    def reader(self, topic: str, reading: Reading = as_delivered) -> TopicReader:
-        """The observer of a topic, given by its real name; made at the first call."""
+    def reader(
+        self,
+        topic: str,
+        reading: Reading = as_delivered,
+        since: Mapping[int, int] | None = None,
+    ) -> TopicReader:
+        """The observer of a topic, given by its real name; made at the first call.
+
+        Args:
+            topic: its real name.
+            reading: how to understand its records.
+            since: offsets to begin at, by partition, where that is not the beginning.
+        """
         if topic not in self._readers:
             reader = TopicReader(
-                self.connection, self._session.history, topic, name="observer", reading=reading
-            )
+                self.connection, self._session.history, topic, name="observer",
+                reading=reading, since=since,
+            )  # fmt: skip
             self._session.add_cleanup(reader.close)
             self._readers[topic] = reader
         return self._readers[topic]
@@ -187,14 +199,29 @@ class KafkaSession:
         self.consumers.append(consumer)
         return consumer
 
-    def wait_worked_off(self, group: str, topic: str, *, within: float, alive: Any = None) -> None:
+    def wait_worked_off(
+        self,
+        group: str,
+        topic: str,
+        *,
+        within: float,
+        alive: Any = None,
+        since: Mapping[int, int] | None = None,
+    ) -> None:
         """Wait until a group (real name) has committed everything in a topic (real name).
+
+        Args:
+            group: its real name.
+            topic: its real name.
+            within: seconds.
+            alive: tells when it cannot come true any more; see `poll`.
+            since: where a partition counts from that the group has never committed.
 
         Raises:
             DeadlineExceeded: messages are left uncommitted.
         """
         poll(
-            lambda: self.admin.lag(group, topic),
+            lambda: self.admin.lag(group, topic, since),
             until=lambda lag: lag == 0,
             within=within,
             awaiting=f'group "{group}" to commit everything it was sent',
