@@ -52,7 +52,8 @@ def repeat(count: int, arguments: list[str]) -> int:
         with tempfile.TemporaryDirectory() as reports, busy_core(busy):
             began = time.monotonic()
             done = subprocess.run(
-                [sys.executable, "-m", "stackproof", "run", "--no-report", "--random", seed,
+                [sys.executable, "-m", "stackproof", "run", "--no-report",
+                 "--suite", "release", "--random", seed,
                  "--reports", reports, "--jobs", str(1 + number % 2), *arguments],
                 cwd=ROOT, capture_output=True, text=True,
             )  # fmt: skip
@@ -79,7 +80,8 @@ def kill(count: int, arguments: list[str]) -> int:
         with tempfile.TemporaryDirectory() as reports:
             before = set(directories())
             run = subprocess.Popen(
-                [sys.executable, "-m", "stackproof", "run", "--no-report", "--reports", reports,
+                [sys.executable, "-m", "stackproof", "run", "--no-report",
+                 "--suite", "release", "--reports", reports,
                  *arguments],
                 cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )  # fmt: skip

@@ -38,7 +38,10 @@ class LogSpans:
     def copies(self, planned: ScenarioPlan) -> list[Attachment]:
         """Each service's log from the scenario's time span, and all of its systems' output.
 
-        Masked. What cannot be read or written is left out.
+        Masked. What cannot be read is left out.
+
+        Raises:
+            OSError: a copy cannot be written.
         """
         if planned.id not in self._begins:
             return []  # it never began
@@ -52,10 +55,10 @@ class LogSpans:
             copy = self._place / planned.id / f"{path.stem}.log"
             try:
                 text = _span(path, start)
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                copy.write_text(masking.mask(text))
             except OSError:
                 continue
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_text(masking.mask(text))
             found.append(Attachment(name, "text/plain", path=copy))
         return found
 
