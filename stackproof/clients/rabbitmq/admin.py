@@ -7,10 +7,15 @@ from typing import Any
 
 import pika
 
+_REMOVED_AFTER_MS = 3_600_000
+
 
 @dataclass(frozen=True)
 class QueueSpec:
     """A durable queue asked for.
+
+    AMQP cannot list queues, so that nobody could find what a run left behind when it crashed:
+    the broker itself removes a queue that nobody has used for an hour.
 
     Attributes:
         name: its real name.
@@ -35,13 +40,16 @@ class RabbitAdmin:
 
     def declare(self, spec: QueueSpec) -> None:
         """Make a queue, and what it needs to set messages aside."""
-        arguments: dict[str, Any] = {}
+        arguments: dict[str, Any] = {"x-expires": _REMOVED_AFTER_MS}
         if spec.dead_letter_queue:
             exchange = spec.dead_letter_exchange
-            self._channel.exchange_declare(exchange, "fanout", durable=True)
-            self._channel.queue_declare(spec.dead_letter_queue, durable=True)
+            # It goes with its only binding.
+            self._channel.exchange_declare(exchange, "fanout", durable=True, auto_delete=True)
+            self._channel.queue_declare(
+                spec.dead_letter_queue, durable=True, arguments=dict(arguments)
+            )
             self._channel.queue_bind(spec.dead_letter_queue, exchange)
-            arguments = {"x-dead-letter-exchange": exchange}
+            arguments["x-dead-letter-exchange"] = exchange
         self._channel.queue_declare(spec.name, durable=True, arguments=arguments)
 
     def waiting(self, queue: str) -> int:
