@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stackproof import guard, names
-from stackproof.errors import Trouble
+from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import Say
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.processes.run import Run
@@ -82,11 +82,18 @@ class ExternalProvider:
         """Reach the endpoint; returns once it answered.
 
         Raises:
-            NotSupported: the cluster is to be broken.
+            NotSupported: the cluster is to be broken, or to be otherwise than it is.
             Trouble: it is not configured, or does not answer.
         """
         if requirement.dedicated:
             raise guard.no_hold(service.title, "stops or breaks servers")
+        for option, value in requirement.options:
+            if option not in getattr(service, "verified_options", ()):
+                raise NotSupported(
+                    f"the external {service.title} is as it is",
+                    f"this scenario asks for {option} = {value!r}",
+                    "run it on a stack of the suite's own (STACK=native or STACK=docker)",
+                )
         endpoint = external_endpoint(self._settings, service, cluster, dict(requirement.options))
         wait_answers(service, endpoint, within=ANSWERS_WITHIN * self._settings["run.time_factor"])
         prefix = names.of_run(self._settings["run.prefix"], self._run.id)
@@ -152,6 +159,8 @@ def wait_answers(service: Service, endpoint: Endpoint, *, within: float) -> None
             str(late),
             f"check address, network and credentials; {_ORIGINS}",
         ) from late
+    except NotSupported:
+        raise
     except Trouble as trouble:
         raise Trouble(
             f"the external {service.title} cannot be used: {trouble.what}",

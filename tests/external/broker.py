@@ -27,7 +27,7 @@ from stackproof.polling import poll
 from stackproof.ports import LOOPBACK, free_port
 from stackproof.services.base import Endpoint, resolve_options
 from stackproof.services.kafka import Kafka
-from stackproof.stack.native import NativeSite
+from stackproof.stack.site import LocalSite
 from tests.external.certificates import Authority, Certificate
 
 USER = "suite"
@@ -95,7 +95,7 @@ def secured_broker(directory: Path) -> Iterator[SecuredBroker]:
     kafka, cache = Kafka(), Cache()
     for artifact in kafka.artifacts():
         cache.ensure(artifact, lambda _: None)
-    site = NativeSite("somebodys", directory / "broker", {}, cache)
+    site = LocalSite("somebodys", directory / "broker", {}, cache)
     own, controller = site.port("client-1"), site.port("controller-1")
     listeners = {"PLAINTEXT": own, **ports}
     config = {
