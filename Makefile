@@ -15,7 +15,7 @@ VENV := .venv
 BIN  := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv acceptance merge test lint lint-ci catalogue mutants bench clean
+.PHONY: help venv acceptance merge test lint lint-ci catalogue mutants troubles bench images clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,8 +48,14 @@ catalogue: $(VENV)/ready ## Write docs/steps.md from the steps
 mutants: $(VENV)/ready ## Run the broken systems: each must be caught (takes a while)
 	@$(BIN)/python -m tests.mutants.run $(ARGS)
 
+troubles: $(VENV)/ready-dev ## Provoke every known trouble and write docs/troubleshooting.md
+	@$(BIN)/python -m tests.troubles
+
 bench: $(VENV)/ready-dev ## Measure the suite itself
 	@$(BIN)/python -m bench
+
+images: $(VENV)/ready ## Build container images for places without an image registry (as root)
+	@$(BIN)/python -m stackproof images $(ARGS)
 
 clean: ## Remove what was generated here (not the cache of servers)
 	rm -rf $(VENV) reports reports-merged allure-report .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""The command line: ``stackproof run | up | down | doctor | steps | report | merge | check``."""
+"""The command line of ``stackproof``; a module of `stackproof.commands` for each command."""
 
 from __future__ import annotations
 
@@ -46,10 +46,20 @@ def build_parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run features and make the report", allow_abbrev=False)
     _run_options(run)
     up = commands.add_parser("up", help="start services and leave them running")
-    up.add_argument("services", nargs="+", metavar="SERVICE", help="e.g. kafka")
+    up.add_argument(
+        "services", nargs="+", metavar="SERVICE", help="e.g. kafka, or kafka:9092 for that port"
+    )
     down = commands.add_parser("down", help="end stacks that were left running")
     down.add_argument("runs", nargs="*", metavar="RUN", help="IDs of runs; default: all kept ones")
-    commands.add_parser("doctor", help="check what a run needs, and say where settings come from")
+    images = commands.add_parser("images", help="build container images from package registries")
+    images.add_argument("services", nargs="*", metavar="SERVICE", help="default: all")
+    clean = commands.add_parser("clean", help="remove what killed runs left on external endpoints")
+    clean.add_argument("services", nargs="*", metavar="SERVICE", help="default: all external ones")
+    clean.add_argument("--yes", action="store_true", help="do not ask, e.g. in CI")
+    doctor = commands.add_parser(
+        "doctor", help="check what a run needs, and say where settings come from"
+    )
+    doctor.add_argument("--endpoints", action="store_true", help="try external endpoints as well")
     steps = commands.add_parser("steps", help="list the steps for features")
     steps.add_argument("words", nargs="*", help="only steps with all of these words")
     steps.add_argument("--markdown", action="store_true", help="as the catalogue docs/steps.md")
@@ -164,7 +174,15 @@ def _dispatch(options: argparse.Namespace) -> int:
     if options.command == "doctor":
         from stackproof.commands.doctor import doctor
 
-        return doctor()
+        return doctor(endpoints=options.endpoints)
+    if options.command == "clean":
+        from stackproof.commands.clean import clean
+
+        return clean(options.services, yes=options.yes)
+    if options.command == "images":
+        from stackproof.commands.images import images
+
+        return images(options.services)
     if options.command == "steps":
         from stackproof.commands.steps import steps
 

@@ -27,14 +27,21 @@ def pipeline_of(context):
 @needs("kafka")
 def pipeline_topics_exist(context):
     """Creates the pipeline's input, output and dead-letter topics; starts nothing."""
+    pipeline_of(context).instances.absent()
     assert_that(pipeline_of(context).instances.instances, empty())
 
 
 @given("the churn pipeline is running")
+@needs("kafka")
+def pipeline_is_running(context):
+    """Starts an instance of the pipeline on topics of the scenario's own, until it is ready."""
+    pipeline_of(context).instances.ensure()
+
+
 @when("the churn pipeline is started")
 @when("the churn pipeline is started again")
 @needs("kafka")
-def pipeline_is_running(context):
+def pipeline_is_started(context):
     """Starts an instance of the pipeline on topics of the scenario's own, until it is ready."""
     pipeline_of(context).instances.start()
 
@@ -93,14 +100,14 @@ def every_customer_gets_a_prediction(context, limit):
 @then("each prediction satisfies its contract")
 def predictions_satisfy_contract(context):
     """Every prediction conforms to the JSON Schema, and there is at least one."""
-    pipeline_of(context).check_predictions()
+    pipeline_of(context).predictions.check()
     assert_that(pipeline_of(context).predictions.records, has_length(greater_than(0)))
 
 
 @then("each prediction is keyed like its customer")
 def predictions_keyed(context):
     """The message key of every prediction is its customer's identity."""
-    assert_that(pipeline_of(context).wrongly_keyed(), empty())
+    assert_that(pipeline_of(context).predictions.wrongly_keyed(), empty())
 
 
 @then("the dead-letter topic receives exactly that message, unchanged, within {limit:Seconds}")
@@ -113,16 +120,19 @@ def dead_letters_exactly(context, limit):
 @then('the dead letter names the error "{error_type}", its source and the time')
 def letter_names_its_error(context, error_type):
     """The one dead letter conforms to its contract and tells error, source topic and time."""
-    assert_that(pipeline_of(context).error_types(), equal_to([error_type]))
-    assert_that(pipeline_of(context).without_origin(), empty())
+    pipeline = pipeline_of(context)
+    expected = [pipeline.own_error_type(error_type)]
+    assert_that(pipeline.dead_letters.error_types(), equal_to(expected))
+    assert_that(pipeline.without_origin(), empty())
 
 
 @then("the dead letters name these errors, their source and the time")
 def letters_name_their_errors(context):
     """The dead letters' error types are those of the table; each tells source topic and time."""
-    expected = [row["error type"] for row in context.table]
-    assert_that(pipeline_of(context).error_types(), contains_inanyorder(*expected))
-    assert_that(pipeline_of(context).without_origin(), empty())
+    pipeline = pipeline_of(context)
+    expected = [pipeline.own_error_type(row["error type"]) for row in context.table]
+    assert_that(pipeline.dead_letters.error_types(), contains_inanyorder(*expected))
+    assert_that(pipeline.without_origin(), empty())
 
 
 @then("the dead letters carry the keys and headers of their originals")
@@ -149,7 +159,4 @@ def pipeline_ends(context, ending):
 @then("the churn pipeline has committed its whole input within {limit:Seconds}")
 def whole_input_committed(context, limit):
     """The pipeline's group has no lag: a restart would repeat nothing."""
-    pipeline = pipeline_of(context)
-    context.session.kafka.wait_worked_off(
-        pipeline.group, pipeline.topics["input"], within=context.session.scaled(limit)
-    )
+    pipeline_of(context).wait_committed(within=limit)

@@ -278,6 +278,12 @@ input = { partitions = 3, config = { "max.message.bytes" = 1000, "preallocate" =
 """
 
 
+EXACT = (
+    "names = 'exact'\n"
+    "topics = { input = { name = 'a' }, output = { name = 'b' }, dead_letter = { name = 'c' } }\n"
+)
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     (tmp_path / "app").mkdir()
@@ -306,8 +312,36 @@ def test_settings_cross_process_boundaries(project: Path, write: Callable[[str],
 
 
 def test_topic_settings_need_no_quotes(project: Path, write: Callable[[str], Path]) -> None:
-    write("[systems.a]\ncommand=['p']\n[systems.a.topics.input.config]\nmax.message.bytes = 9\n")
+    system = "[systems.a]\ncommand=['p']\nready_line='x'\n"
+    write(f"{system}[systems.a.topics.input.config]\nmax.message.bytes = 9\n")
     assert loaded(project).system("a").topics["input"].config == {"max.message.bytes": "9"}
+
+
+def test_an_attached_system(project: Path, write: Callable[[str], Path]) -> None:
+    write(f"[systems.a]\nattach = true\n{EXACT}group = 'g'\nready_group = true\n")
+    system = loaded(project).system("a")
+    assert system.exact
+    assert system.attach
+    assert system.command == ()
+    assert [system.topics[role].name for role in ("input", "output", "dead_letter")] == [*"abc"]
+
+
+def test_names_and_kinds_of_its_own(project: Path, write: Callable[[str], Path]) -> None:
+    write("""
+        [systems.a]
+        command = ["p"]
+        ready_http = "http://127.0.0.1:{port}/ready"
+        samples = "contracts/order.json"
+        invalid_samples = "contracts"
+        error_types = { missing_field = "E_MISSING" }
+        not_applicable = { "that is null" = "tombstones delete" }
+        """)
+    system = loaded(project).system("a")
+    assert not system.exact
+    assert system.samples == project / "contracts" / "order.json"
+    assert system.invalid_samples == project / "contracts"
+    assert system.error_types == {"missing_field": "E_MISSING"}
+    assert system.not_applicable == {"that is null": "tombstones delete"}
 
 
 def test_an_unknown_system_names_the_nearest(project: Path, write: Callable[[str], Path]) -> None:
@@ -343,6 +377,21 @@ def test_an_unknown_system_names_the_nearest(project: Path, write: Callable[[str
         ("command = ['p']\ntopics = { input = { partitions = 0 } }", "a whole number from 1"),
         ("command = ['p']\ntopics = { input = { partitions = 1.5 } }", "a whole number from 1"),
         ("command = ['p']\ntopics = { input = { config = 5 } }", "topics.input: config cannot be"),
+        ("command = ['p']", "exactly one sign that the system is ready is needed, and it has none"),
+        ("command = ['p']\nready_line = 'x'\nready_port = 80", "it has ready_line and ready_port"),
+        ("command = ['p']\nready_group = 'soon'", "ready_group cannot be 'soon'"),
+        ("command = ['p']\nready_line = ['x']", "ready_line cannot be ['x']: a text"),
+        ("attach = true", 'needs names = "exact"'),
+        ("attach = true\ncommand = ['p']", "launches nothing, so command has no meaning"),
+        ("attach = true\nready_line = 'x'", "launches nothing, so ready_line has no meaning"),
+        (f"attach = true\n{EXACT}ready_group = true", "needs the name of the group"),
+        ("command = ['p']\nready_line = 'x'\nnames = 'exact'", "topics.input has none"),
+        ("command = ['p']\nnames = 'exakt'", "did you mean 'exact'?"),
+        (f"attach = true\n{EXACT}".replace("'b'", "'a'"), "must differ, not a, a, c"),
+        ("command = ['p']\nerror_types = { missing_feld = 'E' }", "did you mean 'missing_field'?"),
+        ("command = ['p']\nnot_applicable = { 'that is nul' = 'x' }", "mean 'that is null'?"),
+        ("command = ['p']\nsamples = 'none.jsonl'", "none.jsonl does not exist"),
+        ("command = ['p']\ninvalid_samples = 'none'", "none does not exist"),
     ],
 )
 def test_mistakes_in_a_system_name_the_place(
@@ -351,7 +400,8 @@ def test_mistakes_in_a_system_name_the_place(
     file = write(f"[systems.orders]\n{lines}\n")
     told = trouble(project)
     assert expected in told
-    assert f"[systems.orders] in {file}" in told
+    assert f"in {file}" in told
+    assert "[systems.orders" in told
 
 
 def test_a_system_that_is_a_value(tmp_path: Path, write: Callable[[str], Path]) -> None:

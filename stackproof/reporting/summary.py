@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from stackproof.reporting.outcome import Outcome, outcome_of
 MOST_LINES = 24
 _SLOWEST = 3
 _MOST_NOTES = 6
+_ALIKE = 3
 _QUARANTINED = "quarantined"
 _ORDER = (
     "passed",
@@ -134,11 +135,28 @@ def _body(failures: list[_Entry], idle: list[_Entry], room: int) -> list[str]:
 def _section(title: str, entries: list[_Entry], room: int) -> list[str]:
     if not entries:
         return []
+    entries = _gathered(entries)
     if 1 + 2 * len(entries) <= room:  # a reason in a line of its own is easier to read
         pairs = [(f"  {e.name}", f"      {_reason(e)}") for e in entries]
         return [title, *(line for pair in pairs for line in pair)]
     lines = [f"  {_shortened(e.name)} - {_reason(e)}" for e in entries]
     return [title, *_some(lines, room - 1)]
+
+
+def _gathered(entries: list[_Entry]) -> list[_Entry]:
+    """Scenarios that share one reason become one entry: it is one trouble."""
+    by_reason: dict[str, list[_Entry]] = {}
+    for entry in entries:
+        by_reason.setdefault(_reason(entry), []).append(entry)
+    return [
+        one
+        for same in by_reason.values()
+        for one in (
+            same
+            if len(same) < _ALIKE or same[0].outcome.category == "product"
+            else [replace(same[0], name=f"{len(same)} scenarios, {same[0].name} the first")]
+        )
+    ]
 
 
 def _some(lines: list[str], room: int) -> list[str]:

@@ -36,6 +36,7 @@ class ScenarioPlan:
         requirements: what it needs, by service.
         deadline: seconds it may take.
         alone: no other scenario may run beside it.
+        destructive: what it does that an endpoint must allow by name, by service.
     """
 
     id: str
@@ -46,6 +47,7 @@ class ScenarioPlan:
     requirements: dict[str, Requirement]
     deadline: float
     alone: bool
+    destructive: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -158,6 +160,7 @@ def make_plan(
             if not steps:
                 plan.empty.append(f"{scenario.filename}:{scenario.line}: has no steps")
             requirements: dict[str, Requirement] = {}
+            destructive: dict[str, str] = {}
             for step in steps:
                 key = (step.step_type, step.name)
                 if key not in known:
@@ -169,6 +172,8 @@ def make_plan(
                 for need in needs_of(match.func):
                     merged = _merge(requirements.get(need.service), need, match, step)
                     requirements[need.service] = merged
+                    if need.destructive:
+                        destructive.setdefault(need.service, need.destructive)
             plan.scenarios.append(
                 ScenarioPlan(
                     id=f"s{len(plan.scenarios) + 1:03d}",
@@ -179,6 +184,7 @@ def make_plan(
                     requirements=requirements,
                     deadline=_deadline(scenario, scenario_timeout) * time_factor,
                     alone=_ALONE_TAG in scenario.effective_tags,
+                    destructive=destructive,
                 )
             )
     return plan

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import random
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -18,6 +20,7 @@ from behave.parser import ParserError
 from behave.runner import Runner
 
 from stackproof import settings as settings_module
+from stackproof.clock import check_clock
 from stackproof.errors import EXIT_COULD_NOT_RUN, EXIT_FAILED, Trouble
 from stackproof.session.plan import Plan, make_plan
 from stackproof.session.running.execution import Execution
@@ -82,6 +85,7 @@ class StackproofRunner(Runner):
 
         self.step_registry = registry
         features = self.features if features is None else features
+        check_clock()
         settings = settings_module.load(command_line=given_settings(self.config.userdata))
         selector = Selector(settings, self.config, features)
         if selector.nothing_failed:
@@ -144,7 +148,8 @@ class StackproofRunner(Runner):
                 f"paths: {', '.join(map(str, self.config.paths))}; tags: "
                 f"{self.config.tag_expression}; names: {self.config.name or 'any'}"
                 + (f"\n{note}" if note else ""),
-                "check the path, --tags and --name; `--plan` shows what would run",
+                _nearest_tag(self.config.tag_expression, plan.features)
+                or "check the path, --tags and --name; `--plan` shows what would run",
             )
 
     def _is_step(self, wording: str) -> bool:
@@ -189,6 +194,16 @@ class StackproofRunner(Runner):
         if execution.verdicts.exit_code > EXIT_FAILED:
             raise SystemExit(execution.verdicts.exit_code)
         return execution.verdicts.exit_code == EXIT_FAILED
+
+
+def _nearest_tag(expression: Any, features: Sequence[Any]) -> str:
+    """A hint when a tag of the expression is on no scenario."""
+    known = {str(tag) for f in features for s in f.walk_scenarios() for tag in s.effective_tags}
+    for word in re.findall(r"[\w.:-]+", str(expression)):
+        near = difflib.get_close_matches(word, known, n=1)
+        if word not in (*known, "and", "or", "not") and near:
+            return f"no scenario has the tag @{word}; did you mean @{near[0]}?"
+    return ""
 
 
 def given_settings(userdata: Any) -> dict[str, str]:

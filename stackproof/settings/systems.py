@@ -9,19 +9,32 @@ from typing import Any
 
 from stackproof import values
 from stackproof.errors import Trouble
+from stackproof.settings.vocabulary import ERROR_TYPES, FLAWS
 
+OWN = "own"
+EXACT = "exact"
+#: Exactly one of these says when a launched system is ready.
+READINESS = ("ready_line", "ready_http", "ready_port", "ready_group")
+_LAUNCHING = {"command", "directory", "environment", "ready_line", "stop_within"}
 _SYSTEM_KEYS = {
-    "command", "directory", "environment", "contracts", "completeness",
-    "ready_line", "ready_within", "stop_within", "topics",
+    *_LAUNCHING, *READINESS, "attach", "ready_within", "names", "group", "topics",
+    "contracts", "completeness", "samples", "invalid_samples", "error_types", "not_applicable",
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class TopicSettings:
-    """A topic made for a system: number of partitions and topic settings by Kafka's names."""
+    """One topic of a system.
+
+    Attributes:
+        partitions: of the topic, when it is made for the system.
+        config: topic settings by Kafka's names, when it is made for the system.
+        name: exact name, or the beginning of the scenario's own; empty: after its role.
+    """
 
     partitions: int = 1
     config: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -31,14 +44,25 @@ class SystemSettings:
     Attributes:
         name: as features call it.
         command: program and arguments; ``{}`` fields are filled in when it is launched.
+            Empty when it is attached.
         directory: working directory, absolute.
         environment: variables added to its environment; fields are filled in too.
         contracts: JSON Schema files by role (customer, prediction, dead_letter), absolute.
         completeness: fraction of valid inputs that must come out, 0 to 1.
-        ready_line: text in its output that says it is ready; empty: once it lives.
+        ready_line: text in its output that says it is ready.
+        ready_http: address that answers with 2xx when it is ready.
+        ready_port: ``port`` or ``host:port`` that accepts connections when it is ready.
+        ready_group: it is ready when its consumer group has a new member.
         ready_within: seconds from launch to ready.
         stop_within: seconds from SIGTERM to its end.
-        topics: by role: partitions and configuration of the topics made for it.
+        topics: by role (input, output, dead_letter).
+        names: "own": topics and group are the scenario's own; "exact": taken literally.
+        group: the consumer group's name; empty: after the system, unknown if attached.
+        attach: it runs already; nothing is launched.
+        samples: JSONL file of valid inputs to take instead of generated ones.
+        invalid_samples: JSONL file or directory of invalid inputs.
+        error_types: the system's names of error types, by the features' names.
+        not_applicable: kinds of invalid messages that the system does not have, with reasons.
     """
 
     name: str
@@ -51,6 +75,21 @@ class SystemSettings:
     ready_within: float = 30.0
     stop_within: float = 15.0
     topics: Mapping[str, TopicSettings] = field(default_factory=dict)
+    ready_http: str = ""
+    ready_port: str = ""
+    ready_group: bool = False
+    names: str = OWN
+    group: str = ""
+    attach: bool = False
+    samples: Path | None = None
+    invalid_samples: Path | None = None
+    error_types: Mapping[str, str] = field(default_factory=dict)
+    not_applicable: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def exact(self) -> bool:
+        """Whether topics and group are taken literally."""
+        return self.names == EXACT
 
 
 def read_system(name: str, table: Any, file: Path | None) -> SystemSettings:
@@ -66,53 +105,129 @@ def read_system(name: str, table: Any, file: Path | None) -> SystemSettings:
     for key in table:
         if key not in _SYSTEM_KEYS:
             raise values.unknown_key(key, _SYSTEM_KEYS, where)
+    for key, known in (("error_types", ERROR_TYPES), ("not_applicable", FLAWS)):
+        given = table.get(key, {})
+        for word in given if isinstance(given, dict) else ():
+            if word not in known:
+                raise values.unknown_key(word, known, f"[systems.{name}.{key}] in {file}")
+    base = file.parent
+    try:
+        attach = values.value(table, "attach", values.flag, False)
+        system = SystemSettings(
+            name=name,
+            command=() if attach else _command(table, where),
+            directory=_existing(base, table.get("directory", "."), "directory", folder=True),
+            environment={k: values.text(v) for k, v in values.table(table, "environment").items()},
+            contracts={
+                role: _existing(base, path, "contract")
+                for role, path in values.table(table, "contracts").items()
+            },
+            completeness=values.value(table, "completeness", values.fraction, 1.0),
+            ready_line=_text(table, "ready_line"),
+            ready_within=values.value(table, "ready_within", values.positive, 30.0),
+            stop_within=values.value(table, "stop_within", values.positive, 15.0),
+            topics={
+                role: _topic(role, topic) for role, topic in values.table(table, "topics").items()
+            },
+            ready_http=_text(table, "ready_http"),
+            ready_port=_text(table, "ready_port"),
+            ready_group=values.value(table, "ready_group", values.flag, False),
+            names=values.value(table, "names", values.one_of(OWN, EXACT), OWN),
+            group=_text(table, "group"),
+            attach=attach,
+            samples=_existing(base, table["samples"], "file of samples")
+            if "samples" in table
+            else None,
+            invalid_samples=_existing(base, table["invalid_samples"], "samples", folder=None)
+            if "invalid_samples" in table
+            else None,
+            error_types=_texts(table, "error_types"),
+            not_applicable=_texts(table, "not_applicable"),
+        )
+        _check(system, table)
+    except (ValueError, TypeError) as error:
+        raise Trouble(f"{where} cannot be used", str(error), "correct it") from error
+    return system
+
+
+def _command(table: Mapping[str, Any], where: str) -> tuple[str, ...]:
     command = table.get("command")
     if (not isinstance(command, list) or not command
             or not all(isinstance(word, str) for word in command) or not command[0]):  # fmt: skip
         raise Trouble(
             f"{where} has no usable command",
             "`command` must be a list of strings: the program and its arguments",
-            'e.g. command = ["python", "-m", "my_pipeline", "--broker", "{kafka}"]',
+            'e.g. command = ["python", "-m", "my_pipeline", "--broker", "{kafka}"], '
+            "or attach = true for a system that runs already",
         )
-    base = file.parent
-    try:
-        directory = (base / table.get("directory", ".")).resolve()
-        if not directory.is_dir():
-            raise ValueError(f"directory {directory} does not exist")
-        contracts = {}
-        for role, path in values.table(table, "contracts").items():
-            contracts[role] = (base / path).resolve()
-            if not contracts[role].is_file():
-                raise ValueError(f"contract {contracts[role]} does not exist")
-        return SystemSettings(
-            name=name,
-            command=tuple(command),
-            directory=directory,
-            environment={k: values.text(v) for k, v in values.table(table, "environment").items()},
-            contracts=contracts,
-            completeness=values.value(table, "completeness", values.fraction, 1.0),
-            ready_line=str(table.get("ready_line", "")),
-            ready_within=values.value(table, "ready_within", values.positive, 30.0),
-            stop_within=values.value(table, "stop_within", values.positive, 15.0),
-            topics={
-                role: _topic(role, topic) for role, topic in values.table(table, "topics").items()
-            },
+    return tuple(command)
+
+
+def _check(system: SystemSettings, table: Mapping[str, Any]) -> None:
+    """What single values cannot tell: whether they fit together."""
+    ready = [key for key in READINESS if table.get(key) not in (None, "", False)]
+    if len(ready) > 1 or (not ready and not system.attach):
+        has = f"it has {' and '.join(ready)}" if ready else "it has none"
+        raise ValueError(
+            f"exactly one sign that the system is ready is needed, and {has}: ready_line (text in "
+            "its output), ready_http (address that answers 2xx), ready_port, or "
+            "ready_group = true (its consumer group has a new member)"
         )
-    except (ValueError, TypeError) as error:
-        raise Trouble(f"{where} cannot be used", str(error), "correct it") from error
+    if system.attach:
+        idle = sorted(_LAUNCHING & set(table))
+        if idle:
+            raise ValueError(f"attach = true launches nothing, so {idle[0]} has no meaning")
+        if not system.exact:
+            raise ValueError(
+                'attach = true needs names = "exact": a system that runs already has its topics'
+            )
+        if system.ready_group and not system.group:
+            raise ValueError("ready_group = true needs the name of the group: group = ...")
+    if system.exact:
+        unnamed = [r for r in ("input", "output", "dead_letter")
+                   if r not in system.topics or not system.topics[r].name]  # fmt: skip
+        if unnamed:
+            raise ValueError(
+                f'names = "exact" needs the name of each topic, and topics.{unnamed[0]} '
+                f'has none: {unnamed[0]} = {{ name = "..." }}'
+            )
+        named = [system.topics[r].name for r in ("input", "output", "dead_letter")]
+        if len(set(named)) < len(named):
+            raise ValueError(f"input, output and dead_letter must differ, not {', '.join(named)}")
+
+
+def _existing(base: Path, path: Any, what: str, *, folder: bool | None = False) -> Path:
+    if not isinstance(path, str):
+        raise TypeError(f"{what} cannot be {path!r}: a path is expected")
+    place = (base / path).resolve()
+    there = {True: place.is_dir, False: place.is_file, None: place.exists}[folder]()
+    if not there:
+        raise ValueError(f"{what} {place} does not exist")
+    return place
+
+
+def _text(table: Mapping[str, Any], key: str) -> str:
+    found = table.get(key, "")
+    if isinstance(found, dict | list):
+        raise TypeError(f"{key} cannot be {found!r}: a text is expected")
+    return values.text(found)
+
+
+def _texts(table: Mapping[str, Any], key: str) -> dict[str, str]:
+    return {k: values.text(v) for k, v in values.table(table, key).items()}
 
 
 def _topic(role: str, table: Any) -> TopicSettings:
     if not isinstance(table, dict):
         raise TypeError(f"topics.{role} cannot be {table!r}: names with values are expected")
-    unknown = sorted(set(table) - {"partitions", "config"})
+    unknown = sorted(set(table) - {"partitions", "config", "name"})
     if unknown:
-        raise ValueError(f"topics.{role} has no {unknown[0]!r}, only partitions and config")
+        raise ValueError(f"topics.{role} has no {unknown[0]!r}, only name, partitions and config")
     try:
         config = {
             name: values.text(value) for name, value in values.flat(values.table(table, "config"))
         }
         partitions = values.value(table, "partitions", values.from_one, 1)
+        return TopicSettings(partitions, config, _text(table, "name"))
     except (ValueError, TypeError) as error:
         raise ValueError(f"topics.{role}: {error}") from None
-    return TopicSettings(partitions, config)

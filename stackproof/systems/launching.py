@@ -5,13 +5,14 @@ from __future__ import annotations
 import string
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stackproof.errors import Trouble
 from stackproof.polling import DeadlineExceeded, Died, poll
+from stackproof.ports import free_port
 from stackproof.processes.process import ManagedProcess
 from stackproof.settings import SystemSettings
+from stackproof.systems.readiness import Members, Sign, sign_of
 
 if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
@@ -23,15 +24,22 @@ class RunningSystem:
     Args:
         session: the scenario.
         settings: how the system is launched.
-        fields: values for the ``{}`` fields of its command and environment.
+        fields: values for the ``{}`` fields of its command and environment; each
+            instance has a free ``{port}`` besides.
+        members: of its consumer group.
     """
 
     def __init__(
-        self, session: ScenarioSession, settings: SystemSettings, fields: Mapping[str, str]
+        self,
+        session: ScenarioSession,
+        settings: SystemSettings,
+        fields: Mapping[str, str],
+        members: Members = frozenset,
     ):
         self._session = session
         self.settings = settings
         self._fields = fields
+        self._members = members
         self.instances: list[ManagedProcess] = []
         self._launched = 0
 
@@ -44,9 +52,13 @@ class RunningSystem:
         settings = self.settings
         self._launched += 1
         name = f"{settings.name}-{self._launched}"
-        argv = [self._filled(word) for word in settings.command]
-        environment = {k: self._filled(v) for k, v in settings.environment.items()}
+        fields = {**self._fields, "port": str(free_port())}
+        argv = [filled(word, fields, settings) for word in settings.command]
+        environment = {k: filled(v, fields, settings) for k, v in settings.environment.items()}
         log = self._session.directory / f"{name}.log"
+        sign = sign_of(
+            settings, lambda text: filled(text, fields, settings), members=self._members, log=log
+        )
         try:
             instance = ManagedProcess(
                 name,
@@ -65,18 +77,18 @@ class RunningSystem:
         self._session.add_cleanup(lambda: self._end(instance))
         self.instances.append(instance)
         self._session.history.event("start", f"{name} starts")
-        self._wait_ready(instance, log)
+        self._wait_ready(instance, sign)
         self._session.history.event("start", f"{name} ready")
         return instance
 
-    def _wait_ready(self, instance: ManagedProcess, log: Path) -> None:
-        line = self.settings.ready_line
+    def _wait_ready(self, instance: ManagedProcess, sign: Sign) -> None:
         within = self._session.scaled(self.settings.ready_within)
         try:
             poll(
-                lambda: not line or line in log.read_text(errors="replace"),
+                sign.look,
                 within=within,
-                awaiting=f"{instance.name} to say {line!r}",
+                awaiting=sign.awaiting,
+                describe=lambda _: sign.told(),
                 alive=instance.death,
                 longest_pause=0.03,
             )
@@ -91,8 +103,16 @@ class RunningSystem:
             raise Trouble(
                 f"the system {self.settings.name} was not ready within {within:g} s",
                 f"{late}\nits log ends:\n{instance.log_end()}",
-                "correct `ready_line` or `ready_within` in stackproof.toml, or mend the system",
+                "correct the sign of readiness or `ready_within` in "
+                f"[systems.{self.settings.name}] of stackproof.toml, or mend the system",
             ) from late
+
+    def ensure(self) -> None:
+        """Launch an instance; see `start`."""
+        self.start()
+
+    def absent(self) -> None:
+        """Nothing: no instance runs before `start`."""
 
     def death(self) -> str | None:
         """None while all instances that should run do, else which died and how."""
@@ -134,16 +154,29 @@ class RunningSystem:
         self.instances.remove(instance)
         return instance
 
-    def _filled(self, text: str) -> str:
+
+def filled(text: str, fields: Mapping[str, str], settings: SystemSettings) -> str:
+    """``text`` with its ``{}`` fields filled in.
+
+    Raises:
+        Trouble: it has a field that is not among ``fields``, or braces that do not match.
+    """
+    try:
         names = [name for _, name, _, _ in string.Formatter().parse(text) if name is not None]
-        for name in names:
-            if name not in self._fields:
-                raise Trouble(
-                    f"{{{name}}} is no field for the system {self.settings.name}",
-                    f"the fields are: {', '.join(sorted(self._fields))}",
-                    f"correct {text!r} in stackproof.toml; double braces stand for themselves",
-                )
-        return text.format_map(self._fields)
+    except ValueError as error:
+        raise Trouble(
+            f"{text!r} of the system {settings.name} cannot be filled in",
+            str(error),
+            "correct it in stackproof.toml; double braces stand for themselves",
+        ) from error
+    for name in names:
+        if name not in fields:
+            raise Trouble(
+                f"{{{name}}} is no field for the system {settings.name}",
+                f"the fields are: {', '.join(sorted(fields))}",
+                f"correct {text!r} in stackproof.toml; double braces stand for themselves",
+            )
+    return text.format_map(fields)
 
 
 def common_fields(session: ScenarioSession) -> dict[str, str]:

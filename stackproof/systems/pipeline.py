@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Mapping
-from functools import cached_property
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stackproof.clients.kafka.admin import TopicSpec
-from stackproof.clients.kafka.messages import Message, Received
-from stackproof.errors import Trouble
-from stackproof.history import Flow, Verdict, carried_digest, digest_of
+from stackproof.clients.kafka.messages import Message
+from stackproof.errors import NotSupported, Trouble
+from stackproof.history import Flow, Verdict
 from stackproof.polling import DeadlineExceeded, Died, poll
+from stackproof.systems.attached import AttachedSystem
 from stackproof.systems.background import Background
-from stackproof.systems.contracts import Contract, ContractViolationError, lenient_object
-from stackproof.systems.inputs import ORIGINAL_HEADERS, Inputs
+from stackproof.systems.contracts import Contract
+from stackproof.systems.inputs import Inputs
+from stackproof.systems.interrupting import Offsets, rightly_repeated
 from stackproof.systems.labels import INVALID, VALID
 from stackproof.systems.launching import RunningSystem, common_fields
+from stackproof.systems.observing import DeadLetters, Predictions
+from stackproof.systems.topics import PipelineTopics
 
 if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
 
-ROLES = ("input", "output", "dead_letter")
 _COMMIT_WITHIN = 10.0
 _NO_PAUSE = 0.0  # reading waits by itself
 
@@ -32,7 +32,13 @@ _NO_PAUSE = 0.0  # reading waits by itself
 class Pipeline:
     """A pipeline under test with its topics, contracts and expectations.
 
-    Creating it creates its topics; instances are started by `start`.
+    Creating it creates its topics; instances are started by `instances`.
+
+    Attributes:
+        topics: real names by role: input, output, dead_letter.
+        group: real name of its consumer group; empty: not known.
+        predictions: what has come out.
+        dead_letters: what was set aside.
     """
 
     def __init__(self, session: ScenarioSession, name: str):
@@ -40,44 +46,48 @@ class Pipeline:
         self._kafka = session.kafka
         settings = session.settings.system(name)
         self.settings = settings
-        self.topics = {role: session.own(f"{name}.{role.replace('_', '-')}") for role in ROLES}
-        self.group = session.own(name)
+        customer, prediction = self._contract("customer"), self._contract("prediction")
+        self.predictions = Predictions(prediction, {
+            **prediction.carried,
+            prediction.place("x-identity"): customer.place("x-identity"),
+        })  # fmt: skip
+        self.dead_letters = DeadLetters(self._contract("dead_letter"))
+        self._inputs = Inputs(
+            customer,
+            self.predictions.carried,
+            session.seed,
+            samples=settings.samples,
+            invalid=settings.invalid_samples,
+            not_applicable=settings.not_applicable,
+        )
+        session.parameters["input seed"] = str(session.seed)
+        self._place = PipelineTopics(session, settings)
+        self.topics, self.group = self._place.names, self._place.group
+        fields = {
+            **common_fields(session),
+            **self._kafka.fields,
+            "group": self.group,
+            **self.topics,
+        }
+        kind = AttachedSystem if settings.attach else RunningSystem
+        self.instances = kind(
+            session, settings, fields, lambda: self._kafka.admin.active_members(self.group)
+        )
+        self._background: Background | None = None
+        self._committed_at_faults: list[Offsets] = []
+        self.published_invalid: list[Message] = []
+        self._observed = False
+
+    def _contract(self, role: str) -> Contract:
         try:
-            self.customer = Contract(settings.contracts["customer"])
-            self.prediction = Contract(settings.contracts["prediction"])
-            self.dead_letter = Contract(settings.contracts["dead_letter"])
+            return Contract(self.settings.contracts[role])
         except KeyError as missing:
+            name = self.settings.name
             raise Trouble(
-                f"the system {name} has no contract {missing}",
+                f"the system {name} has no contract {role!r}",
                 "the features check every message against its contract",
                 f"add it to [systems.{name}.contracts] in stackproof.toml",
             ) from missing
-        self._carries = {self.prediction.keyword("x-identity"), *self.prediction.carried}
-        self._inputs = Inputs(self.customer, self.prediction.carried, session.seed)
-        session.parameters["input seed"] = str(session.seed)
-        self.instances = RunningSystem(
-            session,
-            settings,
-            {
-                **common_fields(session),
-                "kafka": session.endpoint("kafka").addresses["bootstrap"],
-                "group": self.group,
-                **self.topics,
-            },
-        )
-        self._background: Background | None = None
-        self._committed_at_faults: list[dict[tuple[str, int], int]] = []
-        self.published_invalid: list[Message] = []
-        self._create_topics()
-
-    def _create_topics(self) -> None:
-        from stackproof.settings import TopicSettings
-
-        wanted = {role: self.settings.topics.get(role, TopicSettings()) for role in ROLES}
-        self._kafka.admin.create(
-            [TopicSpec(self.topics[r], t.partitions, t.config) for r, t in wanted.items()],
-            within=self._session.scaled(10),
-        )
 
     # -- inputs --------------------------------------------------------------
     def publish_valid(self, count: int) -> None:
@@ -122,31 +132,18 @@ class Pipeline:
             raise AssertionError(f"{len(messages)} messages were published: {sent}")
 
     # -- outputs -------------------------------------------------------------
-    @cached_property
-    def predictions(self) -> Any:
-        """The observer of the output topic."""
-        return self._kafka.reader(self.topics["output"], self._read_prediction)
-
-    @cached_property
-    def dead_letters(self) -> Any:
-        """The observer of the dead-letter topic."""
-        return self._kafka.reader(self.topics["dead_letter"], self._read_dead_letter)
-
-    def _read_prediction(self, record: Received) -> tuple[str, int, int | None]:
-        # Lenient: whether it conforms to its contract is asserted by a step of its own.
-        digest = digest_of(record.value)
-        document = lenient_object(record.value)
-        if not self._carries.issubset(document):
-            return record.ident, digest, None
-        carried = {name: document[name] for name in self.prediction.carried}
-        return str(document[self.prediction.keyword("x-identity")]), digest, carried_digest(carried)
-
-    def _read_dead_letter(self, record: Received) -> tuple[str, int, int | None]:
-        try:
-            original = self.dead_letter.original(self.dead_letter.parse(record.value))
-        except ContractViolationError:
-            return record.ident, digest_of(record.value), None
-        return record.ident, digest_of(original), None
+    def _observe(self) -> None:
+        """Both topics, so that a message in the wrong one is seen."""
+        if self._observed:
+            return
+        self._observed = True
+        since = self._place.since
+        self.predictions.reader = self._kafka.reader(
+            self.topics["output"], self.predictions.take, since["output"]
+        )
+        self.dead_letters.reader = self._kafka.reader(
+            self.topics["dead_letter"], self.dead_letters.take, since["dead_letter"]
+        )
 
     def prediction_flow(self, **rules: Any) -> Flow:
         """What is expected of valid inputs."""
@@ -174,15 +171,29 @@ class Pipeline:
             AssertionError: too few in time, or anomalies; explained by the history.
         """
         self.finish_publishing()
+        self._observe()
         sent = self._idents(VALID)
         wanted = math.ceil(len(sent) * self.settings.completeness)
+
+        def received() -> int:
+            self.predictions.reader.read()
+            if len(self.predictions.received) < wanted:
+                return len(self.predictions.received)
+            return len(sent & self.predictions.received.keys())
+
+        def told(count: int) -> str:
+            self.dead_letters.reader.read()
+            return (
+                f"{count} of {len(sent)} customers have come out "
+                f"({count / max(1, len(sent)):.1%}); {wanted} are needed "
+                f"(completeness {self.settings.completeness:g}); "
+                f"dead letters: {self.dead_letters.counted()}"
+            )
+
         self._await(
-            lambda: (
-                len(sent & {self._read_prediction(r)[0] for r in self.predictions.read()})
-                if len(self.predictions.read()) >= wanted
-                else len(self.predictions.records)
-            ),
+            received,
             wanted,
+            told,
             "predictions",
             within,
             self.prediction_flow,
@@ -197,39 +208,82 @@ class Pipeline:
         Raises:
             AssertionError: too few in time, or anomalies; explained by the history.
         """
+        self._observe()
         wanted = len(self._idents(INVALID))
-        self._await(lambda: len(self.dead_letters.read()), wanted, "dead letters", within,
-                    self.dead_letter_flow)  # fmt: skip
+        self._await(
+            lambda: len(self.dead_letters.reader.read()),
+            wanted,
+            lambda n: f"{n} dead letters: {self.dead_letters.counted()}",
+            "dead letters",
+            within,
+            self.dead_letter_flow,
+        )
         return self._session.assert_flow(self.dead_letter_flow())
 
     def _await(
-        self, count: Any, wanted: int, what: str, within: float, flow: Callable[[], Flow]
+        self,
+        count: Callable[[], int],
+        wanted: int,
+        describe: Callable[[int], str],
+        what: str,
+        within: float,
+        flow: Callable[[], Flow],
     ) -> None:
-        # Both topics are observed, so that a message in the wrong one is seen.
-        _ = self.predictions, self.dead_letters
         try:
             poll(
                 count,
                 until=lambda n: n >= wanted,
                 within=self._session.scaled(within),
                 awaiting=f"{wanted} {what}",
-                describe=lambda n: f"{n} {what}",
+                describe=describe,
                 alive=self.instances.death,
                 first_pause=_NO_PAUSE,
                 longest_pause=_NO_PAUSE,
             )
             # What comes after the last expected one is found too: a pipeline that has
             # committed everything has delivered everything.
-            self._kafka.wait_worked_off(
-                self.group,
-                self.topics["input"],
-                within=self._session.scaled(_COMMIT_WITHIN),
-                alive=self.instances.death,
-            )
+            if self.group:
+                self.wait_committed(within=_COMMIT_WITHIN)
+            else:
+                self._session.figure("what it has committed", "not known: it names no group")
         except (DeadlineExceeded, Died) as error:
             self._kafka.drain_all()
+            self._note_foreign()
             self._session.check_after(error, flow())
         self._kafka.drain_all()
+        self._note_foreign()
+
+    def wait_committed(self, *, within: float) -> None:
+        """Wait until its group has committed the whole input.
+
+        Args:
+            within: seconds, before they are scaled.
+
+        Raises:
+            NotSupported: its group is not known.
+            DeadlineExceeded: messages are left uncommitted.
+        """
+        if not self.group:
+            raise NotSupported(
+                f"what the system {self.settings.name} has committed cannot be known",
+                "it is attached, and the settings do not name its consumer group",
+                f'add group = "..." to [systems.{self.settings.name}] of stackproof.toml',
+            )
+        self._kafka.wait_worked_off(
+            self.group,
+            self.topics["input"],
+            within=self._session.scaled(within),
+            alive=self.instances.death,
+            since=self._place.since["input"],
+        )
+
+    def _note_foreign(self) -> None:
+        """Tell when somebody else uses the input, whose outputs would look like inventions."""
+        if not self.settings.exact:
+            return
+        published = len(self._positions())
+        if foreign := self._place.foreign_inputs(published):
+            self._session.figure("records that somebody else has put in meanwhile", str(foreign))
 
     def _summarise(self, verdict: Verdict) -> None:
         figures = verdict.figures
@@ -239,61 +293,18 @@ class Pipeline:
         self._session.figure("success rate", f"{figures.success_rate:.1%}")
         self._session.figure("ID overlap", f"{overlap:.1%}")
 
-    # -- contracts -----------------------------------------------------------
-    def check_predictions(self) -> None:
-        """Check every prediction received so far against its contract.
-
-        Raises:
-            ContractViolationError: one does not conform.
-        """
-        for record in self.predictions.records:
-            self.prediction.parse(record.value)
-
-    def wrongly_keyed(self) -> list[str]:
-        """Predictions whose key is not their subject's."""
-        identity = self.prediction.keyword("x-identity")
-        return [
-            f"partition {r.partition} offset {r.offset}: key {r.key!r}, subject {subject!r}"
-            for r in self.predictions.records
-            if (subject := str(self.prediction.parse(r.value)[identity])).encode() != r.key
-        ]
-
-    def letters(self) -> list[dict[str, Any]]:
-        """The dead letters received so far, each checked against its contract."""
-        return [self.dead_letter.parse(record.value) for record in self.dead_letters.records]
-
-    def error_types(self) -> list[str]:
-        """Error types of the dead letters, in order of arrival."""
-        field = self.dead_letter.keyword("x-error-type")
-        return [str(letter[field]) for letter in self.letters()]
+    # -- dead letters --------------------------------------------------------
+    def own_error_type(self, name: str) -> str:
+        """The system's own name for an error type of the features."""
+        return self.settings.error_types.get(name, name)
 
     def without_origin(self) -> list[str]:
         """Dead letters that do not name the topic they came from, or when they failed."""
-        source = self.dead_letter.keyword("x-source-topic")
-        failed_at = self.dead_letter.keyword("x-failed-at")
-        letters = self.letters()
-        if not letters:
-            return ["there is no dead letter"]
-        return [
-            f"{letter.get(source)!r} at {letter.get(failed_at)!r}: {letter!r:.200}"
-            for letter in letters
-            if letter.get(source) != self.topics["input"] or not letter.get(failed_at)
-        ]
+        return self.dead_letters.without_origin(self.topics["input"])
 
     def changed_surroundings(self) -> list[str]:
         """Dead letters whose key or headers are not those of any message set aside."""
-        sent = {(m.key, *sorted(m.headers.items())) for m in self.published_invalid}
-        if not self.dead_letters.records:
-            return ["there is no dead letter"]
-        return [
-            f"key {record.key!r}, headers {dict(record.headers)!r}"
-            for record in self.dead_letters.records
-            if not sent
-            & {
-                (record.key, *sorted(headers.items()))
-                for headers in (record.headers, _without_own(record.headers))
-            }
-        ]
+        return self.dead_letters.changed_surroundings(self.published_invalid)
 
     # -- faults --------------------------------------------------------------
     def await_some_predictions(self, count: int, *, within: float) -> None:
@@ -302,8 +313,9 @@ class Pipeline:
         Raises:
             AssertionError: it had finished already, so nothing could be interrupted.
         """
+        self._observe()
         poll(
-            lambda: len(self.predictions.read()),
+            lambda: len(self.predictions.reader.read()),
             until=lambda n: n >= count,
             within=self._session.scaled(within),
             awaiting=f"the first {count} predictions",
@@ -312,7 +324,7 @@ class Pipeline:
             longest_pause=_NO_PAUSE,
         )
 
-    def end_one(self, end: Callable[[RunningSystem], None]) -> int:
+    def end_one(self, end: Callable[[Any], None]) -> int:
         """End the oldest instance; after a fault, note what its group had committed.
 
         Returns:
@@ -321,7 +333,9 @@ class Pipeline:
         before = len(self._session.history.snapshot().events)
         end(self.instances)
         events = self._session.history.snapshot().events[before:]
-        out = {self._read_prediction(r)[0] for r in self._drained(self.predictions)}
+        self._observe()
+        self.predictions.reader.drain(within=self._session.scaled(15))
+        out = self.predictions.received.keys()
         left = len(self._idents(VALID) - out) + self._still_to_publish()
         self._session.figure("customers left at the end of the instance", str(left))
         if any(event.kind == "fault" for event in events):
@@ -329,30 +343,18 @@ class Pipeline:
         return left
 
     def _rightly_repeated(self) -> int:
-        """How many repetitions are no fault of the pipeline.
-
-        Whoever takes over after a crash begins at the committed offsets: a customer behind
-        them may be predicted once more for each crash, one before them must not. After a
-        regular stop nothing may: a pipeline that ends in order commits what it has delivered.
-        """
+        """How many repetitions are no fault of the pipeline; see `rightly_repeated`."""
         if not self._committed_at_faults:
             return 0
-        topic = self.topics["input"]
-        received = Counter(self._read_prediction(r)[0] for r in self.predictions.records)
-        repeatable = repeated = 0
-        for ident, partition, offset in self._positions():
-            crashes = sum(
-                offset >= committed.get((topic, partition), 0)
-                for committed in self._committed_at_faults
-            )
-            repeatable += crashes > 0
-            repeated += min(crashes, max(0, received[ident] - 1))
+        repeatable, repeated = rightly_repeated(
+            self._positions(),
+            self.predictions.received,
+            self._committed_at_faults,
+            self.topics["input"],
+        )
         self._session.figure("customers not committed at a fault", str(repeatable))
         self._session.figure("repeated rightly", str(repeated))
         return repeated
-
-    def _drained(self, reader: Any) -> list[Received]:
-        return reader.drain(within=self._session.scaled(15))
 
     def _positions(self) -> list[tuple[str, int, int]]:
         snapshot = self._session.history.snapshot()
@@ -368,8 +370,3 @@ class Pipeline:
             return set()
         rows = np.flatnonzero(snapshot.sends.label == snapshot.labels.index(label))
         return {snapshot.idents[snapshot.sends.ident[row]] for row in rows}
-
-
-def _without_own(headers: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Headers without those that a pipeline may add about its own work."""
-    return {name: value for name, value in headers.items() if name in ORIGINAL_HEADERS}

@@ -133,7 +133,7 @@ def test_settings_with_their_origins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "project" / "stackproof.toml"
-    file.write_text("[run]\nseed = 5\n[systems.orders]\ncommand = ['p']\n")
+    file.write_text("[run]\nseed = 5\n[systems.orders]\ncommand = ['p']\nready_line = 'x'\n")
     monkeypatch.setenv("LOG_LEVEL", "debug")
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out

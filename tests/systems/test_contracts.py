@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from stackproof.errors import Trouble
 from stackproof.systems.contracts import Contract, ContractViolationError, lenient_object
+from stackproof.systems.places import MISSING, Place
 
 SCHEMA = {
     "title": "Letter",
@@ -57,12 +58,46 @@ def test_formats_are_checked(contract):
 
 def test_a_missing_keyword_says_what_to_add(contract):
     with pytest.raises(Trouble, match="x-error-type"):
-        contract.keyword("x-error-type")
+        contract.place("x-error-type")
 
 
-def test_what_is_carried_is_the_identity_at_least(contract, tmp_path):
-    assert contract.carried == ["id"]
-    assert made(tmp_path, {**SCHEMA, "x-carried": ["id", "at"]}).carried == ["id", "at"]
+def test_what_is_carried(contract, tmp_path):
+    assert contract.carried == {}
+    assert made(tmp_path, {**SCHEMA, "x-carried": ["id", "at"]}).carried == {
+        Place("id"): Place("id"), Place("at"): Place("at"),
+    }  # fmt: skip
+    renamed = made(tmp_path, {**SCHEMA, "x-carried": {"/subject/id": "id"}})
+    assert renamed.carried == {Place("/subject/id"): Place("id")}
+    with pytest.raises(Trouble, match="x-carried"):
+        _ = made(tmp_path, {**SCHEMA, "x-carried": "id"}).carried
+
+
+def test_a_letter_may_be_its_headers(tmp_path):
+    contract = made(tmp_path, {**SCHEMA, "x-describes": "headers"})
+    headers = {"id": b"a", "at": b"2026-01-01T00:00:00Z", "odd": b"\xff"}
+    letter = contract.parse(b"\x00 anything", headers)
+    assert letter == {"id": "a", "at": "2026-01-01T00:00:00Z", "odd": "\\xff"}
+    assert contract.original(letter, b"\x00 anything") == b"\x00 anything"
+    assert contract.original(letter, None) is None
+    with pytest.raises(ContractViolationError, match="'id' is a required"):
+        contract.parse(b"{}", {})
+    with pytest.raises(Trouble, match="x-describes"):
+        made(tmp_path, {**SCHEMA, "x-describes": "both"}).parse(b"{}")
+
+
+@pytest.mark.parametrize(
+    ("place", "found"),
+    [("a", {"b": [1, {"c/d": 2}]}), ("/a/b/1/c~1d", 2), ("/a/b/2", MISSING), ("/a/x", MISSING),
+     ("/a/b/0/x", MISSING), ("b", MISSING)],
+)  # fmt: skip
+def test_places_are_names_or_pointers(place, found):
+    assert Place(place).of({"a": {"b": [1, {"c/d": 2}]}}) == found
+
+
+def test_a_place_can_be_filled():
+    document = {"a": {"b": [{"c": 1}]}}
+    Place("/a/b/0/c").put(document, 2)
+    assert document == {"a": {"b": [{"c": 2}]}}
 
 
 @pytest.mark.parametrize("text", ['{"type": 7}', "{", '{"type": "nothing"}'])

@@ -4,13 +4,15 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from stackproof.errors import Trouble
+from stackproof.errors import NotSupported, Trouble
 from stackproof.systems.contracts import Contract
 from stackproof.systems.inputs import Inputs, kinds
 from stackproof.systems.labels import INVALID, VALID
+from stackproof.systems.places import Place
 
 CUSTOMER = Path(__file__).parents[2] / "contracts" / "customer.schema.json"
-CARRIED = ["customerID", "event_ts"]
+CARRIED = {Place(name): Place(name) for name in ("customerID", "event_ts")}
+ID = {Place("id"): Place("id")}
 
 
 def inputs(seed=1, contract=None):
@@ -85,33 +87,54 @@ def test_every_kind_keeps_a_key_of_its_own():
 
 
 def test_an_unknown_kind_lists_the_known_ones():
-    with pytest.raises(Trouble, match="that is not JSON"):
-        inputs().invalid("that is purple")
+    with pytest.raises(Trouble, match="did you mean 'that is empty'"):
+        inputs().invalid("that is emty")
 
 
-def test_a_contract_without_numbers_has_no_wrong_range(tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        ("with a value out of range", "no number with a bound"),
+        ("with a value that is not allowed", "no values that are allowed"),
+        ("with an unknown field", "none of its objects is closed"),
+        ("with a malformed date", "no date"),
+        ("with a missing field", "demands no field"),
+        ("with a value of the wrong type", "no field of a certain type"),
+        ("that is too large", "no limit"),
+    ],
+)
+def test_a_kind_that_the_contract_does_not_have_is_not_supported(tmp_path, kind, why):
     texts = contract(tmp_path, properties={"id": {"type": "string"}})
-    with pytest.raises(Trouble, match="with a maximum"):
-        Inputs(texts, ["id"], 1).invalid("with a value out of range")
+    with pytest.raises(NotSupported, match="knows no such invalid message") as found:
+        Inputs(texts, ID, 1).invalid(kind)
+    assert why in found.value.why
+
+
+def test_a_kind_that_does_not_apply_says_why():
+    made = Inputs(Contract(CUSTOMER), CARRIED, 1, not_applicable={"that is null": "they delete"})
+    with pytest.raises(NotSupported, match="they delete"):
+        made.invalid("that is null")
 
 
 def test_a_field_that_cannot_be_generated_is_named(tmp_path):
-    odd = contract(tmp_path, properties={"id": {"type": "string"}, "list": {"type": "array"}})
-    with pytest.raises(Trouble, match="'list'"):
-        Inputs(odd, ["id"], 1).valid(1)
+    endless = {"type": "object", "required": ["x"], "properties": {"x": {"$ref": "#/$defs/x"}}}
+    odd = contract(tmp_path, properties={"id": {"type": "string"}, "x": endless},
+                   required=["x"], **{"$defs": {"x": endless}})  # fmt: skip
+    with pytest.raises(Trouble, match="x/x/x"):
+        Inputs(odd, ID, 1).valid(1)
 
 
 def test_a_generator_that_does_not_fit_its_contract_is_a_trouble(tmp_path):
     odd = contract(tmp_path, properties={"id": {"type": "string"}, "n": {"type": "integer"}},
-                   required=["id", "other"])  # fmt: skip
-    with pytest.raises(Trouble, match="'other' is a required property"):
-        Inputs(odd, ["id"], 1).valid(1)
+                   **{"not": {"required": ["id"]}})  # fmt: skip
+    with pytest.raises(Trouble, match="should not be valid"):
+        Inputs(odd, ID, 1).valid(1)
 
 
 def test_identities_that_run_out_are_told(tmp_path):
     few = contract(tmp_path, properties={"id": {"type": "string", "enum": ["a", "b"]}})
     with pytest.raises(Trouble, match="no unused id"):
-        Inputs(few, ["id"], 1).valid(3)
+        Inputs(few, ID, 1).valid(3)
 
 
 @pytest.mark.parametrize(
@@ -126,6 +149,7 @@ def test_identities_that_run_out_are_told(tmp_path):
     ],
 )
 def test_values_follow_their_schema(tmp_path, schema, fits):
-    made = contract(tmp_path, properties={"id": {"type": "string"}, "v": schema})
-    for message in Inputs(made, ["id"], 1).valid(20):
+    made = contract(tmp_path, properties={"id": {"type": "string"}, "v": schema},
+                    required=["v"])  # fmt: skip
+    for message in Inputs(made, ID, 1).valid(20):
         assert fits(json.loads(message.value)["v"])

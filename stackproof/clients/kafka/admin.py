@@ -107,8 +107,11 @@ class KafkaAdmin:
         found = self._client.list_partition_offsets(latest)
         return {tp.partition: position.offset for tp, position in found.items()}
 
-    def lag(self, group: str, topic: str) -> int:
+    def lag(self, group: str, topic: str, since: Mapping[int, int] | None = None) -> int:
         """Records of ``topic`` that ``group`` has not committed yet.
+
+        Args:
+            since: where a partition counts from that the group has never committed.
 
         Raises:
             AssertionError: the group has committed an offset beyond a partition's end.
@@ -117,7 +120,7 @@ class KafkaAdmin:
         committed = self.committed(group)
         lag = 0
         for partition, end in self.end_offsets(topic).items():
-            position = committed.get((topic, partition), 0)
+            position = committed.get((topic, partition), (since or {}).get(partition, 0))
             if position > end:
                 raise AssertionError(
                     f'group "{group}" has committed offset {position} of partition {partition}, '
@@ -130,6 +133,13 @@ class KafkaAdmin:
         """How many members the group has now."""
         described = self._client.describe_groups([group])
         return len(_only_group(described, group)["members"])
+
+    def active_members(self, group: str) -> frozenset[str]:
+        """IDs of the members of a classic group that has finished its rebalance; else none."""
+        described = _only_group(self._client.describe_groups([group]), group)
+        if described.get("group_state") != "Stable":
+            return frozenset()
+        return frozenset(member["member_id"] for member in described["members"])
 
     def close(self) -> None:
         """Close the connection."""

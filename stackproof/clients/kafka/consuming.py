@@ -80,6 +80,7 @@ class TopicReader:
         topic: what to read.
         name: the observer's name in the history.
         reading: how to understand its records.
+        since: offsets to begin at, by partition; the beginning where there is none.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class TopicReader:
         *,
         name: str,
         reading: Reading = as_delivered,
+        since: Mapping[int, int] | None = None,
     ):
         self.topic = topic
         self.records: list[Received] = []
@@ -105,6 +107,9 @@ class TopicReader:
         ]
         self._consumer.assign(self._partitions)
         self._consumer.seek_to_beginning(*self._partitions)
+        for partition in self._partitions:
+            if since and partition.partition in since:
+                self._consumer.seek(partition, since[partition.partition])
 
     def read(self) -> list[Received]:
         """Take what has arrived since the last call; returns all records so far."""

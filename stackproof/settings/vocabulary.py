@@ -1,0 +1,34 @@
+"""Words of the features that a configuration may refer to."""
+
+from __future__ import annotations
+
+#: Kinds of invalid messages, as features call them.
+FLAWS = (
+    "that is not JSON",
+    "that is not text",
+    "that is not an object",
+    "that is empty",
+    "that is null",
+    "that is too large",
+    "with a missing field",
+    "with an unknown field",
+    "with a value of the wrong type",
+    "with a malformed date",
+    "with a value that is not allowed",
+    "with a value out of range",
+)
+
+#: Error types, as features call them; a system may call them otherwise.
+ERROR_TYPES = (
+    "null_message",
+    "empty_message",
+    "too_large",
+    "invalid_json",
+    "not_an_object",
+    "missing_field",
+    "unknown_field",
+    "wrong_type",
+    "bad_format",
+    "not_allowed_value",
+    "out_of_range",
+)
