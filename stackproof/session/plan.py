@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from behave.model import Feature, Scenario, Step
@@ -13,7 +13,8 @@ from behave.model import Feature, Scenario, Step
 from stackproof.errors import Trouble
 from stackproof.services import service
 from stackproof.services.base import Requirement, resolve_options
-from stackproof.session.needs import Need, needs_of
+from stackproof.session.needs import Need, needs_of, systems_of
+from stackproof.settings import Settings
 
 _TIMEOUT_TAG = re.compile(r"timeout:(?P<seconds>\d+(?:\.\d+)?)s?$")
 _TIMEOUT = "timeout:"
@@ -33,6 +34,7 @@ class ScenarioPlan:
         requirements: what it needs, by service.
         deadline: seconds it may take.
         alone: no other scenario may run beside it.
+        exclusive: names of what no other scenario may use beside it.
     """
 
     id: str
@@ -43,6 +45,7 @@ class ScenarioPlan:
     requirements: dict[str, Requirement]
     deadline: float
     alone: bool
+    exclusive: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -105,6 +108,7 @@ def make_plan(
     *,
     scenario_timeout: float,
     time_factor: float,
+    settings: Settings | None = None,
 ) -> Plan:
     """Match every step of every selected scenario, Background and Rules included.
 
@@ -114,6 +118,7 @@ def make_plan(
         registry: behave's step registry.
         scenario_timeout: seconds a scenario may take without a tag.
         time_factor: multiplies every limit.
+        settings: tell which systems need their services for themselves.
 
     Raises:
         Trouble: what a scenario declares cannot be understood or had.
@@ -129,6 +134,7 @@ def make_plan(
             if not steps:
                 plan.empty.append(f"{scenario.filename}:{scenario.line}: has no steps")
             requirements: dict[str, Requirement] = {}
+            systems: set[str] = set()
             for step in steps:
                 key = (step.step_type, step.name)
                 if key not in known:
@@ -137,9 +143,11 @@ def make_plan(
                 if match is None:
                     plan.undefined.append((scenario, step))
                     continue
+                systems.update(systems_of(match.func))
                 for need in needs_of(match.func):
                     merged = _merge(requirements.get(need.service), need, match, step)
                     requirements[need.service] = merged
+            exclusive = _kept_apart(requirements, systems, settings)
             plan.scenarios.append(
                 ScenarioPlan(
                     id=f"s{len(plan.scenarios) + 1:03d}",
@@ -150,9 +158,33 @@ def make_plan(
                     requirements=requirements,
                     deadline=_deadline(scenario, scenario_timeout) * time_factor,
                     alone=_ALONE_TAG in scenario.effective_tags,
+                    exclusive=exclusive,
                 )
             )
     return plan
+
+
+def _kept_apart(
+    requirements: dict[str, Requirement], systems: set[str], settings: Settings | None
+) -> frozenset[str]:
+    """Keep scenarios from meeting whose systems take the names of topics literally.
+
+    A broker of its own costs a second and lets scenarios run side by side, with nothing left
+    from before. Somebody's endpoint is there but once: on that, they take turns.
+
+    Returns:
+        Names of what no other scenario may use beside this one; ``requirements`` is changed.
+    """
+    exclusive = set()
+    exact = {name for name in systems if settings and name in settings.systems
+             and settings.systems[name].exact}  # fmt: skip
+    for name in exact:
+        assert settings is not None
+        if settings.provider_of("kafka")[0] == "external":
+            exclusive.add(f"system {name}")
+        elif "kafka" in requirements:
+            requirements["kafka"] = replace(requirements["kafka"], dedicated=True)
+    return frozenset(exclusive)
 
 
 def containers_of(scenario: Scenario) -> Iterator[Any]:

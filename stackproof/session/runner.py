@@ -86,6 +86,7 @@ class StackproofRunner(Runner):
             registry,
             scenario_timeout=settings["run.scenario_timeout"],
             time_factor=settings["run.time_factor"],
+            settings=settings,
         )
         self._refuse(plan)
         if settings["run.random_order"]:
