@@ -1,4 +1,4 @@
-"""The command line: ``stackproof run | up | down | doctor | steps | report | check``."""
+"""The command line: ``stackproof run | up | down | doctor | init | steps | report | check``."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ examples:
   stackproof up kafka                          leave a broker running; prints how to reach it
   stackproof down                              end what was left running
   stackproof steps dead-letter                 find a step
+  stackproof init acceptance                   a project for your own system
   stackproof check reports/evidence/s003/history.jsonl.gz
 
 exit codes: 0 all passed; 1 something failed or did not run; 2 could not run;
@@ -48,6 +49,8 @@ def build_parser() -> argparse.ArgumentParser:
     down = commands.add_parser("down", help="end stacks that were left running")
     down.add_argument("runs", nargs="*", metavar="RUN", help="IDs of runs; default: all kept ones")
     commands.add_parser("doctor", help="check what a run needs, and say where settings come from")
+    init = commands.add_parser("init", help="write a small project of your own that runs at once")
+    init.add_argument("directory", metavar="DIR", help="where it goes; must be empty or not exist")
     steps = commands.add_parser("steps", help="list the steps for features")
     steps.add_argument("words", nargs="*", help="only steps with all of these words")
     steps.add_argument("--markdown", action="store_true", help="as the catalogue docs/steps.md")
@@ -149,6 +152,10 @@ def _dispatch(options: argparse.Namespace) -> int:
         from stackproof.commands.doctor import doctor
 
         return doctor()
+    if options.command == "init":
+        from stackproof.commands.init import init
+
+        return init(options.directory)
     if options.command == "steps":
         from stackproof.commands.steps import steps
 
