@@ -98,6 +98,7 @@ class StackproofRunner(Runner):
             scenario_timeout=settings["run.scenario_timeout"],
             time_factor=settings["run.time_factor"],
             wanted=selector.suite,
+            settings=settings,
         )
         self._refuse(plan, selector.suite.note)
         selector.cut(plan)
