@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 
@@ -34,15 +34,10 @@ def doctor(*, endpoints: bool = False) -> int:
     Args:
         endpoints: connect to external endpoints as well.
     """
-    fine = True
+    fine = _passed(_checks())
     settings = settings_module.load()
-    checks = _checks() | (_endpoints(settings) if endpoints else {})
-    for title, check in checks.items():
-        try:
-            print(f"  ok    {title}: {check()}")
-        except (Trouble, OSError, psutil.Error) as trouble:
-            fine = False
-            print(f"  FAIL  {title}: {trouble}")
+    if endpoints:
+        fine &= _passed(_endpoints(settings))
     print(f"\nsettings (file: {settings.file or 'none'})")
     for setting in settings_module.SETTINGS:
         origin = settings.origins[setting.key]
@@ -52,6 +47,17 @@ def doctor(*, endpoints: bool = False) -> int:
         print(f"  {line}")
     print("\nsystems under test: " + (", ".join(settings.systems) or "none"))
     return EXIT_PASSED if fine else EXIT_COULD_NOT_RUN
+
+
+def _passed(checks: Mapping[str, Callable[[], str]]) -> bool:
+    fine = True
+    for title, check in checks.items():
+        try:
+            print(f"  ok    {title}: {check()}")
+        except (Trouble, OSError, psutil.Error) as trouble:
+            fine = False
+            print(f"  FAIL  {title}: {trouble}")
+    return fine
 
 
 def _services(settings: Settings) -> Iterator[str]:

@@ -161,6 +161,8 @@ class Kafka:
     name = "kafka"
     title = "Kafka"
     start_within = 60.0
+    #: Options that `check` finds missing; others can be had of the suite's own servers alone.
+    verified_options = ("brokers",)
 
     def __init__(self) -> None:
         self._jars = MavenArtifact(
@@ -266,7 +268,8 @@ class Kafka:
         """Network, TLS, SASL, log-in, in this order."""
         from stackproof.clients.kafka.diagnosis import diagnose
 
-        return diagnose(endpoint.addresses, endpoint.access, timeout=timeout)
+        return diagnose(endpoint.addresses, endpoint.access, timeout=timeout,
+                        brokers=endpoint.options.get("brokers", 1))  # fmt: skip
 
     def check(self, endpoint: Endpoint, *, timeout: float) -> None:
         """Ask for the cluster's description: every broker registered, a controller elected."""
