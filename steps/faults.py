@@ -32,9 +32,31 @@ def broker_recovers(context, broker):
 
 
 @when('messages keep arriving in "{topic}" while broker {broker:d} {fault:ProcessFault}')
+@when('messages keep arriving in "{topic}" while broker {broker:d} {fault:PeerFault}')
 @needs("kafka", dedicated=True)
 def messages_while_broken(context, topic, broker, fault):
     """Publishes before, while and after the broker is broken; it is healed again."""
+    context.session.faults.with_traffic(topic, fault, broker)
+
+
+@when('messages keep arriving in "{topic}" while broker {broker:d} {fault:ClientFault}')
+@needs("kafka", dedicated=True, proxied=True)
+def messages_while_way_is_broken(context, topic, broker, fault):
+    """Publishes before, while and after the broker's clients have a bad connection to it."""
+    context.session.faults.with_traffic(topic, fault, broker)
+
+
+@when('messages keep arriving in "{topic}" while broker {broker:d} {fault:DiskFault}')
+@needs("kafka", dedicated=True, disk_mb=96)
+def messages_while_disk_is_full(context, topic, broker, fault):
+    """Publishes before, while and after the broker has no room on its disk."""
+    context.session.faults.with_traffic(topic, fault, broker)
+
+
+@when('messages keep arriving in "{topic}" while broker {broker:d} {fault:PowerFault}')
+@needs("kafka", dedicated=True, syncs=True)
+def messages_while_power_is_lost(context, topic, broker, fault):
+    """Publishes before, while and after the broker is gone with all that it had not synced."""
     context.session.faults.with_traffic(topic, fault, broker)
 
 

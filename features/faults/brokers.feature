@@ -19,6 +19,20 @@ Feature: A broken broker costs no message
       | is stopped  |
       | is paused   |
 
+    Examples: its connections
+      | fault                                     |
+      | is cut off from its clients               |
+      | answers its clients 300 milliseconds late |
+      | has 50 kilobytes a second for its clients |
+      | resets its clients' connections           |
+      | is cut off from the other brokers         |
+      | cannot send to the other brokers          |
+
+    Examples: its disk
+      | fault           |
+      | has a full disk |
+      | has lost power  |
+
   @FAIL-01 @BEYOND-02
   Scenario: Acknowledged messages survive a rolling restart
     When messages keep arriving in "orders" while all brokers are restarted, one after the other

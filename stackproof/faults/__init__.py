@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stackproof.faults.clients import ClientCut, ClientFault, Reset, Slow, Throttle
 from stackproof.faults.fault import Fault, NoEffect, NotHealed, Proof
+from stackproof.faults.peers import OneWayCut, PeerCut
 from stackproof.faults.processes import BrokerFault, Crash, Pause, Stop
 from stackproof.faults.rolling import bounce, rolling_restart
+from stackproof.faults.storage import DiskFull, PowerLoss
 from stackproof.faults.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -19,14 +22,23 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BrokerFault",
+    "ClientCut",
+    "ClientFault",
     "Crash",
+    "DiskFull",
     "Fault",
     "Faults",
     "NoEffect",
     "NotHealed",
+    "OneWayCut",
     "Pause",
+    "PeerCut",
+    "PowerLoss",
     "Proof",
+    "Reset",
+    "Slow",
     "Stop",
+    "Throttle",
     "Traffic",
     "bounce",
     "rolling_restart",
@@ -38,7 +50,25 @@ PROCESS_FAULTS: dict[str, Callable[[ScenarioSession, int], BrokerFault]] = {
     "is stopped": Stop,
     "is paused": Pause,
 }
-WORDS = {**PROCESS_FAULTS}
+#: Of the way between it and its clients.
+CLIENT_FAULTS: dict[str, Callable[[ScenarioSession, int], BrokerFault]] = {
+    "is cut off from its clients": ClientCut,
+    "answers its clients 300 milliseconds late": Slow,
+    "has 50 kilobytes a second for its clients": Throttle,
+    "resets its clients' connections": Reset,
+}
+#: Of the way between it and the other brokers.
+PEER_FAULTS: dict[str, Callable[[ScenarioSession, int], BrokerFault]] = {
+    "is cut off from the other brokers": PeerCut,
+    "cannot send to the other brokers": OneWayCut,
+}
+DISK_FAULTS: dict[str, Callable[[ScenarioSession, int], BrokerFault]] = {
+    "has a full disk": DiskFull,
+}
+POWER_FAULTS: dict[str, Callable[[ScenarioSession, int], BrokerFault]] = {
+    "has lost power": PowerLoss,
+}
+WORDS = {**PROCESS_FAULTS, **CLIENT_FAULTS, **PEER_FAULTS, **DISK_FAULTS, **POWER_FAULTS}
 
 #: Messages that must get through while something is broken, and after it has healed.
 _MEANWHILE, _AFTERWARDS = 200, 100

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from stackproof.clients.kafka.direct import Answer
 from stackproof.faults.fault import FELT_WITHIN, HEALED_WITHIN, Fault, Proof
@@ -31,8 +31,8 @@ class BrokerFault(Fault):
         """The broker."""
         return f"broker {self.broker}"
 
-    def _act(self, action: str, **details: object) -> None:
-        self._session.act("kafka", self._instance, action, **details)
+    def _act(self, action: str, **details: object) -> Any:
+        return self._session.act("kafka", self._instance, action, **details)
 
     def _gone(self) -> Proof:
         """It answers, and another broker's metadata has it in sync with all its partitions."""

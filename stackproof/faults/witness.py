@@ -49,6 +49,10 @@ class KafkaWitness:
         brokers = self._as_clients if as_client else self._brokers
         return brokers[broker].try_to_ask(timeout=self._session.scaled(ANSWERS_WITHIN))
 
+    def as_client(self, broker: int) -> DirectBroker:
+        """A broker by the way that clients take."""
+        return self._as_clients[broker]
+
     def seen_by(self, broker: int) -> View:
         """The cluster as a broker sees it.
 

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import parse
 
-from stackproof.faults import PROCESS_FAULTS
+from stackproof.faults import (
+    CLIENT_FAULTS,
+    DISK_FAULTS,
+    PEER_FAULTS,
+    POWER_FAULTS,
+    PROCESS_FAULTS,
+)
 
 
-@parse.with_pattern("|".join(PROCESS_FAULTS))
-def parse_process_fault(text: str) -> str:
-    """A fault of a broker's process, for ``{fault:ProcessFault}``."""
-    return text
+def _one_of(words: Iterable[str]) -> Callable[[str], str]:
+    @parse.with_pattern("|".join(words))
+    def text_itself(text: str) -> str:
+        return text
+
+    return text_itself
 
 
-#: Types of parameters that steps about faults use besides those of every step.
-FAULT_TYPES: dict[str, Callable[[str], object]] = {"ProcessFault": parse_process_fault}
+#: Types of parameters that steps about faults use besides those of every step. They differ in
+#: what a cluster must be made for.
+FAULT_TYPES: dict[str, Callable[[str], object]] = {
+    "ProcessFault": _one_of(PROCESS_FAULTS),
+    "ClientFault": _one_of(CLIENT_FAULTS),
+    "PeerFault": _one_of(PEER_FAULTS),
+    "DiskFault": _one_of(DISK_FAULTS),
+    "PowerFault": _one_of(POWER_FAULTS),
+}

@@ -20,6 +20,7 @@ _CLIENT_ID = "witness"
 _METADATA, _DESCRIBE_CLUSTER = 4, 2
 #: A broker's metadata of a few topics has some kilobytes.
 _LARGEST = 16 * 1024 * 1024
+_LONGEST_NAME = 240
 _numbers = itertools.count(1)
 
 
@@ -108,6 +109,26 @@ class DirectBroker:
         except OSError as error:
             return Answer(connected, False, time.perf_counter() - began, _named(error))
         return Answer(True, True, time.perf_counter() - began)
+
+    def bytes_a_second(self, size: int, *, timeout: float) -> float:
+        """The rate of a request and its response of some ``size`` bytes each, in bytes a second.
+
+        The request asks for topics with long names that do not exist; the response lists them.
+
+        Raises:
+            OSError: no response came in time.
+        """
+        from kafka.protocol.metadata.metadata import MetadataRequest
+
+        topic = MetadataRequest[_METADATA].MetadataRequestTopic
+        names = [f"{number:0{_LONGEST_NAME}d}" for number in range(size // _LONGEST_NAME)]
+        request = MetadataRequest[_METADATA](
+            topics=[topic(name=name) for name in names], allow_auto_topic_creation=False
+        )
+        began = time.perf_counter()
+        with self._connect(timeout) as connection:
+            response = _exchange(connection, request, began + timeout)
+        return (len(response) + size) / (time.perf_counter() - began)
 
     def view(self, *, timeout: float) -> View:
         """The cluster as this broker sees it.

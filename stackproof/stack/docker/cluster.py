@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stackproof.errors import NotSupported, Trouble
+from stackproof.errors import Trouble
 from stackproof.polling import DeadlineExceeded
 from stackproof.processes.process import ManagedProcess, describe_exit, file_end
 from stackproof.processes.run import RUN_VARIABLE, Run
@@ -18,6 +18,7 @@ from stackproof.services.base import Service
 from stackproof.stack.docker import leftovers
 from stackproof.stack.docker.engine import Engine, compose_environment, compose_file
 from stackproof.stack.docker.logs import LOG_END_LINES, LogFollower
+from stackproof.stack.harm.docker import DockerMeans
 from stackproof.stack.site import LocalSite, endpoint_of, given_up, wait_healthy
 
 _SERVICE_LABEL = "com.docker.compose.service"
@@ -65,6 +66,9 @@ class DockerCluster:
         self._stopped = False
         self._lock = threading.Lock()
         self.endpoint = endpoint_of(service, site, self.provider, instances)
+        self._means = DockerMeans(
+            service, site, run, logs, composition=self._composition, client=self._client
+        )
 
     # -- starting ------------------------------------------------------------
     def launch(self, time_factor: float) -> None:
@@ -73,6 +77,7 @@ class DockerCluster:
         Raises:
             Trouble: Compose or the engine refuses.
         """
+        self._means.start()
         printed = self._site.directory / "compose.log"
         profiles = [word for name in self._composition.profiles for word in ("--profile", name)]
         command = [
@@ -108,6 +113,7 @@ class DockerCluster:
         own = {
             **self._composition.environment,
             **self._images,
+            **self._means.environment(),
             RUN_VARIABLE: self._run.id,
             "STACKPROOF_CPUS": str(min(2, os.cpu_count() or 1)),
             "STACKPROOF_PULL": "never",
@@ -189,7 +195,7 @@ class DockerCluster:
                     return self._describe_death(name, container, state)
         except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
             return f"the container engine does not answer any more: {error}"
-        return None
+        return self._means.death()
 
     def _describe_death(self, name: str, container: str, state: str) -> str | None:
         if state == "removed":
@@ -213,7 +219,7 @@ class DockerCluster:
 
     # -- breaking and healing ------------------------------------------------
     def act(self, instance: str, action: str, **details: Any) -> Any:
-        """Crash, stop, start, pause or resume one instance.
+        """Break or heal one instance; see `stackproof.stack.provider.Cluster.act`.
 
         Raises:
             NotSupported: there is no such action.
@@ -225,15 +231,18 @@ class DockerCluster:
         container = self._containers[instance]
         api = self._client.api
         try:
-            if action == "crash":
+            if action in ("crash", "lose power"):
                 self._down_on_purpose.add(instance)
                 api.kill(container, "SIGKILL")
                 api.wait(container, timeout=_STOPS_WITHIN)
+                if action == "lose power":
+                    return self._means.lose_power(instance, container)
             elif action == "stop":
                 self._down_on_purpose.add(instance)
                 api.stop(container, timeout=_STOPS_WITHIN)
             elif action == "start":
                 if not api.inspect_container(container)["State"]["Running"]:
+                    self._means.before_start(instance, container)
                     api.start(container)
                     self._followers[instance].follow()
                 self._down_on_purpose.discard(instance)
@@ -244,14 +253,22 @@ class DockerCluster:
                     api.unpause(container)
                 else:
                     api.kill(container, "SIGCONT")
+            elif action in ("peers cut", "peers one-way"):
+                one_way = action == "peers one-way"
+                self._means.part(instance, self._containers, one_way=one_way)
+            elif action == "peers join":
+                self._means.join(container)
             else:
-                raise NotSupported(f"the docker provider cannot {action} an instance")
+                if action == "disk fill":  # some servers end by themselves then
+                    self._down_on_purpose.add(instance)
+                return self._means.act(instance, action, details)
         except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
             raise Trouble(
                 f"the container engine could not {action} {instance}",
                 str(error),
                 "`docker ps --all` shows the containers; `stackproof doctor` checks the engine",
             ) from error
+        return None
 
     def _pause(self, container: str) -> None:
         import docker.errors
@@ -272,6 +289,7 @@ class DockerCluster:
         with contextlib.ExitStack() as all_of_them:  # one that resists must not save the others
             all_of_them.callback(self._client.close)
             all_of_them.callback(shutil.rmtree, self._site.directory, ignore_errors=True)
+            all_of_them.callback(self._means.stop)
             all_of_them.callback(self._join_logs)
             all_of_them.callback(self._remove)
             if starter is not None and starter.alive():
