@@ -41,7 +41,7 @@ class PeerCut(BrokerFault):
             awaiting=f"broker {self.broker} to answer its clients all the same",
         )
         behind = view.lagging(self.broker)
-        seen = "fenced" if self.broker not in view.alive else "out of sync"
+        seen = "fenced" if self.broker not in view.alive else "alive"
         return Proof(
             f"the others see it {seen}, out of sync with {len(behind)} partitions; "
             f"to clients {answer}",

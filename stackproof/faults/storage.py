@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from stackproof.clients.kafka.direct import View
-from stackproof.faults.fault import FELT_WITHIN, NoEffect, Proof
+from stackproof.faults.fault import FELT_WITHIN, Proof
 from stackproof.faults.processes import BrokerFault, Crash
+from stackproof.polling import DeadlineExceeded
 
 
 class DiskFull(BrokerFault):
@@ -60,7 +61,7 @@ class PowerLoss(Crash):
         proof = super()._felt()
         before, after = self._lost["bytes_before"], self._lost["bytes_after"]
         if after >= before:
-            raise NoEffect(f"{self.kind} of {self.target}: nothing on its disk was unsynced")
+            raise DeadlineExceeded(f"its disk still holds all of {before} bytes", self._lost)
         return Proof(
             f"{proof.text}; of {before} bytes on its disk {after} are left, "
             f"{self._lost['files_cut']} files were cut",

@@ -233,16 +233,16 @@ class DockerCluster:
         try:
             if action in ("crash", "lose power"):
                 self._down_on_purpose.add(instance)
-                api.kill(container, "SIGKILL")
+                if api.inspect_container(container)["State"]["Running"]:
+                    api.kill(container, "SIGKILL")
                 api.wait(container, timeout=_STOPS_WITHIN)
                 if action == "lose power":
-                    return self._means.lose_power(instance, container)
+                    return self._means.lose_power(container)
             elif action == "stop":
                 self._down_on_purpose.add(instance)
                 api.stop(container, timeout=_STOPS_WITHIN)
             elif action == "start":
                 if not api.inspect_container(container)["State"]["Running"]:
-                    self._means.before_start(instance, container)
                     api.start(container)
                     self._followers[instance].follow()
                 self._down_on_purpose.discard(instance)

@@ -41,7 +41,6 @@ class DockerMeans(Means):
         super().__init__(service, site, run, logs)
         self._api = client.api
         self._data = composition.data
-        self._at_start: dict[str, dict[int, int]] = {}
         self.mount(composition.disks)
 
     def environment(self) -> dict[str, str]:
@@ -59,12 +58,7 @@ class DockerMeans(Means):
             power.VARIABLE: _JOURNAL,
         }
 
-    def before_start(self, instance: str, container: str) -> None:
-        """What lies on the disk now counts as synced."""
-        if self.records_syncs:
-            self._at_start[instance] = power.sizes(self._on_disk(container))
-
-    def lose_power(self, instance: str, container: str) -> dict[str, Any]:
+    def lose_power(self, container: str) -> dict[str, Any]:
         """Cut a dead container's files to what it had synced; the figures."""
         if not self.records_syncs:
             raise not_made_for("lose power", "syncs=True")
@@ -72,8 +66,8 @@ class DockerMeans(Means):
         with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:
             member = archive.extractfile(archive.getmembers()[0])
             lines = member.read().decode(errors="replace").splitlines() if member else []
-        at_start = self._at_start.get(instance, {})
-        return asdict(power.lose(self._on_disk(container), lines, at_start))
+        # Begins with what lay there when the server started: the Compose file sees to it.
+        return asdict(power.lose(self._on_disk(container), lines, {}))
 
     def _on_disk(self, container: str) -> Path:
         """Where this machine keeps a container's data."""

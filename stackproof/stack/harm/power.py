@@ -105,12 +105,17 @@ def lose(data: Path, journal: Iterable[str], at_start: dict[int, int]) -> Lost:
     for file in _files(data):
         found = file.stat()
         kept = min(found.st_size, synced.get(found.st_ino, 0))
-        before += found.st_size
-        after += kept
+        before += _occupied(found)
         if kept < found.st_size:
             os.truncate(file, kept)
             cut += 1
+        after += _occupied(file.stat())
     return Lost(before, after, cut)
+
+
+def _occupied(file: os.stat_result) -> int:
+    """Without the holes: servers reserve index files of megabytes, and fill them later."""
+    return min(file.st_size, file.st_blocks * 512)
 
 
 def _files(data: Path) -> list[Path]:
