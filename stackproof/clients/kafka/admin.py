@@ -8,8 +8,13 @@ from typing import Any
 
 from kafka import KafkaAdminClient, OffsetSpec, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import KafkaError
+from kafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+)
 
+from stackproof.errors import Trouble
 from stackproof.polling import poll
 
 
@@ -42,6 +47,7 @@ class KafkaAdmin:
 
         Raises:
             kafka.errors.KafkaError: the broker refused one, e.g. it exists already.
+            Trouble: the user has no right to create them.
         """
         wanted = {
             spec.name: {
@@ -51,7 +57,15 @@ class KafkaAdmin:
             }
             for spec in specs
         }
-        self._client.create_topics(wanted, timeout_ms=int(within * 1000))
+        try:
+            self._client.create_topics(wanted, timeout_ms=int(within * 1000))
+        except (TopicAuthorizationFailedError, ClusterAuthorizationFailedError) as error:
+            raise Trouble(
+                "the suite's user may not create topics on this broker",
+                f"{type(error).__name__}: {', '.join(wanted)}",
+                "grant it all operations on topics and groups that begin with run.prefix, "
+                "or set that prefix to what it may use",
+            ) from error
         poll(
             lambda: self._without_leader(wanted),
             until=lambda missing: not missing,
