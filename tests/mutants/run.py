@@ -1,6 +1,6 @@
 """Running the broken systems: every one must be caught, by its scenario, for its reason.
 
-``python -m tests.mutants.run [NAME ...]`` runs the control (the unbroken reference) and
+``python -m tests.mutants.run [NAME ...]`` runs the controls (the unbroken systems) and
 each mutant against all scenarios that use the pipeline, and writes the matrix of mutants
 and scenarios to ``docs/mutants.md`` and into the report. Limits in seconds are shortened
 by one factor, or every mutant that loses something would wait them out; the control,
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.mutants.matrix import as_markdown, write_results
+from tests.second import scorer
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACE = ROOT / "reports" / "mutants"
@@ -33,13 +34,20 @@ _ROW = re.compile(r" -- @\d+\.\d+.*")  # behave's mark of an outline's row
 
 @dataclass
 class Mutant:
-    """One broken system and what must catch it; ``scenarios``: verdict and reason by name."""
+    """One broken system and what must catch it.
+
+    Attributes:
+        module: of a broken reference pipeline; or
+        fault: put into the second pipeline, the scorer in Go.
+        scenarios: verdict and reason by name.
+    """
 
     name: str
-    module: str
     breaks: str
     caught_by: list[str]
     anomaly: str
+    module: str = ""
+    fault: str = ""
     scenarios: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def missed(self) -> list[str]:
@@ -67,11 +75,7 @@ def run(mutant: Mutant, features: list[str]) -> None:
     place = _place(mutant)
     place.mkdir(parents=True, exist_ok=True)
     (place / "results.json").unlink(missing_ok=True)
-    config = (ROOT / "stackproof.toml").read_text()
-    config = config.replace('"reference.churn_pipeline"', f'"{mutant.module}"')
-    config = config.replace('directory = "."', f'directory = "{ROOT.as_posix()}"')
-    config = config.replace('"contracts/', f'"{ROOT.as_posix()}/contracts/')
-    (place / "stackproof.toml").write_text(config)
+    (place / "stackproof.toml").write_text(_configuration(mutant))
     with (place / "output.txt").open("w") as output:
         subprocess.run(
             [sys.executable, "-m", "stackproof", "run", "--no-report",
@@ -82,6 +86,17 @@ def run(mutant: Mutant, features: list[str]) -> None:
         )  # fmt: skip
     if not read(mutant):
         print(f"{mutant.name} could not be run; see {place / 'output.txt'}")
+
+
+def _configuration(mutant: Mutant) -> str:
+    if mutant.fault:
+        return scorer.configuration(fault=mutant.fault)
+    if not mutant.module:
+        return scorer.configuration(exact=mutant.name == scorer.EXACT)
+    config = (ROOT / "stackproof.toml").read_text()
+    config = config.replace('"reference.churn_pipeline"', f'"{mutant.module}"')
+    config = config.replace('directory = "."', f'directory = "{ROOT.as_posix()}"')
+    return config.replace('"contracts/', f'"{ROOT.as_posix()}/contracts/')
 
 
 def read(mutant: Mutant) -> bool:
@@ -97,7 +112,7 @@ def read(mutant: Mutant) -> bool:
 
 
 def _place(mutant: Mutant) -> Path:
-    return PLACE / mutant.name.strip("(").split(":")[0]
+    return PLACE / re.sub(r"\W+", "_", mutant.name).strip("_")
 
 
 def _environment(config: Path) -> dict[str, str]:
@@ -116,15 +131,38 @@ def main() -> int:
               + ", ".join(m.name for m in mutants))  # fmt: skip
         return 2
     chosen = [m for m in mutants if not options.names or m.name in options.names]
+    control = Mutant(CONTROL, "nothing", [], "", module="reference.churn_pipeline")
+    failures = run_all([control], [m for m in chosen if m.module])
+    second = [m for m in chosen if m.fault]
+    if second and (missing := scorer.missing()):
+        failures += [f"{m.name}: not run: {missing}" for m in second]
+        print(f"{len(second)} mutants not run: {missing}")
+    elif second:
+        failures += run_all(controls_of_second(), second)
+    # A few may be run again: the others keep the results of their last run.
+    if all(m.scenarios or read(m) for m in mutants):
+        (ROOT / "docs" / "mutants.md").write_text(as_markdown(control, mutants))
+        write_results(PLACE / "allure-results", control, mutants)
+    caught = len(chosen) - sum(not f.startswith("(") for f in failures)
+    print(f"{caught} of {len(chosen)} mutants caught as they must be")
+    return 1 if failures else 0
+
+
+def controls_of_second() -> list[Mutant]:
+    """The unbroken second pipeline, with topics of each scenario's own and with exact names."""
+    return [Mutant(name, "nothing", [], "") for name in (scorer.OWN, scorer.EXACT)]
+
+
+def run_all(controls: list[Mutant], mutants: list[Mutant]) -> list[str]:
+    """Run controls and mutants; what is not as it must be, one line each."""
     features = [f"features/messaging/{name}.feature" for name in FEATURES]
-    control = Mutant(CONTROL, "reference.churn_pipeline", "nothing", [], "")
     failures = []
-    for number, mutant in enumerate([control, *chosen]):
+    for number, mutant in enumerate([*controls, *mutants], 1):
         run(mutant, features)
         failed = [n for n, s in mutant.scenarios.items() if s["verdict"] != "passed"]
         if not mutant.scenarios:
             problem = "did not run"
-        elif mutant is control:
+        elif mutant in controls:
             problem = f"the control failed: {', '.join(failed)}" if failed else ""
         elif not mutant.caught_by:
             problem = f"names no scenario that must catch it; failed: {', '.join(failed) or '-'}"
@@ -132,15 +170,13 @@ def main() -> int:
             missed = mutant.missed()
             problem = f"not caught by: {', '.join(missed)}" if missed else ""
         failures += [f"{mutant.name}: {problem}"] if problem else []
-        print(f"{number:>3}/{len(chosen)}  {mutant.name}: "
-              + (problem or f"{len(failed)} scenarios failed"), flush=True)  # fmt: skip
-    # A few may be run again: the others keep the results of their last run.
-    if all(m.scenarios or read(m) for m in mutants):
-        (ROOT / "docs" / "mutants.md").write_text(as_markdown(control, mutants))
-        write_results(PLACE / "allure-results", control, mutants)
-    caught = len(chosen) - sum(not f.startswith(CONTROL) for f in failures)
-    print(f"{caught} of {len(chosen)} mutants caught as they must be")
-    return 1 if failures else 0
+        told = problem or (
+            f"all {len(mutant.scenarios)} scenarios passed"
+            if mutant in controls
+            else f"{len(failed)} scenarios failed"
+        )
+        print(f"{number:>3}/{len(controls) + len(mutants)}  {mutant.name}: {told}", flush=True)
+    return failures
 
 
 if __name__ == "__main__":

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from kafka import KafkaAdminClient, OffsetSpec, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import (
     ClusterAuthorizationFailedError,
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
     KafkaError,
+    NotCoordinatorError,
     TopicAuthorizationFailedError,
 )
 
 from stackproof.errors import Trouble
 from stackproof.polling import poll
+
+T = TypeVar("T")
+
+# Of a broker that has never had a group, or of a group that is just moving: it passes.
+_NO_COORDINATOR = (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    NotCoordinatorError,
+)
+_COORDINATOR_WITHIN = 15.0
 
 
 @dataclass(frozen=True)
@@ -105,7 +118,7 @@ class KafkaAdmin:
 
     def committed(self, group: str) -> dict[tuple[str, int], int]:
         """A group's committed offsets by topic and partition; empty for an unknown group."""
-        offsets = self._client.list_group_offsets({group: None})
+        offsets = _coordinated(lambda: self._client.list_group_offsets({group: None}), group)
         found = offsets.get(group, {})
         return {
             (tp.topic, tp.partition): position.offset
@@ -145,15 +158,18 @@ class KafkaAdmin:
 
     def group_members(self, group: str) -> int:
         """How many members the group has now."""
-        described = self._client.describe_groups([group])
-        return len(_only_group(described, group)["members"])
+        return len(self._described(group)["members"])
 
     def active_members(self, group: str) -> frozenset[str]:
         """IDs of the members of a classic group that has finished its rebalance; else none."""
-        described = _only_group(self._client.describe_groups([group]), group)
+        described = self._described(group)
         if described.get("group_state") != "Stable":
             return frozenset()
         return frozenset(member["member_id"] for member in described["members"])
+
+    def _described(self, group: str) -> dict[str, Any]:
+        described = _coordinated(lambda: self._client.describe_groups([group]), group)
+        return _only_group(described, group)
 
     def close(self) -> None:
         """Close the connection."""
@@ -169,3 +185,13 @@ def _only_topic(described: Any, topic: str) -> dict[str, Any]:
 
 def _only_group(described: Any, group: str) -> dict[str, Any]:
     return described[group] if isinstance(described, dict) else described[0]
+
+
+def _coordinated(ask: Callable[[], T], group: str) -> T:
+    return poll(
+        ask,
+        until=lambda _: True,
+        within=_COORDINATOR_WITHIN,
+        awaiting=f'a coordinator of the group "{group}"',
+        retry_on=_NO_COORDINATOR,
+    )
