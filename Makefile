@@ -2,6 +2,8 @@
 
 FEATURES ?= features
 TAGS     ?=
+SUITE    ?=
+SHARD    ?=
 JOBS     ?= 1
 STACK    ?=
 KEEP     ?=
@@ -13,16 +15,20 @@ VENV := .venv
 BIN  := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv acceptance test lint catalogue mutants bench clean
+.PHONY: help venv acceptance merge test lint lint-ci catalogue mutants troubles bench images clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo '  make acceptance FEATURES=features/messaging TAGS=@seed JOBS=2 STACK=native KEEP=1'
+	@echo '  make acceptance SUITE=nightly SHARD=2/5'
 
 acceptance: $(VENV)/ready ## Run the features on real services and make the report
 	@$(BIN)/python -m stackproof run $(FEATURES) --jobs $(JOBS) \
-	  $(if $(TAGS),--tags '$(TAGS)') $(if $(STACK),--stack $(STACK)) $(if $(KEEP),--keep) $(if $(VERBOSE),--verbose) $(ARGS)
+	  $(if $(TAGS),--tags '$(TAGS)') $(if $(SUITE),--suite $(SUITE)) $(if $(SHARD),--shard $(SHARD)) $(if $(STACK),--stack $(STACK)) $(if $(KEEP),--keep) $(if $(VERBOSE),--verbose) $(ARGS)
+
+merge: $(VENV)/ready ## Join the reports of shards (SHARDS='dir dir') into one verdict
+	@$(BIN)/python -m stackproof merge $(SHARDS) $(ARGS)
 
 test: $(VENV)/ready-dev ## Run the suite's own tests
 	@$(BIN)/python -m pytest $(ARGS)
@@ -31,6 +37,10 @@ lint: $(VENV)/ready-dev ## Check code, features, steps and documents
 	@$(BIN)/python -m ruff check . && $(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
 	@$(BIN)/python -m tests.house
+	@$(BIN)/python ci/check.py
+
+lint-ci: $(VENV)/ready-dev ## Check the CI definitions by linters from npm as well
+	@$(BIN)/python ci/check.py --npm
 
 catalogue: $(VENV)/ready ## Write docs/steps.md from the steps
 	@$(BIN)/python -m stackproof steps --markdown > docs/steps.md.new && mv docs/steps.md.new docs/steps.md
@@ -38,11 +48,17 @@ catalogue: $(VENV)/ready ## Write docs/steps.md from the steps
 mutants: $(VENV)/ready ## Run the broken systems: each must be caught (takes a while)
 	@$(BIN)/python -m tests.mutants.run $(ARGS)
 
+troubles: $(VENV)/ready-dev ## Provoke every known trouble and write docs/troubleshooting.md
+	@$(BIN)/python -m tests.troubles
+
 bench: $(VENV)/ready-dev ## Measure the suite itself
 	@$(BIN)/python -m bench
 
+images: $(VENV)/ready ## Build container images for places without an image registry (as root)
+	@$(BIN)/python -m stackproof images $(ARGS)
+
 clean: ## Remove what was generated here (not the cache of servers)
-	rm -rf $(VENV) reports allure-report .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) reports reports-merged allure-report .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 venv: $(VENV)/ready-dev ## Make the virtual environment only
 

@@ -1,4 +1,4 @@
-"""The command line: ``stackproof run | up | down | doctor | init | steps | report | check``."""
+"""The command line of ``stackproof``; a module of `stackproof.commands` for each command."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ examples:
   stackproof run features/messaging            run one area
   stackproof run --tags @seed -j 2             by tag, two workers
   stackproof run --plan                        what would run and what it needs
+  stackproof run --rerun-failed                what did not pass in the last run
+  stackproof run --shard 2/5                   a fifth; `stackproof merge` joins the results
   stackproof up kafka                          leave a broker running; prints how to reach it
   stackproof down                              end what was left running
   stackproof steps dead-letter                 find a step
@@ -45,10 +47,20 @@ def build_parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run features and make the report", allow_abbrev=False)
     _run_options(run)
     up = commands.add_parser("up", help="start services and leave them running")
-    up.add_argument("services", nargs="+", metavar="SERVICE", help="e.g. kafka")
+    up.add_argument(
+        "services", nargs="+", metavar="SERVICE", help="e.g. kafka, or kafka:9092 for that port"
+    )
     down = commands.add_parser("down", help="end stacks that were left running")
     down.add_argument("runs", nargs="*", metavar="RUN", help="IDs of runs; default: all kept ones")
-    commands.add_parser("doctor", help="check what a run needs, and say where settings come from")
+    images = commands.add_parser("images", help="build container images from package registries")
+    images.add_argument("services", nargs="*", metavar="SERVICE", help="default: all")
+    clean = commands.add_parser("clean", help="remove what killed runs left on external endpoints")
+    clean.add_argument("services", nargs="*", metavar="SERVICE", help="default: all external ones")
+    clean.add_argument("--yes", action="store_true", help="do not ask, e.g. in CI")
+    doctor = commands.add_parser(
+        "doctor", help="check what a run needs, and say where settings come from"
+    )
+    doctor.add_argument("--endpoints", action="store_true", help="try external endpoints as well")
     init = commands.add_parser("init", help="write a small project of your own that runs at once")
     init.add_argument("directory", metavar="DIR", help="where it goes; must be empty or not exist")
     steps = commands.add_parser("steps", help="list the steps for features")
@@ -56,6 +68,11 @@ def build_parser() -> argparse.ArgumentParser:
     steps.add_argument("--markdown", action="store_true", help="as the catalogue docs/steps.md")
     report = commands.add_parser("report", help="make the Allure report from the last results")
     report.add_argument("--output", default="allure-report", metavar="DIR")
+    merge = commands.add_parser("merge", help="join the reports of shards into one verdict")
+    merge.add_argument("directories", nargs="+", metavar="DIR", help="reports of one shard each")
+    merge.add_argument("--to", default="reports-merged", metavar="DIR", help="a new directory")
+    merge.add_argument("--no-report", action="store_true", help="leave out the Allure report")
+    merge.add_argument("--report-to", default="allure-report", metavar="DIR")
     check = commands.add_parser("check", help="check saved histories again")
     check.add_argument("histories", nargs="+", metavar="HISTORY", help="history.jsonl or .gz")
     return parser
@@ -76,6 +93,15 @@ def _run_options(run: argparse.ArgumentParser) -> None:
         metavar="EXPRESSION",
         help='e.g. @seed, "not @nightly"; may be repeated: all must hold',
     )
+    run.add_argument(
+        "--suite", choices=("pr", "nightly", "release"),
+        help="pr: neither @nightly nor @release (default without --tags, --name or a line); "
+        "nightly: all but @release; release: all",
+    )  # fmt: skip
+    run.add_argument("--rerun-failed", action="store_true",
+                     help="only what did not pass in the last run")  # fmt: skip
+    run.add_argument("--shard", metavar="I/N", help="the I-th of N parts of what is selected")
+    run.add_argument("--durations", metavar="RESULTS", help="a results.json: cut shards by time")
     run.add_argument("--name", action="append", default=[], help="scenarios whose name matches")
     run.add_argument(
         "-j", "--jobs", type=_positive, default=1, metavar="N", help="worker processes (default: 1)"
@@ -151,7 +177,15 @@ def _dispatch(options: argparse.Namespace) -> int:
     if options.command == "doctor":
         from stackproof.commands.doctor import doctor
 
-        return doctor()
+        return doctor(endpoints=options.endpoints)
+    if options.command == "clean":
+        from stackproof.commands.clean import clean
+
+        return clean(options.services, yes=options.yes)
+    if options.command == "images":
+        from stackproof.commands.images import images
+
+        return images(options.services)
     if options.command == "init":
         from stackproof.commands.init import init
 
@@ -164,6 +198,10 @@ def _dispatch(options: argparse.Namespace) -> int:
         from stackproof.commands.run import make_report
 
         return make_report(options.output)
+    if options.command == "merge":
+        from stackproof.commands.merge import merge
+
+        return merge(options)
     from stackproof.commands.check import check
 
     return check(options.histories)

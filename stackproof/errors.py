@@ -50,3 +50,10 @@ class Refused(Trouble):
 def _labelled(label: str, text: str) -> str:
     first, *rest = text.rstrip().splitlines() or [""]
     return "\n".join([f"  {label}: {first}", *(f"    {line}" for line in rest)])
+
+
+def reason_of(error: OSError, place: object = "") -> str:
+    """An operating system's refusal in words: its reason, and the file or ``place``."""
+    named = error.filename or place
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"{named}: {reason}" if named else reason

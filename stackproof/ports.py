@@ -6,11 +6,14 @@ that a client's connection cannot take a port between its choice and its use.
 
 from __future__ import annotations
 
+import contextlib
 import random
 import socket
 import sys
 import threading
 from pathlib import Path
+
+import psutil
 
 from stackproof.errors import Trouble
 
@@ -65,3 +68,29 @@ def free_port() -> int:
         f"all {len(choice)} ports from {choice.start} to {choice.stop - 1} are in use",
         "end programs that hold many ports (ss -ltn lists them)",
     )
+
+
+def claim(port: int) -> int:
+    """A loopback port that somebody chose, if it is free.
+
+    Raises:
+        Trouble: it is in use; tells by whom, where the operating system lets one see it.
+    """
+    if is_free(port):
+        with _lock:
+            _taken.add(port)
+        return port
+    raise Trouble(
+        f"port {port} is in use",
+        f"{_holder(port)} listens on it",
+        "end that program, or leave the port out: a free one is chosen",
+    )
+
+
+def _holder(port: int) -> str:
+    with contextlib.suppress(psutil.Error):
+        for held in psutil.net_connections("tcp"):
+            if held.laddr and held.laddr.port == port and held.pid and not held.raddr:
+                words = psutil.Process(held.pid).cmdline()
+                return f"process {held.pid} ({' '.join(words)[:100]})"
+    return "another user's program"

@@ -129,6 +129,13 @@ def build_parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         help="librdkafka property for both clients, or for one if KEY begins with 'consumer.' "
         "or 'producer.'; may be repeated (SASL, TLS, time-outs, ...)",
     )
+    add(
+        "--kafka-config-file",
+        None,
+        "file of such properties, one key=value a line; the place for passwords",
+        type=Path,
+        metavar="FILE",
+    )
     return parser
 
 
@@ -146,6 +153,16 @@ def parse_config(arguments: Sequence[str] | None, environment: Mapping[str, str]
         parser.error(f"missing {', '.join(missing)}")
     lines = environment.get(_variable("--kafka-config"), "").splitlines()
     pairs = [line.strip() for line in lines if line.strip()] + options.pop("kafka_config")
+    file = options.pop("kafka_config_file")
+    try:
+        # Blanks may belong to a password; what stands on the command line wins.
+        text = file.read_text(encoding="utf-8") if file else ""
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not in UTF-8"
+        parser.error(f"--kafka-config-file {file}: {reason}")
+    in_file = [line for line in text.split("\n") if line.strip() and not line.startswith("#")]
+    # Named by --broker, which wins.
+    pairs = [line for line in in_file if not line.startswith("bootstrap.servers=")] + pairs
     kafka: dict[str, str] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")

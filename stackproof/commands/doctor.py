@@ -5,43 +5,92 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from functools import partial
 
 import psutil
 
 from stackproof import settings as settings_module
+from stackproof.clock import check_clock
 from stackproof.errors import EXIT_COULD_NOT_RUN, EXIT_PASSED, Trouble
+from stackproof.masking import MASK, mask
 from stackproof.obtain import Cache, MavenArtifact, cache_directory
 from stackproof.obtain.java import find_java
 from stackproof.ports import free_port
 from stackproof.processes.run import known_runs, runs_directory
 from stackproof.services import service, service_names
+from stackproof.services.external import connection_settings
+from stackproof.settings import Settings
+from stackproof.stack.external import ANSWERS_WITHIN, external_endpoint, wait_answers
 
 _ENOUGH_DISK = 2 * 2**30
 _ENOUGH_MEMORY = 1 * 2**30
 
 
-def doctor() -> int:
-    """Print every check and every setting with its origin; 2 when a run could not start."""
+def doctor(*, endpoints: bool = False) -> int:
+    """Print every check and every setting with its origin; 2 when a run could not start.
+
+    Args:
+        endpoints: connect to external endpoints as well.
+    """
+    fine = _passed(_checks())
+    settings = settings_module.load()
+    if endpoints:
+        fine &= _passed(_endpoints(settings))
+    print(f"\nsettings (file: {settings.file or 'none'})")
+    for setting in settings_module.SETTINGS:
+        origin = settings.origins[setting.key]
+        print(f"  {setting.key} = {settings[setting.key]!r}  [{origin}]  {setting.help}")
+    print("\nservices (an endpoint is used only where the provider is external)")
+    for line in _services(settings):
+        print(f"  {line}")
+    print("\nsystems under test: " + (", ".join(settings.systems) or "none"))
+    return EXIT_PASSED if fine else EXIT_COULD_NOT_RUN
+
+
+def _passed(checks: Mapping[str, Callable[[], str]]) -> bool:
     fine = True
-    for title, check in _checks().items():
+    for title, check in checks.items():
         try:
             print(f"  ok    {title}: {check()}")
         except (Trouble, OSError, psutil.Error) as trouble:
             fine = False
             print(f"  FAIL  {title}: {trouble}")
-    settings = settings_module.load()
-    print(f"\nsettings (file: {settings.file or 'none'})")
-    for setting in settings_module.SETTINGS:
-        origin = settings.origins[setting.key]
-        print(f"  {setting.key} = {settings[setting.key]!r}  [{origin}]  {setting.help}")
-    print("\nsystems under test: " + (", ".join(settings.systems) or "none"))
-    return EXIT_PASSED if fine else EXIT_COULD_NOT_RUN
+    return fine
+
+
+def _services(settings: Settings) -> Iterator[str]:
+    """Provider and endpoint of each service, with origins; no secrets."""
+    for name in service_names():
+        provider, origin = settings.provider_of(name)
+        yield f"{name}: {provider}  [{origin}]"
+        configured = settings.service(name)
+        for setting in connection_settings(service(name)):
+            if setting.key in configured.texts:
+                # A password may also stand inside a URL.
+                text = MASK if setting.secret else mask(configured.texts[setting.key])
+                yield f"  {setting.key} = {text}  [{configured.origins[setting.key]}]"
+        if configured.allow_destructive:
+            yield f"  allow_destructive = {', '.join(configured.allow_destructive)}"
+
+
+def _endpoints(settings: Settings) -> dict[str, Callable[[], str]]:
+    def answers(name: str) -> str:
+        the_service = service(name)
+        endpoint = external_endpoint(settings, the_service, name, {})
+        wait_answers(the_service, endpoint, within=ANSWERS_WITHIN * settings["run.time_factor"])
+        harm = "destructive steps are " + ("allowed" if endpoint.destructive else "refused")
+        return f"{the_service.ready_line(endpoint)} answers; {harm}"
+
+    external = [n for n in service_names() if settings.provider_of(n)[0] == "external"]
+    return {f"endpoint {name}": partial(answers, name) for name in external
+            if settings.service(name).texts}  # fmt: skip
 
 
 def _checks() -> dict[str, Callable[[], str]]:
     return {
+        "clock": _clock,
         "Python": lambda: f"{platform.python_version()} ({sys.executable})",
         "Java": _java,
         "Maven": _maven,
@@ -52,6 +101,11 @@ def _checks() -> dict[str, Callable[[], str]]:
         "runs": _runs,
         **{f"server {name}": partial(_server, name) for name in service_names()},
     }
+
+
+def _clock() -> str:
+    check_clock()
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _java() -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from stackproof import settings as settings_module
 from stackproof.errors import EXIT_COULD_NOT_RUN, EXIT_FAILED, EXIT_PASSED, Trouble
 from stackproof.session.running.progress import Progress
+from stackproof.session.selection.last import LastRun
 
 RUNNER = "stackproof.session.runner:StackproofRunner"
 
@@ -36,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
         return EXIT_COULD_NOT_RUN if code == EXIT_FAILED else code
     report = None
     if not options.no_report:
-        report = _report(execution.reports.allure, Path(options.report_to))
+        report = report_of(execution.reports.allure, Path(options.report_to))
     with contextlib.suppress(BrokenPipeError):  # e.g. `stackproof run | head`
         print(execution.summary(report=report))
     execution.reports.close()
@@ -58,6 +59,10 @@ def behave_arguments(options: argparse.Namespace) -> list[str]:
     given = {
         "cleanup": "no" if options.keep else None,
         "plan": "yes" if options.plan else None,
+        "suite": options.suite,
+        "shard": options.shard,
+        "durations": options.durations,
+        "rerun_failed": "yes" if options.rerun_failed else None,
         "seed": options.seed,
         "scenario_timeout": options.timeout,
         "time_factor": options.time_factor,
@@ -67,6 +72,9 @@ def behave_arguments(options: argparse.Namespace) -> list[str]:
     }
     userdata |= {name: str(value) for name, value in given.items() if value is not None}
     userdata |= dict(_pair(text) for text in options.settings)
+    if options.rerun_failed:
+        paths, seed = _again(options, paths)
+        userdata.setdefault("seed", str(seed))
     verbose = options.verbose or settings_module.load()["run.verbose"]
     arguments = [f"--runner={RUNNER}", f"--jobs={options.jobs}"]
     arguments += [f"--tags={expression}" for expression in options.tags]
@@ -75,6 +83,13 @@ def behave_arguments(options: argparse.Namespace) -> list[str]:
     arguments += ["--stop"] if options.stop else []
     arguments += ["--verbose"] if verbose else []
     return [*arguments, *(paths or ["features"])]
+
+
+def _again(options: argparse.Namespace, paths: list[str]) -> tuple[list[str], int]:
+    """Where to look for what did not pass last, and the seed of its inputs."""
+    given = {"run.reports": options.reports} if options.reports else {}
+    last = LastRun.read(Path(settings_module.load(command_line=given)["run.reports"]))
+    return paths or [file for file in last.files if Path(file).is_file()], last.seed
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -91,12 +106,13 @@ def _pair(text: str) -> tuple[str, str]:
 def make_report(output: str) -> int:
     """Make the report from the results of the last run."""
     results = Path(settings_module.load()["run.reports"]) / "allure-results"
-    report = _report(results, Path(output), strict=True)
+    report = report_of(results, Path(output), strict=True)
     print(f"report: {report}")
     return EXIT_PASSED
 
 
-def _report(results: Path, output: Path, *, strict: bool = False) -> Path | None:
+def report_of(results: Path, output: Path, *, strict: bool = False) -> Path | None:
+    """Make the Allure report; None, with the reason told, when it cannot be made."""
     from stackproof.reporting.generate import generate
 
     progress = Progress(sys.stderr)

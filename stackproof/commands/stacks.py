@@ -19,12 +19,14 @@ from stackproof.stack.stack import Stack
 def up(names: Sequence[str]) -> int:
     """Start one cluster of each named service and leave them running.
 
+    Args:
+        names: of services; ``kafka:9092`` has it on that port of loopback.
+
     Raises:
         Trouble: one could not be started; nothing of the others is left.
     """
-    names = list(dict.fromkeys(names))
-    for name in names:
-        service(name)  # an unknown name is told before anything starts
+    requirements = {r.service: r for r in map(_requirement, names)}
+    names = list(requirements)
     settings = settings_module.load()
     progress = Progress(sys.stderr)
     for stale in reaper.reap_stale_runs():
@@ -39,7 +41,7 @@ def up(names: Sequence[str]) -> int:
             progress.say(line)
         stack.obtain(names)
         with progress.doing(f"starting {', '.join(names)}"):
-            stack.start_shared([Requirement(name) for name in names])
+            stack.start_shared(requirements.values())
         run.write_state(kept=True, endpoints=stack.describe())
         keep = True
     finally:
@@ -52,6 +54,18 @@ def up(names: Sequence[str]) -> int:
         print(f"  {name}: {known['reach']}")
     print(f"logs: {run.directory / 'logs'}\nend it by: stackproof down {run.id}")
     return EXIT_PASSED
+
+
+def _requirement(text: str) -> Requirement:
+    name, _, port = text.partition(":")
+    service(name)  # an unknown name is told before anything starts
+    if not port:
+        return Requirement(name)
+    if not (port.isdecimal() and 0 < int(port) < 65536):
+        raise Trouble(
+            f"{port!r} is no port", f"it stands in {text!r}", "e.g. `stackproof up kafka:9092`"
+        )
+    return Requirement(name, (("port", int(port)),))
 
 
 def down(ids: Sequence[str]) -> int:

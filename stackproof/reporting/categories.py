@@ -22,6 +22,7 @@ CATEGORIES = {
     "product": "Product: the system under test did not keep its promise",
     "environment": "Environment: a service or the machine failed",
     "suite": "Suite: a step, hook or cleanup of the suite failed",
+    "known issue": "Known issue: quarantined until a day, and failing as known",
     "not supported": "Not supported or refused with this provider",
 }
 

@@ -71,6 +71,7 @@ class ConsoleFormatter(ScenarioFormatter):
         self._style = Style(self._out, config)
         self._catalogue = Catalogue(config.base_dir)
         self._shown: tuple[int, str] = (0, "")
+        self._told: set[str] = set()
 
     def on_scenario(self, scenario: Any, outcome: Outcome) -> None:
         """Prints the scenario's line, and more where more is to be said."""
@@ -79,15 +80,27 @@ class ConsoleFormatter(ScenarioFormatter):
         start, stop = self.times(scenario)
         took = self._style.paint(_duration(stop - start), _DIM)
         indent = "    " if identity.rule else "  "
+        # It never began, for a reason that the run tells once for all.
+        idle = outcome.category == "environment" and not proof_of(scenario).worker
+        took = "not run" if idle else took
         self._line(f"{indent}{self._style.mark(outcome.verdict)} {identity.name}  {took}")
+        if known := proof_of(scenario).known:
+            self._line(f"{indent}    {known}")
         if self.config.verbose:
             self._steps(scenario, f"{indent}  ")
+        if not idle:
+            self._details(scenario, outcome, indent)
+        self._out.flush()
+
+    def _details(self, scenario: Any, outcome: Outcome, indent: str) -> None:
         if outcome.verdict in ("failed", "broken", "unknown"):
             self._explain(scenario, outcome, f"{indent}    ")
         elif outcome.verdict != "passed":
             prefix = "" if outcome.verdict == "skipped" else f"{outcome.verdict}: "
-            self._line(f"{indent}    {prefix}{outcome.headline}")
-        self._out.flush()
+            # Reason and remedy once: many scenarios may share them.
+            told = outcome.headline if outcome.message in self._told else outcome.message
+            self._told.add(outcome.message)
+            self._block(f"{prefix}{told}", f"{indent}    ")
 
     def on_container_error(self, container: Any, message: str) -> None:
         """Prints a hook error that belongs to no scenario."""
@@ -122,8 +135,7 @@ class ConsoleFormatter(ScenarioFormatter):
             self._line(f"{indent}{step.keyword} {step.name}")
         self._block(outcome.message, f"{indent}  ")
         if outcome.category == "suite" and outcome.trace:
-            end = outcome.trace.rstrip().splitlines()[-_LONGEST_TRACE:]
-            self._block("\n".join(end), f"{indent}  | ")
+            self._block("\n".join(_telling_part(outcome.trace)), f"{indent}  | ")
         for item in sorted(proof_of(scenario).attachments, key=lambda item: item.rank):
             if item.path is not None:
                 self._line(f"{indent}{item.name}: {_relative(item.path)}")
@@ -134,6 +146,18 @@ class ConsoleFormatter(ScenarioFormatter):
 
     def _line(self, text: str) -> None:
         self._out.write(self._style.encodable(masking.mask(text)) + "\n")
+
+
+def _telling_part(trace: str) -> list[str]:
+    """The lines of a trace that say where it happened, a few of them."""
+    lines = trace.rstrip().splitlines()
+    heads = [n for n, line in enumerate(lines) if line.endswith("(most recent call first):")]
+    if not heads:
+        return lines[-_LONGEST_TRACE:]
+    # Dumped stacks begin with the innermost frame; the main thread's is the last one.
+    frames = lines[heads[-1] + 1 :]
+    framework = next((n for n, line in enumerate(frames) if "/behave/" in line), len(frames))
+    return frames[: min(framework, _LONGEST_TRACE)] or frames[:_LONGEST_TRACE]
 
 
 def _color(verdict: str) -> str:

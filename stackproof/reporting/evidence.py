@@ -8,6 +8,7 @@ model alone.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,6 +52,48 @@ class Attachment:
         return 99 if self.mime == "text/plain" else 50
 
 
+@dataclass(frozen=True)
+class KnownIssue:
+    """Why a scenario may fail for some time.
+
+    Attributes:
+        issue: link to where it is tracked.
+        expires: the last day on which it is tolerated, as YYYY-MM-DD.
+        reason: what is known.
+        fails_with: part of the failure's message; another failure is not tolerated. Empty
+            tolerates any failed assertion, but nothing that breaks.
+    """
+
+    issue: str
+    expires: str
+    reason: str
+    fails_with: str = ""
+
+    def expired(self, today: date | None = None) -> bool:
+        """Whether its last day is over."""
+        return self.expires < (today or date.today()).isoformat()
+
+    def state(self, verdict: str, reason: str, today: date | None = None) -> str:
+        """What it makes of an end: "tolerated", "passes", "expired", "fails otherwise"."""
+        if verdict == "passed":
+            return "passes"
+        if self.expired(today):
+            return "expired"
+        named = bool(self.fails_with) and self.fails_with in reason
+        if verdict == "failed" and (named or not self.fails_with):
+            return "tolerated"
+        return "tolerated" if verdict == "broken" and named else "fails otherwise"
+
+
+_STATES = {
+    "": "not judged",
+    "tolerated": "failing as known",
+    "passes": "but it passes",
+    "expired": "but the time is over",
+    "fails otherwise": "but it ended in another way",
+}
+
+
 @dataclass
 class ScenarioProof:
     """How one scenario went, told by the runner that ran it.
@@ -70,6 +113,10 @@ class ScenarioProof:
         step_starts: when each of ``scenario.all_steps`` began; 0 for steps that did not.
         expected: what was asserted, where it can be told apart.
         actual: what was there instead.
+        evidence_lost: why evidence is missing; empty when all of it could be written.
+        known_issue: the quarantine of the scenario; None when it is in none.
+        known_state: what the quarantine makes of this end (see `KnownIssue.state`).
+        earlier: how it ended in the runs before that it is repeated for.
     """
 
     start: float = 0.0
@@ -86,6 +133,29 @@ class ScenarioProof:
     step_starts: list[float] = field(default_factory=list)
     expected: str = ""
     actual: str = ""
+    evidence_lost: str = ""
+    known_issue: KnownIssue | None = None
+    known_state: str = ""
+    earlier: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def tolerated(self) -> bool:
+        """It failed as its quarantine says; that is neither a pass nor the run's failure."""
+        return self.known_state == "tolerated"
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it failed or broke, and no quarantine covers that."""
+        return self.verdict in ("failed", "broken") and not self.tolerated
+
+    @property
+    def known(self) -> str:
+        """The quarantine in one line; empty without one."""
+        issue = self.known_issue
+        if issue is None:
+            return ""
+        line = f"{issue.issue} until {issue.expires}: {issue.reason}"
+        return f"quarantined, {_STATES[self.known_state]}: {line}"
 
 
 def proof_of(scenario: Any) -> ScenarioProof:

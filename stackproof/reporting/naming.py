@@ -93,6 +93,11 @@ class Identity:
         # The full name's separators may occur in names, a JSON-like list's cannot clash.
         return _digest(self.path, self.rule, self.template, str(self.nth))
 
+    @property
+    def key(self) -> str:
+        """Names this scenario or row in results.json; the same whatever ran it."""
+        return self.history_id("")
+
     def history_id(self, provider: str) -> str:
         """Stable across runs; distinct for rows and providers."""
         cells = [part for item in sorted(self.identifying.items()) for part in item]

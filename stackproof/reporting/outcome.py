@@ -24,6 +24,7 @@ _HAMCREST = re.compile(
 )
 _FOREIGN = re.compile(r"site-packages[/\\](?:behave|hamcrest)[/\\]")
 _HOOK_LINE = re.compile(r"^HOOK-ERROR in .*\n?", re.MULTILINE)
+_BEFORE_TROUBLE = re.compile(r"\AHOOK-ERROR in \w+: \w+: ")
 _CARETS = re.compile(r"^ +[~^]+\n", re.MULTILINE)
 _ERROR_ECHO = re.compile(r"\A(?:ASSERT FAILED|ERROR): ")
 _TOO_LONG_LINES = 40
@@ -144,6 +145,8 @@ def _from_model(scenario: Any, not_run: Outcome | None) -> Outcome:
         outcome = step_outcome(steps[cause])
         message = f"{outcome.message}\n\nand then: {also}" if also else outcome.message
         return replace(outcome, message=message, step=cause)
+    if also and isinstance(scenario.exception, Trouble):
+        return Outcome(*_blame(scenario.exception), shorten(str(scenario.exception)))
     if also:
         trace = _traceback(scenario) or _if_shortened(also)
         verdict, category = _blame(scenario.exception)
@@ -161,6 +164,8 @@ def _hook_error(scenario: Any) -> str:
         return ""
     kind = "cleanup" if scenario.status is Status.cleanup_error else "hook"
     text = scenario.error_message or _captured_errors(scenario)
+    if isinstance(scenario.exception, Trouble):
+        text = _BEFORE_TROUBLE.sub("", text)  # written for people, as in `_error_outcome`
     return text or f"a {kind} of this scenario failed (its error went to the console)"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,18 @@ from stackproof.reporting.outcome import Outcome, outcome_of
 MOST_LINES = 24
 _SLOWEST = 3
 _MOST_NOTES = 6
-_ORDER = ("passed", "failed", "broken", "skipped", "refused", "not supported", "unknown")
+_ALIKE = 3
+_QUARANTINED = "quarantined"
+_ORDER = (
+    "passed",
+    "failed",
+    _QUARANTINED,
+    "broken",
+    "skipped",
+    "refused",
+    "not supported",
+    "unknown",
+)
 _EXIT_CODES = {
     errors.EXIT_PASSED: "everything passed",
     errors.EXIT_FAILED: "something failed or did not run",
@@ -34,6 +45,8 @@ class _Entry:
     name: str
     outcome: Outcome
     duration: float
+    known: str = ""
+    tolerated: bool = False
 
 
 def render_summary(
@@ -67,8 +80,13 @@ def render_summary(
     tail = [*_slowest(entries), *(f"report: {report_path}",) * bool(report_path)]
     tail += _some(list(notes), _MOST_NOTES)
     tail.append(f"exit code {exit_code}: {_EXIT_CODES.get(exit_code, 'see above')}")
+    if exit_code == errors.EXIT_PASSED and any(entry.tolerated for entry in entries):
+        tail[-1] += " but what is quarantined"
     room = max(6, MOST_LINES - len(head) - len(tail))
     body = _body(failures, idle, room)
+    known = [f"  {_shortened(e.name)} - {e.known}" for e in entries if e.known]
+    if known and len(body) + 2 <= room:
+        body += ["quarantined:", *_some(known, room - len(body) - 1)]
     return "\n".join(_cut(masking.mask(line), width) for line in [*head, *body, *tail])
 
 
@@ -85,7 +103,7 @@ def _entries(features: Iterable[Any], config: Any) -> list[_Entry]:
             name = f"{identity.feature}: {identity.name}"
             stopped = config.stop and any(map(_has_failed, found))
             outcome = outcome_of(scenario, not_run=never_began(scenario, stopped=stopped))
-            found.append(_Entry(name, outcome, duration))
+            found.append(_Entry(name, outcome, duration, proof.known, proof.tolerated))
         for container, error in late_errors(feature, config):
             name = f"Hooks of the {container.type} {container.name!r}"
             found.append(_Entry(name, Outcome("broken", "suite", error), 0.0))
@@ -93,11 +111,13 @@ def _entries(features: Iterable[Any], config: Any) -> list[_Entry]:
 
 
 def _has_failed(entry: _Entry) -> bool:
-    return entry.outcome.verdict in ("failed", "broken")
+    return entry.outcome.verdict in ("failed", "broken") and not entry.tolerated
 
 
 def _counts(entries: list[_Entry], elapsed: float, provider: str) -> str:
-    counted: Counter[str] = Counter(entry.outcome.verdict for entry in entries)
+    counted: Counter[str] = Counter(
+        _QUARANTINED if entry.tolerated else entry.outcome.verdict for entry in entries
+    )
     parts = [f"{counted[verdict]} {verdict}" for verdict in _ORDER if counted[verdict]]
     where = f" ({provider})" if provider else ""
     noun = "scenario" if len(entries) == 1 else "scenarios"
@@ -108,17 +128,35 @@ def _body(failures: list[_Entry], idle: list[_Entry], room: int) -> list[str]:
     """Failures first; what did not run gets the rest, but at least a third if it needs it."""
     reserved = min(1 + len(idle), room // 3) if idle else 0
     lines = _section("did not pass:", failures, room - reserved)
-    return lines + _section("did not run:", idle, room - len(lines))
+    lines += _section("did not run:", idle, room - len(lines))
+    return lines
 
 
 def _section(title: str, entries: list[_Entry], room: int) -> list[str]:
     if not entries:
         return []
+    entries = _gathered(entries)
     if 1 + 2 * len(entries) <= room:  # a reason in a line of its own is easier to read
         pairs = [(f"  {e.name}", f"      {_reason(e)}") for e in entries]
         return [title, *(line for pair in pairs for line in pair)]
     lines = [f"  {_shortened(e.name)} - {_reason(e)}" for e in entries]
     return [title, *_some(lines, room - 1)]
+
+
+def _gathered(entries: list[_Entry]) -> list[_Entry]:
+    """Scenarios that share one reason become one entry: it is one trouble."""
+    by_reason: dict[str, list[_Entry]] = {}
+    for entry in entries:
+        by_reason.setdefault(_reason(entry), []).append(entry)
+    return [
+        one
+        for same in by_reason.values()
+        for one in (
+            same
+            if len(same) < _ALIKE or same[0].outcome.category == "product"
+            else [replace(same[0], name=f"{len(same)} scenarios, {same[0].name} the first")]
+        )
+    ]
 
 
 def _some(lines: list[str], room: int) -> list[str]:

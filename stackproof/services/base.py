@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from stackproof.access import OPEN, Access
 from stackproof.errors import Trouble
@@ -76,6 +76,55 @@ class ConnectionSetting:
 
 
 @dataclass(frozen=True)
+class Leftover:
+    """Something that a run created on an endpoint.
+
+    Attributes:
+        kind: what it is in its field, e.g. "topic", "queue".
+        name: its full name, see `stackproof.names`.
+        in_use: somebody uses it right now, e.g. a group with members.
+    """
+
+    kind: str
+    name: str
+    in_use: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+@runtime_checkable
+class Clearable(Protocol):
+    """A service that finds and removes what runs created on an endpoint; by name alone."""
+
+    def leftovers(self, endpoint: Endpoint, prefix: str) -> Sequence[Leftover]:
+        """Everything whose name begins with ``prefix``, in the order in which it can be removed.
+
+        Raises:
+            Trouble: it cannot be asked.
+        """
+
+    def remove(self, endpoint: Endpoint, leftovers: Sequence[Leftover]) -> None:
+        """Remove these; what is gone already is as good as removed.
+
+        Raises:
+            Trouble: something is left; everything else was removed.
+        """
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """A service that finds out why an endpoint does not answer."""
+
+    def why_unreachable(self, endpoint: Endpoint, *, timeout: float) -> Trouble | None:
+        """What is wrong, if it is something definite: not worth waiting for it to pass.
+
+        Args:
+            timeout: seconds for each of its few steps.
+        """
+
+
+@dataclass(frozen=True)
 class ProcessSpec:
     """One instance as a plain process."""
 
@@ -86,12 +135,29 @@ class ProcessSpec:
 
 
 @dataclass(frozen=True)
-class Composition:
-    """A cluster as a Compose project.
+class Image:
+    """A container image of a service.
 
     Attributes:
-        instances: name of the Compose service of each instance, by the instance's name.
-        environment: fills the variables of ``compose/<service>.yml``.
+        variable: environment variable that names another one; the Compose file's name for it.
+        official: what the service's makers publish, e.g. ``apache/kafka:4.3.1``.
+        local: what ``make images`` builds for places without an image registry; empty: nothing.
+    """
+
+    variable: str
+    official: str
+    local: str = ""
+
+
+@dataclass(frozen=True)
+class Composition:
+    """A cluster as a Compose project of the file ``compose/<service>.yml``.
+
+    Attributes:
+        instances: name of the Compose service of each instance, by the instance's name. An
+            instance's name becomes its container's name, behind the run's ID.
+        environment: fills the file's variables. The provider itself fills ``STACKPROOF_RUN``
+            (the label of everything), ``STACKPROOF_CPUS`` and the images' variables.
         profiles: of that file, to be started.
     """
 
@@ -108,8 +174,8 @@ class Site(Protocol):
     options: Mapping[str, Any]
     cache: Cache
 
-    def port(self, role: str) -> int:
-        """The loopback port of ``role``; the same one for the same role."""
+    def port(self, role: str, chosen: int = 0) -> int:
+        """The loopback port of ``role``, the same at each call; a free one unless ``chosen``."""
 
 
 class Service(Protocol):
@@ -132,8 +198,16 @@ class Service(Protocol):
     def lay_out(self, site: Site) -> list[ProcessSpec]:
         """Write the configuration below ``site.directory``; the processes to start."""
 
+    def images(self) -> Sequence[Image]:
+        """What the docker provider must obtain."""
+
     def compose(self, site: Site) -> Composition:
-        """The same cluster in containers; files it needs are written below ``site.directory``."""
+        """The same cluster in containers.
+
+        ``site.port(role)`` is a port of this machine, to be published on loopback. Files that
+        containers need are written below ``site.directory`` and mounted; a container's user
+        is not this one, so that it must be allowed to read them (see `readable`).
+        """
 
     def addresses(self, site: Site) -> dict[str, str]:
         """How clients reach the cluster laid out or composed on ``site``."""
@@ -157,6 +231,15 @@ class Service(Protocol):
 
     def ready_line(self, endpoint: Endpoint) -> str:
         """How a person reaches it, for the display."""
+
+
+def readable(file: Path, text: str) -> Path:
+    """Write a file, with its directory, that containers with users of their own can read."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.parent.chmod(0o755)  # whatever the umask says; the run's directory above is private
+    file.write_text(text)
+    file.chmod(0o644)
+    return file
 
 
 def resolve_options(service: Service, given: Mapping[str, Any]) -> dict[str, Any]:

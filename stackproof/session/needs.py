@@ -18,9 +18,12 @@ class Need:
     service: str
     dedicated: bool
     options: tuple[tuple[str, Any], ...]
+    destructive: str = ""
 
 
-def needs(service: str, *, dedicated: bool = False, **options: Any) -> Callable[[Step], Step]:
+def needs(
+    service: str, *, dedicated: bool = False, destructive: str = "", **options: Any
+) -> Callable[[Step], Step]:
     """Declare that a step needs a service.
 
     The planner reads it before anything runs. Several steps of one scenario share
@@ -29,13 +32,16 @@ def needs(service: str, *, dedicated: bool = False, **options: Any) -> Callable[
     Args:
         service: the service's name.
         dedicated: the step breaks the cluster, so no other scenario may use it.
+        destructive: what the step does that only the suite's own servers should suffer, e.g.
+            "floods the broker with 100,000 messages"; see `stackproof.guard`. Such a scenario
+            is not run on somebody's endpoint unless ``stackproof.toml`` allows it by name.
         options: the service's options, e.g. ``brokers=3``; a string in braces takes
             the value of the step's parameter of that name: ``brokers="{count}"``.
     """
 
     def declare(step: Step) -> Step:
         declared = getattr(step, _ATTRIBUTE, ())
-        need = Need(service, dedicated, tuple(sorted(options.items())))
+        need = Need(service, dedicated, tuple(sorted(options.items())), destructive)
         setattr(step, _ATTRIBUTE, (*declared, need))
         return step
 

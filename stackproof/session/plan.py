@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from behave.model import Feature, Scenario, Step
 
 from stackproof.errors import Trouble
+from stackproof.reporting.evidence import KnownIssue
+from stackproof.reporting.naming import Catalogue, Identity
 from stackproof.services import service
 from stackproof.services.base import Requirement, resolve_options
 from stackproof.session.needs import Need, needs_of, systems_of
@@ -34,6 +37,7 @@ class ScenarioPlan:
         requirements: what it needs, by service.
         deadline: seconds it may take.
         alone: no other scenario may run beside it.
+        destructive: what it does that an endpoint must allow by name, by service.
         exclusive: names of what no other scenario may use beside it.
     """
 
@@ -45,6 +49,7 @@ class ScenarioPlan:
     requirements: dict[str, Requirement]
     deadline: float
     alone: bool
+    destructive: dict[str, str] = field(default_factory=dict)
     exclusive: frozenset[str] = frozenset()
 
 
@@ -58,6 +63,12 @@ class Plan:
         undefined: steps that no step function matches.
         empty: places of what is selected but can prove nothing, with the reason.
         matches: what behave's step registry found for a step, by the step's ``id()``.
+        base_dir: the project's directory; scenarios are identified by their path below it.
+        notes: what was left out, in sentences for people.
+        problems: what keeps the run from passing, however its scenarios end.
+        selection: what was selected, as plain data, for those who merge shards.
+        known_issues: of quarantined scenarios, by the plan's scenario ID.
+        earlier: how scenarios that are run again ended before, by ID.
     """
 
     features: Sequence[Feature]
@@ -65,6 +76,21 @@ class Plan:
     undefined: list[tuple[Scenario, Step]] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
     matches: dict[int, Any] = field(default_factory=dict)
+    base_dir: str | None = None
+    notes: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    selection: dict[str, Any] = field(default_factory=dict)
+    known_issues: dict[str, KnownIssue] = field(default_factory=dict)
+    earlier: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """Knows the identities of all scenarios."""
+        return Catalogue(self.base_dir)
+
+    def identity(self, planned: ScenarioPlan) -> Identity:
+        """What identifies a scenario from run to run."""
+        return self.catalogue.identity(planned.scenario)
 
     def shared(self) -> set[Requirement]:
         """Clusters that scenarios share."""
@@ -88,6 +114,8 @@ class Plan:
         """The plan for people (``--plan``)."""
         lines = [f"{len(self.scenarios)} scenarios in "
                  f"{len({s.feature_index for s in self.scenarios})} features"]  # fmt: skip
+        lines += self.notes
+        lines += [f"problem: {problem}" for problem in self.problems]
         lines += [f"  shared:    {r}" for r in sorted(self.shared(), key=str)]
         lines += [f"  dedicated: {r}, for one scenario" for r in self.dedicated()]
         last = None
@@ -97,7 +125,8 @@ class Plan:
                 lines.append(f"{self.features[last].filename}: {self.features[last].name}")
             needed = ", ".join(str(r) + (" dedicated" if r.dedicated else "")
                                for r in planned.requirements.values()) or "nothing"  # fmt: skip
-            lines.append(f"  {planned.scenario.name}  [{needed}; {planned.deadline:g} s]")
+            known = "  quarantined" if planned.id in self.known_issues else ""
+            lines.append(f"  {planned.scenario.name}  [{needed}; {planned.deadline:g} s]{known}")
         return "\n".join(lines)
 
 
@@ -108,6 +137,7 @@ def make_plan(
     *,
     scenario_timeout: float,
     time_factor: float,
+    wanted: Callable[[Any], bool] = lambda scenario: True,
     settings: Settings | None = None,
 ) -> Plan:
     """Match every step of every selected scenario, Background and Rules included.
@@ -118,22 +148,24 @@ def make_plan(
         registry: behave's step registry.
         scenario_timeout: seconds a scenario may take without a tag.
         time_factor: multiplies every limit.
+        wanted: whether a scenario (or outline) that tags and names select is wanted at all.
         settings: tell which systems need their services for themselves.
 
     Raises:
         Trouble: what a scenario declares cannot be understood or had.
     """
-    plan = Plan(features)
+    plan = Plan(features, base_dir=getattr(config, "base_dir", None))
     known: dict[tuple[str, str], Any] = {}
     for feature_index, feature in enumerate(features):
-        plan.empty += _outlines_without_rows(feature, config)
+        plan.empty += _outlines_without_rows(feature, config, wanted)
         for index, scenario in enumerate(feature.walk_scenarios()):
-            if not scenario.should_run(config):
+            if not scenario.should_run(config) or not wanted(scenario):
                 continue
             steps = list(scenario.all_steps)
             if not steps:
                 plan.empty.append(f"{scenario.filename}:{scenario.line}: has no steps")
             requirements: dict[str, Requirement] = {}
+            destructive: dict[str, str] = {}
             systems: set[str] = set()
             for step in steps:
                 key = (step.step_type, step.name)
@@ -147,6 +179,8 @@ def make_plan(
                 for need in needs_of(match.func):
                     merged = _merge(requirements.get(need.service), need, match, step)
                     requirements[need.service] = merged
+                    if need.destructive:
+                        destructive.setdefault(need.service, need.destructive)
             exclusive = _kept_apart(requirements, systems, settings)
             plan.scenarios.append(
                 ScenarioPlan(
@@ -158,6 +192,7 @@ def make_plan(
                     requirements=requirements,
                     deadline=_deadline(scenario, scenario_timeout) * time_factor,
                     alone=_ALONE_TAG in scenario.effective_tags,
+                    destructive=destructive,
                     exclusive=exclusive,
                 )
             )
@@ -195,12 +230,14 @@ def containers_of(scenario: Scenario) -> Iterator[Any]:
         parent = parent.parent
 
 
-def _outlines_without_rows(feature: Feature, config: Any) -> Iterator[str]:
+def _outlines_without_rows(
+    feature: Feature, config: Any, wanted: Callable[[Any], bool]
+) -> Iterator[str]:
     """Selected outlines that make no scenario at all: they would look as if they had passed."""
     if any(s.should_skip for s in feature.walk_scenarios()):
         return  # chosen by line
     for outline in feature.iter_scenario_outlines():
-        if outline.should_run(config) and not outline.scenarios:
+        if not outline.scenarios and outline.should_run(config) and wanted(outline):
             yield f"{outline.filename}:{outline.line}: has no rows of examples"
 
 

@@ -6,23 +6,29 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import random
+import re
 import sys
 import traceback
 from collections.abc import Sequence
 from typing import Any
 
 from behave import exception
+from behave.model import Step
 from behave.parser import ParserError
 from behave.runner import Runner
 
 from stackproof import settings as settings_module
+from stackproof.clock import check_clock
 from stackproof.errors import EXIT_COULD_NOT_RUN, EXIT_FAILED, Trouble
 from stackproof.session.plan import Plan, make_plan
 from stackproof.session.running.execution import Execution
 from stackproof.session.running.progress import Progress
 from stackproof.session.running.reports import Reports
 from stackproof.session.running.signals import Interrupted, Signals
+from stackproof.session.selection.misread import misread
+from stackproof.session.selection.selecting import Selector
 from stackproof.settings import Settings
 
 #: ``-D name=value`` of these is a setting given on the command line.
@@ -79,16 +85,23 @@ class StackproofRunner(Runner):
 
         self.step_registry = registry
         features = self.features if features is None else features
+        check_clock()
         settings = settings_module.load(command_line=given_settings(self.config.userdata))
+        selector = Selector(settings, self.config, features)
+        if selector.nothing_failed:
+            print(selector.nothing_failed)
+            return False
         plan = make_plan(
             features,
             self.config,
             registry,
             scenario_timeout=settings["run.scenario_timeout"],
             time_factor=settings["run.time_factor"],
+            wanted=selector.suite,
             settings=settings,
         )
-        self._refuse(plan)
+        self._refuse(plan, selector.suite.note)
+        selector.cut(plan)
         if settings["run.random_order"]:
             plan.shuffle(settings["run.random_order"])
         if self.config.userdata.getbool("plan", False):
@@ -100,7 +113,7 @@ class StackproofRunner(Runner):
             self._signals.ignore()
         return failed
 
-    def _refuse(self, plan: Plan) -> None:
+    def _refuse(self, plan: Plan, note: str) -> None:
         """End before anything starts when the run could prove nothing."""
         if plan.undefined:
             steps = (step for _, step in plan.undefined)
@@ -110,6 +123,19 @@ class StackproofRunner(Runner):
                 f"{_count(places, 'step is', 'steps are')} not defined",
                 _some(places),
                 "docs/steps.md lists the steps; `stackproof steps WORD` searches them",
+            )
+        read = [
+            f"{feature.filename}:{line}: {said}"
+            for feature in {s.feature_index: plan.features[s.feature_index]
+                            for s in plan.scenarios}.values()
+            for line, said in misread(feature, self._is_step)
+        ]  # fmt: skip
+        if read:
+            raise Trouble(
+                f"{_count(read, 'line looks', 'lines look')} like a step or a scenario, but "
+                "Gherkin reads a description",
+                _some(read),
+                "correct the keyword; words of a description begin in another way",
             )
         if plan.empty:
             raise Trouble(
@@ -121,9 +147,16 @@ class StackproofRunner(Runner):
             raise Trouble(
                 "no scenario was selected",
                 f"paths: {', '.join(map(str, self.config.paths))}; tags: "
-                f"{self.config.tag_expression}; names: {self.config.name or 'any'}",
-                "check the path, --tags and --name; `--plan` shows what would run",
+                f"{self.config.tag_expression}; names: {self.config.name or 'any'}"
+                + (f"\n{note}" if note else ""),
+                _nearest_tag(self.config.tag_expression, plan.features)
+                or "check the path, --tags and --name; `--plan` shows what would run",
             )
+
+    def _is_step(self, wording: str) -> bool:
+        kinds = (("Given", "given"), ("When", "when"), ("Then", "then"))
+        steps = (Step("<string>", 1, keyword, kind, wording) for keyword, kind in kinds)
+        return any(self.step_registry.find_match(step) is not None for step in steps)
 
     def _execute(self, plan: Plan, settings: Settings) -> bool:
         reports = Reports.open(settings)
@@ -141,6 +174,7 @@ class StackproofRunner(Runner):
             seed=settings["run.seed"] or random.SystemRandom().randrange(1, 10**6),
         )
         StackproofRunner.last = execution
+        execution.begin()
         try:
             with self._signals.heard():
                 execution.run()
@@ -161,6 +195,16 @@ class StackproofRunner(Runner):
         if execution.verdicts.exit_code > EXIT_FAILED:
             raise SystemExit(execution.verdicts.exit_code)
         return execution.verdicts.exit_code == EXIT_FAILED
+
+
+def _nearest_tag(expression: Any, features: Sequence[Any]) -> str:
+    """A hint when a tag of the expression is on no scenario."""
+    known = {str(tag) for f in features for s in f.walk_scenarios() for tag in s.effective_tags}
+    for word in re.findall(r"[\w.:-]+", str(expression)):
+        near = difflib.get_close_matches(word, known, n=1)
+        if word not in (*known, "and", "or", "not") and near:
+            return f"no scenario has the tag @{word}; did you mean @{near[0]}?"
+    return ""
 
 
 def given_settings(userdata: Any) -> dict[str, str]:

@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from stackproof import guard, names
 from stackproof.errors import Trouble
 from stackproof.history import Flow, History, Verdict, check_flow, save
 from stackproof.polling import DeadlineExceeded, Died
@@ -53,6 +54,8 @@ class ScenarioSession:
         self.directory.mkdir(parents=True, exist_ok=True)
         self._evidence_directory = Path(begin.reports) / "evidence" / scenario_id
         self._endpoints = endpoints
+        for endpoint in endpoints.values():
+            endpoint.access.hide_secrets()
         self._call = call
         self._trouble = trouble
         self._cleanups: list[Callable[[], None]] = []
@@ -97,7 +100,7 @@ class ScenarioSession:
 
         Scenarios running side by side, or after each other on a kept stack, never meet.
         """
-        return f"{name}-{self.run.id}-{self.id}"
+        return names.own(self.settings["run.prefix"], self.run.id, self.id, name)
 
     def endpoint(self, service: str) -> Endpoint:
         """How to reach the scenario's cluster of a service.
@@ -114,6 +117,14 @@ class ScenarioSession:
                 f'put @needs("{service}") on the step that uses it',
             )
         return self._endpoints[service]
+
+    def demand(self, service: str, doing: str) -> None:
+        """Call before anything destructive; see `stackproof.guard.demand`.
+
+        Raises:
+            Refused: the suite did not start what is there, and nobody has allowed it by name.
+        """
+        guard.demand(self.endpoint(service), doing)
 
     def scaled(self, seconds: float) -> float:
         """A time limit on this machine: multiplied by the one factor for slow machines."""

@@ -20,10 +20,11 @@ ENDINGS: dict[str, Callable[[RunningSystem], None]] = {
 FAULTS: dict[str, Literal["stop", "crash"]] = {"is stopped": "stop", "crashes": "crash"}
 
 
-@parse.with_pattern(r"\d+(?:\.\d+)? seconds?")
+@parse.with_pattern(r"\d+(?:\.\d+)? (?:milli)?seconds?")
 def parse_seconds(text: str) -> float:
-    """A time limit such as "1 second" or "2.5 seconds", for ``{limit:Seconds}``."""
-    return float(text.split()[0])
+    """A time limit such as "1 second" or "250 milliseconds", for ``{limit:Seconds}``."""
+    number, unit = text.split()
+    return float(number) / (1000 if unit.startswith("milli") else 1)
 
 
 @parse.with_pattern(r"\d+ partitions?")

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stackproof import values
+from stackproof import names, values
 from stackproof.errors import Trouble
-from stackproof.settings.services import PROVIDERS, ServiceSettings, read_services
+from stackproof.settings.services import PROVIDERS, ServiceSettings, rank, read_services
 from stackproof.settings.systems import SystemSettings, read_system
 from stackproof.values import COMMAND_LINE, DEFAULT, FILE_NAME
 
@@ -34,12 +34,16 @@ class Setting:
 SETTINGS = (
     Setting("stack.provider", "STACK", values.one_of(*PROVIDERS), "auto",
             "how services come to run"),
+    Setting("run.suite", "STACKPROOF_SUITE", values.one_of("auto", "pr", "nightly", "release"),
+            "auto", "what runs; auto: pr, or whatever tags, names and lines select"),
     Setting("run.scenario_timeout", "INTEGRATION_TEST_TIMEOUT", values.positive, 60.0,
             "seconds a scenario may take unless its tag @timeout:N says otherwise"),
     Setting("run.time_factor", "STACKPROOF_TIME_FACTOR", values.positive, 1.0,
             "multiplies every time limit, for slow machines"),
     Setting("run.cleanup", "INTEGRATION_TEST_CLEANUP", values.flag, True,
             "remove the stack after the run; no: leave it up"),
+    Setting("run.systems_end", "STACKPROOF_SYSTEMS_END", values.one_of("kill", "stop"), "kill",
+            "how systems end with their scenario; stop: by SIGTERM, so that they write coverage"),
     Setting("run.verbose", "INTEGRATION_TEST_VERBOSE", values.flag, False,
             "show every step"),
     Setting("run.log_level", "LOG_LEVEL", values.one_of("DEBUG", "INFO", "WARNING", "ERROR"),
@@ -52,6 +56,8 @@ SETTINGS = (
             "memory for all services at once in MiB; 0: half of what is free"),
     Setting("run.random_order", "STACKPROOF_RANDOM_ORDER", str, "",
             "seed for a random order of features and scenarios; empty: as written"),
+    Setting("run.prefix", "STACKPROOF_PREFIX", names.prefix, "stackproof",
+            "what the names of topics, queues, keys, ... of a run begin with"),
     Setting("run.seed", "STACKPROOF_SEED", values.count, 0,
             "seed of generated inputs; 0: a new one each run, printed"),
 )  # fmt: skip
@@ -76,12 +82,13 @@ class Settings:
     def provider_of(self, service: str) -> tuple[str, str]:
         """Which provider is asked for, and where that is said.
 
-        The environment and the command line override what the file says of one service.
+        A higher layer overrides a lower one; within a layer, what is said of the service.
         """
         origin = self.origins["stack.provider"]
         own = self.service(service)
-        if own.provider and (origin in (DEFAULT, str(self.file))):
-            return own.provider, f"[services.{service}] in {self.file}"
+        if own.provider and rank(own.provider_origin) >= rank(origin):
+            given = own.provider_origin == COMMAND_LINE
+            return own.provider, COMMAND_LINE if given else f"[services.{service}] in {self.file}"
         return self.values["stack.provider"], origin
 
     def __getitem__(self, key: str) -> Any:

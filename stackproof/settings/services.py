@@ -28,6 +28,7 @@ class ServiceSettings:
         origins: where each of these came from.
         allow_destructive: addresses that destructive steps may touch although the suite
             did not start what is there.
+        provider_origin: where the provider is said.
     """
 
     name: str
@@ -35,6 +36,7 @@ class ServiceSettings:
     texts: Mapping[str, str] = field(default_factory=dict, repr=False)
     origins: Mapping[str, str] = field(default_factory=dict)
     allow_destructive: tuple[str, ...] = ()
+    provider_origin: str = values.DEFAULT
 
 
 def read_services(
@@ -54,8 +56,14 @@ def read_services(
     Raises:
         Trouble: an unknown service or key, or a secret where none may stand.
     """
-    for name in [*tables, *(key.partition(".")[0] for key in command_line)]:
-        service(name)  # an unknown one is told here
+    for place, name in [
+        *((f"[services.{name}] in {file}", name) for name in tables),
+        *((f"--set services.{key}", key.partition(".")[0]) for key in command_line),
+    ]:
+        try:
+            service(name)
+        except Trouble as trouble:
+            raise Trouble(trouble.what, f"{place}: {trouble.why}", trouble.remedy) from None
     return {
         name: _read(name, tables.get(name, {}), file, environment, command_line)
         for name in service_names()
@@ -81,7 +89,9 @@ def _read(
     for key, place in [*((k, where) for k in table), *((k, values.COMMAND_LINE) for k in given)]:
         if key not in known and key not in _OWN_KEYS:
             raise values.unknown_key(key, [*known, *_OWN_KEYS], place)
-    texts, origins = {}, {}
+    texts: dict[str, str] = {}
+    origins: dict[str, str] = {}
+    ranks: dict[str, int] = {}
     for key, setting in known.items():
         variable = next((v for v in setting.variables if environment.get(v)), None)
         if key in given:
@@ -89,11 +99,14 @@ def _read(
         elif variable is not None:
             texts[key], origins[key] = environment[variable], f"environment {variable}"
         elif key in table:
-            texts[key], origins[key] = values.text(table[key]), str(file)
-            if setting.is_file and file is not None:
-                texts[key] = str((file.parent / texts[key]).resolve())
+            texts[key], origins[key] = _scalar(table[key], key, where), str(file)
         else:
             continue
+        ranks[key] = rank(origins[key])
+        if setting.is_file and texts[key]:
+            # A system under test runs elsewhere.
+            base = file.parent if file is not None and key not in given and not variable else ""
+            texts[key] = str(Path(base, texts[key]).expanduser().absolute())
         if setting.secret:
             if variable is None or key in given:
                 raise Trouble(
@@ -103,11 +116,22 @@ def _read(
                     f"or set the variable {setting.variables[0]}",
                 )
             register_secret(texts[key])
+    for key in [key for key in texts if f"{key}_file" in texts]:
+        # Of a secret and its file the one from the higher layer counts.
+        lower = key if ranks[key] < ranks[f"{key}_file"] else f"{key}_file"
+        del texts[lower], origins[lower]
+    if _OWN_KEYS[1] in given:
+        raise Trouble(
+            "allow_destructive cannot be given on the command line",
+            "what may be broken is written down where it is reviewed",
+            f"write it into [services.{name}] of {values.FILE_NAME}",
+        )
     provider = given.get("provider") or values.text(table.get("provider", ""))
     try:
         provider = values.one_of(*PROVIDERS)(provider) if provider else ""
     except ValueError as error:
-        raise Trouble(f"the provider in {where} cannot be used", str(error), "correct it") from None
+        place = values.COMMAND_LINE if given.get("provider") else where
+        raise Trouble(f"the provider in {place} cannot be used", str(error), "correct it") from None
     allowed = table.get("allow_destructive", [])
     if not isinstance(allowed, list) or not all(isinstance(a, str) for a in allowed):
         raise Trouble(
@@ -115,4 +139,24 @@ def _read(
             "a list of addresses is expected, each as the suite connects to it",
             'e.g. allow_destructive = ["broker.staging:9092"]',
         )
-    return ServiceSettings(name, provider, texts, origins, tuple(allowed))
+    origin = values.COMMAND_LINE if given.get("provider") else str(file)
+    return ServiceSettings(
+        name, provider, texts, origins, tuple(allowed), origin if provider else values.DEFAULT
+    )
+
+
+def rank(origin: str) -> int:
+    """The layer that an origin belongs to; a higher one overrides a lower one."""
+    if origin == values.COMMAND_LINE:
+        return 3
+    if origin.startswith("environment "):
+        return 2
+    return 0 if origin == values.DEFAULT else 1
+
+
+def _scalar(value: Any, key: str, where: str) -> str:
+    if isinstance(value, dict | list):
+        raise Trouble(
+            f"{key} in {where} cannot be {value!r}", "one value is expected", "correct it"
+        )
+    return values.text(value)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from stackproof.errors import NotSupported
 from stackproof.obtain import Cache
 from stackproof.processes.run import Run
+from stackproof.services import service as service_called
 from stackproof.settings import DEFAULT, Settings
+from stackproof.stack.docker import DockerProvider
 from stackproof.stack.external import ExternalProvider
 from stackproof.stack.native import NativeProvider
 from stackproof.stack.provider import Provider
@@ -21,28 +22,33 @@ class Providers:
 
     def __init__(self, run: Run, logs: Path, settings: Settings):
         self._settings = settings
+        cache, factor = Cache(), settings["run.time_factor"]
+        self._docker = DockerProvider(run, logs, cache, time_factor=factor)
         self._providers: dict[str, Provider] = {
-            "native": NativeProvider(run, logs, Cache(), time_factor=settings["run.time_factor"]),
-            "external": ExternalProvider(settings),
+            "native": NativeProvider(run, logs, cache, time_factor=factor),
+            "external": ExternalProvider(run, settings),
+            "docker": self._docker,
         }
+        self._choices: dict[str, tuple[str, str]] = {}
 
     def __call__(self, service: str) -> Provider:
-        """The provider that runs ``service``.
-
-        Raises:
-            NotSupported: it is not available here.
-        """
-        name, _ = self._choice(service)
-        if name not in self._providers:
-            raise NotSupported(f"the provider {name} is not there yet")
-        return self._providers[name]
+        """The provider that runs ``service``."""
+        return self._providers[self._choice(service)[0]]
 
     def _choice(self, service: str) -> tuple[str, str]:
-        """Name of the provider, and why this one."""
+        """Name of the provider, and why this one; the same one throughout the run."""
+        if service not in self._choices:
+            self._choices[service] = self._choose(service)
+        return self._choices[service]
+
+    def _choose(self, service: str) -> tuple[str, str]:
         asked, origin = self._settings.provider_of(service)
-        if asked == "auto":
-            return "native", "no container engine is used yet"
-        return asked, "chosen" if origin == DEFAULT else f"chosen by {origin}"
+        if asked != "auto":
+            return asked, "chosen" if origin == DEFAULT else f"chosen by {origin}"
+        unusable = self._docker.unusable(service_called(service))
+        if unusable is None:
+            return "docker", f"{self._docker.engine()} answers"
+        return "native", unusable
 
     def explain(self, services: Iterable[str]) -> list[str]:
         """One line for people for each provider: which services, and why."""

@@ -4,24 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from stackproof import guard, names
 from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import Say
 from stackproof.polling import DeadlineExceeded, poll
-from stackproof.services.base import Endpoint, Requirement, Service, resolve_options
-from stackproof.services.external import access_from
+from stackproof.processes.run import Run
+from stackproof.services.base import (
+    Clearable,
+    Endpoint,
+    Explaining,
+    Requirement,
+    Service,
+    resolve_options,
+)
+from stackproof.services.external import connect
 from stackproof.settings import Settings
 
 #: An endpoint that is there answers soon; nobody waits a minute for a wrong address.
-_ANSWERS_WITHIN = 15.0
-_CHECK = 5.0
+ANSWERS_WITHIN = 15.0
+#: Seconds; the first one is short, because what is definitely wrong is found out after it.
+_FIRST_CHECK, _CHECK = 2.0, 5.0
+_ORIGINS = "`stackproof doctor` shows where each setting comes from"
 
 
 class ExternalCluster:
-    """An endpoint that runs without the suite."""
+    """An endpoint that runs without the suite.
 
-    def __init__(self, endpoint: Endpoint):
+    Args:
+        service: what is there.
+        endpoint: how to reach it.
+        prefix: what all names of this run begin with.
+    """
+
+    def __init__(self, service: Service, endpoint: Endpoint, prefix: str):
         self.endpoint = endpoint
+        self._service = service
+        self._prefix = prefix
 
     def logs(self) -> Mapping[str, Path]:
         """None: they are not ours to read."""
@@ -32,15 +52,19 @@ class ExternalCluster:
         return None
 
     def stop(self) -> None:
-        """Nothing: it was not started here."""
+        """Remove what this run created there; the endpoint itself stays as it is.
+
+        Raises:
+            Trouble: something is left.
+        """
+        if isinstance(self._service, Clearable):
+            found = self._service.leftovers(self.endpoint, self._prefix)
+            if found:
+                self._service.remove(self.endpoint, found)
 
     def act(self, instance: str, action: str) -> None:
-        """Refused: servers that the suite did not start are not broken by it."""
-        raise NotSupported(
-            f"the suite cannot {action} an instance of an external {self.endpoint.service}",
-            "it did not start that server and has no hold on it",
-            "run this scenario on a stack of the suite's own (STACK=native or STACK=docker)",
-        )
+        """Refused: there is no hold on servers that the suite did not start."""
+        raise guard.no_hold(self._service.title, f"would {action} an instance")
 
 
 class ExternalProvider:
@@ -48,7 +72,8 @@ class ExternalProvider:
 
     name = "external"
 
-    def __init__(self, settings: Settings):
+    def __init__(self, run: Run, settings: Settings):
+        self._run = run
         self._settings = settings
 
     def obtain(self, service: Service, say: Say) -> None:
@@ -58,49 +83,90 @@ class ExternalProvider:
         """Reach the endpoint; returns once it answered.
 
         Raises:
-            NotSupported: the cluster is to be broken.
+            NotSupported: the cluster is to be broken, or to be otherwise than it is.
             Trouble: it is not configured, or does not answer.
         """
         if requirement.dedicated:
-            raise NotSupported(
-                f"{service.title} is an external endpoint and must not be broken",
-                "a step of this scenario stops or breaks servers, and the suite did not start "
-                "this one",
-                "run this scenario on a stack of the suite's own (STACK=native or STACK=docker)",
-            )
-        configured = self._settings.service(service.name)
-        addresses, access = service.connect(
-            configured.texts, access_from(service, configured.texts)
-        )
-        endpoint = Endpoint(
-            service=service.name,
-            cluster=cluster,
-            provider=self.name,
-            addresses=addresses,
-            options=resolve_options(service, dict(requirement.options)),
-            access=access,
-            destructive=set(addresses.values()) <= set(configured.allow_destructive),
-        )
-        self._wait_answers(service, endpoint)
-        return ExternalCluster(endpoint)
-
-    def _wait_answers(self, service: Service, endpoint: Endpoint) -> None:
-        within = _ANSWERS_WITHIN * self._settings["run.time_factor"]
-        try:
-            poll(
-                lambda: service.check(endpoint, timeout=_CHECK),
-                until=lambda _: True,
-                within=within,
-                awaiting=f"{service.title} at {', '.join(endpoint.addresses.values())} to answer",
-                retry_on=service.unready,
-            )
-        except DeadlineExceeded as late:
-            raise Trouble(
-                f"the external {service.title} does not answer",
-                str(late),
-                "check address, network and credentials; `stackproof doctor` shows where "
-                "each setting comes from",
-            ) from late
+            raise guard.no_hold(service.title, "stops or breaks servers")
+        for option, value in requirement.options:
+            if option not in getattr(service, "verified_options", ()):
+                raise NotSupported(
+                    f"the external {service.title} is as it is",
+                    f"this scenario asks for {option} = {value!r}",
+                    "run it on a stack of the suite's own (STACK=native or STACK=docker)",
+                )
+        endpoint = external_endpoint(self._settings, service, cluster, dict(requirement.options))
+        wait_answers(service, endpoint, within=ANSWERS_WITHIN * self._settings["run.time_factor"])
+        prefix = names.of_run(self._settings["run.prefix"], self._run.id)
+        return ExternalCluster(service, endpoint, prefix)
 
     def give_up(self) -> None:
         """Nothing is under way."""
+
+
+def external_endpoint(
+    settings: Settings, service: Service, cluster: str, options: Mapping[str, Any]
+) -> Endpoint:
+    """The endpoint that the settings describe; nothing is connected yet.
+
+    Raises:
+        Trouble: a setting is missing or wrong.
+    """
+    configured = settings.service(service.name)
+    addresses, access = connect(service, configured.texts)
+    return Endpoint(
+        service=service.name,
+        cluster=cluster,
+        provider=ExternalProvider.name,
+        addresses=addresses,
+        options=resolve_options(service, options),
+        access=access,
+        destructive=guard.allowed(addresses.values(), configured.allow_destructive),
+    )
+
+
+def wait_answers(service: Service, endpoint: Endpoint, *, within: float) -> None:
+    """Wait until an endpoint answers, or it is known why it will not.
+
+    Args:
+        within: seconds.
+
+    Raises:
+        Trouble: it does not answer.
+    """
+
+    checks = iter((_FIRST_CHECK,))
+
+    def check() -> None:
+        try:
+            service.check(endpoint, timeout=next(checks, _CHECK))
+        except service.unready:
+            # What waiting cannot mend is told at once, and by its name.
+            if isinstance(service, Explaining):
+                trouble = service.why_unreachable(endpoint, timeout=_CHECK)
+                if trouble is not None:
+                    raise trouble from None
+            raise
+
+    try:
+        poll(
+            check,
+            until=lambda _: True,
+            within=within,
+            awaiting=f"{service.title} at {', '.join(endpoint.addresses.values())} to answer",
+            retry_on=service.unready,
+        )
+    except DeadlineExceeded as late:
+        raise Trouble(
+            f"the external {service.title} does not answer",
+            str(late),
+            f"check address, network and credentials; {_ORIGINS}",
+        ) from late
+    except NotSupported:
+        raise
+    except Trouble as trouble:
+        raise Trouble(
+            f"the external {service.title} cannot be used: {trouble.what}",
+            trouble.why,
+            f"{trouble.remedy}; {_ORIGINS}",
+        ) from trouble

@@ -13,40 +13,22 @@ from typing import Any
 
 from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import Cache, Say
-from stackproof.polling import DeadlineExceeded, Died, poll
-from stackproof.ports import free_port
 from stackproof.processes.process import ManagedProcess
 from stackproof.processes.run import Run
-from stackproof.services.base import Endpoint, Requirement, Service, resolve_options
-
-# Another program can take a port between its choice and its use.
-_PORT_CLASH = ("Address already in use", "BindException")
-_ATTEMPTS = 3
-# One health check; more each time, so that a slow machine does not miss every one.
-_FIRST_CHECK, _LONGEST_CHECK, _CHECK_GROWTH = 0.5, 5.0, 1.1
-
-
-class NativeSite:
-    """Where one cluster is laid out; see `stackproof.services.base.Site`."""
-
-    def __init__(self, cluster: str, directory: Path, options: Mapping[str, Any], cache: Cache):
-        self.cluster = cluster
-        self.directory = directory
-        self.options = options
-        self.cache = cache
-        self._ports: dict[str, int] = {}
-
-    def port(self, role: str) -> int:
-        """The loopback port of ``role``, chosen at the first call."""
-        if role not in self._ports:
-            self._ports[role] = free_port()
-        return self._ports[role]
+from stackproof.services.base import Requirement, Service, resolve_options
+from stackproof.stack.site import (
+    LocalSite,
+    endpoint_of,
+    given_up,
+    wait_healthy,
+    with_new_ports,
+)
 
 
 class NativeCluster:
     """A cluster of plain processes. Safe to use from several threads."""
 
-    def __init__(self, service: Service, site: NativeSite, run: Run, logs: Path):
+    def __init__(self, service: Service, site: LocalSite, run: Run, logs: Path):
         self._service = service
         self._site = site
         self._run = run
@@ -56,14 +38,7 @@ class NativeCluster:
         self._down_on_purpose: set[str] = set()
         self._stopped = False
         self._lock = threading.Lock()
-        self.endpoint = Endpoint(
-            service=service.name,
-            cluster=site.cluster,
-            provider=NativeProvider.name,
-            addresses=service.addresses(site),
-            options=dict(site.options),
-            instances=tuple(self._specs),
-        )
+        self.endpoint = endpoint_of(service, site, NativeProvider.name, self._specs)
 
     def launch(self) -> None:
         """Start every process; does not wait.
@@ -78,7 +53,7 @@ class NativeCluster:
         spec = self._specs[name]
         with self._lock:
             if self._stopped:
-                raise self._given_up()
+                raise given_up(self._service)
             try:
                 self._processes[name] = ManagedProcess(
                     name,
@@ -94,9 +69,6 @@ class NativeCluster:
                     f"{spec.argv[0]}: {error.strerror or error}",
                     "`stackproof doctor` says what is missing",
                 ) from error
-
-    def _given_up(self) -> Trouble:
-        return Trouble(f"the start of {self._service.title} was given up", "the run is ending")
 
     def logs(self) -> Mapping[str, Path]:
         """The log file of each instance."""
@@ -119,48 +91,14 @@ class NativeCluster:
         Raises:
             Trouble: an instance died, or the time is over; with the end of the log.
         """
-        title = self._service.title
-        timeout = _FIRST_CHECK / _CHECK_GROWTH
-
-        def check() -> None:
-            nonlocal timeout
-            timeout = min(timeout * _CHECK_GROWTH, _LONGEST_CHECK)
-            self._service.check(self.endpoint, timeout=timeout)
-
-        try:
-            poll(
-                check,
-                until=lambda _: True,
-                within=within,
-                awaiting=f"{title} to answer",
-                retry_on=self._service.unready,
-                alive=self.death,
-                first_pause=0.05,
-                longest_pause=1.0,
-            )
-            # Its ports may have been another's: then that one has answered.
-            if death_after := self.death():
-                raise Died(f"{title} answered, but {death_after}")
-        except Died as death:
-            if self._stopped:
-                raise self._given_up() from death
-            raise Trouble(
-                f"{title} died while it was starting",
-                str(death),
-                "the log's end above usually names the cause",
-            ) from death
-        except DeadlineExceeded as late:
-            if self._stopped:
-                raise self._given_up() from late
-            logs = "\n".join(
-                f"{name}'s log ends:\n{process.log_end()}"
-                for name, process in self._processes.items()
-            )
-            raise Trouble(
-                f"{title} was not ready within {within:g} s",
-                f"{late}\n{logs}",
-                "give it more time (STACKPROOF_TIME_FACTOR) or mend what its log names",
-            ) from late
+        wait_healthy(
+            self._service,
+            self.endpoint,
+            within,
+            death=self.death,
+            log_ends=lambda: {n: process.log_end() for n, process in self._processes.items()},
+            stopped=lambda: self._stopped,
+        )
 
     def stop(self) -> None:
         """Kill all instances and remove their data: everything here is ephemeral."""
@@ -221,21 +159,14 @@ class NativeProvider:
             Trouble: it did not become healthy; nothing of it is left running.
         """
         options = resolve_options(service, dict(requirement.options))
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                return self._start_once(service, options, cluster, attempt)
-            except Trouble as trouble:
-                clash = any(sign in str(trouble) for sign in _PORT_CLASH)
-                if not clash or attempt == _ATTEMPTS:
-                    raise
-        raise AssertionError("unreachable")
+        return with_new_ports(lambda n: self._start_once(service, options, cluster, n))
 
     def _start_once(
         self, service: Service, options: Mapping[str, Any], cluster: str, attempt: int
     ) -> NativeCluster:
         # Another directory each time: nothing of an earlier attempt can be in the way.
         directory = self._run.directory / (cluster if attempt == 1 else f"{cluster}.{attempt}")
-        site = NativeSite(cluster, directory, options, self._cache)
+        site = LocalSite(cluster, directory, options, self._cache)
         try:
             running = NativeCluster(service, site, self._run, self._logs)
         except BaseException:

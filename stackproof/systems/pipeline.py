@@ -65,7 +65,7 @@ class Pipeline:
         self.topics, self.group = self._place.names, self._place.group
         fields = {
             **common_fields(session),
-            "kafka": session.endpoint("kafka").addresses["bootstrap"],
+            **self._kafka.fields,
             "group": self.group,
             **self.topics,
         }

@@ -78,7 +78,8 @@ def run(mutant: Mutant, features: list[str]) -> None:
     (place / "stackproof.toml").write_text(_configuration(mutant))
     with (place / "output.txt").open("w") as output:
         subprocess.run(
-            [sys.executable, "-m", "stackproof", "run", "--no-report", "--jobs", "2",
+            [sys.executable, "-m", "stackproof", "run", "--no-report",
+             "--suite", "release", "--jobs", "2",
              "--time-factor", str(TIME_FACTOR), "--reports", str(place), *features],
             cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, timeout=_LONGEST,
             env=_environment(place / "stackproof.toml"),

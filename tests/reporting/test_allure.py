@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from behave.formatter.base import StreamOpener
 
+from stackproof.errors import Trouble
 from stackproof.reporting.allure import AllureFormatter
 from stackproof.reporting.evidence import Attachment, ScenarioProof
 from stackproof.reporting.lifecycle import report_not_run
@@ -293,14 +294,16 @@ def test_a_new_run_replaces_the_previous_one(tmp_path: Path):
     assert (first.folder / "notes.txt").exists()
 
 
-def test_an_unwritable_directory_costs_evidence_not_the_run(allure: Allure, monkeypatch, capsys):
+def test_a_full_disk_is_told_once(allure: Allure, monkeypatch):
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
     allure.formatter.results._logger.report_result = full
-    replay(allure.formatter, failing(attachments=[Attachment("a", "text/plain", text="b")]))
-    assert capsys.readouterr().err.count("No space left on device") == 1
+    evidence = [Attachment("a", "text/plain", text="b")]
+    with pytest.raises(Trouble, match=r"results: No space left on device"):
+        replay(allure.formatter, failing(attachments=evidence))
+    replay(allure.formatter, failing(attachments=evidence))
 
 
 def test_the_default_directory_is_reports(tmp_path: Path, monkeypatch):

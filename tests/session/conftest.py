@@ -114,6 +114,9 @@ class Echo:
 
     unready = (NotReady,)
 
+    def connection_settings(self):
+        return ()
+
     def check(self, endpoint, *, timeout):
         host, port = endpoint.addresses["bootstrap"].split(":")
         try:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from behave.configuration import Configuration
+from behave.model import Step
 from behave.parser import parse_feature
 from behave.step_registry import StepRegistry
 
@@ -14,6 +15,7 @@ from stackproof.errors import Trouble
 from stackproof.services.base import Requirement
 from stackproof.session.needs import needs, uses_system
 from stackproof.session.plan import Plan, make_plan
+from stackproof.session.selection.misread import misread
 from stackproof.settings import Settings, load
 
 
@@ -329,6 +331,43 @@ def test_matches_are_kept_for_formatters(registry: StepRegistry) -> None:
     plan = planned(registry, "Feature: f\n Scenario: s\n  Given 7 brokers\n")
     (step,) = the_only(plan).steps
     assert [a.value for a in plan.matches[id(step)].arguments] == [7]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Scenario: s\n    Gven a store\n    When nothing",
+        "Scenario: s\n    Wen something undefined\n    When nothing",
+        "Scenario: s\n    Angenommen a store\n    When nothing",
+        "Scenario Outline: s\n    Gven a store\n    When nothing\n  Examples:\n    | n |\n    | 1|",
+        "Background:\n    Gven a store\n  Scenario: s\n    When nothing",
+        "Scenaro: s\n    Given a store\n  Scenario: t\n    When nothing",
+        "Rule: r\n  Backgroud:\n    Given a store\n  Scenario: t\n    When nothing",
+        "Rule: r\n  Scenario: s\n    Thn nothing\n    When nothing",
+    ],
+)
+def test_a_step_that_a_misspelt_keyword_hides_is_found(registry: StepRegistry, said: str) -> None:
+    feature = parse_feature(f"Feature: F\n  {said}\n")
+    found = list(misread(feature, matched_by(registry)))
+    assert len(found) == 1, found
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "When a broker stops, this holds.\n  Given a store, and so on: see there.\n"
+        "  Scenario: s\n    The order counts, an early one more.\n    They are many. Note: few.\n"
+        "    As a user\n    I want nothing\n    Given nothing",
+        "Scenario: s\n    Given nothing\n    When a store",
+    ],
+)
+def test_prose_is_prose(registry: StepRegistry, said: str) -> None:
+    feature = parse_feature(f"Feature: F\n  {said}\n")
+    assert list(misread(feature, matched_by(registry))) == []
+
+
+def matched_by(registry: StepRegistry) -> Any:
+    return lambda wording: registry.find_match(Step("f", 1, "Given", "given", wording)) is not None
 
 
 EXACT = """

@@ -193,16 +193,16 @@ def test_a_check_that_fails_leaves_nothing_behind() -> None:
 
     from kafka.errors import KafkaError
 
-    from stackproof.services.kafka import _admin
+    from stackproof.clients.kafka.connection import admin_client
 
     before = threading.active_count()
     with pytest.raises(OSError, match="refused"):
-        _admin({"bootstrap": f"127.0.0.1:{free_port()}"}, timeout=5)
+        admin_client({"bootstrap": f"127.0.0.1:{free_port()}"}, timeout=5)
     with socket.socket() as mute:
         mute.bind(("127.0.0.1", 0))
         mute.listen()
         with pytest.raises(KafkaError):
-            _admin({"bootstrap": f"127.0.0.1:{mute.getsockname()[1]}"}, timeout=0.1)
+            admin_client({"bootstrap": f"127.0.0.1:{mute.getsockname()[1]}"}, timeout=0.1)
     poll(
         lambda: threading.active_count() <= before,
         within=10,
@@ -267,7 +267,7 @@ def test_all_brokers_and_a_controller_are_needed_for_health(
             self.closed = True
 
     admin, kafka = Admin(), Kafka()
-    monkeypatch.setattr(kafka_module, "_admin", lambda addresses, access, timeout: admin)
+    monkeypatch.setattr(kafka_module, "admin_client", lambda addresses, access, timeout: admin)
     endpoint = Endpoint("kafka", "k", "native", {"bootstrap": "h:1,h:2,h:3"}, {"brokers": 3})
     if told:
         with pytest.raises(kafka.unready, match=told):

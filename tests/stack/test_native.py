@@ -19,7 +19,8 @@ from stackproof.processes import reaper
 from stackproof.processes.run import Run
 from stackproof.services.base import Requirement
 from stackproof.stack.choosing import Providers
-from stackproof.stack.native import NativeCluster, NativeProvider, NativeSite
+from stackproof.stack.native import NativeCluster, NativeProvider
+from stackproof.stack.site import LocalSite
 from stackproof.stack.stack import Stack
 from tests.stack.conftest import PATIENCE, await_gone, await_text, lives, posix_only
 from tests.stack.tiny import Tiny, ask, need
@@ -133,7 +134,7 @@ def test_a_stranger_that_answers_on_its_port_is_no_health(
     """The port was taken between its choice and its use: the server dies, the other answers."""
     other = provider.start(tiny, need(), "other")
     port = int(other.endpoint.addresses["1"].partition(":")[2])
-    monkeypatch.setattr(NativeSite, "port", lambda site, role: port)
+    monkeypatch.setattr(LocalSite, "port", lambda site, role: port)
     original = Tiny.check
 
     def late_check(*arguments: object, **options: float) -> None:
@@ -163,7 +164,7 @@ def test_a_program_that_is_not_there(
 def test_a_layout_that_fails_leaves_nothing(
     provider: NativeProvider, tiny: Tiny, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(site: NativeSite) -> dict[str, str]:
+    def fails(site: LocalSite) -> dict[str, str]:
         raise Trouble("no Java was found")
 
     monkeypatch.setattr(tiny, "addresses", fails)
@@ -471,7 +472,7 @@ def test_the_provider_and_why(run: Run, tmp_path: Path) -> None:
     chosen = settings.load(tmp_path, environment={"STACK": "native"})
     providers = Providers(run, tmp_path, chosen)
     assert providers("kafka").name == "native"
-    assert providers.explain(["kafka"]) == ["kafka: native processes (chosen)"]
+    assert providers.explain(["kafka"]) == ["kafka: native processes (chosen by environment STACK)"]
     assert providers.explain([]) == []
     assert providers.summary(["kafka"]) == "native"
     assert providers.summary([]) == "none"
@@ -480,7 +481,7 @@ def test_the_provider_and_why(run: Run, tmp_path: Path) -> None:
 
 
 def test_ports_of_a_site(tmp_path: Path) -> None:
-    site = NativeSite("c", tmp_path, {}, Cache(tmp_path))
+    site = LocalSite("c", tmp_path, {}, Cache(tmp_path))
     assert site.port("client") == site.port("client")
     assert site.port("client") != site.port("controller")
     with socket.socket() as server:

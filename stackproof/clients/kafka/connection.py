@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stackproof.access import Access
+from stackproof.access import OPEN, Access
+
+if TYPE_CHECKING:
+    from kafka import KafkaAdminClient
+
+
+def servers(addresses: Mapping[str, str]) -> list[tuple[str, int]]:
+    """Host and port of each bootstrap server."""
+    found = []
+    for address in addresses["bootstrap"].split(","):
+        host, _, port = address.rpartition(":")
+        found.append((host.removeprefix("[").removesuffix("]"), int(port)))
+    return found
+
+
+def security_protocol(access: Access) -> str:
+    """PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL: Kafka's own name for it."""
+    return ("SASL_" if access.sasl_mechanism else "") + ("SSL" if access.tls else "PLAINTEXT")
 
 
 def connection(addresses: Mapping[str, str], access: Access) -> dict[str, Any]:
@@ -16,9 +34,8 @@ def connection(addresses: Mapping[str, str], access: Access) -> dict[str, Any]:
         access: how to prove who one is.
     """
     arguments: dict[str, Any] = {"bootstrap_servers": addresses["bootstrap"].split(",")}
-    protocol = ("SASL_" if access.sasl_mechanism else "") + ("SSL" if access.tls else "PLAINTEXT")
-    if protocol != "PLAINTEXT":
-        arguments["security_protocol"] = protocol
+    if access.tls or access.sasl_mechanism:
+        arguments["security_protocol"] = security_protocol(access)
     if access.tls:
         arguments["ssl_check_hostname"] = access.verify_hostname
         files = {
@@ -35,3 +52,46 @@ def connection(addresses: Mapping[str, str], access: Access) -> dict[str, Any]:
             "sasl_plain_password": access.password,
         }
     return arguments
+
+
+def admin_client(
+    addresses: Mapping[str, str], access: Access = OPEN, *, timeout: float
+) -> KafkaAdminClient:
+    """An admin client, connected; nothing of it is left when that fails.
+
+    Raises:
+        OSError: nobody listens.
+        KafkaError: whoever listens does not answer as a broker within ``timeout`` seconds.
+    """
+    from kafka import KafkaAdminClient
+
+    refused: OSError | None = None
+    for server in servers(addresses):
+        # Refused at once, where the client would go on trying.
+        try:
+            socket.create_connection(server, timeout=timeout).close()
+        except OSError as error:
+            refused = error
+        else:
+            break
+    else:
+        assert refused is not None
+        raise refused
+
+    class Admin(KafkaAdminClient):
+        """Ends its thread when it cannot connect; kafka-python 3.0 leaves it running."""
+
+        def __init__(self, **configuration: Any):
+            try:
+                super().__init__(**configuration)
+            except BaseException:
+                self._closed = False
+                self.close()
+                raise
+
+    milliseconds = int(timeout * 1000)
+    return Admin(
+        **connection(addresses, access),
+        bootstrap_timeout_ms=milliseconds,
+        request_timeout_ms=milliseconds,
+    )

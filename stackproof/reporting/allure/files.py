@@ -6,7 +6,6 @@ import csv
 import io
 import mimetypes
 import shutil
-import sys
 import tempfile
 import uuid
 from pathlib import Path
@@ -17,6 +16,7 @@ from allure_commons import model2
 from allure_commons.logger import AllureFileLogger
 
 from stackproof import masking
+from stackproof.errors import Trouble, reason_of
 from stackproof.reporting.evidence import Attachment
 
 #: Allure embeds every attachment in one HTML page; more than this makes it unusable.
@@ -34,12 +34,13 @@ _EXTENSIONS = {"text/plain": ".txt", "application/x-ndjson": ".jsonl", "text/csv
 
 
 class ResultsDirectory:
-    """Writes results; a full disk costs evidence and a warning, never the run."""
+    """Writes results. What the disk refuses costs no verdict, but is told by `complain`."""
 
     def __init__(self, path: Path, *, clean: bool = True):
         self.path = path
         self._logger = AllureFileLogger(str(path))
-        self._warned = False
+        self._refused = ""
+        self._told = False
         if clean:
             self._remove_previous_run()
 
@@ -81,13 +82,25 @@ class ResultsDirectory:
         return self.path / f"{uuid.uuid4()}-attachment{suffix}"
 
     def guard(self, write: Any, *args: Any) -> None:
-        """Calls ``write``; what the disk refuses is warned of once."""
+        """Calls ``write``; what the disk refuses is kept for `complain`."""
         try:
             write(*args)
         except OSError as error:
-            if not self._warned:
-                print(f"Allure results are incomplete: {error}", file=sys.stderr)
-            self._warned = True
+            self._refused = self._refused or reason_of(error, self.path)
+
+    def complain(self) -> None:
+        """Tell once that something could not be written; what could be is there.
+
+        Raises:
+            Trouble: results or attachments are missing.
+        """
+        if self._refused and not self._told:
+            self._told = True
+            raise Trouble(
+                "the Allure results are incomplete",
+                self._refused,
+                "the verdicts stand; make room or choose another place by STACKPROOF_REPORTS",
+            )
 
     def _remove_previous_run(self) -> None:
         """Allure would show a previous run's results as retries of this one's."""

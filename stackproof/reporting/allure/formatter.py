@@ -77,8 +77,12 @@ class AllureFormatter(ScenarioFormatter):
         result.steps = self._steps(scenario, proof, outcome)
         result.attachments = self._evidence(scenario, proof, outcome)
         result.links = self._links(identity)
+        if proof.known_issue is not None:
+            url = proof.known_issue.issue
+            result.links.append(model2.Link(type="issue", url=url, name=url))
         scenario.allure_uuid = result.uuid  # for links into the report
         self.results.write_result(result)
+        self.results.complain()
 
     def on_container_error(self, container: Any, message: str) -> None:
         """A late hook error of a feature or rule gets a result of its own: it must be seen."""
@@ -96,6 +100,7 @@ class AllureFormatter(ScenarioFormatter):
         result = self._result(identity, ScenarioProof(), Outcome("broken", "suite", message))
         result.start = result.stop = _milliseconds(time.time())
         self.results.write_result(result)
+        self.results.complain()
 
     def _result(
         self, identity: Identity, proof: ScenarioProof, outcome: Outcome
@@ -110,7 +115,7 @@ class AllureFormatter(ScenarioFormatter):
             historyId=identity.history_id(provider),
             titlePath=[place for place in places if place],
             status=_STATUS[outcome.verdict],
-            statusDetails=_details(outcome),
+            statusDetails=_known(proof, _details(outcome)),
             stage="finished",
             parameters=_parameters(identity, proof, provider),
             labels=_labels(identity, proof, outcome),
@@ -133,6 +138,7 @@ class AllureFormatter(ScenarioFormatter):
         if not (self.results.path / "environment.properties").exists():
             told = {"provider": self._provider} if self._provider else {}
             self.results.guard(write_environment, self.results.path, told)
+        self.results.complain()
 
     def _steps(
         self, scenario: Any, proof: ScenarioProof, outcome: Outcome
@@ -208,6 +214,19 @@ def _details(outcome: Outcome) -> _Details | None:
     )
 
 
+def _known(proof: ScenarioProof, details: _Details | None) -> _Details | None:
+    """Says of a scenario that it is quarantined, or that it has not passed at first."""
+    told = [proof.known] * bool(proof.known)
+    told += [f"{e['verdict']} before, in run {e['run']}: {e['reason']}" for e in proof.earlier]
+    if not told:
+        return details
+    details = details or _Details()
+    details.message = "\n".join([*([details.message] if details.message else []), *told])
+    details.known = proof.tolerated
+    details.flaky = bool(proof.earlier) and proof.verdict == "passed"
+    return details
+
+
 def _labels(identity: Identity, proof: ScenarioProof, outcome: Outcome) -> list[model2.Label]:
     pairs = [
         ("epic", identity.area),
@@ -220,7 +239,9 @@ def _labels(identity: Identity, proof: ScenarioProof, outcome: Outcome) -> list[
         ("thread", proof.worker or "main"),
         ("framework", "behave"),
         ("language", "python"),
-        (CATEGORY_LABEL, outcome.category),
+        (CATEGORY_LABEL, "known issue" if proof.tolerated else outcome.category),
+        ("tag", "quarantined" if proof.known_issue else ""),
+        ("tag", "run again" if proof.earlier else ""),
         *(("requirement", requirement) for requirement in identity.requirements),
         *(("tag", tag) for tag in identity.tags),
     ]

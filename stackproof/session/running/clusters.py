@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
+from stackproof import guard
 from stackproof.errors import NotSupported, Trouble
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.base import Endpoint, Requirement
@@ -74,6 +75,7 @@ class Clusters:
 
         Raises:
             NotSupported: the memory will never be enough for it.
+            Refused: it would do harm to a server that the suite did not start.
             Trouble: a cluster could not be started, or the scenario is over already.
         """
         needed = self._need(planned)
@@ -98,6 +100,8 @@ class Clusters:
                     self._dedicated.setdefault(planned.id, []).append(endpoint)
                     if planned.id not in self._admitted:
                         raise _is_over(planned)  # its worker died meanwhile
+            for name, doing in planned.destructive.items():
+                guard.demand(endpoints[name], doing)
         finally:
             with self._lock:
                 self._starting.discard(planned.id)

@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from stackproof.errors import Trouble
+from stackproof.errors import Trouble, reason_of
 from stackproof.processes import reaper
 from stackproof.processes.run import Run
 from stackproof.reporting.categories import write_environment
@@ -27,7 +27,7 @@ from stackproof.session.running.progress import Progress
 from stackproof.session.running.replay import Replay
 from stackproof.session.running.reports import Reports
 from stackproof.session.running.signals import Signals
-from stackproof.session.running.spans import LogSpans
+from stackproof.session.running.spans import LogSpans, full_disk
 from stackproof.session.running.verdicts import Verdicts
 from stackproof.session.workers import wire
 from stackproof.session.workers.inbox import Inbox
@@ -94,6 +94,13 @@ class Execution:
         self._started: dict[str, tuple[float, str, list[float]]] = {}
 
     # -- the course of a run -------------------------------------------------
+    def begin(self) -> None:
+        """Say what was left out, and what keeps the run from passing already."""
+        for note in self.plan.notes:
+            self._progress.say(note)
+        for problem in self.plan.problems:
+            self.suite_failed(problem)
+
     def run(self) -> None:
         """Start the stack and the workers, run every scenario.
 
@@ -256,6 +263,11 @@ class Execution:
         """An error inside is told and keeps the run from passing, not from going on."""
         try:
             yield
+        except Trouble as trouble:
+            self.suite_failed(str(trouble))
+        except OSError as error:  # e.g. a full disk: no defect of the suite
+            log.exception("%s", otherwise)
+            self.suite_failed(f"{otherwise}: {reason_of(error)}")
         except Exception:
             self.suite_failed(f"{otherwise}:\n{traceback.format_exc()}")
 
@@ -310,9 +322,13 @@ class Execution:
             if proof.verdict in ("failed", "broken"):
                 self._add_logs(planned, proof)
             self._replay.ended(planned, event)
+            if proof.evidence_lost:
+                self.suite_failed(
+                    f"evidence of {planned.scenario.name!r} is missing: {proof.evidence_lost}"
+                )
         finally:
             self._release(planned)
-        if self._config.stop and proof.verdict in ("failed", "broken") and self._pool:
+        if self._config.stop and proof.has_failed and self._pool:
             self._pool.drop_rest("not run: the run was told to stop at the first failure")
 
     def lost(self, planned: ScenarioPlan, what: str, trace: str) -> None:
@@ -385,6 +401,10 @@ class Execution:
             self._clusters.release(planned)
 
     def _add_logs(self, planned: ScenarioPlan, proof: ScenarioProof) -> None:
+        if self._run is not None and (full := full_disk(self._run.directory)):
+            # Servers without room fail in ways that look like anybody's fault.
+            proof.category = "environment"
+            proof.reason = f"{proof.reason}\n\nthe disk of the run is full: {full}"
         if self._spans is not None:
             with self.attempt(f"the logs of {planned.scenario.name} are missing"):
                 proof.attachments += self._spans.copies(planned)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from stackproof.errors import Trouble
+from stackproof.errors import Trouble, reason_of
 from stackproof.settings import Settings
 
 _MADE_HERE = ("allure-results", "evidence", "junit", "logs")
@@ -88,8 +89,17 @@ class Reports:
     def write_results(self, results: dict[str, Any]) -> None:
         """Write the run's results for programs, completely or not at all."""
         unfinished = self.directory / f".{_RESULTS}.new"
-        unfinished.write_text(json.dumps(results, indent=1))
-        unfinished.replace(self.directory / _RESULTS)
+        try:
+            unfinished.write_text(json.dumps(results, indent=1))
+            unfinished.replace(self.directory / _RESULTS)
+        except OSError as error:
+            unfinished.unlink(missing_ok=True)
+            # A write, unlike an open, does not name its file.
+            raise Trouble(
+                "results.json was not written",
+                reason_of(error, self.directory / _RESULTS),
+                "make room or choose another place by STACKPROOF_REPORTS",
+            ) from error
 
     def close(self) -> None:
         """Let other runs use the directory."""
@@ -98,8 +108,33 @@ class Reports:
         self._lock.release()
 
 
+class _LogFile(logging.FileHandler):
+    """A log whose disk is full says so once, not by a traceback for every line."""
+
+    _told = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 -- logging's name
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        else:
+            self._tell(error)
+
+    def close(self) -> None:
+        """Close the file; what was still buffered may not find room."""
+        try:
+            super().close()
+        except OSError as error:
+            self._tell(error)
+
+    def _tell(self, error: OSError) -> None:
+        if not self._told:
+            self._told = True
+            print(f"the log is incomplete: {reason_of(error, self.baseFilename)}", file=sys.stderr)
+
+
 def _log_to_file(file: Path, level: str) -> logging.Handler:
-    handler = logging.FileHandler(file, mode="w")
+    handler = _LogFile(file, mode="w")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     root = logging.getLogger()
     for old in list(root.handlers):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from stackproof import masking
@@ -12,6 +13,7 @@ from stackproof.session.plan import ScenarioPlan
 from stackproof.session.running.clusters import Clusters
 
 _LONGEST = 400_000
+_NEXT_TO_NOTHING = 1024 * 1024  # bytes
 
 
 class LogSpans:
@@ -38,7 +40,10 @@ class LogSpans:
     def copies(self, planned: ScenarioPlan) -> list[Attachment]:
         """Each service's log from the scenario's time span, and all of its systems' output.
 
-        Masked. What cannot be read or written is left out.
+        Masked. What cannot be read is left out.
+
+        Raises:
+            OSError: a copy cannot be written.
         """
         if planned.id not in self._begins:
             return []  # it never began
@@ -52,12 +57,21 @@ class LogSpans:
             copy = self._place / planned.id / f"{path.stem}.log"
             try:
                 text = _span(path, start)
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                copy.write_text(masking.mask(text))
             except OSError:
                 continue
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_text(masking.mask(text))
             found.append(Attachment(name, "text/plain", path=copy))
         return found
+
+
+def full_disk(directory: Path) -> str:
+    """What is left where the services write, when that is next to nothing; else empty."""
+    try:
+        left = shutil.disk_usage(directory).free
+    except OSError:
+        return ""
+    return f"{directory}: {left // 1024} KiB left" if left < _NEXT_TO_NOTHING else ""
 
 
 def _size(path: Path) -> int:

@@ -10,6 +10,7 @@ from behave.matchers import NoMatch
 from behave.model import Feature, Step
 from behave.model_type import Status
 
+from stackproof.errors import Trouble
 from stackproof.session.plan import ScenarioPlan, containers_of
 
 
@@ -98,6 +99,8 @@ class Teller:
                 continue
             try:
                 method(*subject)
+            except Trouble as trouble:  # written for people, by the formatter itself
+                self._failed(str(trouble))
             except Exception:
                 if id(formatter) not in self._told_failed:
                     self._told_failed.add(id(formatter))

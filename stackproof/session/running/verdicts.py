@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,25 @@ class Verdicts:
         if proof.verdict in ("", "unknown"):
             # Not one of those that an option may allow: it should have run.
             proof.verdict, proof.category = "broken", "suite"
+        self._judge_known(planned, proof)
+        proof.earlier = self._plan.earlier.get(planned.id, [])
+        if proof.earlier:
+            last = proof.earlier[-1]
+            proof.parameters["run again"] = f"{last['verdict']} before, in run {last['run']}"
         self._proofs[planned.id] = proof
         return True
+
+    def _judge_known(self, planned: ScenarioPlan, proof: ScenarioProof) -> None:
+        known = self._plan.known_issues.get(planned.id)
+        if known is None:
+            return
+        proof.known_issue, proof.known_state = known, known.state(proof.verdict, proof.reason)
+        if proof.known_state == "passes":
+            proof.verdict, proof.category = "failed", "suite"
+            proof.reason = (
+                f"it passes, but it is quarantined for {known.issue}: "
+                "take it out of quarantine.toml"
+            )
 
     def missing(self) -> Iterator[ScenarioPlan]:
         """Scenarios without a proof so far."""
@@ -60,7 +78,7 @@ class Verdicts:
             return self.cut_short
         if self.could_not_run:
             return EXIT_COULD_NOT_RUN
-        verdicts = {proof.verdict for proof in self._proofs.values()}
+        verdicts = {p.verdict for p in self._proofs.values() if p.known_state != "tolerated"}
         tolerated = {"passed"} | (DID_NOT_RUN if self._allow_skipped else set())
         smooth = not self.problems and not self.container_problems and not any(self.missing())
         return EXIT_PASSED if smooth and verdicts <= tolerated else EXIT_FAILED
@@ -75,7 +93,10 @@ class Verdicts:
             report_path=report,
             config=config,
             exit_code=self.exit_code,
-            notes=[f"problem: {_first_line(p)}" for p in self.problems[:_MOST_NOTES]],
+            notes=[
+                *(f"problem: {_first_line(p)}" for p in self.problems[:_MOST_NOTES]),
+                *self._plan.notes,
+            ],
         )
 
     def as_data(self) -> dict[str, Any]:
@@ -86,6 +107,8 @@ class Verdicts:
             "elapsed": time.time() - self.began,
             "ready_after": self.ready_after,
             "seed": self._seed,
+            "selection": self._plan.selection,
+            "notes": self._plan.notes,
             "exit_code": self.exit_code,
             "suite_problems": [*self.problems, *self.container_problems],
             "scenarios": [self._scenario(planned) for planned in self._plan.scenarios],
@@ -95,6 +118,7 @@ class Verdicts:
         proof = self._proofs.get(planned.id) or ScenarioProof(verdict="unknown")
         return {
             "id": planned.id,
+            "key": self._plan.identity(planned).key,
             "feature": str(self._plan.features[planned.feature_index].filename),
             "name": planned.scenario.name,
             "line": planned.scenario.line,
@@ -108,6 +132,10 @@ class Verdicts:
             "provider": proof.provider,
             "steps": [step.status.name for step in planned.steps],
             "figures": proof.figures,
+            "quarantine": None
+            if proof.known_issue is None
+            else {**asdict(proof.known_issue), "state": proof.known_state},
+            "earlier": proof.earlier,
         }
 
 

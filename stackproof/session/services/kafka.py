@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from kafka.errors import KafkaError
 
 from stackproof.clients.kafka import GroupConsumer, KafkaAdmin, Message, Publisher, TopicReader
 from stackproof.clients.kafka.admin import TopicSpec
-from stackproof.clients.kafka.connection import connection
+from stackproof.clients.kafka.connection import connection, security_protocol
 from stackproof.clients.kafka.consuming import Reading, as_delivered
 from stackproof.clients.kafka.producing import Sent
+from stackproof.clients.kafka.properties import (
+    java_properties,
+    librdkafka_properties,
+    write_properties,
+)
+from stackproof.errors import Trouble
 from stackproof.history import Flow
 from stackproof.polling import poll
+
+_LONGEST_TOPIC = 249
 
 if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
@@ -39,6 +47,33 @@ class KafkaSession:
         return connection(endpoint.addresses, endpoint.access)
 
     @cached_property
+    def fields(self) -> dict[str, str]:
+        """How a system under test connects: fields for its command and environment.
+
+        What is secret stands in files that only this user can read; they are removed with
+        the scenario. Command lines are read by everybody on the machine.
+        """
+        endpoint = self._session.endpoint("kafka")
+        access = endpoint.access
+        files = {}
+        for name, java, of in (("client", False, librdkafka_properties),
+                               ("java", True, java_properties)):  # fmt: skip
+            file = self._session.directory / f"kafka-{name}.properties"
+            self._session.add_cleanup(partial(file.unlink, missing_ok=True))
+            write_properties(file, of(endpoint.addresses, access), java=java)
+            files[f"kafka_{name}_properties"] = str(file)
+        return {
+            "kafka": endpoint.addresses["bootstrap"],
+            "kafka_security_protocol": security_protocol(access),
+            "kafka_sasl_mechanism": access.sasl_mechanism,
+            "kafka_username": access.username,
+            "kafka_ca_file": access.ca_file,
+            "kafka_certificate_file": access.certificate_file,
+            "kafka_key_file": access.key_file,
+            **files,
+        }
+
+    @cached_property
     def admin(self) -> KafkaAdmin:
         """The admin API."""
         admin = KafkaAdmin(self.connection)
@@ -54,8 +89,19 @@ class KafkaSession:
 
     # -- topics --------------------------------------------------------------
     def own(self, topic: str) -> str:
-        """The scenario's own topic for a name in its text."""
-        return self._session.own(topic)
+        """The scenario's own topic for a name in its text.
+
+        Raises:
+            Trouble: no broker takes a topic with so long a name.
+        """
+        real = self._session.own(topic)
+        if len(real) > _LONGEST_TOPIC:
+            raise Trouble(
+                f"the topic's name is too long by {len(real) - _LONGEST_TOPIC} characters",
+                f"Kafka takes {_LONGEST_TOPIC}; with prefix, run and scenario it is {real!r}",
+                "shorten the topic's name in the feature, or run.prefix",
+            )
+        return real
 
     def create_topics(self, specs: Iterable[TopicSpec]) -> None:
         """Create topics under the scenario's own names."""
@@ -68,8 +114,8 @@ class KafkaSession:
 
     def try_to_create(self, spec: TopicSpec) -> None:
         """Ask for a topic that may be refused; the refusal is kept in `refusal`."""
-        # A name that is itself the violation must reach the broker as it stands.
-        name = self.own(spec.name) if spec.name in self.topics else spec.name
+        # The violation must reach the broker; whatever it takes is still the scenario's own.
+        name = self._session.own(spec.name) if spec.name.strip(".") else spec.name
         self.refusal = None
         try:
             self.admin.create([replace(spec, name=name)], within=self._session.scaled(10))

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 _LOADS_WITHIN = 60.0
 _LOOKS_EVERY = 0.05
+_SLOW = "mend what hangs there; if it is only slow, the tag @timeout:SECONDS gives it longer"
 
 
 class Pool:
@@ -348,6 +349,8 @@ class Pool:
             if worker.deadline is not None and now >= worker.deadline:
                 self._remove(worker)
                 what = f"{worker.phase.value} did not end within {worker.allowed:g} s"
+                if worker.phase is Phase.SCENARIO:
+                    what = str(Trouble(what, "its stacks show where it was", _SLOW))
                 stacks = f"Stacks of {worker.name} when it was killed:\n{worker.process.stacks()}"
                 self._gone(worker, what, stacks)
             elif not worker.ending and worker.process.has_ended():

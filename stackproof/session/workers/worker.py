@@ -24,7 +24,7 @@ from behave.runner import Context, Runner
 from behave.runner_util import parse_features
 from behave.userdata import UserData
 
-from stackproof.errors import Trouble
+from stackproof.errors import Trouble, reason_of
 from stackproof.reporting.evidence import Attachment, ScenarioProof
 from stackproof.reporting.outcome import Outcome, captured_output, container_error, outcome_of
 from stackproof.session.running.chosen import choose
@@ -233,7 +233,7 @@ class WorkerRunner(Runner):
         )
 
     def _add_evidence(self, proof: ScenarioProof) -> None:
-        """What is missing is said; it must not decide over the verdict."""
+        """What is missing is said, and fails the run; it does not decide over the verdict."""
         if self.session is None:
             return
         try:
@@ -241,8 +241,11 @@ class WorkerRunner(Runner):
             proof.figures = {str(k): str(v) for k, v in self.session.figures.items()}
             failed = proof.verdict in ("failed", "broken")
             proof.attachments = self.session.evidence(failed=failed)
-        except Exception:
+        except Exception as error:
             trace = traceback.format_exc()
+            proof.evidence_lost = _describe(error)
+            if isinstance(error, OSError):
+                proof.evidence_lost = reason_of(error, Path(self._begin.reports) / "evidence")
             proof.attachments = [Attachment("evidence missing", "text/plain", text=trace)]
 
     def _outcome(

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
-import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stackproof.access import OPEN, Access
-from stackproof.clients.kafka.connection import connection
-from stackproof.errors import NotSupported, Trouble
+from stackproof.access import Access
+from stackproof.clients.kafka.connection import admin_client
+from stackproof.clients.kafka.security import MECHANISMS, PROTOCOLS, secured
+from stackproof.errors import Trouble
 from stackproof.obtain import Artifact, Cache, MavenArtifact, Say
 from stackproof.obtain.java import find_java
 from stackproof.polling import poll
@@ -27,10 +25,19 @@ from stackproof.services.base import (
     Composition,
     ConnectionSetting,
     Endpoint,
+    Image,
+    Leftover,
     ProcessSpec,
     Site,
 )
-from stackproof.services.external import required
+from stackproof.services.external import host_and_port, required
+from stackproof.services.kafka import containers
+from stackproof.services.kafka.properties import (
+    LOG4J_CONFIGURATION,
+    cluster_id,
+    jvm_flags,
+    node_properties,
+)
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
@@ -38,34 +45,9 @@ if TYPE_CHECKING:
 VERSION = "4.3.1"
 _JAVA = 17
 _LOG4J = "2.25.5"
-
-_LOG4J_CONFIGURATION = """<Configuration status="error">
- <Appenders><Console name="out" target="SYSTEM_OUT">
-  <PatternLayout pattern="%d{yyyy-MM-dd'T'HH:mm:ss.SSS} %-5p %c{1}: %m%n"/>
- </Console></Appenders>
- <Loggers>
-  <Root level="warn"><AppenderRef ref="out"/></Root>
-  <Logger name="kafka.server" level="info"/>
-  <Logger name="org.apache.kafka.controller" level="info"/>
-  <Logger name="org.apache.kafka.coordinator.group" level="info"/>
-  <Logger name="state.change.logger" level="info"/>
- </Loggers>
-</Configuration>
-"""
-
-
-def jvm_flags(heap_mb: int) -> list[str]:
-    """Flags for a quick start and a small footprint; peak throughput is not the aim."""
-    return [
-        f"-Xmx{heap_mb}m",
-        "-XX:+UseSerialGC",
-        "-XX:TieredStopAtLevel=1",
-        "-XX:-UsePerfData",
-        "-Xlog:disable",
-        "-Xlog:all=error:stderr",
-        "-Djava.awt.headless=true",
-        "-Djava.net.preferIPv4Stack=true",
-    ]
+#: Of an endpoint that is asked for leftovers; dead members of groups take a while to go.
+_ANSWERS_WITHIN = 10.0
+_REMOVED_WITHIN = 30.0
 
 
 def class_path(jars: Path) -> str:
@@ -107,7 +89,7 @@ class PreparedNode:
         properties.write_text(
             node_properties(place, 1, {1: (port, controller)}, extra={"num.partitions": "1"})
         )
-        (place / "log4j2.xml").write_text(_LOG4J_CONFIGURATION)
+        (place / "log4j2.xml").write_text(LOG4J_CONFIGURATION)
         self._format([java, "-cp", classes, "kafka.tools.StorageTool", "format", "-t",
                       cluster_id(), "-c", str(properties)], place, cache)  # fmt: skip
         shutil.copy(place / "data" / "bootstrap.checkpoint", into)
@@ -146,7 +128,7 @@ class PreparedNode:
 
         with contextlib.ExitStack() as clients:
             admin = poll(
-                lambda: _admin({"bootstrap": bootstrap}, timeout=0.5),
+                lambda: admin_client({"bootstrap": bootstrap}, timeout=0.5),
                 within=60,
                 awaiting="the node's first answer",
                 retry_on=(KafkaError, OSError),
@@ -173,105 +155,14 @@ class PreparedNode:
             raise Trouble(f"{self.title} could not be made", done.output, "run again")
 
 
-def _admin(
-    addresses: Mapping[str, str], access: Access = OPEN, *, timeout: float
-) -> KafkaAdminClient:
-    """An admin client, connected; nothing of it is left when that fails.
-
-    Raises:
-        OSError: nobody listens.
-        KafkaError: whoever listens does not answer as a broker within ``timeout`` seconds.
-    """
-    from kafka import KafkaAdminClient
-
-    arguments = connection(addresses, access)
-    for address in arguments["bootstrap_servers"]:
-        # Refused at once, where the client would go on trying.
-        host, _, port = address.rpartition(":")
-        socket.create_connection((host, int(port)), timeout=timeout).close()
-
-    class Admin(KafkaAdminClient):
-        """Ends its thread when it cannot connect; kafka-python 3.0 leaves it running."""
-
-        def __init__(self, **configuration: Any):
-            try:
-                super().__init__(**configuration)
-            except BaseException:
-                self._closed = False
-                self.close()
-                raise
-
-    milliseconds = int(timeout * 1000)
-    return Admin(
-        **arguments,
-        bootstrap_timeout_ms=milliseconds,
-        request_timeout_ms=milliseconds,
-    )
-
-
-def cluster_id() -> str:
-    """A random cluster ID in Kafka's form: 16 bytes in URL-safe base64, no leading dash."""
-    while True:
-        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        if not text.startswith("-"):
-            return text
-
-
-def node_properties(
-    place: Path,
-    node: int,
-    ports: Mapping[int, tuple[int, int]],
-    *,
-    extra: Mapping[str, str],
-) -> str:
-    """The ``server.properties`` of one combined node; ``ports``: node -> (client, controller)."""
-    client, controller = ports[node]
-    copies = min(3, len(ports))
-    voters = ",".join(f"{n}@{LOOPBACK}:{c}" for n, (_, c) in sorted(ports.items()))
-    properties = {
-        "process.roles": "broker,controller",
-        "node.id": node,
-        "controller.quorum.voters": voters,
-        "listeners": f"PLAINTEXT://{LOOPBACK}:{client},CONTROLLER://{LOOPBACK}:{controller}",
-        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{client}",
-        "controller.listener.names": "CONTROLLER",
-        "log.dirs": place / "data",
-        "auto.create.topics.enable": "false",
-        "default.replication.factor": copies,
-        "min.insync.replicas": max(1, copies - 1),
-        "offsets.topic.replication.factor": copies,
-        "offsets.topic.num.partitions": 4,
-        "transaction.state.log.replication.factor": copies,
-        "transaction.state.log.min.isr": max(1, copies - 1),
-        "transaction.state.log.num.partitions": 4,
-        "share.coordinator.state.topic.replication.factor": copies,
-        "share.coordinator.state.topic.min.isr": max(1, copies - 1),
-        "share.coordinator.state.topic.num.partitions": 4,
-        # The first member of a group need not wait for company.
-        "group.initial.rebalance.delay.ms": 0,
-        # Scenarios about dying members would otherwise wait six seconds at least.
-        "group.min.session.timeout.ms": 1000,
-        "broker.session.timeout.ms": 2000,
-        "broker.heartbeat.interval.ms": 300,
-        "controller.quorum.election.timeout.ms": 300,
-        "controller.quorum.fetch.timeout.ms": 800,
-        "num.network.threads": 2,
-        "num.io.threads": 3,
-        "background.threads": 2,
-        "num.replica.fetchers": 1,
-        "log.cleaner.dedupe.buffer.size": 4_194_304,
-        "log.segment.delete.delay.ms": 1000,
-        **extra,
-    }
-    return "".join(f"{key}={value}\n" for key, value in properties.items())
-
-
 class Kafka:
-    """The service ``kafka``; options: ``brokers`` (count), ``heap_mb``, ``config`` (pairs)."""
+    """The service ``kafka``; options: ``brokers``, ``heap_mb``, ``config`` (pairs), ``port``."""
 
     name = "kafka"
     title = "Kafka"
     start_within = 60.0
+    #: Options that `check` finds missing; others can be had of the suite's own servers alone.
+    verified_options = ("brokers",)
 
     def __init__(self) -> None:
         self._jars = MavenArtifact(
@@ -288,7 +179,7 @@ class Kafka:
 
     def default_options(self) -> dict[str, Any]:
         """One broker with 384 MiB of heap, which stays within 512 MiB in all."""
-        return {"brokers": 1, "heap_mb": 384, "config": ()}
+        return {"brokers": 1, "heap_mb": 384, "config": (), "port": 0}
 
     def memory_mb(self, options: Mapping[str, Any]) -> int:
         """The heap and what the JVM needs besides, for each broker."""
@@ -307,7 +198,11 @@ class Kafka:
         classes = class_path(site.cache.path(self._jars))
         cluster = cluster_id()
         nodes = range(1, site.options["brokers"] + 1)
-        ports = {n: (site.port(f"client-{n}"), site.port(f"controller-{n}")) for n in nodes}
+        chosen = {1: site.options["port"]}  # of the first broker; the others take free ones
+        ports = {
+            n: (site.port(f"client-{n}", chosen.get(n, 0)), site.port(f"controller-{n}"))
+            for n in nodes
+        }
         specs = []
         for node in nodes:
             name = site.cluster if len(nodes) == 1 else f"{site.cluster}-{node}"
@@ -318,7 +213,7 @@ class Kafka:
             (place / "server.properties").write_text(
                 node_properties(place, node, ports, extra=extra)
             )
-            (place / "log4j2.xml").write_text(_LOG4J_CONFIGURATION)
+            (place / "log4j2.xml").write_text(LOG4J_CONFIGURATION)
             shutil.copy(prepared / "bootstrap.checkpoint", data)
             directory_id = cluster_id()
             (data / "meta.properties").write_text(
@@ -335,34 +230,52 @@ class Kafka:
         nodes = range(1, site.options["brokers"] + 1)
         return {"bootstrap": ",".join(f"{LOOPBACK}:{site.port(f'client-{n}')}" for n in nodes)}
 
+    def images(self) -> Sequence[Image]:
+        """Apache Kafka's, or Redpanda's when ``KAFKA_FLAVOUR`` says so."""
+        return (containers.image(),)
+
     def compose(self, site: Site) -> Composition:
-        """Not there yet."""
-        raise NotSupported("Kafka does not run in containers yet")
+        """One container per node; the properties are mounted."""
+        return containers.compose(site)
 
     def connection_settings(self) -> Sequence[ConnectionSetting]:
-        """Bootstrap servers and the SASL mechanism."""
+        """Bootstrap servers, and how to log in."""
         return (
             ConnectionSetting(
                 "bootstrap_servers", ("KAFKA_BOOTSTRAP_SERVERS",), "host:port, comma-separated"
             ),
             ConnectionSetting(
+                "security_protocol",
+                ("KAFKA_SECURITY_PROTOCOL",),
+                f"{', '.join(PROTOCOLS)}; default: what tls and username amount to",
+            ),
+            ConnectionSetting(
                 "sasl_mechanism",
                 ("KAFKA_SASL_MECHANISM",),
-                "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
+                f"{', '.join(MECHANISMS)}; default with a user: {MECHANISMS[0]}",
             ),
         )
 
     def connect(self, texts: Mapping[str, str], access: Access) -> tuple[dict[str, str], Access]:
         """``bootstrap``: as the native provider's."""
-        mechanism = texts.get("sasl_mechanism", "PLAIN" if access.username else "")
-        addresses = {"bootstrap": required(self, texts, "bootstrap_servers")}
-        return addresses, replace(access, sasl_mechanism=mechanism.upper())
+        listed = required(self, texts, "bootstrap_servers").split(",")
+        addresses = [address.strip() for address in listed]
+        for address in addresses:
+            host_and_port(self, "bootstrap_servers", address)
+        return {"bootstrap": ",".join(addresses)}, secured(access, texts)
+
+    def why_unreachable(self, endpoint: Endpoint, *, timeout: float) -> Trouble | None:
+        """Network, TLS, SASL, log-in, in this order."""
+        from stackproof.clients.kafka.diagnosis import diagnose
+
+        return diagnose(endpoint.addresses, endpoint.access, timeout=timeout,
+                        brokers=endpoint.options.get("brokers", 1))  # fmt: skip
 
     def check(self, endpoint: Endpoint, *, timeout: float) -> None:
         """Ask for the cluster's description: every broker registered, a controller elected."""
         from kafka.errors import KafkaError
 
-        admin = _admin(endpoint.addresses, endpoint.access, timeout=timeout)
+        admin = admin_client(endpoint.addresses, endpoint.access, timeout=timeout)
         try:
             cluster = admin.describe_cluster()
         finally:
@@ -382,6 +295,49 @@ class Kafka:
         from kafka.errors import KafkaError
 
         return (_NotReadyError, KafkaError, OSError)
+
+    def leftovers(self, endpoint: Endpoint, prefix: str) -> list[Leftover]:
+        """Groups, then topics."""
+        from stackproof.clients.kafka import clearing
+
+        with self._asked(endpoint) as admin:
+            return [
+                *(Leftover("group", n, used) for n, used in clearing.groups(admin, prefix).items()),
+                *(Leftover("topic", name) for name in clearing.topics(admin, prefix)),
+            ]
+
+    def remove(self, endpoint: Endpoint, leftovers: Sequence[Leftover]) -> None:
+        """Groups are freed of dead members; a minute at most."""
+        from stackproof.clients.kafka import clearing
+
+        topics = [item.name for item in leftovers if item.kind == "topic"]
+        groups = [item.name for item in leftovers if item.kind == "group"]
+        with self._asked(endpoint) as admin:
+            left = clearing.delete_topics(admin, topics)
+            left |= clearing.delete_groups(admin, groups, within=_REMOVED_WITHIN)
+        if left:
+            raise Trouble(
+                f"{len(left)} of {len(leftovers)} topics and groups could not be removed",
+                "\n".join(f"{name}: {error}" for name, error in sorted(left.items())),
+                "remove them by hand, or give the suite's user the right to delete",
+            )
+
+    @contextlib.contextmanager
+    def _asked(self, endpoint: Endpoint) -> Iterator[KafkaAdminClient]:
+        """An admin client; its errors become a Trouble."""
+        from kafka.errors import KafkaError
+
+        try:
+            with contextlib.closing(
+                admin_client(endpoint.addresses, endpoint.access, timeout=_ANSWERS_WITHIN)
+            ) as admin:
+                yield admin
+        except (KafkaError, OSError) as error:
+            raise Trouble(
+                f"{self.title} at {self.ready_line(endpoint)} cannot be asked",
+                f"{type(error).__name__}: {error}",
+                "check that it is up, and the rights of the suite's user",
+            ) from error
 
     def ready_line(self, endpoint: Endpoint) -> str:
         """The bootstrap servers."""

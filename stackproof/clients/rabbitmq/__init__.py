@@ -1,0 +1,1 @@
+"""Driving RabbitMQ, with every operation recorded."""

@@ -1,0 +1,1 @@
+"""Driving Redis, with what is written and read back recorded."""

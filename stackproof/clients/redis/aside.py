@@ -1,0 +1,206 @@
+"""Cache-aside: what is not in the cache is loaded from its origin and put there.
+
+With leases, after Nishtala et al., "Scaling Memcache at Facebook" (NSDI 2013): of many that
+miss the same record one loads it; and an update takes the lease back, so that what was
+loaded before it is not stored after it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from redis import Redis, WatchError
+
+from stackproof.clients.redis.expiry import Span, Stopwatch
+from stackproof.clients.redis.origin import Origin
+from stackproof.polling import poll
+
+
+class CacheAside:
+    """Reads through a cache. Safe to use from several threads.
+
+    Args:
+        client: the cache.
+        origin: where records come from.
+        prefix: of the keys.
+        ttl: seconds for which a record stays in the cache.
+        lease: seconds after which whoever loads is taken for dead.
+    """
+
+    def __init__(self, client: Redis, origin: Origin, prefix: str, *, ttl: float, lease: float = 5):
+        self._client = client
+        self.origin = origin
+        self._prefix = prefix
+        self._ttl_ms, self._lease_ms = int(ttl * 1000), int(lease * 1000)
+        self._guard = threading.Lock()
+        self.misses = 0
+
+    def key(self, name: str) -> str:
+        """Where a record is cached."""
+        return f"{self._prefix}:{name}"
+
+    def lease_key(self, name: str) -> str:
+        """Held by whoever loads the record."""
+        return f"{self._prefix}:{name}:lease"
+
+    def get(self, name: str, *, within: float) -> bytes:
+        """A record, from the cache or else from its origin.
+
+        Raises:
+            DeadlineExceeded: somebody else has been loading it all the time.
+        """
+        missed = False
+
+        def attempt() -> bytes | None:
+            nonlocal missed
+            if (cached := self._client.get(self.key(name))) is not None:
+                return cached
+            if not missed:
+                missed = True
+                with self._guard:
+                    self.misses += 1
+            return self._load(name)
+
+        value = poll(
+            attempt,
+            until=lambda value: value is not None,
+            within=within,
+            awaiting=f"{name}, which another reader loads",
+            longest_pause=0.02,
+        )
+        assert value is not None
+        return value
+
+    def _load(self, name: str) -> bytes | None:
+        """Load and store it; None while another one holds the lease."""
+        token = uuid.uuid4().bytes
+        if not self._client.set(self.lease_key(name), token, nx=True, px=self._lease_ms):
+            return None
+        # Stored and given back between the miss and the lease?
+        if (cached := self._client.get(self.key(name))) is not None:
+            self._give_back(name, token, None)
+            return cached
+        value = self.origin.load(name)
+        self._give_back(name, token, value)
+        return value
+
+    def _give_back(self, name: str, token: bytes, value: bytes | None) -> None:
+        """Store what was loaded and end the lease, unless it was taken back."""
+        with self._client.pipeline() as pipeline:
+            try:
+                pipeline.watch(self.lease_key(name))
+                if pipeline.get(self.lease_key(name)) != token:
+                    return
+                pipeline.multi()
+                if value is not None:
+                    pipeline.set(self.key(name), value, px=self._ttl_ms)
+                pipeline.delete(self.lease_key(name))
+                pipeline.execute()
+            except WatchError:
+                return
+
+    def update(self, name: str, value: bytes) -> None:
+        """Change a record at its origin; what is cached of it is dropped."""
+        self.origin.update(name, value)
+        with self._client.pipeline() as pipeline:
+            pipeline.delete(self.key(name))
+            pipeline.delete(self.lease_key(name))
+            pipeline.execute()
+
+
+@dataclass(frozen=True)
+class Value:
+    """A record's content at one end of an operation, and when that was."""
+
+    name: str
+    content: bytes
+    span: Span
+
+
+class Observed:
+    """Updates and readings of many threads, to be judged together."""
+
+    def __init__(self, cache: CacheAside):
+        self._cache = cache
+        self._guard = threading.Lock()
+        self.updates: list[Value] = []
+        self.readings: list[Value] = []
+
+    def update(self, name: str, content: bytes) -> None:
+        """Update a record and note it."""
+        with Stopwatch() as watch:
+            self._cache.update(name, content)
+        with self._guard:
+            self.updates.append(Value(name, content, watch.span))
+
+    def read(self, name: str, *, within: float) -> None:
+        """Read a record and note it."""
+        with Stopwatch() as watch:
+            content = self._cache.get(name, within=within)
+        with self._guard:
+            self.readings.append(Value(name, content, watch.span))
+
+    def wrong(self) -> list[str]:
+        """See `wrong_readings`."""
+        return wrong_readings(self.updates, self.readings)
+
+
+def wrong_readings(updates: Sequence[Value], readings: Sequence[Value]) -> list[str]:
+    """Readings of what was never written, or of what had been replaced before they began.
+
+    Each record has one writer; contents must differ from one another.
+    """
+    versions: dict[str, list[Value]] = {}
+    for update in updates:
+        versions.setdefault(update.name, []).append(update)
+    told = []
+    for reading in readings:
+        if wrong := _wrong(reading, versions.get(reading.name, [])):
+            told.append(f"{reading.name}: {wrong}")
+    return told
+
+
+def _wrong(reading: Value, versions: Sequence[Value]) -> str | None:
+    number = next((i for i, v in enumerate(versions) if v.content == reading.content), None)
+    if number is None:
+        return f"{reading.content!r} was read, which nobody wrote"
+    if versions[number].span.began > reading.span.ended:
+        return f"{reading.content!r} was read before it was written"
+    if number + 1 == len(versions):
+        return None
+    age = reading.span.began - versions[number + 1].span.ended
+    if age <= 0:
+        return None
+    return (
+        f"{reading.content!r} was read {age * 1000:.1f} ms after an update to "
+        f"{versions[number + 1].content!r} was complete"
+    )
+
+
+def read_at_once(
+    observed: Observed, name: str, readers: int, *, within: float
+) -> Mapping[int, BaseException]:
+    """Let several threads read one record; returns the errors of those that failed."""
+    start = threading.Barrier(readers)
+    errors: dict[int, BaseException] = {}
+
+    def reader(number: int) -> None:
+        try:
+            start.wait(within)
+            observed.read(name, within=within)
+        except BaseException as error:  # told by whoever joins the threads
+            errors[number] = error
+
+    threads = [threading.Thread(target=reader, args=(n,), daemon=True) for n in range(readers)]
+    deadline = time.monotonic() + 2 * within
+    for thread in threads:
+        thread.start()
+    for number, thread in enumerate(threads):
+        thread.join(max(0.0, deadline - time.monotonic()))
+        if thread.is_alive():
+            errors.setdefault(number, TimeoutError("it still reads"))
+    return errors

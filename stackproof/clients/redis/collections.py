@@ -1,0 +1,83 @@
+"""Redis's collections: written, read back, compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from redis import Redis
+
+Kind = Literal["hash", "list", "set", "sorted set"]
+
+
+@dataclass(frozen=True)
+class Collection:
+    """How one type is written and read.
+
+    Attributes:
+        type: what TYPE answers.
+        make: entries for numbers; every byte occurs in them.
+        write: adds entries to a key, in one command.
+        read: all entries of a key, in a form that equals `make`'s.
+    """
+
+    type: bytes
+    make: Callable[[range], Any]
+    write: Callable[[Redis, str, Any], Any]
+    read: Callable[[Redis, str], Any]
+
+
+def _entry(number: int) -> bytes:
+    return b"entry %d \x00\r\n" % number + bytes([number % 256])
+
+
+COLLECTIONS: dict[str, Collection] = {
+    "hash": Collection(
+        b"hash",
+        lambda numbers: {b"field %d" % n: _entry(n) for n in numbers},
+        lambda client, key, entries: client.hset(key, mapping=entries),
+        lambda client, key: client.hgetall(key),
+    ),
+    "list": Collection(
+        b"list",
+        # Some more than once: a list is no set.
+        lambda numbers: [_entry(n % 150) for n in numbers],
+        lambda client, key, entries: client.rpush(key, *entries),
+        lambda client, key: client.lrange(key, 0, -1),
+    ),
+    "set": Collection(
+        b"set",
+        lambda numbers: {_entry(n) for n in numbers},
+        lambda client, key, entries: client.sadd(key, *entries),
+        lambda client, key: set(client.smembers(key)),
+    ),
+    "sorted set": Collection(
+        b"zset",
+        # By score; those of the same score by their bytes.
+        lambda numbers: sorted(
+            ((_entry(n), (n % 7) / 8 - 0.5) for n in numbers), key=lambda e: (e[1], e[0])
+        ),
+        lambda client, key, entries: client.zadd(key, dict(reversed(entries))),
+        lambda client, key: client.zrange(key, 0, -1, withscores=True),
+    ),
+}
+
+
+def differences(kind: str, client: Redis, key: str, entries: Any) -> list[str]:
+    """How what a key holds differs from the entries written; empty if it does not."""
+    collection = COLLECTIONS[kind]
+    found_type = client.type(key)
+    if found_type != collection.type:
+        return [f"{key} is a {found_type!r} instead of a {collection.type!r}"]
+    found = collection.read(client, key)
+    if found == entries:
+        return []
+    wanted, got = _listed(entries), _listed(found)
+    told = [f"{entry!r} is missing" for entry in wanted if entry not in got]
+    told += [f"{entry!r} was never written" for entry in got if entry not in wanted]
+    return told or [f"the order or the number differs: {got!r} instead of {wanted!r}"]
+
+
+def _listed(entries: Any) -> list[Any]:
+    return list(entries.items()) if isinstance(entries, dict) else [*entries]

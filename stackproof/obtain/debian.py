@@ -1,0 +1,212 @@
+"""Servers unpacked from a Debian archive's packages: not installed, and without root's rights.
+
+apt itself resolves and downloads them, so that its sources, mirrors and proxies apply and no
+archive is named here. It is told of a system with nothing but `BASE` installed; so a package
+that happens to be on this machine is in the cache all the same, and the same servers run on a
+machine that lacks it. `dpkg-deb -x` unpacks and runs no script: no service is started.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from stackproof.errors import Trouble
+from stackproof.obtain.cache import Cache, Say
+from stackproof.processes.process import describe_exit
+
+#: On every machine of such a distribution, or of use to packages' own scripts only. The C
+#: library above all: its loader is the machine's, and a second one beside it must not be loaded.
+BASE = (
+    "libc6", "libc-bin", "libgcc-s1", "libcrypt1", "adduser", "base-files", "bash", "coreutils",
+    "debconf", "dpkg", "init-system-helpers", "login", "logrotate", "lsb-base", "mount", "passwd",
+    "perl-base", "procps", "sysvinit-utils", "util-linux",
+)  # fmt: skip
+_RESOLVE, _DOWNLOAD, _UNPACK, _PROVE = 60.0, 600.0, 120.0, 60.0
+_ELSEWHERE = "run it in containers (STACK=docker) or name an endpoint (STACK=external)"
+
+
+@dataclass(frozen=True)
+class Package:
+    """One package in the version that would be installed now."""
+
+    name: str
+    version: str
+    architecture: str
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.architecture}={self.version}"
+
+
+@dataclass(frozen=True)
+class DebianArtifact:
+    """A package with all it depends on, unpacked as below ``/``.
+
+    Args:
+        package: the server's package.
+        title: name for people.
+        proof: a program of it with arguments that make it say its version; run once
+            unpacked, so that a library left out is noticed here; empty: something else does.
+        without: packages besides `BASE` that it names but its server does not need.
+    """
+
+    package: str
+    title: str
+    proof: Sequence[str] = ()
+    without: Sequence[str] = ()
+
+    @cached_property
+    def packages(self) -> tuple[Package, ...]:
+        """What it consists of, in the versions that apt would install now.
+
+        Raises:
+            Trouble: there is no apt, its lists are empty, or they do not lead to the package.
+        """
+        for tool in ("apt-get", "dpkg", "dpkg-deb"):
+            if shutil.which(tool) is None:
+                raise Trouble(
+                    f"{self.title} cannot be obtained on this system",
+                    f"it comes from a Debian package, and `{tool}` is not on the PATH",
+                    _ELSEWHERE,
+                )
+        architecture = self._ask(["dpkg", "--print-architecture"]).strip()
+        with tempfile.NamedTemporaryFile("w", suffix=".status") as status:
+            status.write(self._pretended(architecture))
+            status.flush()
+            said = self._ask(
+                ["apt-get", "--simulate", "--no-install-recommends",
+                 "-o", f"Dir::State::status={status.name}", "install", self.package]
+            )  # fmt: skip
+        left_out = {*BASE, *self.without}
+        found = [
+            Package(*match.groups())
+            for match in re.finditer(
+                r"^Inst (\S+) (?:\[\S+\] )?\((\S+) .*\[(\w+)\]\)", said, re.MULTILINE
+            )
+        ]
+        if self.package not in (package.name for package in found):
+            raise self._trouble("what apt would install is not understood:\n" + said)
+        return tuple(
+            sorted((p for p in found if p.name not in left_out), key=lambda package: package.name)
+        )
+
+    @property
+    def key(self) -> str:
+        """Names the package's version, and every other one by a digest."""
+        own = next(package for package in self.packages if package.name == self.package)
+        text = "\n".join([*map(str, self.packages), *self.without])
+        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+        return f"debian-{own.name}-{own.version.replace(':', '_')}-{digest}"
+
+    def build(self, into: Path, cache: Cache, say: Say) -> None:
+        """Download the packages and unpack them into ``into``."""
+        say(f"{self.title}: obtaining {len(self.packages)} Debian packages")
+        place = into / "packages"
+        place.mkdir()
+        self._run(
+            cache,
+            ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download",
+             *map(str, self.packages)],
+            _DOWNLOAD, place,
+        )  # fmt: skip
+        archives = sorted(place.glob("*.deb"))
+        if len(archives) != len(self.packages):
+            raise self._trouble(f"{len(archives)} of {len(self.packages)} packages were downloaded")
+        for archive in archives:
+            self._run(cache, ["dpkg-deb", "-x", str(archive), str(into)], _UNPACK, place)
+        shutil.rmtree(place)
+        if self.proof:
+            variables = [f"{name}={value}" for name, value in library_path(into).items()]
+            program, *arguments = self.proof
+            self._run(cache, ["env", *variables, str(into / program), *arguments], _PROVE, into)
+        say(f"{self.title}: {len(archives)} packages unpacked")
+
+    def _pretended(self, architecture: str) -> str:
+        """The status file of a system with nothing but what is left out, in its real versions.
+
+        A little higher than these, or apt would fetch the archive's package of that version.
+        """
+        names = [*BASE, *self.without]
+        query = ["dpkg-query", "-W", "-f=${Package} ${Version}\\n", *names]
+        # Names those it does not know on stderr, with exit code 1.
+        done = subprocess.run(query, capture_output=True, text=True, timeout=_RESOLVE)
+        told = (line.split() for line in done.stdout.splitlines())
+        versions = {words[0]: words[1] for words in told if len(words) == 2}
+        return "\n".join(
+            f"Package: {name}\nStatus: install ok installed\nArchitecture: {architecture}\n"
+            # Dependencies on a package "of any architecture" are met by such a one only.
+            "Multi-Arch: allowed\n"
+            f"Version: {versions.get(name, '9999')}+base\n"
+            for name in names
+        )
+
+    def _ask(self, command: Sequence[str]) -> str:
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, errors="replace", timeout=_RESOLVE,
+                stdin=subprocess.DEVNULL, env={**os.environ, "LC_ALL": "C.UTF-8"},
+            )  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise self._trouble(str(error)) from error
+        if done.returncode:
+            raise self._explained(done.stderr + done.stdout)
+        return done.stdout
+
+    def _explained(self, said: str) -> Trouble:
+        """What apt's refusal means."""
+        if f"Unable to locate package {self.package}" not in said:
+            return self._trouble(f"apt says: {_errors(said)}")
+        lists = ["apt-get", "indextargets", "--format", "$(FILENAME)", "Created-By: Packages"]
+        if not self._ask(lists).strip():
+            return Trouble(
+                f"{self.title} could not be obtained",
+                "apt's lists of packages are empty on this machine",
+                "run `apt-get update` (as root), then run again",
+            )
+        return Trouble(
+            f"{self.title} could not be obtained",
+            f"apt's sources have no package {self.package!r}",
+            f"bring the lists up to date (apt-get update); if that does not help, {_ELSEWHERE}",
+        )
+
+    def _run(self, cache: Cache, command: Sequence[str], within: float, place: Path) -> None:
+        program = Path(command[0]).name
+        try:
+            done = cache.run(command, within=within, cwd=place)
+        except subprocess.TimeoutExpired as error:
+            raise self._trouble(f"{program} did not finish within {within:g} s") from error
+        if done.code:
+            why = f"{program} {describe_exit(done.code)} and says: {_errors(done.output)}"
+            raise self._trouble(why)
+
+    def _trouble(self, why: str) -> Trouble:
+        return Trouble(
+            f"{self.title} could not be obtained",
+            why,
+            "look at the network and at apt's sources (apt-get update), then run again; "
+            f"or {_ELSEWHERE}",
+        )
+
+
+def library_path(root: Path) -> dict[str, str]:
+    """The variable that lets programs unpacked below ``root`` find their libraries."""
+    places = [
+        str(place)
+        for pattern in ("usr/lib/*-linux-gnu*", "lib/*-linux-gnu*")
+        for place in sorted(root.glob(pattern))
+    ]
+    return {"LD_LIBRARY_PATH": os.pathsep.join(places)}
+
+
+def _errors(said: str) -> str:
+    lines = said.strip().splitlines()
+    told = [line for line in lines if line.startswith("E:") or " : Depends: " in line]
+    return "\n".join(told[:6] or lines[-6:])

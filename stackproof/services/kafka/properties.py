@@ -1,0 +1,136 @@
+"""How a node is configured, wherever it runs."""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from stackproof.ports import LOOPBACK
+
+LOG4J_CONFIGURATION = """<Configuration status="error">
+ <Appenders><Console name="out" target="SYSTEM_OUT">
+  <PatternLayout pattern="%d{yyyy-MM-dd'T'HH:mm:ss.SSS} %-5p %c{1}: %m%n"/>
+ </Console></Appenders>
+ <Loggers>
+  <Root level="warn"><AppenderRef ref="out"/></Root>
+  <Logger name="kafka.server" level="info"/>
+  <Logger name="org.apache.kafka.controller" level="info"/>
+  <Logger name="org.apache.kafka.coordinator.group" level="info"/>
+  <Logger name="state.change.logger" level="info"/>
+ </Loggers>
+</Configuration>
+"""
+
+
+def jvm_flags(heap_mb: int) -> list[str]:
+    """Flags for a quick start and a small footprint; peak throughput is not the aim."""
+    return [
+        f"-Xmx{heap_mb}m",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-XX:-UsePerfData",
+        "-Xlog:disable",
+        "-Xlog:all=error:stderr",
+        "-Djava.awt.headless=true",
+        "-Djava.net.preferIPv4Stack=true",
+    ]
+
+
+def cluster_id() -> str:
+    """A random cluster ID in Kafka's form: 16 bytes in URL-safe base64, no leading dash."""
+    while True:
+        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not text.startswith("-"):
+            return text
+
+
+@dataclass(frozen=True)
+class Node:
+    """Where one node is reached.
+
+    Attributes:
+        listeners: what it binds, by listener name, e.g. ``{"PLAINTEXT": "127.0.0.1:9092"}``.
+        advertised: what it tells clients and other brokers, by listener name.
+        voter: ``host:port`` of its controller, as the other nodes reach it.
+        between: name of the listener for other brokers; empty: the one for clients.
+    """
+
+    listeners: Mapping[str, str]
+    advertised: Mapping[str, str]
+    voter: str
+    between: str = ""
+
+
+def node_properties(
+    place: Path,
+    node: int,
+    ports: Mapping[int, tuple[int, int]],
+    *,
+    extra: Mapping[str, str],
+) -> str:
+    """The ``server.properties`` of one node on loopback; ``ports``: node -> (client, controller).
+
+    Its data go to ``place/data``.
+    """
+    nodes = {}
+    for number, (client, controller) in ports.items():
+        reached = {"PLAINTEXT": f"{LOOPBACK}:{client}"}
+        voter = f"{LOOPBACK}:{controller}"
+        nodes[number] = Node({**reached, "CONTROLLER": voter}, reached, voter)
+    return properties_of(node, nodes, data=place / "data", extra=extra)
+
+
+def properties_of(
+    node: int, nodes: Mapping[int, Node], *, data: PurePath, extra: Mapping[str, str]
+) -> str:
+    """The ``server.properties`` of one combined node among ``nodes``."""
+    own = nodes[node]
+    copies = min(3, len(nodes))
+    properties: dict[str, object] = {
+        "process.roles": "broker,controller",
+        "node.id": node,
+        "controller.quorum.voters": ",".join(f"{n}@{o.voter}" for n, o in sorted(nodes.items())),
+        "listeners": _listeners(own.listeners),
+        "advertised.listeners": _listeners(own.advertised),
+        "controller.listener.names": "CONTROLLER",
+        "log.dirs": data,
+        "auto.create.topics.enable": "false",
+        "default.replication.factor": copies,
+        "min.insync.replicas": max(1, copies - 1),
+        "offsets.topic.replication.factor": copies,
+        "offsets.topic.num.partitions": 4,
+        "transaction.state.log.replication.factor": copies,
+        "transaction.state.log.min.isr": max(1, copies - 1),
+        "transaction.state.log.num.partitions": 4,
+        "share.coordinator.state.topic.replication.factor": copies,
+        "share.coordinator.state.topic.min.isr": max(1, copies - 1),
+        "share.coordinator.state.topic.num.partitions": 4,
+        # The first member of a group need not wait for company.
+        "group.initial.rebalance.delay.ms": 0,
+        # Scenarios about dying members would otherwise wait six seconds at least.
+        "group.min.session.timeout.ms": 1000,
+        "broker.session.timeout.ms": 2000,
+        "broker.heartbeat.interval.ms": 300,
+        "controller.quorum.election.timeout.ms": 300,
+        "controller.quorum.fetch.timeout.ms": 800,
+        "num.network.threads": 2,
+        "num.io.threads": 3,
+        "background.threads": 2,
+        "num.replica.fetchers": 1,
+        "log.cleaner.dedupe.buffer.size": 4_194_304,
+        "log.segment.delete.delay.ms": 1000,
+    }
+    if own.between:
+        properties["inter.broker.listener.name"] = own.between
+        properties["listener.security.protocol.map"] = ",".join(
+            f"{name}:PLAINTEXT" for name in own.listeners
+        )
+    properties |= extra
+    return "".join(f"{key}={value}\n" for key, value in properties.items())
+
+
+def _listeners(places: Mapping[str, str]) -> str:
+    return ",".join(f"{name}://{place}" for name, place in places.items())

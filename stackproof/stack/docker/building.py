@@ -1,0 +1,193 @@
+"""Building images from package registries, for places without an image registry.
+
+A base system comes from Debian's packages by debootstrap, jars from the suite's own cache;
+``compose/images/NAME`` says which, and how they become an image.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from stackproof.errors import Trouble
+from stackproof.obtain import Cache, MavenArtifact, Say, cache_directory
+from stackproof.services import service, service_names
+from stackproof.stack.docker.engine import Engine
+
+_TAG = re.compile(r'^LABEL stackproof\.image="(\S+)"$', re.MULTILINE)
+_DEADLINE = 900.0
+#: Not needed to run a server, and half of the size.
+_SUPERFLUOUS = (
+    "var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale",
+    "usr/share/info", "var/log",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one image is built.
+
+    Attributes:
+        name: of the service.
+        directory: holds its Dockerfile, what that copies, and ``packages.txt``.
+    """
+
+    name: str
+    directory: Path
+
+    @property
+    def tag(self) -> str:
+        """The name that the image gets."""
+        found = _TAG.search((self.directory / "Dockerfile").read_text())
+        if found is None:
+            raise Trouble(f"{self.directory}/Dockerfile names no image", "", "add its LABEL")
+        return found.group(1)
+
+    @property
+    def packages(self) -> list[str]:
+        """Debian packages that it needs, besides those of a minimal system."""
+        return (self.directory / "packages.txt").read_text().split()
+
+
+def recipes() -> list[Recipe]:
+    """All recipes of this checkout, alphabetically.
+
+    Raises:
+        Trouble: there are none.
+    """
+    place = Path(__file__).parents[3] / "compose" / "images"
+    found = [Recipe(file.parent.name, file.parent) for file in place.glob("*/Dockerfile")]
+    if not found:
+        raise Trouble(
+            "there are no recipes for images",
+            f"looked in {place}",
+            "build images in a checkout of the project",
+        )
+    return sorted(found, key=lambda recipe: recipe.name)
+
+
+def build(recipe: Recipe, engine: Engine, cache: Cache, say: Say) -> None:
+    """Build one image and tag it.
+
+    Raises:
+        Trouble: something it needs cannot be obtained, or the engine cannot build it.
+    """
+    import docker.errors
+    import requests.exceptions
+
+    with tempfile.TemporaryDirectory(prefix="stackproof-image-") as scratch:
+        context = Path(scratch) / "context"
+        shutil.copytree(recipe.directory, context)
+        _root_filesystem(recipe, Path(scratch) / "root", context / "rootfs.tar", cache, say)
+        _jars(recipe, context / "libs", cache, say)
+        say(f"{recipe.tag}: building")
+        printed: list[str] = []
+        try:
+            with contextlib.closing(engine.client(timeout=_DEADLINE)) as client:
+                for line in client.api.build(
+                    path=str(context), tag=recipe.tag, rm=True, forcerm=True, decode=True,
+                    network_mode="none",
+                ):  # fmt: skip
+                    printed += line.get("stream", line.get("error", "")).splitlines()
+                    if "error" in line:
+                        raise docker.errors.BuildError(line["error"], iter(()))
+        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+            end = "\n".join(printed[-15:])
+            raise Trouble(
+                f"{recipe.tag} could not be built",
+                f"{error}\n{end}",
+                f"mend {recipe.directory} or what the lines above name",
+            ) from error
+
+
+def _root_filesystem(recipe: Recipe, root: Path, archive: Path, cache: Cache, say: Say) -> None:
+    tool = shutil.which("debootstrap", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if tool is None:
+        raise Trouble(
+            "images cannot be built here",
+            "debootstrap, which makes their base system, was not found",
+            "install it (Debian, Ubuntu: apt-get install debootstrap); elsewhere use an image "
+            "registry",
+        )
+    if os.geteuid() != 0:
+        raise Trouble(
+            "images cannot be built by this user",
+            "debootstrap makes a system with files of several users, which root alone may do",
+            "run `sudo make images`",
+        )
+    mirror, suite = apt_mirror()
+    packages = cache_directory() / "debootstrap"
+    packages.mkdir(parents=True, exist_ok=True)
+    say(f"{recipe.tag}: obtaining {', '.join(recipe.packages)} and a minimal {suite} system")
+    command = [
+        tool, "--variant=minbase", f"--cache-dir={packages}",
+        f"--include={','.join(recipe.packages)}", suite, str(root), mirror,
+    ]  # fmt: skip
+    try:
+        done = cache.run(command, within=_DEADLINE)
+    except subprocess.TimeoutExpired as error:
+        raise Trouble(
+            f"{recipe.tag}: its packages did not come", str(error), "look at the network"
+        ) from error
+    if done.code != 0:
+        lines = "\n".join(done.output.splitlines()[-8:])
+        raise Trouble(
+            f"{recipe.tag}: its packages could not be installed",
+            f"debootstrap says:\n{lines}",
+            "look at the network and at apt's sources, then run again",
+        )
+    for name in _SUPERFLUOUS:
+        shutil.rmtree(root / name, ignore_errors=True)
+        (root / name).mkdir(parents=True, exist_ok=True)
+    with tarfile.open(archive, "w") as tar:
+        tar.add(root, arcname=".")
+    shutil.rmtree(root)
+
+
+def apt_mirror() -> tuple[str, str]:
+    """Where apt gets packages from on this machine, and for which release.
+
+    Raises:
+        Trouble: apt has no such source.
+    """
+    try:
+        done = subprocess.run(
+            ["apt-get", "indextargets", "--format", "$(SITE) $(RELEASE)",
+             "Created-By: Packages", "Component: main"],
+            capture_output=True, text=True, errors="replace", timeout=30,
+        )  # fmt: skip
+        found = [line.split() for line in done.stdout.splitlines()]
+    except (OSError, subprocess.SubprocessError) as error:
+        raise Trouble(
+            "apt's sources cannot be asked for", str(error), "build images on Debian or Ubuntu"
+        ) from error
+    for source in found:
+        # Not a release's updates: debootstrap needs a whole one.
+        if len(source) == 2 and "-" not in source[1] and source[0].startswith("http"):
+            return source[0], source[1]
+    raise Trouble(
+        "apt has no source of a whole release",
+        f"it has: {', '.join(' '.join(s) for s in found) or 'none'}",
+        "add one to /etc/apt/sources.list.d and run `apt-get update`",
+    )
+
+
+def _jars(recipe: Recipe, into: Path, cache: Cache, say: Say) -> None:
+    for artifact in _maven_artifacts(recipe.name):
+        place = cache.ensure(artifact, say)
+        shutil.copytree(place / "lib", into, dirs_exist_ok=True)
+
+
+def _maven_artifacts(name: str) -> Iterator[MavenArtifact]:
+    if name in service_names():
+        for artifact in service(name).artifacts():
+            if isinstance(artifact, MavenArtifact):
+                yield artifact

@@ -1,0 +1,134 @@
+"""Which image a service runs from: named, official, or built here."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+
+from stackproof.errors import Trouble
+from stackproof.obtain import Say
+from stackproof.services.base import Image
+from stackproof.stack.docker.engine import Engine
+
+#: Seconds for asking a registry whether it has an image; a pull itself may take its time.
+_ASKS_FOR = 10.0
+_REMEDY = (
+    "build it here with `make images`, name one that is present by {variable}, or give the "
+    "engine access to an image registry"
+)
+
+
+class Images:
+    """Images of one engine. Safe to use from several threads."""
+
+    def __init__(self, engine: Engine):
+        self._engine = engine
+        self._chosen: dict[str, str] = {}
+        self._given_up = False
+        self._lock = threading.Lock()
+
+    def give_up(self) -> None:
+        """Pull nothing more: the run is ending."""
+        self._given_up = True
+
+    def chosen(self, image: Image) -> str:
+        """What `obtain` has settled on; else what Compose would take."""
+        return self._chosen.get(image.variable) or os.environ.get(image.variable) or image.official
+
+    def obtain(self, image: Image, title: str, say: Say) -> str:
+        """The name of an image that is present now; pulled if need be.
+
+        The one that the variable names; else the official one; else, when that is neither
+        present nor to be had, the one that was built here.
+
+        Raises:
+            Trouble: there is none, and none can be pulled.
+        """
+        with self._lock:  # two services may share one image
+            if image.variable not in self._chosen:
+                self._chosen[image.variable] = self._obtain(image, title, say)
+            return self._chosen[image.variable]
+
+    def _obtain(self, image: Image, title: str, say: Say) -> str:
+        named = os.environ.get(image.variable)
+        wanted = named or image.official
+        if self.present(wanted):
+            return wanted
+        refusal = self.refusal(wanted)
+        if refusal is None:
+            self._pull(wanted, title, say)
+            return wanted
+        if not named and image.local and self.present(image.local):
+            say(
+                f"{title}: {wanted} cannot be pulled ({refusal}); "
+                f"{image.local}, built here, is taken"
+            )
+            return image.local
+        raise Trouble(
+            f"{title} has no container image",
+            f"{wanted} is not present and cannot be pulled: {refusal}"
+            + (f" ({image.variable} names it)" if named else ""),
+            _REMEDY.format(variable=image.variable)
+            if image.local
+            else f"name one that is present by {image.variable}",
+        )
+
+    def at_hand(self, image: Image) -> bool:
+        """Whether one of its images is present, without asking any registry."""
+        named = os.environ.get(image.variable)
+        return any(
+            map(self.present, [named] if named else filter(None, (image.official, image.local)))
+        )
+
+    def present(self, name: str) -> bool:
+        """Whether the engine has it."""
+        import docker.errors
+
+        with contextlib.closing(self._engine.client()) as client:
+            try:
+                client.api.inspect_image(name)
+            except (docker.errors.ImageNotFound, docker.errors.NullResource):
+                return False
+            return True
+
+    def refusal(self, name: str) -> str | None:
+        """Why it cannot be pulled; None when a registry says that it has it."""
+        import docker.errors
+        import requests.exceptions
+
+        with contextlib.closing(self._engine.client(timeout=_ASKS_FOR)) as client:
+            try:
+                client.api.inspect_distribution(name)
+            except docker.errors.APIError as error:
+                return str(error.explanation or error).strip()
+            except requests.exceptions.RequestException:
+                return f"the registry does not answer within {_ASKS_FOR:g} s"
+            return None
+
+    def _pull(self, name: str, title: str, say: Say) -> None:
+        import docker.errors
+        import requests.exceptions
+
+        say(f"{title}: pulling {name}")
+        layers: dict[str, bool] = {}
+        try:
+            with contextlib.closing(self._engine.client()) as client:
+                repository, _, tag = name.rpartition(":")
+                if "/" in tag or not repository:
+                    repository, tag = name, "latest"
+                for line in client.api.pull(repository, tag=tag, stream=True, decode=True):
+                    if self._given_up:
+                        raise Trouble("obtaining images was given up", "the run is ending")
+                    if "error" in line:
+                        raise docker.errors.APIError(line["error"])
+                    if "id" in line and "progressDetail" in line:
+                        done = line.get("status") in ("Pull complete", "Already exists")
+                        if done and not layers.get(line["id"]):
+                            layers[line["id"]] = True
+                            say(f"{title}: {sum(layers.values())} of {len(layers)} layers")
+                        layers.setdefault(line["id"], done)
+        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+            raise Trouble(
+                f"{title}: {name} could not be pulled", str(error), "run again; or `make images`"
+            ) from error

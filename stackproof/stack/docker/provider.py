@@ -1,0 +1,125 @@
+"""Services as containers of this machine's engine."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stackproof.errors import Trouble
+from stackproof.obtain import Cache, Say
+from stackproof.processes.run import Run
+from stackproof.services.base import Requirement, Service, resolve_options
+from stackproof.stack.docker import leftovers
+from stackproof.stack.docker.cluster import DockerCluster
+from stackproof.stack.docker.engine import Engine, find_compose, find_engine
+from stackproof.stack.docker.images import Images
+from stackproof.stack.site import LocalSite, with_new_ports
+
+
+class DockerProvider:
+    """Starts services by their Compose files."""
+
+    name = DockerCluster.provider
+
+    def __init__(self, run: Run, logs: Path, cache: Cache, *, time_factor: float = 1.0):
+        self._run = run
+        self._logs = logs
+        self._cache = cache
+        self._time_factor = time_factor
+        self._found: tuple[Engine, tuple[str, ...], Images] | None = None
+        self._starting: set[DockerCluster] = set()
+        self._given_up = False
+        self._lock = threading.Lock()
+
+    def _find(self) -> tuple[Engine, tuple[str, ...], Images]:
+        """Engine, Compose and images, looked for at the first call.
+
+        Raises:
+            Trouble: one of them cannot be used.
+        """
+        with self._lock:
+            if self._found is None:
+                engine = find_engine()
+                compose, _ = find_compose()
+                leftovers.register(self._run, engine)
+                self._found = engine, compose, Images(engine)
+            return self._found
+
+    def unusable(self, service: Service) -> str | None:
+        """Why containers of a service cannot be had here; None: they can."""
+        try:
+            images = self._find()[2]
+            for image in service.images():
+                if not images.at_hand(image) and (refusal := images.refusal(image.official)):
+                    return f"{image.official} is not present and cannot be pulled: {refusal}"
+        except Trouble as trouble:
+            return trouble.what
+        return None
+
+    def engine(self) -> str:
+        """The engine and its version, for people."""
+        return f"Docker engine {self._find()[0].version}"
+
+    def obtain(self, service: Service, say: Say) -> None:
+        """Pull the service's images unless they are there."""
+        images = self._find()[2]
+        for image in service.images():
+            images.obtain(image, service.title, say)
+
+    def start(self, service: Service, requirement: Requirement, cluster: str) -> DockerCluster:
+        """Start a cluster; returns once it is healthy.
+
+        Raises:
+            Trouble: it did not become healthy; nothing of it is left.
+        """
+        options = resolve_options(service, dict(requirement.options))
+        return with_new_ports(lambda n: self._start_once(service, options, cluster, n))
+
+    def _start_once(
+        self, service: Service, options: Mapping[str, Any], cluster: str, attempt: int
+    ) -> DockerCluster:
+        engine, compose, images = self._find()
+        # Another directory and project each time: no earlier attempt can be in the way.
+        directory = self._run.directory / (cluster if attempt == 1 else f"{cluster}.{attempt}")
+        site = LocalSite(cluster, directory, options, self._cache)
+        try:
+            running = DockerCluster(
+                service,
+                site,
+                self._run,
+                self._logs,
+                engine=engine,
+                compose=compose,
+                images={i.variable: images.chosen(i) for i in service.images()},
+            )
+        except BaseException:
+            shutil.rmtree(directory, ignore_errors=True)
+            raise
+        with self._lock:
+            if self._given_up:
+                running.stop()
+            self._starting.add(running)
+        try:
+            running.launch(self._time_factor)
+            running.wait_healthy(service.start_within * self._time_factor)
+        except BaseException:
+            running.stop()
+            raise
+        finally:
+            with self._lock:
+                self._starting.discard(running)
+        return running
+
+    def give_up(self) -> None:
+        """End what is being obtained or started, and begin nothing more."""
+        with self._lock:
+            self._given_up = True
+            starting = list(self._starting)
+            found = self._found
+        if found is not None:
+            found[2].give_up()
+        for cluster in starting:
+            cluster.stop()

@@ -1,0 +1,129 @@
+"""What clusters on this machine have in common, whichever provider runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from stackproof.errors import Trouble
+from stackproof.obtain import Cache
+from stackproof.polling import DeadlineExceeded, Died, poll
+from stackproof.ports import claim, free_port
+from stackproof.services.base import Endpoint, Service
+
+T = TypeVar("T")
+
+# Another program can take a port between its choice and its use.
+_PORT_CLASH = ("Address already in use", "BindException", "port is already allocated")
+_ATTEMPTS = 3
+# One health check; more each time, so that a slow machine does not miss every one.
+_FIRST_CHECK, _LONGEST_CHECK, _CHECK_GROWTH = 0.5, 5.0, 1.1
+
+
+class LocalSite:
+    """Where one cluster is laid out; see `stackproof.services.base.Site`."""
+
+    def __init__(self, cluster: str, directory: Path, options: Mapping[str, Any], cache: Cache):
+        self.cluster = cluster
+        self.directory = directory
+        self.options = options
+        self.cache = cache
+        self._ports: dict[str, int] = {}
+
+    def port(self, role: str, chosen: int = 0) -> int:
+        """The loopback port of ``role``, settled at the first call."""
+        if role not in self._ports:
+            self._ports[role] = claim(chosen) if chosen else free_port()
+        return self._ports[role]
+
+
+def endpoint_of(
+    service: Service, site: LocalSite, provider: str, instances: Iterable[str]
+) -> Endpoint:
+    """How the cluster on ``site`` is reached."""
+    return Endpoint(
+        service=service.name,
+        cluster=site.cluster,
+        provider=provider,
+        addresses=service.addresses(site),
+        options=dict(site.options),
+        instances=tuple(instances),
+    )
+
+
+def given_up(service: Service) -> Trouble:
+    """The run ends while a cluster is being started."""
+    return Trouble(f"the start of {service.title} was given up", "the run is ending")
+
+
+def with_new_ports(start: Callable[[int], T]) -> T:
+    """Call ``start`` with the number of the attempt, again while ports clash."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            return start(attempt)
+        except Trouble as trouble:
+            clash = any(sign.lower() in str(trouble).lower() for sign in _PORT_CLASH)
+            if not clash or attempt == _ATTEMPTS:
+                raise
+    raise AssertionError("unreachable")
+
+
+def wait_healthy(
+    service: Service,
+    endpoint: Endpoint,
+    within: float,
+    *,
+    death: Callable[[], str | None],
+    log_ends: Callable[[], Mapping[str, str]],
+    stopped: Callable[[], bool],
+) -> None:
+    """Repeat the service's health check until it succeeds.
+
+    Args:
+        death: None while all that should run do.
+        log_ends: the end of each instance's log.
+        stopped: whether the run has given it up meanwhile.
+
+    Raises:
+        Trouble: an instance died, or the time is over; with the end of the log.
+    """
+    title = service.title
+    timeout = _FIRST_CHECK / _CHECK_GROWTH
+
+    def check() -> None:
+        nonlocal timeout
+        timeout = min(timeout * _CHECK_GROWTH, _LONGEST_CHECK)
+        service.check(endpoint, timeout=timeout)
+
+    try:
+        poll(
+            check,
+            until=lambda _: True,
+            within=within,
+            awaiting=f"{title} to answer",
+            retry_on=service.unready,
+            alive=death,
+            first_pause=0.05,
+            longest_pause=1.0,
+        )
+        # Its ports may have been another's: then that one has answered.
+        if death_after := death():
+            raise Died(f"{title} answered, but {death_after}")
+    except Died as died:
+        if stopped():
+            raise given_up(service) from died
+        raise Trouble(
+            f"{title} died while it was starting",
+            str(died),
+            "the log's end above usually names the cause",
+        ) from died
+    except DeadlineExceeded as late:
+        if stopped():
+            raise given_up(service) from late
+        logs = "\n".join(f"{name}'s log ends:\n{end}" for name, end in log_ends().items())
+        raise Trouble(
+            f"{title} was not ready within {within:g} s",
+            f"{late}\n{logs}",
+            "give it more time (STACKPROOF_TIME_FACTOR) or mend what its log names",
+        ) from late

@@ -1,0 +1,179 @@
+"""Redis as a cache: keys, collections, batches, expiry, cache-aside."""
+
+from behave import given, register_type, then, when
+from hamcrest import (
+    assert_that,
+    empty,
+    equal_to,
+    has_entries,
+    has_length,
+    is_not,
+    less_than_or_equal_to,
+    none,
+)
+
+from stackproof.session.needs import needs
+from stackproof.session.services.redis import WORDS
+from stackproof.session.words import TYPES
+
+register_type(**TYPES, **WORDS)
+
+
+@given("a Redis server")
+@needs("redis")
+def a_redis_server(context):
+    """A running Redis server, shared with other scenarios."""
+    assert_that(context.session.endpoint("redis").addresses, is_not(empty()))
+
+
+@given('the key "{key}" was set to "{value}"')
+@when('the key "{key}" is set to "{value}"')
+def key_is_set(context, key, value):
+    """Sets a key of the scenario's own, for ever."""
+    context.session.redis.set(key, value)
+
+
+@given('the key "{key}" was set for {ttl:Seconds}')
+@when('the key "{key}" is set for {ttl:Seconds}')
+def key_is_set_for(context, key, ttl):
+    """Sets a key with a time to live."""
+    context.session.redis.set(key, "for a while", ttl=ttl)
+
+
+@when('the key "{key}" is deleted')
+def key_is_deleted(context, key):
+    """Deletes a key that is there."""
+    deleted = context.session.redis.client.delete(context.session.redis.own(key))
+    assert_that(deleted, equal_to(1), "keys deleted")
+
+
+@when('the time to live of "{key}" is changed to {ttl:Seconds}')
+def time_to_live_is_changed(context, key, ttl):
+    """EXPIRE on a key that is there."""
+    assert_that(context.session.redis.expire(key, ttl), equal_to(True), "there was such a key")
+
+
+@then('the key "{key}" holds "{value}"')
+def key_holds(context, key, value):
+    """GET returns this value."""
+    assert_that(context.session.redis.get(key), equal_to(value))
+
+
+@then('the key "{key}" is not there')
+def key_is_not_there(context, key):
+    """GET returns nothing, and EXISTS knows nothing of it."""
+    redis = context.session.redis
+    assert_that(redis.get(key), none())
+    assert_that(redis.client.exists(redis.own(key)), equal_to(0), "keys that exist")
+
+
+@then('the key "{key}" has no time to live')
+def key_lives_for_ever(context, key):
+    """It is there, and stays."""
+    redis = context.session.redis
+    assert_that(redis.client.pttl(redis.own(key)), equal_to(-1), "time to live")
+
+
+@then('"{key}" is there for {ttl:Seconds} and gone at most {late:Seconds} later')
+def key_is_there_for(context, key, ttl, late):
+    """Watched from now on: there until its time to live is over, gone soon after it."""
+    late = context.session.scaled(late)
+    assert_that(context.session.redis.lifetime_violations(key, ttl, late=late), empty())
+
+
+@when('a {kind:Collection} of {count:d} entries is written to "{key}"')
+def collection_is_written(context, kind, count, key):
+    """Writes entries with every byte in them, in one command."""
+    context.session.redis.write_collection(kind, key, count)
+
+
+@then('"{key}" is a {kind:Collection} of exactly these entries')
+def collection_is_exact(context, key, kind):
+    """Type, entries, and order where the type has one."""
+    assert_that(context.session.redis.collection_differences(kind, key), empty())
+
+
+@when("{count:d} values are written {way:Way}")
+def values_are_written(context, count, way):
+    """Writes distinct values under keys of their own."""
+    redis = context.session.redis
+    redis.write_many(redis.plain_values(count), way)
+
+
+@when("{count:d} vectors of {dimensions:d} dimensions are cached, with every special number")
+def vectors_are_cached(context, count, dimensions):
+    """Vectors of float32 with payloads of NaN, denormal numbers, infinity and minus zero."""
+    context.session.redis.write_vectors(count, dimensions)
+
+
+@then("each of them is read back {way:Way}, byte for byte")
+def values_are_read_back(context, way):
+    """Every acknowledged value is found once under its key, unchanged."""
+    flow = context.session.redis.read_back(way)
+    verdict = context.session.assert_flow(flow)
+    written = len(context.session.redis.values)
+    assert_that(verdict.figures.acknowledged, equal_to(written), "values acknowledged")
+
+
+@when('the counter "{key}" is increased {count:d} times in one pipeline')
+def counter_is_increased(context, key, count):
+    """Sends that many INCR before the first answer is read."""
+    context.session.redis.count_in_pipeline(key, count)
+
+
+@then("the answers count from 1 to {count:d}")
+def answers_count(context, count):
+    """Each command has its own answer, in order."""
+    assert_that(context.session.redis.answers, equal_to(list(range(1, count + 1))))
+
+
+@when("{count:d} values of {size:d} bytes are set and got, one after the other")
+def set_and_get_are_measured(context, count, size):
+    """Measures each SET and each GET as the client sees it."""
+    context.session.redis.measure(count, size)
+
+
+@then("half of the SETs and half of the GETs take at most {limit:Seconds}")
+def set_and_get_are_quick(context, limit):
+    """The medians are within the limit; they are in the report."""
+    limit = less_than_or_equal_to(context.session.scaled(limit))
+    assert_that(context.session.redis.medians, has_entries(SET=limit, GET=limit))
+
+
+@given("an origin with {count:Customers} behind the cache")
+def an_origin(context, count):
+    """A database on disk; what is read of it is cached, and every load is counted there."""
+    assert_that(context.session.redis.fill_origin(count), has_length(count))
+
+
+@when("each customer is read {times:d} times")
+def customers_are_read(context, times):
+    """Reads through the cache, one reading after the other."""
+    context.session.redis.read_all(times)
+
+
+@when("{readers:d} readers ask for a customer at the same moment")
+def readers_ask_at_once(context, readers):
+    """The origin answers the first one only when all of them have missed the cache."""
+    context.session.redis.read_together(readers)
+
+
+@when("a customer is updated {updates:d} times while {readers:d} readers read it")
+def updated_while_read(context, updates, readers):
+    """Updates the origin and drops what is cached, again and again."""
+    context.session.redis.update_while_reading(updates, readers)
+
+
+@then("the origin has been asked once for each customer")
+def origin_asked_once(context):
+    """Every other reading was served from the cache."""
+    redis = context.session.redis
+    assert_that(redis.aside.origin.loads(), equal_to(dict.fromkeys(redis.customers(), 1)))
+
+
+@then("no reading was wrong, and none older than an update that was complete before it")
+def no_stale_reading(context):
+    """Every reading returned what was written, and nothing that had been replaced."""
+    redis = context.session.redis
+    assert_that(redis.observed.readings, is_not(empty()))
+    assert_that(redis.observed.wrong(), empty())
