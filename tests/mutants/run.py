@@ -5,6 +5,9 @@ each mutant against all scenarios that use the pipeline, and writes the matrix o
 and scenarios to ``docs/mutants.md`` and into the report. Limits in seconds are shortened
 by one factor, or every mutant that loses something would wait them out; the control,
 which must pass, shows that they are long enough.
+
+Servers with faults (`tests.mutants.servers`) are run in the same way: a proxy stands in front
+of a sound server, and the features of that service find it as an external endpoint.
 """
 
 from __future__ import annotations
@@ -16,30 +19,39 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.mutants.matrix import as_markdown, write_results
+from tests.mutants.servers.running import SOUND, run_features, sound_server
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACE = ROOT / "reports" / "mutants"
 FEATURES = ("predictions", "dead_letters", "pipeline_restarts")
 TIME_FACTOR = 0.25
-CONTROL = "(none: the reference)"
 _LONGEST = 1200
 _ROW = re.compile(r" -- @\d+\.\d+.*")  # behave's mark of an outline's row
 
 
 @dataclass
 class Mutant:
-    """One broken system and what must catch it; ``scenarios``: verdict and reason by name."""
+    """One broken system and what must catch it.
+
+    Attributes:
+        module: what to run instead of the reference; or
+        service: which service has the fault called like the mutant.
+        scenarios: verdict and reason by name.
+    """
 
     name: str
-    module: str
     breaks: str
     caught_by: list[str]
     anomaly: str
+    module: str = ""
+    service: str = ""
     scenarios: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def missed(self) -> list[str]:
@@ -56,10 +68,17 @@ class Mutant:
         )
 
 
+CONTROLS = {
+    "": Mutant("(none: the reference)", "nothing", [], "", module="reference.churn_pipeline"),
+    "redis": Mutant("(none: Redis)", "nothing", [], "", service="redis"),
+    "rabbitmq": Mutant("(none: RabbitMQ)", "nothing", [], "", service="rabbitmq"),
+}
+
+
 def known() -> list[Mutant]:
     """The mutants of ``mutants.toml``."""
     content = tomllib.loads((Path(__file__).parent / "mutants.toml").read_text())
-    return [Mutant(**table) for table in content["mutant"]]
+    return [Mutant(**table) for kind in ("mutant", "server") for table in content[kind]]
 
 
 def run(mutant: Mutant, features: list[str]) -> None:
@@ -97,7 +116,9 @@ def read(mutant: Mutant) -> bool:
 
 
 def _place(mutant: Mutant) -> Path:
-    return PLACE / mutant.name.strip("(").split(":")[0]
+    if mutant in CONTROLS.values():
+        return PLACE / f"none-{mutant.service}".rstrip("-")
+    return PLACE / mutant.name
 
 
 def _environment(config: Path) -> dict[str, str]:
@@ -116,31 +137,60 @@ def main() -> int:
               + ", ".join(m.name for m in mutants))  # fmt: skip
         return 2
     chosen = [m for m in mutants if not options.names or m.name in options.names]
-    features = [f"features/messaging/{name}.feature" for name in FEATURES]
-    control = Mutant(CONTROL, "reference.churn_pipeline", "nothing", [], "")
+    groups = {
+        service: (control, [m for m in mutants if m.service == service])
+        for service, control in CONTROLS.items()
+    }
     failures = []
-    for number, mutant in enumerate([control, *chosen]):
-        run(mutant, features)
-        failed = [n for n, s in mutant.scenarios.items() if s["verdict"] != "passed"]
-        if not mutant.scenarios:
-            problem = "did not run"
-        elif mutant is control:
-            problem = f"the control failed: {', '.join(failed)}" if failed else ""
-        elif not mutant.caught_by:
-            problem = f"names no scenario that must catch it; failed: {', '.join(failed) or '-'}"
-        else:
-            missed = mutant.missed()
-            problem = f"not caught by: {', '.join(missed)}" if missed else ""
-        failures += [f"{mutant.name}: {problem}"] if problem else []
-        print(f"{number:>3}/{len(chosen)}  {mutant.name}: "
-              + (problem or f"{len(failed)} scenarios failed"), flush=True)  # fmt: skip
+    for service, (control, members) in groups.items():
+        members = [m for m in members if m in chosen]
+        with _runner(service) as run_one:
+            for mutant in [control, *members] if members else []:
+                run_one(mutant)
+                problem = _problem(mutant, mutant is control)
+                failures += [f"{mutant.name}: {problem}"] if problem else []
+                failed = sum(s["verdict"] == "failed" for s in mutant.scenarios.values())
+                print(f"{mutant.name}: " + (problem or f"{failed} scenarios failed"), flush=True)
     # A few may be run again: the others keep the results of their last run.
-    if all(m.scenarios or read(m) for m in mutants):
-        (ROOT / "docs" / "mutants.md").write_text(as_markdown(control, mutants))
-        write_results(PLACE / "allure-results", control, mutants)
-    caught = len(chosen) - sum(not f.startswith(CONTROL) for f in failures)
+    if all(m.scenarios or read(m) for m in [*CONTROLS.values(), *mutants]):
+        (ROOT / "docs" / "mutants.md").write_text(as_markdown(list(groups.values())))
+        write_results(PLACE / "allure-results", list(groups.values()))
+    controls = tuple(control.name for control in CONTROLS.values())
+    caught = len(chosen) - sum(not f.startswith(controls) for f in failures)
     print(f"{caught} of {len(chosen)} mutants caught as they must be")
     return 1 if failures else 0
+
+
+def _problem(mutant: Mutant, is_control: bool) -> str:
+    """Why a mutant's run is not as it must be; empty: it is."""
+    fine = ("passed", "not supported") if mutant.service else ("passed",)
+    failed = [n for n, s in mutant.scenarios.items() if s["verdict"] not in fine]
+    if not any(s["verdict"] != "not supported" for s in mutant.scenarios.values()):
+        return "did not run"
+    if is_control:
+        return f"the control failed: {', '.join(failed)}" if failed else ""
+    if not mutant.caught_by:
+        return f"names no scenario that must catch it; failed: {', '.join(failed) or '-'}"
+    missed = mutant.missed()
+    return f"not caught by: {', '.join(missed)}" if missed else ""
+
+
+@contextmanager
+def _runner(service: str) -> Iterator[Callable[[Mutant], None]]:
+    """What runs one mutant of a group; a sound server lives as long."""
+    if not service:
+        features = [f"features/messaging/{name}.feature" for name in FEATURES]
+        yield lambda mutant: run(mutant, features)
+        return
+    with sound_server(service, PLACE) as server:
+
+        def run_one(mutant: Mutant) -> None:
+            fault = SOUND if mutant is CONTROLS[service] else mutant.name
+            run_features(service, fault, server, _place(mutant))
+            if not read(mutant):
+                print(f"{mutant.name} could not be run; see {_place(mutant) / 'output.txt'}")
+
+        yield run_one
 
 
 if __name__ == "__main__":
