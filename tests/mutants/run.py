@@ -116,7 +116,8 @@ def _place(mutant: Mutant) -> Path:
 
 
 def _environment(config: Path) -> dict[str, str]:
-    return {**os.environ, "STACKPROOF_CONFIG": str(config)}
+    # Natively, unless told otherwise: a broker is there in a second, and not what is broken.
+    return {"STACK": "native", **os.environ, "STACKPROOF_CONFIG": str(config)}
 
 
 def main() -> int:
