@@ -86,6 +86,14 @@ def test_a_wheel_has_the_template_and_the_steps(installed: Path) -> None:
     assert {p.name for p in (installed / "stackproof_steps").glob("*.py")} == steps
 
 
+def test_a_wheel_has_the_compose_files(installed: Path) -> None:
+    sources = [p for p in (ROOT / "compose").rglob("*") if p.is_file()]
+    assert sources
+    for source in sources:
+        packed = installed / "stackproof" / "compose" / source.relative_to(ROOT / "compose")
+        assert packed.read_bytes() == source.read_bytes()
+
+
 def test_an_installed_suite_plans_a_new_project(installed: Path, tmp_path: Path) -> None:
     made = stackproof(installed, tmp_path, "init", "demo")
     assert made.returncode == 0, made.stderr

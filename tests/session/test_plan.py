@@ -36,7 +36,7 @@ class Fake:
 
 @pytest.fixture(autouse=True)
 def fake_services(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("echo", "store", "kafka"):
+    for name in ("echo", "store"):
         monkeypatch.setitem(services._known, name, Fake(name))
 
 
