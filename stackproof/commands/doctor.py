@@ -13,6 +13,7 @@ import psutil
 
 from stackproof import settings as settings_module
 from stackproof.clock import check_clock
+from stackproof.commands.containers import container_checks
 from stackproof.errors import EXIT_COULD_NOT_RUN, EXIT_PASSED, Trouble
 from stackproof.masking import MASK, mask
 from stackproof.obtain import Cache, MavenArtifact, cache_directory
@@ -36,6 +37,7 @@ def doctor(*, endpoints: bool = False) -> int:
     """
     fine = _passed(_checks())
     settings = settings_module.load()
+    fine &= _passed(container_checks(settings))
     if endpoints:
         fine &= _passed(_endpoints(settings))
     print(f"\nsettings (file: {settings.file or 'none'})")

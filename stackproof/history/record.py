@@ -17,6 +17,15 @@ PREVIEWS = 50_000
 ERROR_CHARACTERS = 300
 
 
+def _moment(at: float | None) -> float:
+    """A time that can be compared: with NaN, every order of events would be right."""
+    if at is None:
+        return time.time()
+    if not math.isfinite(at):
+        raise ValueError(f"{at} is no time")
+    return at
+
+
 def _shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
@@ -79,11 +88,10 @@ class History:
             at: seconds since the Unix epoch; None: now.
 
         Raises:
-            ValueError: a digest does not fit into 64 bits, or there are more than
-                65,536 clients, topics or labels.
+            ValueError: a digest does not fit into 64 bits, the time is none, or there are
+                more than 65,536 clients, topics or labels.
         """
-        if at is None:
-            at = time.time()
+        at = _moment(at)
         with self._lock:
             try:
                 row = columns.SEND.struct.pack(
@@ -132,8 +140,7 @@ class History:
         """
         if status not in columns.STATUS:
             raise ValueError(f"status is one of {', '.join(columns.STATUS)}, not {status!r}")
-        if at is None:
-            at = time.time()
+        at = _moment(at)
         where = op * columns.SEND.struct.size
         with self._lock:
             if op < 0 or where >= len(self._sends):
@@ -179,8 +186,7 @@ class History:
         Arguments and errors are those of `send`; partition and offset are the
         record's position in the topic.
         """
-        if at is None:
-            at = time.time()
+        at = _moment(at)
         with self._lock:
             try:
                 row = columns.RECEPTION.struct.pack(
@@ -222,7 +228,7 @@ class History:
             until: when it ended; None: it is a moment.
             detail: anything JSON can hold.
         """
-        moment = time.time() if at is None else at
+        moment, until = _moment(at), until if until is None else _moment(until)
         with self._lock:
             self._events.append(Event(kind, text, moment, until, detail))
             self._changes += 1

@@ -24,7 +24,8 @@ from stackproof.settings import Settings
 
 #: An endpoint that is there answers soon; nobody waits a minute for a wrong address.
 ANSWERS_WITHIN = 15.0
-_CHECK = 5.0
+#: Seconds; the first one is short, because what is definitely wrong is found out after it.
+_FIRST_CHECK, _CHECK = 2.0, 5.0
 _ORIGINS = "`stackproof doctor` shows where each setting comes from"
 
 
@@ -134,9 +135,11 @@ def wait_answers(service: Service, endpoint: Endpoint, *, within: float) -> None
         Trouble: it does not answer.
     """
 
+    checks = iter((_FIRST_CHECK,))
+
     def check() -> None:
         try:
-            service.check(endpoint, timeout=_CHECK)
+            service.check(endpoint, timeout=next(checks, _CHECK))
         except service.unready:
             # What waiting cannot mend is told at once, and by its name.
             if isinstance(service, Explaining):

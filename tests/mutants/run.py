@@ -1,6 +1,6 @@
 """Running the broken systems: every one must be caught, by its scenario, for its reason.
 
-``python -m tests.mutants.run [NAME ...]`` runs the control (the unbroken reference) and
+``python -m tests.mutants.run [NAME ...]`` runs the controls (the unbroken systems) and
 each mutant against all scenarios that use the pipeline, and writes the matrix of mutants
 and scenarios to ``docs/mutants.md`` and into the report. Limits in seconds are shortened
 by one factor, or every mutant that loses something would wait them out; the control,
@@ -19,19 +19,20 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.mutants.matrix import as_markdown, write_results
+from tests.mutants.servers.running import FEATURES as SERVICES
 from tests.mutants.servers.running import SOUND, run_features, sound_server
+from tests.second import scorer
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACE = ROOT / "reports" / "mutants"
 FEATURES = ("predictions", "dead_letters", "pipeline_restarts")
 TIME_FACTOR = 0.25
+CONTROL = "(none: the reference)"
 _LONGEST = 1200
 _ROW = re.compile(r" -- @\d+\.\d+.*")  # behave's mark of an outline's row
 
@@ -41,8 +42,9 @@ class Mutant:
     """One broken system and what must catch it.
 
     Attributes:
-        module: what to run instead of the reference; or
-        service: which service has the fault called like the mutant.
+        module: of a broken reference pipeline; or
+        fault: put into the second pipeline, the scorer in Go; or
+        service: which one's server has the fault that the mutant is called after.
         scenarios: verdict and reason by name.
     """
 
@@ -51,6 +53,7 @@ class Mutant:
     caught_by: list[str]
     anomaly: str
     module: str = ""
+    fault: str = ""
     service: str = ""
     scenarios: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -68,13 +71,6 @@ class Mutant:
         )
 
 
-CONTROLS = {
-    "": Mutant("(none: the reference)", "nothing", [], "", module="reference.churn_pipeline"),
-    "redis": Mutant("(none: Redis)", "nothing", [], "", service="redis"),
-    "rabbitmq": Mutant("(none: RabbitMQ)", "nothing", [], "", service="rabbitmq"),
-}
-
-
 def known() -> list[Mutant]:
     """The mutants of ``mutants.toml``."""
     content = tomllib.loads((Path(__file__).parent / "mutants.toml").read_text())
@@ -86,11 +82,7 @@ def run(mutant: Mutant, features: list[str]) -> None:
     place = _place(mutant)
     place.mkdir(parents=True, exist_ok=True)
     (place / "results.json").unlink(missing_ok=True)
-    config = (ROOT / "stackproof.toml").read_text()
-    config = config.replace('"reference.churn_pipeline"', f'"{mutant.module}"')
-    config = config.replace('directory = "."', f'directory = "{ROOT.as_posix()}"')
-    config = config.replace('"contracts/', f'"{ROOT.as_posix()}/contracts/')
-    (place / "stackproof.toml").write_text(config)
+    (place / "stackproof.toml").write_text(_configuration(mutant))
     with (place / "output.txt").open("w") as output:
         subprocess.run(
             [sys.executable, "-m", "stackproof", "run", "--no-report",
@@ -101,6 +93,17 @@ def run(mutant: Mutant, features: list[str]) -> None:
         )  # fmt: skip
     if not read(mutant):
         print(f"{mutant.name} could not be run; see {place / 'output.txt'}")
+
+
+def _configuration(mutant: Mutant) -> str:
+    if mutant.fault:
+        return scorer.configuration(fault=mutant.fault)
+    if not mutant.module:
+        return scorer.configuration(exact=mutant.name == scorer.EXACT)
+    config = (ROOT / "stackproof.toml").read_text()
+    config = config.replace('"reference.churn_pipeline"', f'"{mutant.module}"')
+    config = config.replace('directory = "."', f'directory = "{ROOT.as_posix()}"')
+    return config.replace('"contracts/', f'"{ROOT.as_posix()}/contracts/')
 
 
 def read(mutant: Mutant) -> bool:
@@ -116,9 +119,7 @@ def read(mutant: Mutant) -> bool:
 
 
 def _place(mutant: Mutant) -> Path:
-    if mutant in CONTROLS.values():
-        return PLACE / f"none-{mutant.service}".rstrip("-")
-    return PLACE / mutant.name
+    return PLACE / re.sub(r"\W+", "_", mutant.name).strip("_")
 
 
 def _environment(config: Path) -> dict[str, str]:
@@ -137,60 +138,80 @@ def main() -> int:
               + ", ".join(m.name for m in mutants))  # fmt: skip
         return 2
     chosen = [m for m in mutants if not options.names or m.name in options.names]
-    groups = {
-        service: (control, [m for m in mutants if m.service == service])
-        for service, control in CONTROLS.items()
-    }
-    failures = []
-    for service, (control, members) in groups.items():
-        members = [m for m in members if m in chosen]
-        with _runner(service) as run_one:
-            for mutant in [control, *members] if members else []:
-                run_one(mutant)
-                problem = _problem(mutant, mutant is control)
-                failures += [f"{mutant.name}: {problem}"] if problem else []
-                failed = sum(s["verdict"] == "failed" for s in mutant.scenarios.values())
-                print(f"{mutant.name}: " + (problem or f"{failed} scenarios failed"), flush=True)
+    control = Mutant(CONTROL, "nothing", [], "", module="reference.churn_pipeline")
+    failures = run_all([control], [m for m in chosen if m.module])
+    sound = {name: Mutant(f"(none: {name})", "nothing", [], "", service=name) for name in SERVICES}
+    for name in SERVICES:
+        if members := [m for m in chosen if m.service == name]:
+            with sound_server(name, PLACE) as address:
+                failures += run_all([sound[name]], members, server=address)
+    second = [m for m in chosen if m.fault]
+    if second and (missing := scorer.missing()):
+        failures += [f"{m.name}: not run: {missing}" for m in second]
+        print(f"{len(second)} mutants not run: {missing}")
+    elif second:
+        failures += run_all(controls_of_second(), second)
     # A few may be run again: the others keep the results of their last run.
-    if all(m.scenarios or read(m) for m in [*CONTROLS.values(), *mutants]):
-        (ROOT / "docs" / "mutants.md").write_text(as_markdown(list(groups.values())))
-        write_results(PLACE / "allure-results", list(groups.values()))
-    controls = tuple(control.name for control in CONTROLS.values())
-    caught = len(chosen) - sum(not f.startswith(controls) for f in failures)
+    groups = [
+        (control, [m for m in mutants if not m.service]),
+        *((sound[name], [m for m in mutants if m.service == name]) for name in SERVICES),
+    ]
+    if all(m.scenarios or read(m) for m in [control, *sound.values(), *mutants]):
+        (ROOT / "docs" / "mutants.md").write_text(as_markdown(groups))
+        write_results(PLACE / "allure-results", groups)
+    caught = len(chosen) - sum(not f.startswith("(") for f in failures)
     print(f"{caught} of {len(chosen)} mutants caught as they must be")
     return 1 if failures else 0
 
 
-def _problem(mutant: Mutant, is_control: bool) -> str:
-    """Why a mutant's run is not as it must be; empty: it is."""
-    fine = ("passed", "not supported") if mutant.service else ("passed",)
-    failed = [n for n, s in mutant.scenarios.items() if s["verdict"] not in fine]
-    if not any(s["verdict"] != "not supported" for s in mutant.scenarios.values()):
-        return "did not run"
-    if is_control:
-        return f"the control failed: {', '.join(failed)}" if failed else ""
-    if not mutant.caught_by:
-        return f"names no scenario that must catch it; failed: {', '.join(failed) or '-'}"
-    missed = mutant.missed()
-    return f"not caught by: {', '.join(missed)}" if missed else ""
+def controls_of_second() -> list[Mutant]:
+    """The unbroken second pipeline, with topics of each scenario's own and with exact names."""
+    return [Mutant(name, "nothing", [], "") for name in (scorer.OWN, scorer.EXACT)]
 
 
-@contextmanager
-def _runner(service: str) -> Iterator[Callable[[Mutant], None]]:
-    """What runs one mutant of a group; a sound server lives as long."""
-    if not service:
-        features = [f"features/messaging/{name}.feature" for name in FEATURES]
-        yield lambda mutant: run(mutant, features)
-        return
-    with sound_server(service, PLACE) as server:
+def run_with_server(mutant: Mutant, server: str, *, sound: bool) -> None:
+    """Run the features of a service through a proxy with the fault, and fill in the scenarios.
 
-        def run_one(mutant: Mutant) -> None:
-            fault = SOUND if mutant is CONTROLS[service] else mutant.name
-            run_features(service, fault, server, _place(mutant))
-            if not read(mutant):
-                print(f"{mutant.name} could not be run; see {_place(mutant) / 'output.txt'}")
+    Those that break their server are left out: there is no hold on an external one.
+    """
+    place = _place(mutant)
+    run_features(mutant.service, SOUND if sound else mutant.name, server, place)
+    if not read(mutant):
+        print(f"{mutant.name} could not be run; see {place / 'output.txt'}")
+    mutant.scenarios = {
+        name: scenario
+        for name, scenario in mutant.scenarios.items()
+        if scenario["verdict"] != "not supported"
+    }
 
-        yield run_one
+
+def run_all(controls: list[Mutant], mutants: list[Mutant], *, server: str = "") -> list[str]:
+    """Run controls and mutants; what is not as it must be, one line each."""
+    features = [f"features/messaging/{name}.feature" for name in FEATURES]
+    failures = []
+    for number, mutant in enumerate([*controls, *mutants], 1):
+        if server:
+            run_with_server(mutant, server, sound=mutant in controls)
+        else:
+            run(mutant, features)
+        failed = [n for n, s in mutant.scenarios.items() if s["verdict"] != "passed"]
+        if not mutant.scenarios:
+            problem = "did not run"
+        elif mutant in controls:
+            problem = f"the control failed: {', '.join(failed)}" if failed else ""
+        elif not mutant.caught_by:
+            problem = f"names no scenario that must catch it; failed: {', '.join(failed) or '-'}"
+        else:
+            missed = mutant.missed()
+            problem = f"not caught by: {', '.join(missed)}" if missed else ""
+        failures += [f"{mutant.name}: {problem}"] if problem else []
+        told = problem or (
+            f"all {len(mutant.scenarios)} scenarios passed"
+            if mutant in controls
+            else f"{len(failed)} scenarios failed"
+        )
+        print(f"{number:>3}/{len(controls) + len(mutants)}  {mutant.name}: {told}", flush=True)
+    return failures
 
 
 if __name__ == "__main__":

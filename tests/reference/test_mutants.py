@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import re
 import tomllib
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +21,9 @@ from tests.reference.fakes import FakeMessage, World
 
 DIRECTORY = Path(mutants.__file__).parent
 LISTED = tomllib.loads((DIRECTORY / "mutants.toml").read_text())["mutant"]
+OF_REFERENCE = [entry for entry in LISTED if "module" in entry]
+OF_SCORER = [entry for entry in LISTED if "fault" in entry]
+SCORER = DIRECTORY.parents[1] / "examples" / "go_scorer"
 NO_MUTANTS = {"__init__", "lingering", "matrix", "run"}
 
 
@@ -57,11 +61,20 @@ def customer_numbers(world: World) -> list[int]:
 
 def test_the_list_is_complete() -> None:
     files = {path.stem for path in DIRECTORY.glob("*.py")} - NO_MUTANTS
-    assert {entry["name"] for entry in LISTED} == files
-    assert len(LISTED) == len(files)
+    assert {entry["name"] for entry in OF_REFERENCE} == files
+    assert len(OF_REFERENCE) == len(files)
+    assert len(OF_REFERENCE) + len(OF_SCORER) == len(LISTED)
 
 
-@pytest.mark.parametrize("entry", LISTED, ids=lambda entry: entry["name"])
+def test_the_faults_of_the_scorer_are_complete() -> None:
+    built_in = set(
+        re.findall(r'(?:fault [!=]= |case )"(\w+)"', (SCORER / "faults_on.go").read_text())
+    )
+    assert {entry["fault"] for entry in OF_SCORER} == built_in
+    assert all(entry["name"] == f"scorer_{entry['fault']}" for entry in OF_SCORER)
+
+
+@pytest.mark.parametrize("entry", OF_REFERENCE, ids=lambda entry: entry["name"])
 def test_an_entry_names_a_program(entry: dict[str, Any]) -> None:
     assert entry["module"] == f"tests.mutants.{entry['name']}"
     assert entry["breaks"].endswith(".")

@@ -142,6 +142,8 @@ class Sandbox:
             "STACKPROOF_RUNS": str(self.runs),
             "NO_COLOR": "1",
             "COLUMNS": "100",
+            # No engine, unless a case is about engines.
+            "DOCKER_HOST": f"unix://{self.root}/no-engine.sock",
         }
         return {**kept, **own, **env}
 
