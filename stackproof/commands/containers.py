@@ -39,7 +39,7 @@ def _images(asked: list[str]) -> str:
         engine = find_engine()
     except Trouble:
         return "no engine to ask"
-    from stackproof.stack.docker.images import Images
+    from stackproof.stack.docker.images import Images, wanted_name
 
     images = Images(engine)
 
@@ -47,8 +47,10 @@ def _images(asked: list[str]) -> str:
         for name in service_names():
             for image in service(name).images():
                 found = images.at_hand(image)
-                if found is None and name in asked and (refusal := images.refusal(image.official)):
-                    raise images.missing(image, service(name).title, refusal)
+                if found is None and name in asked:
+                    refusal = images.refusal(wanted_name(image))
+                    if refusal is not None:
+                        raise images.missing(image, service(name).title, refusal)
                 yield f"{name}: {found or 'to be pulled or built (make images)'}"
 
     return "; ".join(texts())

@@ -17,6 +17,11 @@ _NAME = "name one that is present by {variable}, or give the engine access to a 
 _BUILD = "build it here with `make images`, " + _NAME
 
 
+def wanted_name(image: Image) -> str:
+    """The image that is to be used where it can be had."""
+    return os.environ.get(image.variable) or image.official
+
+
 class Images:
     """Images of one engine. Safe to use from several threads."""
 
@@ -32,7 +37,7 @@ class Images:
 
     def chosen(self, image: Image) -> str:
         """What `obtain` has settled on; else what Compose would take."""
-        return self._chosen.get(image.variable) or os.environ.get(image.variable) or image.official
+        return self._chosen.get(image.variable) or wanted_name(image)
 
     def obtain(self, image: Image, title: str, say: Say) -> str:
         """The name of an image that is present now; pulled if need be.
@@ -50,7 +55,7 @@ class Images:
 
     def _obtain(self, image: Image, title: str, say: Say) -> str:
         named = os.environ.get(image.variable)
-        wanted = named or image.official
+        wanted = wanted_name(image)
         if self.present(wanted):
             return wanted
         refusal = self.refusal(wanted)
@@ -70,7 +75,7 @@ class Images:
         named = os.environ.get(image.variable)
         return Trouble(
             f"{title} has no container image",
-            f"{named or image.official} is not present and cannot be pulled: {refusal}"
+            f"{wanted_name(image)} is not present and cannot be pulled: {refusal}"
             + (f" ({image.variable} names it)" if named else ""),
             (_BUILD if image.local and not named else _NAME).format(variable=image.variable),
         )
