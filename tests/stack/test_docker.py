@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import kafka
+import kafka.admin
 import pytest
 import redis
 
@@ -254,6 +256,37 @@ def test_a_death_that_nobody_meant(cluster: DockerCluster, run: Run) -> None:
 def test_a_container_that_somebody_removed(cluster: DockerCluster, run: Run) -> None:
     engine.docker("rm", "--force", container(run))
     assert "removed by somebody else" in (cluster.death() or "")
+
+
+@pytest.mark.kafka
+@pytest.mark.skipif(bool(engine.missing("kafka")), reason=engine.missing("kafka"))
+def test_kafkas_data_survive_a_crash_and_go_with_the_container(
+    provider: DockerProvider, run: Run
+) -> None:
+    before = set(engine.docker("volume", "ls", "-q").split())
+    provider.obtain(service("kafka"), lambda line: None)
+    broker = provider.start(service("kafka"), Requirement("kafka"), "kafka-1")
+    own = {m["Name"] for m in inspected(run)["Mounts"] if m["Type"] == "volume"}
+    assert own
+    assert not own & before
+    address = broker.endpoint.addresses["bootstrap"]
+    with contextlib.closing(kafka.KafkaProducer(bootstrap_servers=address)) as producer:
+        admin = kafka.KafkaAdminClient(bootstrap_servers=address)
+        admin.create_topics([kafka.admin.NewTopic("kept", 1, 1)])
+        admin.close()
+        producer.send("kept", b"through", partition=0).get(timeout=PATIENCE)
+    for how in ("crash", "stop"):
+        broker.act("kafka-1", how)
+        broker.act("kafka-1", "start")
+        broker.wait_healthy(PATIENCE)
+        with contextlib.closing(kafka.KafkaConsumer(bootstrap_servers=address)) as consumer:
+            partition = kafka.TopicPartition("kept", 0)
+            consumer.assign([partition])
+            consumer.seek_to_beginning()
+            polled = poll(lambda c=consumer: c.poll(200), within=PATIENCE, awaiting="the record")
+            assert [r.value for r in polled[partition]] == [b"through"]
+    broker.stop()
+    assert not own & set(engine.docker("volume", "ls", "-q").split())
 
 
 # -- the engine dies ---------------------------------------------------------
