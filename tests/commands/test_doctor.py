@@ -21,12 +21,15 @@ pytestmark = [posix_only, pytest.mark.usefixtures("runs")]
 
 @pytest.fixture(autouse=True)
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine with Java and Maven, no settings, and an empty cache."""
+    """A machine with Java, Maven and apt, no settings, and an empty cache."""
     programs = tmp_path / "machine" / "bin"
     programs.mkdir(parents=True)
     for name in ("java", "mvn"):
         (programs / name).write_text("#!/bin/sh\nexit 1\n")
         (programs / name).chmod(0o755)
+    for name in ("apt-get", "apt-cache", "dpkg", "dpkg-deb", "dpkg-query"):
+        if found := shutil.which(name):  # else the servers that come from there are not checked
+            (programs / name).symlink_to(found)
     (tmp_path / "machine" / "release").write_text('JAVA_VERSION="21.0.2"\n')
     monkeypatch.setenv("PATH", str(programs))
     monkeypatch.delenv("JAVA_HOME", raising=False)
