@@ -1,11 +1,12 @@
-"""What pyproject.toml cannot say: the steps go along, as a package of their own.
+"""What pyproject.toml cannot say: the steps and the Compose files go along.
 
-Projects outside of this repository load them; see stackproof/session/shipped.py.
+Projects outside of this repository use them; see stackproof/session/shipped.py and
+stackproof/stack/docker/engine.py.
 """
 
 from setuptools import find_packages, setup
 
 setup(
-    packages=[*find_packages(include=["stackproof*"]), "stackproof_steps"],
-    package_dir={"stackproof_steps": "steps"},
+    packages=[*find_packages(include=["stackproof*"]), "stackproof_steps", "stackproof.compose"],
+    package_dir={"stackproof_steps": "steps", "stackproof.compose": "compose"},
 )

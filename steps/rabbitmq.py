@@ -39,6 +39,18 @@ def a_queue_with_dead_letters(context, queue, dead):
     context.session.rabbitmq.declare(queue, dead_letters=dead)
 
 
+@given('an old queue "{queue}", from before the broker was last started')
+@needs("rabbitmq", dedicated=True)
+def an_old_queue(context, queue):
+    """Declares a queue, and restarts the scenario's own broker: the queue is on its disk.
+
+    RabbitMQ 3.10 confirms a queue up to some seconds before it writes it down. A crash in
+    between takes the queue with all that was confirmed in it.
+    """
+    context.session.rabbitmq.declare(queue)
+    restart(context.session, "rabbitmq", "stop")
+
+
 @given('{count:d} messages were sent to the queue "{queue}"')
 @when('{count:d} messages are sent to the queue "{queue}"')
 def messages_are_sent(context, count, queue):

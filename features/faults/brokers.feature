@@ -13,27 +13,29 @@ Feature: A broken broker costs no message
     Then every message has been acknowledged within 60 seconds
     And "orders" holds exactly the acknowledged messages, in order
 
-    Examples: its process
-      | fault       |
-      | has crashed |
-      | is stopped  |
-      | is paused   |
+    Examples: on every pull request
+      | fault                             |
+      | has crashed                       |
+      | is paused                         |
+      | is cut off from its clients       |
+      | is cut off from the other brokers |
 
-    Examples: its connections
+    @nightly
+    Examples: its process and its connections
       | fault                                     |
-      | is cut off from its clients               |
+      | is stopped                                |
+      | cannot send to the other brokers          |
       | answers its clients 300 milliseconds late |
       | has 50 kilobytes a second for its clients |
       | resets its clients' connections           |
-      | is cut off from the other brokers         |
-      | cannot send to the other brokers          |
 
+    @nightly
     Examples: its disk
       | fault           |
       | has a full disk |
       | has lost power  |
 
-  @FAIL-01 @BEYOND-02
+  @FAIL-01 @BEYOND-02 @nightly
   Scenario: Acknowledged messages survive a rolling restart
     When messages keep arriving in "orders" while all brokers are restarted, one after the other
     Then every message has been acknowledged within 60 seconds

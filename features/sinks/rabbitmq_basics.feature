@@ -68,9 +68,9 @@ Feature: RabbitMQ delivers what it has confirmed
     And it acknowledges 2 messages
     Then it has been handed 7 messages and the queue "events" holds the other 23
 
-  @SINK-06
+  @SINK-06 @timeout:120
   Scenario Outline: Confirmed messages survive when the broker <ends>
-    Given a queue "events"
+    Given an old queue "events", from before the broker was last started
     And 200 messages were sent to the queue "events"
     When the RabbitMQ broker <ends> and is started again
     Then the queue "events" delivers every confirmed message once, unchanged and in order

@@ -70,6 +70,8 @@ def test_the_suites_clients(broker: SecuredBroker, name: str) -> None:
                 client.close()
         admin.delete([topic])
         admin.close()
+        with broker.owner() as owner:
+            owner.delete_groups([f"{topic}-group"])
 
 
 @pytest.mark.parametrize("name", WAYS)

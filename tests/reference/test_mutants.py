@@ -22,9 +22,9 @@ from tests.reference.fakes import FakeMessage, World
 DIRECTORY = Path(mutants.__file__).parent
 LISTED = tomllib.loads((DIRECTORY / "mutants.toml").read_text())["mutant"]
 OF_REFERENCE = [entry for entry in LISTED if "module" in entry]
-OF_SCORER = [entry for entry in LISTED if "fault" in entry]
+OF_SCORER = [entry for entry in LISTED if entry.get("group") == "scorer"]
 SCORER = DIRECTORY.parents[1] / "examples" / "go_scorer"
-NO_MUTANTS = {"__init__", "lingering", "matrix", "run"}
+NO_MUTANTS = {"__init__", "groups", "lingering", "matrix", "mutant", "run", "test_servers"}
 
 
 def class_of(module: str) -> type[ChurnPipeline]:
@@ -63,15 +63,13 @@ def test_the_list_is_complete() -> None:
     files = {path.stem for path in DIRECTORY.glob("*.py")} - NO_MUTANTS
     assert {entry["name"] for entry in OF_REFERENCE} == files
     assert len(OF_REFERENCE) == len(files)
-    assert len(OF_REFERENCE) + len(OF_SCORER) == len(LISTED)
 
 
 def test_the_faults_of_the_scorer_are_complete() -> None:
     built_in = set(
         re.findall(r'(?:fault [!=]= |case )"(\w+)"', (SCORER / "faults_on.go").read_text())
     )
-    assert {entry["fault"] for entry in OF_SCORER} == built_in
-    assert all(entry["name"] == f"scorer_{entry['fault']}" for entry in OF_SCORER)
+    assert {entry["name"] for entry in OF_SCORER} == {f"scorer_{fault}" for fault in built_in}
 
 
 @pytest.mark.parametrize("entry", OF_REFERENCE, ids=lambda entry: entry["name"])

@@ -30,10 +30,13 @@ class Fake:
     def default_options(self) -> dict[str, Any]:
         return {"brokers": 1, "mode": "plain", "sasl": False}
 
+    def connection_settings(self) -> tuple[Any, ...]:
+        return ()
+
 
 @pytest.fixture(autouse=True)
 def fake_services(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("echo", "store", "kafka"):
+    for name in ("echo", "store"):
         monkeypatch.setitem(services._known, name, Fake(name))
 
 

@@ -104,6 +104,18 @@ def client_certificate_missing(box: Sandbox) -> Outcome:
     return reach(box, "MUTUAL", **trusting())
 
 
+@trouble(ENDPOINTS, "A user without the right to create topics",
+         "the suite's user may not create topics", "TopicAuthorizationFailedError: mine-r",
+         remedy="run.prefix", code=1)  # fmt: skip
+def rights_missing(box: Sandbox) -> Outcome:
+    broker = somebodys()
+    return box.features(
+        "features/messaging/publishing.feature", "--name", "Fifty", "--stack", "external",
+        KAFKA_BOOTSTRAP_SERVERS=broker.addresses["SECURED"], KAFKA_USERNAME=USER,
+        KAFKA_PASSWORD=broker.password, STACKPROOF_PREFIX="mine", **trusting(),
+    )  # fmt: skip
+
+
 @trouble(ENDPOINTS, "A scenario that would break somebody's server",
          "the external Kafka cannot be broken", "stops or breaks servers",
          remedy="STACK=native", code=1, times=2)  # fmt: skip

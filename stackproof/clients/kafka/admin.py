@@ -9,12 +9,15 @@ from typing import Any, TypeVar
 from kafka import KafkaAdminClient, OffsetSpec, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import (
+    ClusterAuthorizationFailedError,
     CoordinatorLoadInProgressError,
     CoordinatorNotAvailableError,
     KafkaError,
     NotCoordinatorError,
+    TopicAuthorizationFailedError,
 )
 
+from stackproof.errors import Trouble
 from stackproof.polling import poll
 
 T = TypeVar("T")
@@ -57,6 +60,7 @@ class KafkaAdmin:
 
         Raises:
             kafka.errors.KafkaError: the broker refused one, e.g. it exists already.
+            Trouble: the user has no right to create them.
         """
         wanted = {
             spec.name: {
@@ -66,7 +70,15 @@ class KafkaAdmin:
             }
             for spec in specs
         }
-        self._client.create_topics(wanted, timeout_ms=int(within * 1000))
+        try:
+            self._client.create_topics(wanted, timeout_ms=int(within * 1000))
+        except (TopicAuthorizationFailedError, ClusterAuthorizationFailedError) as error:
+            raise Trouble(
+                "the suite's user may not create topics on this broker",
+                f"{type(error).__name__}: {', '.join(wanted)}",
+                "grant it all operations on topics and groups that begin with run.prefix, "
+                "or set that prefix to what it may use",
+            ) from error
         poll(
             lambda: self._without_leader(wanted),
             until=lambda missing: not missing,

@@ -123,16 +123,20 @@ class Consumer:
         return len(self.deliveries)
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
-        """Tell the broker that these are done."""
+        """Tell the broker that these are done; returns when it knows."""
         for delivery in deliveries:
             self._channel.basic_ack(delivery.tag)
-        self._connection.process_data_events(time_limit=0)
+        self._settle()
 
     def give_back(self, deliveries: Sequence[Delivery], *, requeue: bool) -> None:
         """Refuse these: back to the queue, or to where the queue sends what is refused."""
         for delivery in deliveries:
             self._channel.basic_nack(delivery.tag, requeue=requeue)
-        self._connection.process_data_events(time_limit=0)
+        self._settle()
+
+    def _settle(self) -> None:
+        """An acknowledgement has no answer; a question to the queue that follows it has one."""
+        self._channel.queue_declare(self._queue, passive=True)
 
     def lose_connection(self) -> None:
         """Cut the connection without a word of farewell, as a crash would."""

@@ -18,7 +18,7 @@ from stackproof.clients.kafka.security import MECHANISMS, PROTOCOLS, secured
 from stackproof.errors import Trouble
 from stackproof.obtain import Artifact, Cache, MavenArtifact, Say
 from stackproof.obtain.java import find_java
-from stackproof.polling import poll
+from stackproof.polling import DeadlineExceeded, poll
 from stackproof.ports import LOOPBACK, free_port
 from stackproof.processes.process import file_end
 from stackproof.services.base import (
@@ -326,8 +326,9 @@ class Kafka:
         from stackproof.clients.kafka import clearing
 
         with self._asked(endpoint) as admin:
+            groups = clearing.groups(admin, prefix, within=_REMOVED_WITHIN)
             return [
-                *(Leftover("group", n, used) for n, used in clearing.groups(admin, prefix).items()),
+                *(Leftover("group", name, used) for name, used in groups.items()),
                 *(Leftover("topic", name) for name in clearing.topics(admin, prefix)),
             ]
 
@@ -357,7 +358,7 @@ class Kafka:
                 admin_client(endpoint.addresses, endpoint.access, timeout=_ANSWERS_WITHIN)
             ) as admin:
                 yield admin
-        except (KafkaError, OSError) as error:
+        except (KafkaError, OSError, DeadlineExceeded) as error:
             raise Trouble(
                 f"{self.title} at {self.ready_line(endpoint)} cannot be asked",
                 f"{type(error).__name__}: {error}",
