@@ -62,6 +62,7 @@ class DockerCluster:
         self._containers: dict[str, str] = {}
         self._followers: dict[str, LogFollower] = {}
         self._down_on_purpose: set[str] = set()
+        self._stopped_by_signal: set[str] = set()
         self._starter: ManagedProcess | None = None
         self._stopped = False
         self._lock = threading.Lock()
@@ -249,10 +250,11 @@ class DockerCluster:
             elif action == "pause":
                 self._pause(container)
             elif action == "resume":
-                if api.inspect_container(container)["State"]["Paused"]:
-                    api.unpause(container)
-                else:
+                if container in self._stopped_by_signal:
                     api.kill(container, "SIGCONT")
+                    self._stopped_by_signal.discard(container)
+                else:
+                    api.unpause(container)
             elif action in ("peers cut", "peers one-way"):
                 one_way = action == "peers one-way"
                 self._means.part(instance, self._containers, one_way=one_way)
@@ -280,6 +282,7 @@ class DockerCluster:
             if "unable to freeze" not in str(error):
                 raise
             self._client.api.kill(container, "SIGSTOP")
+            self._stopped_by_signal.add(container)
 
     def stop(self) -> None:
         """Remove containers, network and data: everything here is ephemeral."""
