@@ -91,6 +91,8 @@ BOUNDARIES = (
     Boundary("stackproof/services/", "a service is described, not run",
              never=(*_RUNNING, "stackproof.stack")),
     Boundary("stackproof/stack/", "a stack runs for whoever asks", never=_RUNNING),
+    Boundary("stackproof/faults/", "the run breaks things; faults ask it to, and prove it",
+             never=(*_STACK, "stackproof.reporting", "stackproof.commands", "stackproof.cli")),
     Boundary("stackproof/clients/", "clients serve sessions",
              never=(*_RUNNING, *_STACK, "stackproof.systems", "stackproof.services")),
     Boundary("steps/", "a step is a call and an assertion",

@@ -244,6 +244,7 @@ class DockerCluster:
                 api.stop(container, timeout=_STOPS_WITHIN)
             elif action == "start":
                 if not api.inspect_container(container)["State"]["Running"]:
+                    self._stopped_by_signal.discard(container)
                     api.start(container)
                     self._followers[instance].follow()
                 self._down_on_purpose.discard(instance)
