@@ -293,7 +293,7 @@ class Execution:
         assert self._clusters is not None
         if operation != "act":
             raise Trouble(f"a run has no operation {operation!r}")
-        self._clusters.act(planned, **arguments)
+        return self._clusters.act(planned, **arguments)
 
     def started(self, planned: ScenarioPlan, worker: str) -> None:
         """Its time begins to count."""
