@@ -145,6 +145,8 @@ class Stack:
     def act(self, cluster: str, instance: str, action: str, **details: Any) -> Any:
         """Break or heal one instance; see `Cluster.act`.
 
+        "death" only asks: None while all instances run that should, else which died and how.
+
         Raises:
             Trouble: there is no such cluster or instance.
         """
@@ -152,6 +154,8 @@ class Stack:
             running = self._clusters.get(cluster)
         if running is None or instance not in running.endpoint.instances:
             raise Trouble(f"this run has no instance {instance!r} of cluster {cluster!r}")
+        if action == "death":
+            return running.death()
         return running.act(instance, action, **details)
 
     def logs(self) -> Mapping[str, Path]:
