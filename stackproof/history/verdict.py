@@ -1,12 +1,12 @@
 """The verdict on one flow: figures, anomalies, and an explanation in plain text."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, get_args
 
 import numpy as np
 
-from stackproof.history.anomaly import Anomaly, number, percentage, table
+from stackproof.history.anomaly import Anomaly, Severity, number, percentage, table
 from stackproof.history.books import FlowRecords
 from stackproof.history.checks import CHECKS
 from stackproof.history.columns import FAIL, OK, UNKNOWN, Snapshot
@@ -16,6 +16,7 @@ from stackproof.history.record import History
 NEIGHBOURHOOD = 1.0
 """Events this many seconds before and after a witness belong to its explanation."""
 EVENTS_SHOWN = 8
+_SEVERITIES = get_args(Severity)
 
 
 @dataclass(frozen=True)
@@ -61,22 +62,54 @@ class Verdict:
         figures: the counts.
         anomalies: what was found, violations first.
         events: faults and the like around the witnesses, as lines of text.
+        drained: whether a final drain of the received topic took place. Without one, that
+            something was not seen is no proof that it is lost.
     """
 
     flow: Flow
     figures: Figures
     anomalies: tuple[Anomaly, ...]
     events: tuple[str, ...] = ()
+    drained: bool = False
 
     @property
     def ok(self) -> bool:
-        """Whether no expectation was violated."""
+        """Whether no expectation was violated; ask `conclusive` whether that says anything."""
         return not self.violations
 
     @property
     def conclusive(self) -> bool:
-        """Whether anything was sent that could have been lost; if not, "ok" says little."""
-        return self.figures.acknowledged + self.figures.recovered > 0
+        """Whether enough was seen for a verdict; if not, "ok" says little."""
+        return not self.inconclusive
+
+    @property
+    def inconclusive(self) -> str:
+        """Why nothing was proved, in one sentence; empty if something was.
+
+        Nothing was sent that could have been lost; or the final drain is missing that the
+        flow asks for; or an anomaly was not found that the scenario provokes: then
+        either the fault did not have its effect, or the checks are blind to it.
+        """
+        if not self.figures.acknowledged + self.figures.recovered:
+            return "nothing was delivered that could be checked"
+        if self.flow.drained and not self.drained:
+            return f'no final drain of "{self.flow.received_topic}" took place'
+        if self.missing:
+            return f"expected, but not found: {', '.join(self.missing)}"
+        return ""
+
+    @property
+    def outcome(self) -> str:
+        """One word: "ok", "FAILED" or "INCONCLUSIVE"."""
+        if not self.ok:
+            return "FAILED"
+        return "ok" if self.conclusive else "INCONCLUSIVE"
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The anomalies that the flow expects and that were not found."""
+        names = {found.name for found in self.anomalies}
+        return tuple(name for name in self.flow.expected if name not in names)
 
     @property
     def violations(self) -> tuple[Anomaly, ...]:
@@ -103,7 +136,7 @@ class Verdict:
             what = ", ".join(f"{found.count:,} {found.name}" for found in self.violations)
             return f"{self.flow.name}: {what} ({number(figures.attempted, 'message')} sent)"
         if not self.conclusive:
-            return f"{self.flow.name}: nothing was delivered that could be checked"
+            return f"{self.flow.name}: {self.inconclusive}"
         return (
             f"{self.flow.name}: as expected, {figures.acknowledged - figures.lost:,} of "
             f"{number(figures.acknowledged, 'acknowledged message')} arrived"
@@ -130,6 +163,8 @@ class Verdict:
             f"({number(figures.distinct, 'different message')}{extra})",
             f"  arrived: {percentage(figures.success_rate)} of the acknowledged",
         ]
+        if self.drained or flow.drained:
+            lines.append(f"  final drain: {'yes' if self.drained else 'none'}")
         for anomaly in self.anomalies:
             mark = anomaly.name.upper() if anomaly.severity == "violation" else anomaly.name
             lines += ["", f"{mark}: {anomaly.summary}"]
@@ -143,6 +178,10 @@ class Verdict:
         return {
             "flow": self.flow.as_dict(),
             "ok": self.ok,
+            "conclusive": self.conclusive,
+            "inconclusive": self.inconclusive,
+            "missing": list(self.missing),
+            "drained": self.drained,
             "figures": {**asdict(self.figures), "success_rate": self.figures.success_rate},
             "anomalies": [anomaly.as_dict() for anomaly in self.anomalies],
             "events": list(self.events),
@@ -153,16 +192,31 @@ def check_flow(history: History | Snapshot, flow: Flow) -> Verdict:
     """Check a history against the expectations of one flow."""
     snapshot = history.snapshot() if isinstance(history, History) else history
     records = FlowRecords(snapshot, flow)
-    found = [check.find(records) for check in CHECKS.values() if check.applies(flow)]
-    found = sorted(
-        (one for one in found if one.count), key=lambda one: one.severity == "information"
+    made = [check.find(records) for check in CHECKS.values() if check.applies(flow)]
+    found = [_judged(one, flow) for one in made if one.count]
+    found.sort(key=lambda one: _SEVERITIES.index(one.severity))
+    return Verdict(
+        flow,
+        _figures(records, found),
+        tuple(found),
+        _events_around(snapshot, found),
+        drained=bool(records.log.drains),
     )
-    return Verdict(flow, _figures(records, found), tuple(found), _events_around(snapshot, found))
+
+
+def _judged(anomaly: Anomaly, flow: Flow) -> Anomaly:
+    """Return the anomaly, allowed where the flow allows it."""
+    why = flow.allows(anomaly.name)
+    if not why or anomaly.severity != "violation":
+        return anomaly
+    if anomaly.name in ("duplicated", "stored-twice") and 0 < flow.max_duplicates < anomaly.count:
+        return anomaly  # however much is allowed, it is bounded
+    return replace(anomaly, severity="allowed", summary=f"({why}) {anomaly.summary}")
 
 
 def _figures(records: FlowRecords, found: Iterable[Anomaly]) -> Figures:
     counts = {anomaly.name: anomaly.count for anomaly in found}
-    status, books = records.snapshot.sends.status[records.sends], records.books
+    status, books = records.snapshot.status[records.sends], records.books
     return Figures(
         attempted=len(records.sends),
         acknowledged=int(np.count_nonzero(status == OK)),
