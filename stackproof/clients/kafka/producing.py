@@ -13,6 +13,7 @@ from kafka import errors as kafka_errors
 
 from stackproof.clients.kafka.messages import Message, preview
 from stackproof.history import History, digest_of
+from stackproof.history.columns import NONE
 from stackproof.polling import DeadlineExceeded, poll
 
 # Refused for good: the record is certainly not in the log. Anything else, a time-out or a
@@ -51,6 +52,7 @@ class Publisher:
     ):
         self._history = history
         self.name = name
+        self.transaction = NONE
         self._producer = KafkaProducer(
             **connection,
             **{"acks": "all", "max_request_size": _LARGEST_REQUEST, "linger_ms": 1, **options},
@@ -67,6 +69,7 @@ class Publisher:
         for message in messages:
             expected += 1
             op = self._history.send(
+                transaction=self.transaction,
                 client=self.name,
                 topic=topic,
                 ident=message.ident,
