@@ -1,4 +1,4 @@
-"""For each check that came with polls and transactions: one violating history, two clean ones.
+"""For each check: one violating history, two clean ones.
 
 `CASES[name]` holds a function without arguments for each; what they return says what was
 expected as well. `tests.history.test_mutants` proves of every one that it can fail.
@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from stackproof.history import Flow
-from tests.history.story import DIRECT, Story, delivered
+from tests.history.story import DIRECT, THROUGH, Story, delivered
 
 CALLS = replace(DIRECT, order="sequence")
+TURNS = replace(DIRECT, group_clients=("one", "two"))
 READ = {"isolation": "read_committed"}
 
 
@@ -94,7 +95,128 @@ def interleaved(between: str) -> Story:
     return story.sent("c", offset=2, transaction=number).ended(number, "commit")
 
 
+def turns(*second: int) -> Story:
+    """Four records; consumer one reads two of them, consumer two these offsets."""
+    story = (
+        sent(*"abcd").received("a", offset=0, client="one").received("b", offset=1, client="one")
+    )
+    for offset in second:
+        story.received("abcd"[offset], offset=offset, client="two")
+    return story
+
+
+def through(*topics: str) -> Story:
+    """One message, received on these topics."""
+    story = Story().sent("a")
+    for topic in topics:
+        story.received("a", topic=topic, offset=0)
+    return story
+
+
+MORE: dict[str, list[tuple[Callable[[], Story], Flow, int]]] = {
+    "lost": [
+        (lambda: sent("a", "b").received("a", offset=0), replace(DIRECT, completeness=0.5), 1),
+        (lambda: sent("a", "b").received("a", offset=0), replace(DIRECT, completeness=0.9), 1),
+    ],
+    "reordered": [
+        (
+            lambda: Story().sent("a", offset=1).sent("b", offset=0).received("b", offset=0)
+            .received("a", offset=1),
+            CALLS,
+            1,
+        ),
+    ],
+    "inconsistent-offsets": [
+        (lambda: Story().sent("a", offset=4).received("b", offset=4), DIRECT, 1),
+        (lambda: Story().sent("a", "unknown", offset=4).received("b", offset=4), DIRECT, 0),
+    ],
+    "aborted-read": [
+        (lambda: Story().sent("a", "fail").received("a", offset=0), DIRECT, 1),
+        (lambda: Story().sent("a", "fail").sent("a", offset=0).received("a", offset=0), DIRECT, 0),
+        (lambda: delivered("a").received("ghost", offset=1), DIRECT, 0),
+    ],
+    "precommitted-read": [
+        (lambda: in_transaction("a", end="").polled("reader", ("a", 0)), DIRECT, 1),
+    ],
+}  # fmt: skip
+"""Further histories by the check's name, each with its flow and how often it must be found."""
+
 CASES = {
+    "lost": Case(
+        lambda: sent("a", "b").received("a", offset=0),
+        (lambda: delivered("a", "b"), lambda: delivered("a").sent("b", "unknown")),
+        ("b",),
+    ),
+    "duplicated": Case(
+        lambda: delivered("a", "b").received("b", offset=1),
+        (
+            lambda: delivered("a", "b"),
+            lambda: delivered("a").sent("a", "unknown").received("a", offset=1),
+        ),
+        ("b",),
+    ),
+    "unexpected": Case(
+        lambda: delivered("a").received("ghost", offset=1),
+        (lambda: delivered("a"), lambda: Story().sent("a", "unknown").received("a", offset=0)),
+        ("ghost",),
+    ),
+    "corrupted": Case(
+        lambda: delivered("a").sent("b", offset=1).received("b", offset=1, content="other"),
+        (
+            lambda: delivered("a", "b"),
+            lambda: delivered("a").sent("a", content="other", offset=1).received(
+                "a", content="other", offset=1),
+        ),
+        ("b",),
+    ),
+    "reordered": Case(
+        lambda: sent("a", "b").received("b", offset=0).received("a", offset=1),
+        (
+            lambda: delivered("a", "b"),
+            lambda: sent("a", "b").received("b", offset=1).received("a", offset=0),
+        ),
+        ("a", "b"),
+        flow=CALLS,
+    ),
+    "inconsistent-offsets": Case(
+        lambda: delivered("a").received("b", offset=0),
+        (
+            lambda: delivered("a").received("a", offset=0),
+            lambda: delivered("a").received("b", offset=1).received("c", partition=1, offset=0),
+        ),
+        ("a", "b"),
+    ),
+    "conflicting-outcomes": Case(
+        lambda: through("out", "dead"),
+        (lambda: through("out"), lambda: through("dead")),
+        ("a",),
+        flow=THROUGH,
+    ),
+    "misrouted": Case(
+        lambda: through("dead"),
+        (lambda: through("out"), lambda: through("out", "dead")),
+        ("a",),
+        flow=THROUGH,
+    ),
+    "gap-at-resume": Case(
+        lambda: turns(3),
+        (lambda: turns(2, 3), lambda: turns(1, 2, 3)),
+        ("b", "c", "d"),
+        flow=TURNS,
+    ),
+    "overlap-at-resume": Case(
+        lambda: turns(1, 2, 3),
+        (lambda: turns(2, 3), lambda: turns(3)),
+        ("b",),
+        severity="information",
+        flow=TURNS,
+    ),
+    "unacknowledged-but-visible": Case(
+        lambda: Story().sent("a", "unknown").received("a", offset=0),
+        (lambda: delivered("a"), lambda: Story().sent("a", "unknown")),
+        ("a",),
+        severity="information",
+    ),
     "lost-write": Case(
         lambda: sent(*"abc").received("a", offset=0).received("c", offset=2),
         (
