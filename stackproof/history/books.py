@@ -57,11 +57,11 @@ class FlowRecords:
         self.snapshot = snapshot
         self.flow = flow
         self._shared: dict[str, Any] = {}
-        sent = self._in_scope(snapshot.sends.client)
+        sent = self.in_scope(snapshot.sends.client)
         sent &= self._on(snapshot.sends.topic, flow.sent_topic)
         if flow.labels is not None:
             sent &= np.isin(snapshot.sends.label, snapshot.codes("labels", flow.labels))
-        received = self._in_scope(snapshot.receptions.client)
+        received = self.in_scope(snapshot.receptions.client)
         received &= self._on(snapshot.receptions.topic, flow.received_topic)
         self.sends = np.flatnonzero(sent)
         self.receptions = self._without_repeated_drains(np.flatnonzero(received))
@@ -72,7 +72,8 @@ class FlowRecords:
             return np.asarray(topics == codes[0])
         return np.isin(topics, codes)
 
-    def _in_scope(self, clients: Array) -> Array:
+    def in_scope(self, clients: Array) -> Array:
+        """Return whether each of these clients (codes) is one that the flow is about."""
         if self.flow.scope_clients is None:
             return np.ones(len(clients), dtype=bool)
         return np.isin(clients, self.snapshot.codes("clients", self.flow.scope_clients))
@@ -87,7 +88,7 @@ class FlowRecords:
         draining = np.isin(table.client[rows], self.snapshot.codes("clients", names))
         if not draining.any():
             return rows
-        place = combined(table.partition[rows], table.offset[rows])
+        place = combined(table.partition[rows], table.offset[rows], table.ident[rows])
         again = np.isin(place, place[~draining])
         first = np.zeros(len(rows), dtype=bool)
         first[np.flatnonzero(draining)[np.unique(place[draining], return_index=True)[1]]] = True
@@ -96,7 +97,7 @@ class FlowRecords:
     def receptions_on(self, *topics: str) -> Array:
         """Return the numbers of the receptions in scope on any of these topics."""
         table = self.snapshot.receptions
-        return np.flatnonzero(self._in_scope(table.client) & self._on(table.topic, *topics))
+        return np.flatnonzero(self.in_scope(table.client) & self._on(table.topic, *topics))
 
     def shared(self, name: str, make: Callable[["FlowRecords"], Made]) -> Made:
         """Return what several checks need, made by the first of them to ask for it."""

@@ -62,11 +62,7 @@ def steps(records: FlowRecords) -> Steps:
 
 def _polled_in_scope(records: FlowRecords) -> Array:
     table, rows = records.snapshot.receptions, records.log.receptions
-    wanted = table.poll[rows] != NONE
-    if records.flow.scope_clients is not None:
-        codes = records.snapshot.codes("clients", records.flow.scope_clients)
-        wanted &= np.isin(table.client[rows], codes)
-    return wanted
+    return np.asarray((table.poll[rows] != NONE) & records.in_scope(table.client[rows]))
 
 
 def stretches(records: FlowRecords, rows: Array) -> tuple[Array, Array]:

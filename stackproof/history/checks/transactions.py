@@ -44,9 +44,10 @@ def sightings(records: FlowRecords) -> Sightings:
     """
     snapshot, log, sends = records.snapshot, records.log, records.snapshot.sends
     nobody = Sightings(np.array([], dtype=np.int64), np.array([], dtype=np.int64))
-    if not len(snapshot.transactions):
+    if not (sends.transaction != NONE).any():
         return nobody
-    places = np.flatnonzero(log.by_committed_reader)
+    in_scope = records.in_scope(snapshot.receptions.client[log.receptions])
+    places = np.flatnonzero(log.by_committed_reader & in_scope)
     rows, ident = log.receptions[places], snapshot.receptions.ident[log.receptions[places]]
     if not len(rows):
         return nobody
