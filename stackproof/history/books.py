@@ -151,6 +151,16 @@ class FlowRecords:
         return np.asarray(self.sends_by_ident[self.received_ident] > 0)
 
     @cached_property
+    def stored(self) -> Array:
+        """The ident of each record that was seen, each position counted once."""
+        table, rows = self.snapshot.receptions, self.receptions
+        ident = table.ident[rows]
+        key = combined(ident, table.partition[rows], table.offset[rows])
+        order = np.argsort(key)
+        key = key[order]
+        return ident[order[np.r_[True, key[1:] != key[:-1]][: len(key)]]]
+
+    @cached_property
     def books(self) -> Books:
         """The books; computed once and shared by the checks."""
         cell_of_send, cell_of_reception, ident = self._cells()

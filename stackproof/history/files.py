@@ -107,8 +107,16 @@ def recheck(path: Path | str) -> list[Verdict]:
     Raises:
         HistoryError: as `load`.
     """
-    snapshot = load(path).snapshot()
-    return [check_flow(snapshot, flow) for flow in snapshot.flows]
+    return _verdicts(load(path).snapshot(), Path(path))
+
+
+def _verdicts(snapshot: Snapshot, path: Path) -> list[Verdict]:
+    try:
+        return [check_flow(snapshot, flow) for flow in snapshot.flows]
+    except ValueError as error:
+        raise HistoryError(
+            path, 0, f"it cannot be checked ({error})", "Use the release that wrote it"
+        ) from error
 
 
 def render_check(path: Path | str) -> tuple[str, bool]:
@@ -127,7 +135,7 @@ def render_check(path: Path | str) -> tuple[str, bool]:
     )
     if not snapshot.flows:
         return f"{title}\n\nNo expectations are remembered in this file: nothing to check.\n", False
-    verdicts = [check_flow(snapshot, flow) for flow in snapshot.flows]
+    verdicts = _verdicts(snapshot, Path(path))
     marks = [f"{verdict.outcome}  {verdict.explain()}" for verdict in verdicts]
     fine = all(verdict.ok and verdict.conclusive for verdict in verdicts)
     return "\n\n".join([title, *marks]) + "\n", fine

@@ -1,7 +1,7 @@
 """The verdict on one flow: figures, anomalies, and an explanation in plain text."""
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -11,6 +11,7 @@ from stackproof.history.books import FlowRecords
 from stackproof.history.checks import CHECKS
 from stackproof.history.columns import FAIL, OK, UNKNOWN, Snapshot
 from stackproof.history.flow import Flow
+from stackproof.history.lag import lag
 from stackproof.history.record import History
 
 NEIGHBOURHOOD = 1.0
@@ -24,8 +25,10 @@ class Figures:
     """The counts of one flow.
 
     attempted = acknowledged + failed + unknown. `distinct` counts idents received,
-    `recovered` unknown sends and `visible_failed` failed ones that were seen. The other
-    fields are the counts of the anomalies of the same names.
+    `recovered` unknown sends and `visible_failed` failed ones that were seen, `redelivered`
+    receptions from a position that had been received before. `lag_worst` (seconds; None: not
+    known) and `lag_final` (messages) are those of `lag.Lag`. The other fields are the counts of
+    the anomalies of the same names; those of all anomalies found are in `found`.
     """
 
     attempted: int
@@ -46,6 +49,16 @@ class Figures:
     misrouted: int
     gap_at_resume: int
     overlap_at_resume: int
+    stored_twice: int = 0
+    redelivered: int = 0
+    lag_worst: float | None = None
+    lag_final: int = 0
+    found: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def arrived(self) -> int:
+        """How many acknowledged sends were seen ("ok" in Jepsen's total-queue)."""
+        return self.acknowledged - self.lost
 
     @property
     def success_rate(self) -> float:
@@ -165,6 +178,11 @@ class Verdict:
         ]
         if self.drained or flow.drained:
             lines.append(f"  final drain: {'yes' if self.drained else 'none'}")
+        if figures.lag_worst is not None:
+            lines.append(
+                f"  lag: {figures.lag_worst:.3f} s at worst, "
+                f"{number(figures.lag_final, 'message')} at the end"
+            )
         for anomaly in self.anomalies:
             mark = anomaly.name.upper() if anomaly.severity == "violation" else anomaly.name
             lines += ["", f"{mark}: {anomaly.summary}"]
@@ -189,7 +207,17 @@ class Verdict:
 
 
 def check_flow(history: History | Snapshot, flow: Flow) -> Verdict:
-    """Check a history against the expectations of one flow."""
+    """Check a history against the expectations of one flow.
+
+    Raises:
+        ValueError: the flow allows or expects an anomaly that nobody knows, or expects one
+            that is not looked for in such a flow.
+    """
+    for name in (*flow.allowed, *flow.expected):
+        if name not in CHECKS:
+            raise ValueError(f"unknown anomaly: {name}; known: {', '.join(CHECKS)}")
+        if name in flow.expected and not CHECKS[name].applies(flow):
+            raise ValueError(f"expected, but not looked for: {name}; see the flow's other fields")
     snapshot = history.snapshot() if isinstance(history, History) else history
     records = FlowRecords(snapshot, flow)
     made = [check.find(records) for check in CHECKS.values() if check.applies(flow)]
@@ -216,6 +244,7 @@ def _judged(anomaly: Anomaly, flow: Flow) -> Anomaly:
 
 def _figures(records: FlowRecords, found: Iterable[Anomaly]) -> Figures:
     counts = {anomaly.name: anomaly.count for anomaly in found}
+    behind = lag(records)
     status, books = records.snapshot.status[records.sends], records.books
     return Figures(
         attempted=len(records.sends),
@@ -239,8 +268,13 @@ def _figures(records: FlowRecords, found: Iterable[Anomaly]) -> Figures:
                 "misrouted",
                 "gap_at_resume",
                 "overlap_at_resume",
+                "stored_twice",
             )
         },
+        redelivered=len(records.receptions) - len(records.stored),
+        lag_worst=behind.worst,
+        lag_final=behind.final,
+        found=counts,
     )
 
 

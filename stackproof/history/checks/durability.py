@@ -12,7 +12,7 @@ import numpy as np
 
 from stackproof.history.anomaly import Anomaly, both_sides, found, nothing, number, received, sent
 from stackproof.history.books import FlowRecords
-from stackproof.history.columns import NOWHERE, OK, Array, combined
+from stackproof.history.columns import NOWHERE, OK, Array
 
 
 def _never_seen(records: FlowRecords) -> tuple[Array, Array]:
@@ -136,9 +136,7 @@ def stored_twice(records: FlowRecords) -> Anomaly:
     Handing the same position to consumers several times is no such thing: that is counted
     by `duplicated` and by the figure `redelivered`.
     """
-    table, rows = records.snapshot.receptions, records.receptions
-    place = combined(table.ident[rows], table.partition[rows], table.offset[rows])
-    stored = records.count(table.ident[rows][np.unique(place, return_index=True)[1]])
+    stored = records.count(records.stored)
     extra = np.where(records.sends_by_ident > 0, np.maximum(stored - records.sends_by_ident, 0), 0)
     count, bound = int(extra.sum()), records.flow.max_duplicates
     if not count:
