@@ -62,7 +62,7 @@ clean: ## Remove what was generated here (not the cache of servers)
 
 venv: $(VENV)/ready-dev ## Make the virtual environment only
 
-$(VENV)/ready: requirements.txt pyproject.toml
+$(VENV)/ready: requirements.txt reference/requirements.txt pyproject.toml setup.py
 	@echo "installing the suite's Python packages into $(VENV)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3"; exit 2; }

@@ -48,7 +48,8 @@ def main(requirements: str) -> int:
     if not uv.exists():
         subprocess.run([*pip, UV], env=environment)
     fast = [str(uv), "pip", "install", "--quiet"]
-    wanted = ["-r", str(root / requirements), "-e", str(root)]
+    own = root / "reference" / "requirements.txt"  # the systems that are tested here
+    wanted = ["-r", str(root / requirements), "-r", str(own), "-e", str(root)]
     for command in ([fast] if uv.exists() else []) + [pip]:
         if subprocess.run([*command, *wanted], env=environment).returncode == 0:
             compile_often()

@@ -44,6 +44,7 @@ class Access:
         """Mask the secrets in everything that this process reports from now on."""
         for secret in self.secrets:
             register_secret(secret)
+            register_secret(secret.strip())
 
 
 #: Of servers that the suite starts itself, on loopback, with public defaults.

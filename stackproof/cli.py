@@ -25,6 +25,7 @@ examples:
   stackproof up kafka                          leave a broker running; prints how to reach it
   stackproof down                              end what was left running
   stackproof steps dead-letter                 find a step
+  stackproof init acceptance                   a project for your own system
   stackproof check reports/evidence/s003/history.jsonl.gz
 
 exit codes: 0 all passed; 1 something failed or did not run; 2 could not run;
@@ -60,6 +61,8 @@ def build_parser() -> argparse.ArgumentParser:
         "doctor", help="check what a run needs, and say where settings come from"
     )
     doctor.add_argument("--endpoints", action="store_true", help="try external endpoints as well")
+    init = commands.add_parser("init", help="write a small project of your own that runs at once")
+    init.add_argument("directory", metavar="DIR", help="where it goes; must be empty or not exist")
     steps = commands.add_parser("steps", help="list the steps for features")
     steps.add_argument("words", nargs="*", help="only steps with all of these words")
     steps.add_argument("--markdown", action="store_true", help="as the catalogue docs/steps.md")
@@ -183,6 +186,10 @@ def _dispatch(options: argparse.Namespace) -> int:
         from stackproof.commands.images import images
 
         return images(options.services)
+    if options.command == "init":
+        from stackproof.commands.init import init
+
+        return init(options.directory)
     if options.command == "steps":
         from stackproof.commands.steps import steps
 

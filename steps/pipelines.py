@@ -10,7 +10,7 @@ from hamcrest import (
     has_length,
 )
 
-from stackproof.session.needs import needs
+from stackproof.session.needs import uses_system
 from stackproof.session.words import ENDINGS, TYPES
 
 register_type(**TYPES)
@@ -24,7 +24,7 @@ def pipeline_of(context):
 
 
 @given("the churn pipeline's topics exist")
-@needs("kafka")
+@uses_system(PIPELINE, "kafka")
 def pipeline_topics_exist(context):
     """Creates the pipeline's input, output and dead-letter topics; starts nothing."""
     pipeline_of(context).instances.absent()
@@ -32,7 +32,7 @@ def pipeline_topics_exist(context):
 
 
 @given("the churn pipeline is running")
-@needs("kafka")
+@uses_system(PIPELINE, "kafka")
 def pipeline_is_running(context):
     """Starts an instance of the pipeline on topics of the scenario's own, until it is ready."""
     pipeline_of(context).instances.ensure()
@@ -40,14 +40,14 @@ def pipeline_is_running(context):
 
 @when("the churn pipeline is started")
 @when("the churn pipeline is started again")
-@needs("kafka")
+@uses_system(PIPELINE, "kafka")
 def pipeline_is_started(context):
     """Starts an instance of the pipeline on topics of the scenario's own, until it is ready."""
     pipeline_of(context).instances.start()
 
 
 @given("a second instance of the churn pipeline is running")
-@needs("kafka")
+@uses_system(PIPELINE, "kafka")
 def second_instance_is_running(context):
     """Starts one more instance in the same consumer group."""
     pipeline_of(context).instances.start()

@@ -50,7 +50,7 @@ def clean(chosen: Sequence[str], *, yes: bool = False) -> int:
         wait_answers(the_service, endpoint, within=ANSWERS_WITHIN * settings["run.time_factor"])
         ours = [item for item in the_service.leftovers(endpoint, f"{prefix}-")
                 if names.run_of(prefix, item.name)]  # fmt: skip
-        left = list(_spare(ours, prefix, spared))
+        left = _spare(ours, prefix, spared)
         print(f"{name} at {', '.join(endpoint.addresses.values())}: {_told(left, prefix)}")
         if left:
             found.append((endpoint, left))
@@ -87,11 +87,11 @@ def _external(chosen: Sequence[str], settings: Settings) -> list[str]:
 
 def _spare(ours: Sequence[Leftover], prefix: str, spared: dict[str, str]) -> list[Leftover]:
     """Without what belongs to runs that live, here or, as far as it shows, elsewhere."""
-    used = {names.run_of(prefix, item.name): "is in use" for item in ours if item.in_use}
-    reasons = {**used, **spared}
-    for run in sorted({names.run_of(prefix, item.name) or "" for item in ours} & reasons.keys()):
+    runs = {item: names.run_of(prefix, item.name) or "" for item in ours}
+    reasons = {runs[item]: "is in use" for item in ours if item.in_use} | spared
+    for run in sorted(set(runs.values()) & reasons.keys()):
         print(f"  run {run} {reasons[run]}: spared")
-    return [item for item in ours if names.run_of(prefix, item.name) not in reasons]
+    return [item for item in ours if runs[item] not in reasons]
 
 
 def _told(left: Sequence[Leftover], prefix: str) -> str:

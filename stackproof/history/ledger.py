@@ -41,7 +41,7 @@ def moment(at: float | None) -> float:
     if at is None:
         return time.time()
     if not math.isfinite(at):
-        raise ValueError(f"a time is in seconds since the Unix epoch, not {at}")
+        raise ValueError(f"{at} is no time")
     return at
 
 

@@ -2,6 +2,15 @@
 
 from stackproof.obtain.cache import Artifact, Cache, Say, cache_directory
 from stackproof.obtain.debian import DebianArtifact
+from stackproof.obtain.go import GoArtifact
 from stackproof.obtain.maven import MavenArtifact
 
-__all__ = ["Artifact", "Cache", "DebianArtifact", "MavenArtifact", "Say", "cache_directory"]
+__all__ = [
+    "Artifact",
+    "Cache",
+    "DebianArtifact",
+    "GoArtifact",
+    "MavenArtifact",
+    "Say",
+    "cache_directory",
+]

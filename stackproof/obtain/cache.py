@@ -16,7 +16,7 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -157,14 +157,21 @@ class Cache:
         return damage(self.path(artifact), contents=True)
 
     # -- programs that artifacts are built with ------------------------------
-    def run(self, argv: Sequence[str], *, within: float, cwd: Path | None = None) -> Ended:
-        """Run a program to its end, without input.
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        within: float,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Ended:
+        """Run a program to its end, without input; ``env`` instead of this environment.
 
         Raises:
             subprocess.TimeoutExpired: it did not end in time; it is killed with its children.
             Trouble: it cannot be started, or the run gives up.
         """
-        program = self.launch(argv, output=subprocess.PIPE, cwd=cwd)
+        program = self.launch(argv, output=subprocess.PIPE, cwd=cwd, env=env)
         try:
             printed, _ = program.communicate(timeout=within)
         finally:
@@ -173,7 +180,12 @@ class Cache:
         return Ended(program.returncode, printed.decode(errors="replace"))
 
     def launch(
-        self, argv: Sequence[str], *, output: int, cwd: Path | None = None
+        self,
+        argv: Sequence[str],
+        *,
+        output: int,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> subprocess.Popen:
         """Start a program; it is killed when the run gives up. Must be followed by `end`.
 
@@ -189,6 +201,7 @@ class Cache:
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     cwd=cwd,
+                    env=env,
                     start_new_session=True,
                 )
             except OSError as error:

@@ -21,6 +21,7 @@ from stackproof.services.base import (
     Composition,
     ConnectionSetting,
     Endpoint,
+    Image,
     ProcessSpec,
     Site,
 )
@@ -169,9 +170,27 @@ class RabbitMQ:
             )
         ]  # fmt: skip
 
+    def images(self) -> Sequence[Image]:
+        """The official one in the version that Debian's package has."""
+        return (Image("RABBITMQ_IMAGE", "rabbitmq:3.10.8", "stackproof/rabbitmq:3.10.8"),)
+
     def compose(self, site: Site) -> Composition:
-        """Not there yet."""
-        raise NotSupported("RabbitMQ does not run in containers yet")
+        """One container."""
+        if site.options["plugins"]:
+            raise NotSupported(
+                "RabbitMQ runs with its image's plugins in containers",
+                f"asked for: {', '.join(site.options['plugins'])}",
+                "take an image that has them (RABBITMQ_IMAGE), or STACK=native",
+            )
+        limit = site.options["max_memory_mb"]
+        return Composition(
+            instances={site.cluster: "rabbitmq"},
+            environment={
+                "RABBITMQ_PUBLISHED": str(site.port("client")),
+                "RABBITMQ_MAX_MEMORY": str(limit * 2**20),
+                "RABBITMQ_MEMORY": f"{2 * limit}m",
+            },
+        )
 
     def addresses(self, site: Site) -> dict[str, str]:
         """``server``: ``host:port``, followed by ``/name`` for a virtual host other than /."""
@@ -220,6 +239,12 @@ class RabbitMQ:
         from pika.exceptions import AMQPError
 
         return (AMQPError, OSError)
+
+    def why_unreachable(self, endpoint: Endpoint, *, timeout: float) -> Trouble | None:
+        """Network, TLS, log-in, in this order."""
+        from stackproof.clients.rabbitmq.diagnosis import diagnose
+
+        return diagnose(endpoint.addresses, endpoint.access, timeout=timeout)
 
     def ready_line(self, endpoint: Endpoint) -> str:
         """Its URL, without credentials."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+import shlex
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stackproof.access import Access
-from stackproof.errors import NotSupported
+from stackproof.errors import Trouble
 from stackproof.obtain import Artifact, DebianArtifact
 from stackproof.obtain.debian import library_path
 from stackproof.ports import LOOPBACK
@@ -16,11 +19,16 @@ from stackproof.services.base import (
     Composition,
     ConnectionSetting,
     Endpoint,
+    Image,
+    Leftover,
     ProcessSpec,
     Site,
 )
 from stackproof.services.external import logged_in, number, read_url, required, url_text
 from stackproof.urls import ServiceUrl, host_and_port
+
+if TYPE_CHECKING:
+    from redis import Redis as Client
 
 _PORT = 6379
 _PROGRAM = "usr/bin/redis-server"
@@ -72,9 +80,25 @@ class Redis:
             ProcessSpec(site.cluster, [str(root / _PROGRAM), str(file)], place, library_path(root))
         ]
 
+    def images(self) -> Sequence[Image]:
+        """The official one in the version that Debian's package has."""
+        return (Image("REDIS_IMAGE", "redis:7.0.15", "stackproof/redis:7.0.15"),)
+
     def compose(self, site: Site) -> Composition:
-        """Not there yet."""
-        raise NotSupported("Redis does not run in containers yet")
+        """One container; further settings become arguments of the server."""
+        limit = site.options["max_memory_mb"]
+        extra = [
+            f"--{key} {shlex.quote(str(v))}" for key, v in dict(site.options["config"]).items()
+        ]
+        return Composition(
+            instances={site.cluster: "redis"},
+            environment={
+                "REDIS_PUBLISHED": str(site.port("client")),
+                "REDIS_MAX_MEMORY": f"{limit}mb",
+                "REDIS_MEMORY": f"{limit + _BESIDES_MB}m",
+                "REDIS_ARGUMENTS": " ".join(extra),
+            },
+        )
 
     def addresses(self, site: Site) -> dict[str, str]:
         """``server``: ``host:port``, followed by ``/number`` for a database other than 0."""
@@ -123,6 +147,44 @@ class Redis:
             _NotReadyError, exceptions.ConnectionError, exceptions.TimeoutError,
             exceptions.BusyLoadingError, OSError,
         )  # fmt: skip
+
+    def leftovers(self, endpoint: Endpoint, prefix: str) -> list[Leftover]:
+        """Keys, found without holding up the server."""
+        pattern = re.sub(r"([*?\[\]\\])", r"\\\1", prefix) + "*"
+        with self._asked(endpoint) as client:
+            names = {name.decode("utf-8", "backslashreplace") for name in
+                     client.scan_iter(match=pattern, count=1000)}  # fmt: skip
+        return [Leftover("key", name) for name in sorted(names)]
+
+    def remove(self, endpoint: Endpoint, leftovers: Sequence[Leftover]) -> None:
+        """A thousand keys at a time."""
+        names = [item.name for item in leftovers]
+        with self._asked(endpoint) as client:
+            for first in range(0, len(names), 1000):
+                client.unlink(*names[first : first + 1000])
+
+    @contextlib.contextmanager
+    def _asked(self, endpoint: Endpoint) -> Iterator[Client]:
+        """A client; its errors become a Trouble."""
+        from redis.exceptions import RedisError
+
+        from stackproof.clients.redis.connection import connect
+
+        try:
+            with connect(endpoint.addresses, endpoint.access) as client:
+                yield client
+        except (RedisError, OSError) as error:
+            raise Trouble(
+                f"{self.title} at {self.ready_line(endpoint)} cannot be asked",
+                f"{type(error).__name__}: {error}",
+                "check that it is up, and the rights of the suite's user",
+            ) from error
+
+    def why_unreachable(self, endpoint: Endpoint, *, timeout: float) -> Trouble | None:
+        """Network, TLS, log-in, in this order."""
+        from stackproof.clients.redis.diagnosis import diagnose
+
+        return diagnose(endpoint.addresses, endpoint.access, timeout=timeout)
 
     def ready_line(self, endpoint: Endpoint) -> str:
         """Its URL, without credentials."""

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 Step = TypeVar("Step", bound=Callable[..., Any])
 _ATTRIBUTE = "stackproof_needs"
+_SYSTEMS = "stackproof_systems"
 
 
 @dataclass(frozen=True)
@@ -50,3 +51,28 @@ def needs(
 def needs_of(step: Callable[..., Any]) -> tuple[Need, ...]:
     """What ``step`` declared."""
     return getattr(step, _ATTRIBUTE, ())
+
+
+def uses_system(name: str, *services: str) -> Callable[[Step], Step]:
+    """Declare that a step uses a system under test, and the services that it works with.
+
+    How the scenario gets these depends on the system: one with exact topic names must not
+    meet another scenario's.
+
+    Args:
+        name: as in ``[systems.NAME]``.
+        services: names of services, e.g. "kafka".
+    """
+
+    def declare(step: Step) -> Step:
+        setattr(step, _SYSTEMS, (*systems_of(step), name))
+        for service in services:
+            step = needs(service)(step)
+        return step
+
+    return declare
+
+
+def systems_of(step: Callable[..., Any]) -> tuple[str, ...]:
+    """The systems that ``step`` declared."""
+    return getattr(step, _SYSTEMS, ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,8 @@ from stackproof.reporting.evidence import KnownIssue
 from stackproof.reporting.naming import Catalogue, Identity
 from stackproof.services import service
 from stackproof.services.base import Requirement, resolve_options
-from stackproof.session.needs import Need, needs_of
+from stackproof.session.needs import Need, needs_of, systems_of
+from stackproof.settings import Settings
 
 _TIMEOUT_TAG = re.compile(r"timeout:(?P<seconds>\d+(?:\.\d+)?)s?$")
 _TIMEOUT = "timeout:"
@@ -37,6 +38,7 @@ class ScenarioPlan:
         deadline: seconds it may take.
         alone: no other scenario may run beside it.
         destructive: what it does that an endpoint must allow by name, by service.
+        exclusive: names of what no other scenario may use beside it.
     """
 
     id: str
@@ -48,6 +50,7 @@ class ScenarioPlan:
     deadline: float
     alone: bool
     destructive: dict[str, str] = field(default_factory=dict)
+    exclusive: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -135,6 +138,7 @@ def make_plan(
     scenario_timeout: float,
     time_factor: float,
     wanted: Callable[[Any], bool] = lambda scenario: True,
+    settings: Settings | None = None,
 ) -> Plan:
     """Match every step of every selected scenario, Background and Rules included.
 
@@ -145,6 +149,7 @@ def make_plan(
         scenario_timeout: seconds a scenario may take without a tag.
         time_factor: multiplies every limit.
         wanted: whether a scenario (or outline) that tags and names select is wanted at all.
+        settings: tell which systems need their services for themselves.
 
     Raises:
         Trouble: what a scenario declares cannot be understood or had.
@@ -161,6 +166,7 @@ def make_plan(
                 plan.empty.append(f"{scenario.filename}:{scenario.line}: has no steps")
             requirements: dict[str, Requirement] = {}
             destructive: dict[str, str] = {}
+            systems: set[str] = set()
             for step in steps:
                 key = (step.step_type, step.name)
                 if key not in known:
@@ -169,11 +175,13 @@ def make_plan(
                 if match is None:
                     plan.undefined.append((scenario, step))
                     continue
+                systems.update(systems_of(match.func))
                 for need in needs_of(match.func):
                     merged = _merge(requirements.get(need.service), need, match, step)
                     requirements[need.service] = merged
                     if need.destructive:
                         destructive.setdefault(need.service, need.destructive)
+            exclusive = _kept_apart(requirements, systems, settings)
             plan.scenarios.append(
                 ScenarioPlan(
                     id=f"s{len(plan.scenarios) + 1:03d}",
@@ -185,9 +193,33 @@ def make_plan(
                     deadline=_deadline(scenario, scenario_timeout) * time_factor,
                     alone=_ALONE_TAG in scenario.effective_tags,
                     destructive=destructive,
+                    exclusive=exclusive,
                 )
             )
     return plan
+
+
+def _kept_apart(
+    requirements: dict[str, Requirement], systems: set[str], settings: Settings | None
+) -> frozenset[str]:
+    """Keep scenarios from meeting whose systems take the names of topics literally.
+
+    A broker of its own costs a second and lets scenarios run side by side, with nothing left
+    from before. Somebody's endpoint is there but once: on that, they take turns.
+
+    Returns:
+        Names of what no other scenario may use beside this one; ``requirements`` is changed.
+    """
+    exclusive = set()
+    exact = {name for name in systems if settings and name in settings.systems
+             and settings.systems[name].exact}  # fmt: skip
+    for name in exact:
+        assert settings is not None
+        if settings.provider_of("kafka")[0] == "external":
+            exclusive.add(f"system {name}")
+        elif "kafka" in requirements:
+            requirements["kafka"] = replace(requirements["kafka"], dedicated=True)
+    return frozenset(exclusive)
 
 
 def containers_of(scenario: Scenario) -> Iterator[Any]:

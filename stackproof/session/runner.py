@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from behave import exception
+from behave.model import Step
 from behave.parser import ParserError
 from behave.runner import Runner
 
@@ -26,6 +27,7 @@ from stackproof.session.running.execution import Execution
 from stackproof.session.running.progress import Progress
 from stackproof.session.running.reports import Reports
 from stackproof.session.running.signals import Interrupted, Signals
+from stackproof.session.selection.misread import misread
 from stackproof.session.selection.selecting import Selector
 from stackproof.settings import Settings
 
@@ -96,6 +98,7 @@ class StackproofRunner(Runner):
             scenario_timeout=settings["run.scenario_timeout"],
             time_factor=settings["run.time_factor"],
             wanted=selector.suite,
+            settings=settings,
         )
         self._refuse(plan, selector.suite.note)
         selector.cut(plan)
@@ -121,6 +124,19 @@ class StackproofRunner(Runner):
                 _some(places),
                 "docs/steps.md lists the steps; `stackproof steps WORD` searches them",
             )
+        read = [
+            f"{feature.filename}:{line}: {said}"
+            for feature in {s.feature_index: plan.features[s.feature_index]
+                            for s in plan.scenarios}.values()
+            for line, said in misread(feature, self._is_step)
+        ]  # fmt: skip
+        if read:
+            raise Trouble(
+                f"{_count(read, 'line looks', 'lines look')} like a step or a scenario, but "
+                "Gherkin reads a description",
+                _some(read),
+                "correct the keyword; words of a description begin in another way",
+            )
         if plan.empty:
             raise Trouble(
                 f"{_count(plan.empty, 'scenario proves', 'scenarios prove')} nothing",
@@ -136,6 +152,11 @@ class StackproofRunner(Runner):
                 _nearest_tag(self.config.tag_expression, plan.features)
                 or "check the path, --tags and --name; `--plan` shows what would run",
             )
+
+    def _is_step(self, wording: str) -> bool:
+        kinds = (("Given", "given"), ("When", "when"), ("Then", "then"))
+        steps = (Step("<string>", 1, keyword, kind, wording) for keyword, kind in kinds)
+        return any(self.step_registry.find_match(step) is not None for step in steps)
 
     def _execute(self, plan: Plan, settings: Settings) -> bool:
         reports = Reports.open(settings)

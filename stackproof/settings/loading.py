@@ -42,6 +42,8 @@ SETTINGS = (
             "multiplies every time limit, for slow machines"),
     Setting("run.cleanup", "INTEGRATION_TEST_CLEANUP", values.flag, True,
             "remove the stack after the run; no: leave it up"),
+    Setting("run.systems_end", "STACKPROOF_SYSTEMS_END", values.one_of("kill", "stop"), "kill",
+            "how systems end with their scenario; stop: by SIGTERM, so that they write coverage"),
     Setting("run.verbose", "INTEGRATION_TEST_VERBOSE", values.flag, False,
             "show every step"),
     Setting("run.log_level", "LOG_LEVEL", values.one_of("DEBUG", "INFO", "WARNING", "ERROR"),

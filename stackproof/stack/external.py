@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stackproof import guard, names
-from stackproof.errors import Trouble
+from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import Say
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.processes.run import Run
@@ -24,7 +24,8 @@ from stackproof.settings import Settings
 
 #: An endpoint that is there answers soon; nobody waits a minute for a wrong address.
 ANSWERS_WITHIN = 15.0
-_CHECK = 5.0
+#: Seconds; the first one is short, because what is definitely wrong is found out after it.
+_FIRST_CHECK, _CHECK = 2.0, 5.0
 _ORIGINS = "`stackproof doctor` shows where each setting comes from"
 
 
@@ -82,11 +83,18 @@ class ExternalProvider:
         """Reach the endpoint; returns once it answered.
 
         Raises:
-            NotSupported: the cluster is to be broken.
+            NotSupported: the cluster is to be broken, or to be otherwise than it is.
             Trouble: it is not configured, or does not answer.
         """
         if requirement.dedicated:
             raise guard.no_hold(service.title, "stops or breaks servers")
+        for option, value in requirement.options:
+            if option not in getattr(service, "verified_options", ()):
+                raise NotSupported(
+                    f"the external {service.title} is as it is",
+                    f"this scenario asks for {option} = {value!r}",
+                    "run it on a stack of the suite's own (STACK=native or STACK=docker)",
+                )
         endpoint = external_endpoint(self._settings, service, cluster, dict(requirement.options))
         wait_answers(service, endpoint, within=ANSWERS_WITHIN * self._settings["run.time_factor"])
         prefix = names.of_run(self._settings["run.prefix"], self._run.id)
@@ -127,9 +135,11 @@ def wait_answers(service: Service, endpoint: Endpoint, *, within: float) -> None
         Trouble: it does not answer.
     """
 
+    checks = iter((_FIRST_CHECK,))
+
     def check() -> None:
         try:
-            service.check(endpoint, timeout=_CHECK)
+            service.check(endpoint, timeout=next(checks, _CHECK))
         except service.unready:
             # What waiting cannot mend is told at once, and by its name.
             if isinstance(service, Explaining):
@@ -152,6 +162,8 @@ def wait_answers(service: Service, endpoint: Endpoint, *, within: float) -> None
             str(late),
             f"check address, network and credentials; {_ORIGINS}",
         ) from late
+    except NotSupported:
+        raise
     except Trouble as trouble:
         raise Trouble(
             f"the external {service.title} cannot be used: {trouble.what}",

@@ -15,7 +15,12 @@ from stackproof.services.base import Endpoint, Service
 T = TypeVar("T")
 
 # Another program can take a port between its choice and its use.
-_PORT_CLASH = ("Address already in use", "BindException", "port is already allocated")
+_PORT_CLASH = (
+    "Address already in use",
+    "BindException",
+    "port is already allocated",
+    "eaddrinuse",
+)
 _ATTEMPTS = 3
 # One health check; more each time, so that a slow machine does not miss every one.
 _FIRST_CHECK, _LONGEST_CHECK, _CHECK_GROWTH = 0.5, 5.0, 1.1

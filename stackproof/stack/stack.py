@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TypeVar
 
-from stackproof.errors import Trouble
+from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import Say
 from stackproof.processes.run import Run
 from stackproof.services import service
@@ -34,6 +34,7 @@ class Stack:
         self._say = say
         self._clusters: dict[str, Cluster] = {}
         self._shared: dict[Requirement, Endpoint] = {}
+        self._not_supported: dict[Requirement, NotSupported] = {}
         self._providers: list[Provider] = []
         self._ending = False
         self._lock = threading.Lock()
@@ -53,13 +54,20 @@ class Stack:
     def start_shared(self, requirements: Iterable[Requirement]) -> None:
         """Start one cluster for each distinct requirement, side by side.
 
+        What the provider cannot do is told to the scenarios that ask for it, by `shared`; the
+        others run.
+
         Raises:
             Trouble: the first that could not be started; the others go on until `stop_all`.
         """
         wanted = sorted(set(requirements), key=str)
         if not wanted:
             return
-        self._shared |= _side_by_side(self.start, wanted)
+        for requirement, result in _side_by_side(self._start_if_supported, wanted).items():
+            if isinstance(result, NotSupported):
+                self._not_supported[requirement] = result
+            else:
+                self._shared[requirement] = result
         self._run.write_state(endpoints=self.describe())
 
     def start(self, requirement: Requirement) -> Endpoint:
@@ -81,6 +89,12 @@ class Stack:
         cluster.stop()
         raise Trouble(f"{the_service.title} was not started", "the run is ending")
 
+    def _start_if_supported(self, requirement: Requirement) -> Endpoint | NotSupported:
+        try:
+            return self.start(requirement)
+        except NotSupported as refusal:
+            return refusal
+
     def _provider(self, service_name: str) -> Provider:
         """The provider of a service, remembered for `stop_all`."""
         provider = self._provider_of(service_name)
@@ -92,7 +106,14 @@ class Stack:
         return provider
 
     def shared(self, requirement: Requirement) -> Endpoint:
-        """The endpoint of a shared cluster."""
+        """The endpoint of a shared cluster.
+
+        Raises:
+            NotSupported: the provider cannot have such a one.
+        """
+        if requirement in self._not_supported:
+            refusal = self._not_supported[requirement]
+            raise NotSupported(refusal.what, refusal.why, refusal.remedy)
         return self._shared[requirement]
 
     def provider_name(self, service_name: str) -> str:

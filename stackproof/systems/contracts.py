@@ -52,7 +52,9 @@ class Contract:
             self.schema: dict[str, Any] = json.loads(file.read_text())
             jsonschema.Draft202012Validator.check_schema(self.schema)
         except (OSError, json.JSONDecodeError, jsonschema.SchemaError) as error:
-            text = getattr(error, "message", str(error))
+            text = str(error)
+            if isinstance(error, jsonschema.SchemaError):
+                text = f"it is no JSON Schema: {error.json_path}: {error.message}"
             raise Trouble(f"the contract {file} cannot be used", text, "correct it") from error
 
     @property

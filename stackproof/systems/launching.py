@@ -74,7 +74,7 @@ class RunningSystem:
                 f"{argv[0]}: {error.strerror}",
                 f"correct `command` in [systems.{settings.name}] of stackproof.toml",
             ) from error
-        self._session.add_cleanup(instance.kill)
+        self._session.add_cleanup(lambda: self._end(instance))
         self.instances.append(instance)
         self._session.history.event("start", f"{name} starts")
         self._wait_ready(instance, sign)
@@ -140,6 +140,12 @@ class RunningSystem:
         instance = self._take(instance)
         instance.kill()
         self._session.history.event("fault", f"{instance.name} killed")
+
+    def _end(self, instance: ManagedProcess) -> None:
+        """The scenario is over: whatever the instance still does proves nothing any more."""
+        if self._session.settings["run.systems_end"] == "stop" and instance.death() is None:
+            instance.terminate(self._session.scaled(self.settings.stop_within))
+        instance.kill()
 
     def _take(self, instance: ManagedProcess | None) -> ManagedProcess:
         if not self.instances:

@@ -21,12 +21,15 @@ pytestmark = [posix_only, pytest.mark.usefixtures("runs")]
 
 @pytest.fixture(autouse=True)
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine with Java and Maven, no settings, and an empty cache."""
+    """A machine with Java, Maven and apt, no settings, and an empty cache."""
     programs = tmp_path / "machine" / "bin"
     programs.mkdir(parents=True)
     for name in ("java", "mvn"):
         (programs / name).write_text("#!/bin/sh\nexit 1\n")
         (programs / name).chmod(0o755)
+    for name in ("apt-get", "apt-cache", "dpkg", "dpkg-deb", "dpkg-query"):
+        if found := shutil.which(name):  # else the servers that come from there are not checked
+            (programs / name).symlink_to(found)
     (tmp_path / "machine" / "release").write_text('JAVA_VERSION="21.0.2"\n')
     monkeypatch.setenv("PATH", str(programs))
     monkeypatch.delenv("JAVA_HOME", raising=False)
@@ -45,7 +48,9 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def checks(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
     """What was said about each thing checked, with its verdict in front."""
-    lines = re.findall(r"^  (ok  |FAIL)  ([^:]+): (.*)$", capsys.readouterr().out, re.MULTILINE)
+    lines = re.findall(
+        r"^  (ok  |FAIL|lacks)  ([^:]+): (.*)$", capsys.readouterr().out, re.MULTILINE
+    )
     return {title: f"{verdict.strip()} {said}" for verdict, title, said in lines}
 
 
@@ -58,7 +63,11 @@ def test_all_is_well(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert found["ports"].startswith("ok 127.0.0.1:")
     assert found["runs"].endswith(": none")
     assert "will be obtained at the first run" in found["server kafka"]
-    assert all(said.startswith("ok") for said in found.values())
+    # Nothing on this machine's PATH unpacks Debian's packages: that is told, and no failure.
+    assert {title for title, said in found.items() if not said.startswith("ok")} <= {
+        "server rabbitmq",
+        "server redis",
+    }
 
 
 def test_without_java(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:

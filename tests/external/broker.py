@@ -27,7 +27,7 @@ from stackproof.polling import poll
 from stackproof.ports import LOOPBACK, free_port
 from stackproof.services.base import Endpoint, resolve_options
 from stackproof.services.kafka import Kafka
-from stackproof.stack.native import NativeSite
+from stackproof.stack.site import LocalSite
 from tests.external.certificates import Authority, Certificate
 
 USER = "suite"
@@ -74,8 +74,16 @@ class SecuredBroker:
             yield admin
 
     def content(self) -> list[str]:
-        """Names of all topics and groups but Kafka's own."""
+        """Names of all topics and groups but Kafka's own, as of now.
+
+        What was created and deleted shows a while later, but in order: what is created here
+        shows after everything before it.
+        """
+        latest = f"__latest-{secrets.token_hex(4)}"
         with self.owner() as admin:
+            admin.create_topics({latest: {"num_partitions": 1, "replication_factor": 1}})
+            poll(lambda: latest in admin.list_topics(), within=30, awaiting="the latest topic")
+            admin.delete_topics([latest])
             names = [*admin.list_topics(), *(g["group_id"] for g in admin.list_groups())]
         return sorted(name for name in names if not name.startswith("__"))
 
@@ -95,7 +103,7 @@ def secured_broker(directory: Path) -> Iterator[SecuredBroker]:
     kafka, cache = Kafka(), Cache()
     for artifact in kafka.artifacts():
         cache.ensure(artifact, lambda _: None)
-    site = NativeSite("somebodys", directory / "broker", {}, cache)
+    site = LocalSite("somebodys", directory / "broker", {}, cache)
     own, controller = site.port("client-1"), site.port("controller-1")
     listeners = {"PLAINTEXT": own, **ports}
     config = {

@@ -1,13 +1,14 @@
 """Recording, from one thread and from many."""
 
 import ast
+import math
 import threading
 from pathlib import Path
 
 import pytest
 
 import stackproof.history
-from stackproof.history import Flow, History, carried_digest, check_flow, digest_of
+from stackproof.history import Flow, History, carried_digest, check_flow, columns, digest_of
 from stackproof.history.record import PREVIEW_CHARACTERS
 
 BASIC = {"client": "c", "topic": "t", "ident": "a", "digest": 1}
@@ -193,3 +194,22 @@ def test_only_one_module_touches_files_and_none_knows_a_client():
             assert {name.split(".")[0] for name in names} <= allowed, module.name
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("stackproof"):
                 assert (node.module or "").startswith("stackproof.history"), module.name
+
+
+@pytest.mark.parametrize("at", [math.nan, math.inf, -math.inf])
+def test_what_is_no_time_is_refused(at: float) -> None:
+    history = History("t")
+    op = history.send(client="c", topic="t", ident="a", digest=1)
+    where = {"client": "c", "topic": "t", "ident": "a", "digest": 1}
+    for record in (
+        lambda: history.send(**where, at=at),
+        lambda: history.complete(op, "ok", at=at),
+        lambda: history.receive(**where, partition=0, offset=0, at=at),
+        lambda: history.event("note", "n", at=at),
+        lambda: history.event("note", "n", until=at),
+    ):
+        with pytest.raises(ValueError, match="is no time"):
+            record()
+    snapshot = history.snapshot()
+    assert (len(snapshot.sends), len(snapshot.receptions), len(snapshot.events)) == (1, 0, 0)
+    assert snapshot.sends.status[op] == columns.UNKNOWN

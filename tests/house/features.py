@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
+from stackproof.session.selection.misread import misread
 from tests.house.project import Finding, Project, bodies, rules
 
 #: Steps of a scenario: at least these with its Background, at most these without it.
@@ -32,6 +33,8 @@ def shaped(project: Project) -> Iterator[Finding]:
             yield from _background(path, holder.background)
             if not holder.name:
                 yield Finding(path, holder.line, f"{holder.keyword} without a name", "name it")
+        for line, said in misread(feature, lambda wording: False):
+            yield Finding(path, line, f"{said!r} is read as a description", "correct its keyword")
         if not scenarios:
             yield Finding(path, feature.line, "a feature without scenarios", "write one")
         names = Counter(scenario.name for scenario in scenarios)

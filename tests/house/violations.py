@@ -245,6 +245,8 @@ VIOLATIONS = [
 
     (SHAPE, ORDERS, "Scenario: Two orders arrive", "Scenario:",
      [("Scenario:", "a scenario without a name")]),
+    (SHAPE, ORDERS, "Two orders arrive\n", "Two orders arrive\n    Gven an order\n",
+     [("Scenario: Two", "'Gven an order' is read as a description")]),
     (SHAPE, ORDERS, "Feature: Orders", "Feature:", [("Feature:", "Feature without a name")]),
     (SHAPE, ORDERS, "Rule: Nothing is late", "Rule:", [("Rule:", "Rule without a name")]),
     (SHAPE, ORDERS, "An order is never late", "Two orders arrive",

@@ -10,24 +10,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.mutants.run import Mutant
+    from tests.mutants.groups import Group
+    from tests.mutants.mutant import Mutant
 
-_MARKS = {"passed": "", "failed": "x", "broken": "!", "skipped": "-"}
+_MARKS = {"passed": "", "failed": "x", "broken": "!", "skipped": "-", "not supported": "-"}
 
 _HEAD = """\
 # What the suite catches
 
-Written by `make mutants`. Each row is a deliberately broken pipeline from `tests/mutants/`;
-it must be caught by the scenario in bold, which must name the anomaly. The control is
-the unbroken reference under the same conditions: it passes everything.
+Written by `make mutants`. Each row is a deliberately broken pipeline, or a server with a
+fault, from `tests/mutants/`; it must be caught by the scenario in bold, which must name the
+anomaly. The controls are the unbroken ones under the same conditions: they pass everything.
 
 """
 
 
-def as_markdown(control: Mutant, mutants: Sequence[Mutant]) -> str:
+def as_markdown(groups: Sequence[Group], mutants: Sequence[Mutant]) -> str:
     """The matrix for people."""
-    scenarios = list(control.scenarios)
-    lines = [_HEAD, "| broken pipeline | what is broken | must be caught by | named as | caught |",
+    lines = [_HEAD, "| broken | what is broken | must be caught by | named as | caught |",
              "|---|---|---|---|---|"]  # fmt: skip
     for mutant in mutants:
         caught = "yes" if mutant.caught_by and not mutant.missed() else "**no**"
@@ -36,27 +36,34 @@ def as_markdown(control: Mutant, mutants: Sequence[Mutant]) -> str:
             f"| `{mutant.name}` | {mutant.breaks} | **{names}** | {mutant.anomaly} | {caught} |"
         )
     lines += ["", "## Mutant x scenario", "",
-              "x: failed, !: broken, -: did not run, empty: passed", "",
-              "| | " + " | ".join(str(n) for n in range(1, len(scenarios) + 1)) + " |",
-              "|---" * (len(scenarios) + 1) + "|"]  # fmt: skip
-    for mutant in [control, *mutants]:
+              "x: failed, !: broken, -: did not run, empty: passed"]  # fmt: skip
+    for group in groups:
+        own = [mutant for mutant in mutants if mutant.group == group.name]
+        lines += ["", *_matrix(group.controls, own)]
+    return "\n".join([*lines, ""])
+
+
+def _matrix(controls: Sequence[Mutant], mutants: Sequence[Mutant]) -> list[str]:
+    scenarios = list(controls[0].scenarios)
+    lines = ["| | " + " | ".join(str(n) for n in range(1, len(scenarios) + 1)) + " |",
+             "|---" * (len(scenarios) + 1) + "|"]  # fmt: skip
+    for mutant in [*controls, *mutants]:
         marks = []
         for name in scenarios:
             verdict = mutant.scenarios.get(name, {}).get("verdict", "skipped")
             mark = _MARKS.get(verdict, "?")
             marks.append(f"**{mark}**" if name in mutant.caught_by and mark else mark)
         lines.append(f"| {mutant.name} | " + " | ".join(marks) + " |")
-    lines += ["", *(f"{n}. {name}" for n, name in enumerate(scenarios, 1)), ""]
-    return "\n".join(lines)
+    return [*lines, "", *(f"{n}. {name}" for n, name in enumerate(scenarios, 1))]
 
 
-def write_results(place: Path, control: Mutant, mutants: Sequence[Mutant]) -> None:
+def write_results(place: Path, groups: Sequence[Group], mutants: Sequence[Mutant]) -> None:
     """The mutants as Allure results, so that the report shows the suite's own power."""
     place.mkdir(parents=True, exist_ok=True)
     for old in place.glob("*"):
         old.unlink()
     matrix = f"{uuid.uuid4()}-attachment.md"
-    (place / matrix).write_text(as_markdown(control, mutants))
+    (place / matrix).write_text(as_markdown(groups, mutants))
     now = int(time.time() * 1000)
     for mutant in mutants:
         caught = bool(mutant.caught_by) and not mutant.missed()

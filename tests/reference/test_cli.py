@@ -238,3 +238,32 @@ def test_a_lasting_trouble_is_let_through_once_in_a_while() -> None:
     assert not throttle.passes("a")
     now[0] = 10.0
     assert throttle.passes("a")
+
+
+def test_a_file_of_properties_is_read_as_it_stands(tmp_path: Path) -> None:
+    file = tmp_path / "client.properties"
+    file.write_text(
+        "# written by somebody\nbootstrap.servers=other:1\nsecurity.protocol=SASL_SSL\n\n"
+        "sasl.password= a=b \\#ü'\" \nsasl.username=file\nsession.timeout.ms=7000\n",
+        encoding="utf-8",
+    )
+    both = parse(*USUAL, "--kafka-config-file", str(file), "--kafka-config", "sasl.username=line")
+    properties = both.consumer_properties()
+    assert properties["sasl.password"] == " a=b \\#ü'\" ", "blanks and signs may be meant"
+    assert properties["sasl.username"] == "line", "the command line wins"
+    assert properties["bootstrap.servers"] == "127.0.0.1:9092", "--broker says it"
+    assert parse(*USUAL, CHURN_KAFKA_CONFIG_FILE=str(file)).kafka["sasl.username"] == "file"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(None, "No such file"), (b"\xff\xfe=", "not in UTF-8"), (b"hunter2\n", "takes key=value")],
+)
+def test_a_file_that_holds_no_properties(
+    content: bytes | None, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "client.properties"
+    if content is not None:
+        file.write_bytes(content)
+    said = refused(capsys, *USUAL, "--kafka-config-file", str(file))
+    assert told in said and "hunter2" not in said

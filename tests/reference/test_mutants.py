@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import re
 import tomllib
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +21,10 @@ from tests.reference.fakes import FakeMessage, World
 
 DIRECTORY = Path(mutants.__file__).parent
 LISTED = tomllib.loads((DIRECTORY / "mutants.toml").read_text())["mutant"]
-NO_MUTANTS = {"__init__", "lingering", "matrix", "run"}
+OF_REFERENCE = [entry for entry in LISTED if "module" in entry]
+OF_SCORER = [entry for entry in LISTED if entry.get("group") == "scorer"]
+SCORER = DIRECTORY.parents[1] / "examples" / "go_scorer"
+NO_MUTANTS = {"__init__", "groups", "lingering", "matrix", "mutant", "run", "test_servers"}
 
 
 def class_of(module: str) -> type[ChurnPipeline]:
@@ -57,11 +61,18 @@ def customer_numbers(world: World) -> list[int]:
 
 def test_the_list_is_complete() -> None:
     files = {path.stem for path in DIRECTORY.glob("*.py")} - NO_MUTANTS
-    assert {entry["name"] for entry in LISTED} == files
-    assert len(LISTED) == len(files)
+    assert {entry["name"] for entry in OF_REFERENCE} == files
+    assert len(OF_REFERENCE) == len(files)
 
 
-@pytest.mark.parametrize("entry", LISTED, ids=lambda entry: entry["name"])
+def test_the_faults_of_the_scorer_are_complete() -> None:
+    built_in = set(
+        re.findall(r'(?:fault [!=]= |case )"(\w+)"', (SCORER / "faults_on.go").read_text())
+    )
+    assert {entry["name"] for entry in OF_SCORER} == {f"scorer_{fault}" for fault in built_in}
+
+
+@pytest.mark.parametrize("entry", OF_REFERENCE, ids=lambda entry: entry["name"])
 def test_an_entry_names_a_program(entry: dict[str, Any]) -> None:
     assert entry["module"] == f"tests.mutants.{entry['name']}"
     assert entry["breaks"].endswith(".")

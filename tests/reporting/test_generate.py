@@ -18,7 +18,7 @@ from behave.formatter.base import StreamOpener
 from stackproof.reporting import report_tool
 from stackproof.reporting.allure import AllureFormatter
 from stackproof.reporting.categories import CATEGORIES
-from stackproof.reporting.evidence import Attachment, ScenarioProof
+from stackproof.reporting.evidence import Attachment, KnownIssue, ScenarioProof
 from stackproof.reporting.generate import HISTORY_LIMIT, deep_link, generate
 from stackproof.reporting.report_tool import ReportError, allure_version, obtain
 from tests.reporting.conftest import ROOT, end_scenario, make_config, parse, replay
@@ -28,6 +28,7 @@ VERDICTS = {
     "environment": "broken",
     "suite": "broken",
     "not supported": "not supported",
+    "known issue": "failed",
     "": "passed",
 }
 
@@ -50,6 +51,10 @@ def write_results(folder: Path, provider: str = "native") -> Path:
             reason=f"because of {category}",
             attachments=[Attachment("witness", "text/plain", text="offset 17")],
         )
+        if category == "known issue":
+            scenario.proof.category = "product"
+            scenario.proof.known_issue = KnownIssue("https://tracker.example/1", "2099-01-01", "r")
+            scenario.proof.known_state = "tolerated"
         replay(formatter, scenario)
     formatter.close()
     return folder
@@ -94,7 +99,7 @@ def test_a_report_in_one_file_with_history(tmp_path: Path):
     environment = {e["name"] for e in data["widgets/allure_environment.json"]}
     assert {"python", "behave", "os"} <= environment
     tests = [v for k, v in data.items() if k.startswith("data/test-results/")]
-    assert len(tests) == 5
+    assert len(tests) == 6
     for test in tests:
         assert len(test["history"]) == 1
         assert "offset 17" in test["descriptionHtml"]
@@ -111,7 +116,7 @@ def test_another_provider_has_a_history_of_its_own(tmp_path: Path):
     generate(write_results(results), tmp_path / "report", history)
     report = generate(write_results(results, "docker"), tmp_path / "report", history)
     tests = [v for k, v in embedded(report).items() if k.startswith("data/test-results/")]
-    assert [test["history"] for test in tests] == [[]] * 5
+    assert [test["history"] for test in tests] == [[]] * 6
 
 
 # -- with a tool that only pretends ------------------------------------------

@@ -248,7 +248,8 @@ class Project:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
         for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):
             kept.pop(name, None)  # slower the one, hiding what is lost in buffers the other
-        own = {"STACKPROOF_RUNS": str(self.runs), "PYTHONPYCACHEPREFIX": _COMPILED.name}
+        own = {"STACKPROOF_RUNS": str(self.runs), "PYTHONPYCACHEPREFIX": _COMPILED.name,
+               "DOCKER_HOST": f"unix://{self.root}/no-engine.sock"}  # fmt: skip
         return {**kept, **own, **env}
 
     def run(self, *arguments: str, program: str = "behave", **env: str) -> Outcome:

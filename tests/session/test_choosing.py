@@ -166,3 +166,11 @@ def test_results_that_cannot_be_read(made: Project) -> None:
 def test_a_shard_of_a_rerun_is_refused(made: Project) -> None:
     assert again(made).code == 0
     assert again(made, "--rerun-failed", "--shard", "1/2").code == 2
+
+
+def test_a_misspelt_keyword_hides_no_step(made: Project) -> None:
+    made.feature("b", "Feature: B\n  Scenario: s\n    Gven it fails\n    Then it works\n")
+    outcome = made.run()
+    assert outcome.code == 2, outcome.text
+    assert "1 line looks like a step or a scenario" in outcome.err
+    assert "features/b.feature:2: Gven it fails" in outcome.err

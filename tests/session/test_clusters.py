@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from stackproof.session.running.clusters import Clusters
 from stackproof.session.workers.pool import Pool
 from stackproof.session.workers.process import Worker
 from tests.session.conftest import Outcome, Project
@@ -381,6 +382,24 @@ def stopped(context):
     )
     made.assert_nothing_left(within=0.5)
     assert outcome.code == 1
+
+
+def test_what_is_exclusive_is_used_by_one_at_a_time() -> None:
+    stack: Any = SimpleNamespace(memory_mb=lambda _: 0)
+    clusters = Clusters(stack, memory_mb=100, shared=[], freed=lambda: None)
+
+    def scenario(name: str, *exclusive: str) -> Any:
+        return SimpleNamespace(
+            id=name, alone=False, requirements={}, exclusive=frozenset(exclusive)
+        )
+
+    first, second = scenario("first", "system a"), scenario("second", "system a", "system b")
+    assert clusters.admit(first)
+    assert not clusters.admit(second)
+    assert clusters.admit(scenario("other", "system c"))
+    assert clusters.admit(scenario("free"))
+    clusters.release(first)
+    assert clusters.admit(second)
 
 
 def test_nobody_overtakes_a_scenario_that_must_run_alone() -> None:

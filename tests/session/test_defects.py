@@ -187,7 +187,7 @@ def test_a_scenario_that_is_reported_twice_keeps_its_first_verdict(made: Project
 
 def test_a_second_verdict_changes_nothing() -> None:
     planned: Any = SimpleNamespace(id="s001")
-    plan: Any = SimpleNamespace(scenarios=[planned])
+    plan: Any = SimpleNamespace(scenarios=[planned], known_issues={}, earlier={})
     verdicts = Verdicts(plan, allow_skipped=False, seed=1)
     assert verdicts.exit_code == 1, "nothing is known yet"
     assert verdicts.give(planned, ScenarioProof(verdict="failed"))

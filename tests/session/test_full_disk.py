@@ -114,3 +114,16 @@ def test_a_disk_that_fills_up_meanwhile_fails_the_run(project: Project, small_di
     assert "Traceback" not in outcome.text
     assert not (reports / "results.json").exists()
     project.assert_nothing_left()
+
+
+def test_a_failure_while_the_services_disk_is_full_is_the_environments(
+    project: Project, small_disk: Path
+) -> None:
+    project.feature("a", "Feature: F\n  Scenario: s\n    Given it fails\n")
+    outcome = project.run(STACKPROOF_RUNS=str(small_disk))
+    assert outcome.code == 1
+    scenario = outcome.scenario("s")
+    assert (scenario["verdict"], scenario["category"]) == ("failed", "environment")
+    assert "one is not two" in scenario["reason"]
+    assert f"the disk of the run is full: {small_disk}" in scenario["reason"]
+    assert project.run().scenario("s")["category"] == "product"

@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 from behave.configuration import Configuration
+from behave.model import Step
 from behave.parser import parse_feature
 from behave.step_registry import StepRegistry
 
 from stackproof import services
 from stackproof.errors import Trouble
 from stackproof.services.base import Requirement
-from stackproof.session.needs import needs
+from stackproof.session.needs import needs, uses_system
 from stackproof.session.plan import Plan, make_plan
+from stackproof.session.selection.misread import misread
+from stackproof.settings import Settings, load
 
 
 class Fake:
@@ -26,6 +29,9 @@ class Fake:
 
     def default_options(self) -> dict[str, Any]:
         return {"brokers": 1, "mode": "plain", "sasl": False}
+
+    def connection_settings(self) -> tuple[Any, ...]:
+        return ()
 
 
 @pytest.fixture(autouse=True)
@@ -60,13 +66,19 @@ def registry() -> StepRegistry:
     define("a mistake", needs("echo", brokers="{number}"))
     define("an odd option", needs("echo", colour="red"))
     define("an unknown service", needs("ecko"))
+    define("the pipeline runs", uses_system("pipe", "kafka"))
+    define("a broker", needs("kafka"))
     return made
 
 
-def planned(registry: StepRegistry, *texts: str, factor: float = 1, args: str = "") -> Plan:
+def planned(
+    registry: StepRegistry, *texts: str, factor: float = 1, args: str = "",
+    settings: Settings | None = None,
+) -> Plan:  # fmt: skip
     features = [parse_feature(text, filename=f"f{i}.feature") for i, text in enumerate(texts)]
     config = Configuration(args, load_config=False)
-    return make_plan(features, config, registry, scenario_timeout=60, time_factor=factor)
+    return make_plan(features, config, registry, scenario_timeout=60, time_factor=factor,
+                     settings=settings)  # fmt: skip
 
 
 def the_only(plan: Plan) -> Any:
@@ -322,3 +334,73 @@ def test_matches_are_kept_for_formatters(registry: StepRegistry) -> None:
     plan = planned(registry, "Feature: f\n Scenario: s\n  Given 7 brokers\n")
     (step,) = the_only(plan).steps
     assert [a.value for a in plan.matches[id(step)].arguments] == [7]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Scenario: s\n    Gven a store\n    When nothing",
+        "Scenario: s\n    Wen something undefined\n    When nothing",
+        "Scenario: s\n    Angenommen a store\n    When nothing",
+        "Scenario Outline: s\n    Gven a store\n    When nothing\n  Examples:\n    | n |\n    | 1|",
+        "Background:\n    Gven a store\n  Scenario: s\n    When nothing",
+        "Scenaro: s\n    Given a store\n  Scenario: t\n    When nothing",
+        "Rule: r\n  Backgroud:\n    Given a store\n  Scenario: t\n    When nothing",
+        "Rule: r\n  Scenario: s\n    Thn nothing\n    When nothing",
+    ],
+)
+def test_a_step_that_a_misspelt_keyword_hides_is_found(registry: StepRegistry, said: str) -> None:
+    feature = parse_feature(f"Feature: F\n  {said}\n")
+    found = list(misread(feature, matched_by(registry)))
+    assert len(found) == 1, found
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "When a broker stops, this holds.\n  Given a store, and so on: see there.\n"
+        "  Scenario: s\n    The order counts, an early one more.\n    They are many. Note: few.\n"
+        "    As a user\n    I want nothing\n    Given nothing",
+        "Scenario: s\n    Given nothing\n    When a store",
+    ],
+)
+def test_prose_is_prose(registry: StepRegistry, said: str) -> None:
+    feature = parse_feature(f"Feature: F\n  {said}\n")
+    assert list(misread(feature, matched_by(registry))) == []
+
+
+def matched_by(registry: StepRegistry) -> Any:
+    return lambda wording: registry.find_match(Step("f", 1, "Given", "given", wording)) is not None
+
+
+EXACT = """
+[systems.pipe]
+command = ["p"]
+ready_line = "x"
+names = "exact"
+topics = { input = { name = "a" }, output = { name = "b" }, dead_letter = { name = "c" } }
+"""
+TWO = """
+    Feature: f
+      Scenario: with it
+        Given a broker
+        And the pipeline runs
+      Scenario: without
+        Given a broker
+    """
+
+
+def test_scenarios_of_a_system_with_exact_names_never_meet(
+    registry: StepRegistry, tmp_path: Any
+) -> None:
+    def apart(text: str, **environment: str) -> list[tuple[bool, set[str]]]:
+        (tmp_path / "stackproof.toml").write_text(text)
+        settings = load(tmp_path, environment=environment)
+        plan = planned(registry, TWO, settings=settings)
+        return [(s.requirements["kafka"].dedicated, set(s.exclusive)) for s in plan.scenarios]
+
+    assert apart(EXACT) == [(True, set()), (False, set())]
+    external = {"STACK": "external"}
+    assert apart(EXACT, **external) == [(False, {"system pipe"}), (False, set())]
+    own = EXACT.replace("exact", "own")
+    assert apart(own) == apart(own, **external) == [(False, set()), (False, set())]

@@ -286,7 +286,7 @@ def test_a_full_disk_at_the_end_is_not_green(made: Project) -> None:
         """)
     outcome = made.run()
     assert outcome.code == 1
-    assert "results.json could not be written" in outcome.err
+    assert "results.json was not written" in outcome.err
 
 
 # -- the command line ------------------------------------------------------------------

@@ -236,3 +236,14 @@ def test_shards_that_cannot_be(project: Project, arguments: list[str], said: str
     make(project)
     outcome = project.run("run", *arguments, program="stackproof")
     assert (outcome.code, said in outcome.err) == (2, True), outcome.text
+
+
+@pytest.mark.parametrize("exit_code", [0, 1])
+def test_what_did_not_run_is_judged_by_its_shard(
+    three: list[Path], merge: Merge, tmp_path: Path, exit_code: int
+) -> None:
+    """Its exit code says whether --allow-skipped was given."""
+    places = copies(three, tmp_path)
+    change(places[0], lambda r: r.update(exit_code=exit_code))
+    change(places[0], lambda r: r["scenarios"][0].update(verdict="skipped"))
+    assert merge(*places)[0] == exit_code

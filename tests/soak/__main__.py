@@ -1,8 +1,8 @@
-"""``python -m tests.soak repeat [N] | kill [N]``.
+"""``python -m tests.soak repeat [N] | kill [N]  [--stack docker] [FEATURE ...]``.
 
 repeat: N runs of the messaging features in random order, every second one with one core kept
 busy; one failure is a failure. kill: N runs killed by SIGKILL at random moments; whatever is
-left 10 seconds later is a failure.
+left 10 seconds later (of processes, directories, containers, networks, volumes) is a failure.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from stackproof.processes.run import RUN_VARIABLE, runs_directory
 
 ROOT = Path(__file__).resolve().parents[2]
 GONE_WITHIN = 10.0
+#: The engine carries out what a killed Compose has asked for; see `leftovers`.
+GONE_WITHIN_DOCKER = 30.0
 
 
 @contextmanager
@@ -76,6 +78,7 @@ def repeat(count: int, arguments: list[str]) -> int:
 def kill(count: int, arguments: list[str]) -> int:
     """Kill ``count`` runs at random moments; the number of runs that left something."""
     failures = 0
+    engine = Containers() if "docker" in arguments else None
     for number in range(1, count + 1):
         with tempfile.TemporaryDirectory() as reports:
             before = set(directories())
@@ -85,11 +88,14 @@ def kill(count: int, arguments: list[str]) -> int:
                  *arguments],
                 cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )  # fmt: skip
-            moment = random.uniform(0.3, 12.0)
+            # Every second one while the stack comes up: that is where most can go wrong.
+            moment = random.uniform(0.3, 12.0 if number % 2 else 4.0)
             pause(moment)
             ours = [d for d in directories() if d not in before]
             identities = [d.name for d in ours]
-            alive = len(marked(identities))
+            alive = f"{len(marked(identities))} processes"
+            if engine is not None:
+                alive += f", {len(engine.of(identities))} containers, networks, volumes"
             os.kill(run.pid, signal.SIGKILL)
             run.wait()
             began = time.monotonic()
@@ -98,19 +104,51 @@ def kill(count: int, arguments: list[str]) -> int:
                     lambda found=identities, places=ours: [
                         *marked(found),
                         *(p for p in places if p.exists()),
+                        *(engine.of(found) if engine is not None else ()),
                     ],
                     until=lambda left: not left,
-                    within=GONE_WITHIN,
+                    within=GONE_WITHIN if engine is None else GONE_WITHIN_DOCKER,
                     awaiting="everything of the run to be gone",
                 )
                 left = f"nothing left after {time.monotonic() - began:.1f} s"
             except DeadlineExceeded as late:
                 failures += 1
                 left = f"LEFT: {late.seen}"
-            killed = f"killed after {moment:4.1f} s with {alive} processes"
+            if engine is not None and (late_ones := engine.late(identities)):
+                failures += 1
+                left += f"; CAME LATER: {late_ones}"
+            killed = f"killed after {moment:4.1f} s with {alive}"
             print(f"{number:>3}/{count}  {killed}: {left}", flush=True)
     print(f"{failures} of {count} killed runs left something")
     return failures
+
+
+class Containers:
+    """What an engine has of runs; asked by the command line, not by the code under test."""
+
+    def __init__(self) -> None:
+        self._volumes = set(self._ask("volume", "ls", "--quiet"))
+
+    def _ask(self, *words: str) -> list[str]:
+        done = subprocess.run(["docker", *words], capture_output=True, text=True, check=True)
+        return done.stdout.split("\n")[:-1]
+
+    def of(self, identities: list[str]) -> list[str]:
+        """Containers and networks that name one of the runs, and volumes that nobody uses."""
+        everything = [
+            *self._ask("ps", "--all", "--format", "container {{.Names}} {{.Status}} {{.Labels}}"),
+            *self._ask("network", "ls", "--format", "network {{.Name}} {{.Labels}}"),
+            *self._ask("volume", "ls", "--format", "volume {{.Name}} {{.Labels}}"),
+        ]
+        unused = set(self._ask("volume", "ls", "--quiet", "--filter", "dangling=true"))
+        return [line for line in everything if any(i in line for i in identities)] + [
+            f"volume {name}" for name in sorted(unused - self._volumes)
+        ]
+
+    def late(self, identities: list[str]) -> list[str]:
+        """What the engine still makes when the reaper has gone."""
+        pause(3.0)
+        return self.of(identities)
 
 
 def directories() -> list[Path]:
@@ -140,9 +178,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["repeat", "kill"])
     parser.add_argument("count", type=int, nargs="?", default=10)
+    parser.add_argument("--stack", default="native", help="provider (default: native)")
     options, rest = parser.parse_known_args()
     work = repeat if options.what == "repeat" else kill
-    return 1 if work(options.count, rest or ["features/messaging"]) else 0
+    arguments = ["--stack", options.stack, *(rest or ["features/messaging"])]
+    return 1 if work(options.count, arguments) else 0
 
 
 if __name__ == "__main__":

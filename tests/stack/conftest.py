@@ -35,6 +35,8 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The directory of all runs of this test; whatever lives in one is ended with it."""
     monkeypatch.setenv("STACKPROOF_RUNS", str(tmp_path))
     monkeypatch.delenv(RUN_VARIABLE, raising=False)
+    # The machine's own engine is used by those tests that ask for one.
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no-engine.sock")
     directory = tmp_path.resolve() / f"stackproof-{os.getuid() if hasattr(os, 'getuid') else ''}"
     yield directory
     for left in known_runs():

@@ -3,6 +3,7 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+from coverage import CoverageData
 
 from stackproof.errors import Trouble
 from stackproof.history import History
@@ -20,9 +21,11 @@ ORDERLY = "import signal, sys\nsignal.signal(15, lambda *_: sys.exit(CODE))\n" +
 @pytest.fixture
 def launch(tmp_path):
     cleanups = []
+    values = {"run.systems_end": "kill"}
     session = SimpleNamespace(
         directory=tmp_path, run=Run("r1", tmp_path), history=History("t"),
         add_cleanup=cleanups.append, scaled=lambda seconds: seconds,
+        settings=values, cleanups=cleanups,
     )  # fmt: skip
 
     def make(program="", command=None, **settings):
@@ -111,6 +114,41 @@ def test_any_other_stop_is_a_failure(launch, program, says):
 def test_stopping_what_does_not_run_is_a_trouble(launch):
     with pytest.raises(Trouble, match="no instance of demo runs"):
         launch().stop()
+
+
+@pytest.mark.parametrize(("end", "says"), [("kill", False), ("stop", True)])
+def test_how_a_system_ends_with_its_scenario(launch, tmp_path, end, says):
+    program = "import signal, sys\n"
+    program += "signal.signal(15, lambda *_: (print('told', flush=True), sys.exit(0)))\n" + STAYS
+    system = launch(program)
+    system._session.settings["run.systems_end"] = end
+    instance = system.start()
+    system._session.cleanups.pop()()
+    assert not instance.alive()
+    assert ("told" in (tmp_path / "demo-1.log").read_text()) == says
+
+
+def test_a_system_that_ignores_its_end_is_killed(launch):
+    system = launch(STUBBORN, stop_within=0.2)
+    system._session.settings["run.systems_end"] = "stop"
+    instance = system.start()
+    system._session.cleanups.pop()()
+    assert not instance.alive()
+
+
+def test_coverage_of_a_system_that_is_stopped_with_its_scenario(launch, tmp_path):
+    (tmp_path / "demo.py").write_text(ORDERLY.replace("CODE", "0"))
+    (tmp_path / "coverage.ini").write_text("[run]\nparallel = true\nsource = .\nsigterm = true\n")
+    system = launch(command=(sys.executable, "demo.py"),
+                    environment={"COVERAGE_PROCESS_START": "coverage.ini"})  # fmt: skip
+    system._session.settings["run.systems_end"] = "stop"
+    system.start()
+    assert not list(tmp_path.glob(".coverage*"))
+    system._session.cleanups.pop()()
+    (file,) = tmp_path.glob(".coverage.*")
+    data = CoverageData(str(file))
+    data.read()
+    assert data.lines(str(tmp_path / "demo.py")) == [1, 2, 3, 4, 5]
 
 
 def test_publishing_in_the_background_ends_with_its_error():

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tests.troubles.configuration
+import tests.troubles.containers
+import tests.troubles.endpoints
 import tests.troubles.machine
+import tests.troubles.pipelines
 import tests.troubles.servers  # noqa: F401 -- they enter their cases
 from tests.troubles.case import CASES, Case
 from tests.troubles.sandbox import Message, Sandbox

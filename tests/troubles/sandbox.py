@@ -50,7 +50,9 @@ class Outcome:
         lines = self.text.splitlines()
         found: dict[tuple[str, str, str], Message] = {}
         for number, line in enumerate(lines):
-            what = re.sub(r"^\s*(stackproof: |broken: |not run: |not supported: )?", "", line)
+            what = re.sub(
+                r"^\s*(stackproof: |broken: |not run: |not supported: |refused: )?", "", line
+            )
             if not re.match(says, what):
                 continue
             parts = _labelled(lines[number + 1 :])
@@ -142,6 +144,8 @@ class Sandbox:
             "STACKPROOF_RUNS": str(self.runs),
             "NO_COLOR": "1",
             "COLUMNS": "100",
+            # No engine, unless a case is about engines.
+            "DOCKER_HOST": f"unix://{self.root}/no-engine.sock",
         }
         return {**kept, **own, **env}
 

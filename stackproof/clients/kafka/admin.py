@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from kafka import KafkaAdminClient, OffsetSpec, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import KafkaError
+from kafka.errors import (
+    ClusterAuthorizationFailedError,
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    KafkaError,
+    NotCoordinatorError,
+    TopicAuthorizationFailedError,
+)
 
+from stackproof.errors import Trouble
 from stackproof.polling import poll
+
+T = TypeVar("T")
+
+# Of a broker that has never had a group, or of a group that is just moving: it passes.
+_NO_COORDINATOR = (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    NotCoordinatorError,
+)
+_COORDINATOR_WITHIN = 15.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +60,7 @@ class KafkaAdmin:
 
         Raises:
             kafka.errors.KafkaError: the broker refused one, e.g. it exists already.
+            Trouble: the user has no right to create them.
         """
         wanted = {
             spec.name: {
@@ -51,7 +70,15 @@ class KafkaAdmin:
             }
             for spec in specs
         }
-        self._client.create_topics(wanted, timeout_ms=int(within * 1000))
+        try:
+            self._client.create_topics(wanted, timeout_ms=int(within * 1000))
+        except (TopicAuthorizationFailedError, ClusterAuthorizationFailedError) as error:
+            raise Trouble(
+                "the suite's user may not create topics on this broker",
+                f"{type(error).__name__}: {', '.join(wanted)}",
+                "grant it all operations on topics and groups that begin with run.prefix, "
+                "or set that prefix to what it may use",
+            ) from error
         poll(
             lambda: self._without_leader(wanted),
             until=lambda missing: not missing,
@@ -91,7 +118,7 @@ class KafkaAdmin:
 
     def committed(self, group: str) -> dict[tuple[str, int], int]:
         """A group's committed offsets by topic and partition; empty for an unknown group."""
-        offsets = self._client.list_group_offsets({group: None})
+        offsets = _coordinated(lambda: self._client.list_group_offsets({group: None}), group)
         found = offsets.get(group, {})
         return {
             (tp.topic, tp.partition): position.offset
@@ -131,15 +158,18 @@ class KafkaAdmin:
 
     def group_members(self, group: str) -> int:
         """How many members the group has now."""
-        described = self._client.describe_groups([group])
-        return len(_only_group(described, group)["members"])
+        return len(self._described(group)["members"])
 
     def active_members(self, group: str) -> frozenset[str]:
         """IDs of the members of a classic group that has finished its rebalance; else none."""
-        described = _only_group(self._client.describe_groups([group]), group)
+        described = self._described(group)
         if described.get("group_state") != "Stable":
             return frozenset()
         return frozenset(member["member_id"] for member in described["members"])
+
+    def _described(self, group: str) -> dict[str, Any]:
+        described = _coordinated(lambda: self._client.describe_groups([group]), group)
+        return _only_group(described, group)
 
     def close(self) -> None:
         """Close the connection."""
@@ -155,3 +185,13 @@ def _only_topic(described: Any, topic: str) -> dict[str, Any]:
 
 def _only_group(described: Any, group: str) -> dict[str, Any]:
     return described[group] if isinstance(described, dict) else described[0]
+
+
+def _coordinated(ask: Callable[[], T], group: str) -> T:
+    return poll(
+        ask,
+        until=lambda _: True,
+        within=_COORDINATOR_WITHIN,
+        awaiting=f'a coordinator of the group "{group}"',
+        retry_on=_NO_COORDINATOR,
+    )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kafka.admin import MemberToRemove
-from kafka.errors import KafkaError, for_code
+from kafka.errors import KafkaError, RetriableError, for_code
 
 from stackproof.polling import DeadlineExceeded, poll
 
@@ -21,13 +21,27 @@ def topics(admin: Any, prefix: str) -> list[str]:
     return sorted(name for name in admin.list_topics() if name.startswith(prefix))
 
 
-def groups(admin: Any, prefix: str) -> dict[str, bool]:
-    """Groups that begin with ``prefix``, and whether they have members."""
+def groups(admin: Any, prefix: str, *, within: float) -> dict[str, bool]:
+    """Groups that begin with ``prefix``, and whether they have members.
+
+    Args:
+        within: seconds to wait for coordinators that are just being made or moved.
+
+    Raises:
+        DeadlineExceeded: they were not there in time.
+    """
     # Each broker tells of its own groups only.
     brokers = [broker["broker_id"] for broker in admin.describe_cluster()["brokers"]]
+    listed = poll(
+        lambda: admin.list_groups(brokers),
+        until=lambda _: True,
+        within=within,
+        awaiting="the coordinators of all groups",
+        retry_on=(RetriableError,),
+    )
     return {
         group["group_id"]: group.get("group_state", "") not in _WITHOUT_MEMBERS
-        for group in sorted(admin.list_groups(brokers), key=lambda group: group["group_id"])
+        for group in sorted(listed, key=lambda group: group["group_id"])
         if group["group_id"].startswith(prefix)
     }
 

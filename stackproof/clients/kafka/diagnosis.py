@@ -13,12 +13,13 @@ import socket
 import ssl
 import struct
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from stackproof.access import Access
 from stackproof.clients.kafka.connection import servers
 from stackproof.clients.kafka.properties import librdkafka_properties
 from stackproof.clients.probing import encrypt, reach, speaks_tls
-from stackproof.errors import Trouble
+from stackproof.errors import NotSupported, Trouble
 from stackproof.polling import DeadlineExceeded, poll
 
 _SASL_HANDSHAKE = 17
@@ -30,13 +31,16 @@ _silent.addHandler(logging.NullHandler())
 _silent.propagate = False
 
 
-def diagnose(addresses: Mapping[str, str], access: Access, *, timeout: float) -> Trouble | None:
+def diagnose(
+    addresses: Mapping[str, str], access: Access, *, timeout: float, brokers: int = 1
+) -> Trouble | None:
     """What is wrong with an endpoint that does not answer; None if nothing definite is.
 
     Args:
         addresses: with ``bootstrap``: ``host:port``, comma-separated.
         access: how to prove who one is.
         timeout: seconds for each step.
+        brokers: how many there should be.
     """
     first: Trouble | None = None
     for host, port in servers(addresses):
@@ -47,7 +51,7 @@ def diagnose(addresses: Mapping[str, str], access: Access, *, timeout: float) ->
         else:
             first = None
             break  # clients need but one
-    return first or _log_in(addresses, access, timeout)
+    return first or _log_in(addresses, access, timeout, brokers)
 
 
 def _enter(host: str, port: int, access: Access, timeout: float) -> None:
@@ -124,8 +128,10 @@ def _strings(data: bytes, count: int) -> Iterator[str]:
         data = data[2 + length :]
 
 
-def _log_in(addresses: Mapping[str, str], access: Access, timeout: float) -> Trouble | None:
-    """Whether the user is refused, or brokers send their clients where nobody is."""
+def _log_in(
+    addresses: Mapping[str, str], access: Access, timeout: float, brokers: int
+) -> Trouble | None:
+    """Whether the user is refused, brokers send clients where nobody is, or are too few."""
     from confluent_kafka import KafkaError, KafkaException
     from confluent_kafka.admin import AdminClient
 
@@ -134,7 +140,7 @@ def _log_in(addresses: Mapping[str, str], access: Access, timeout: float) -> Tro
         {**librdkafka_properties(addresses, access), "error_cb": errors.append}, logger=_silent
     )
 
-    def metadata() -> object:
+    def metadata() -> Any:
         client.poll(0)
         refusal = next((e for e in errors if e.code() == KafkaError._AUTHENTICATION), None)
         return refusal or client.list_topics(timeout=0.5)
@@ -150,7 +156,7 @@ def _log_in(addresses: Mapping[str, str], access: Access, timeout: float) -> Tro
             f"{addresses['bootstrap']} refuses the user {access.username!r}", words,
             "correct username, password or sasl_mechanism",
         )  # fmt: skip
-    for broker in found.brokers.values():  # type: ignore[attr-defined]
+    for broker in found.brokers.values():
         try:
             reach(broker.host, broker.port, timeout=timeout).close()
         except Trouble as trouble:
@@ -159,4 +165,10 @@ def _log_in(addresses: Mapping[str, str], access: Access, timeout: float) -> Tro
                 "which cannot be reached", f"{trouble.what}: {trouble.why}",
                 "correct the brokers' advertised.listeners, or make that name known here",
             )  # fmt: skip
+    if len(found.brokers) < brokers:
+        return NotSupported(
+            f"the external Kafka has {len(found.brokers)} of {brokers} brokers",
+            "this scenario needs so many, and none can be added to somebody's cluster",
+            "run it on a larger cluster, or on a stack of the suite's own",
+        )
     return None

@@ -40,7 +40,10 @@ def librdkafka_properties(addresses: Mapping[str, str], access: Access) -> dict[
 
 
 def java_properties(addresses: Mapping[str, str], access: Access) -> dict[str, str]:
-    """Properties of Kafka's own clients, in Java; certificates and keys as PEM (KIP-651)."""
+    """Properties of Kafka's own clients, in Java; certificates and keys as PEM (KIP-651).
+
+    Of encrypted keys they read few; one encrypted by PBES2, OpenSSL's default, they refuse.
+    """
     properties = {
         "bootstrap.servers": addresses["bootstrap"],
         "security.protocol": security_protocol(access),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import uuid
 from collections.abc import Mapping
 from urllib.parse import unquote
@@ -12,7 +11,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.credentials import ExternalCredentials, PlainCredentials
 from pika.exceptions import AMQPError
 
-from stackproof.access import Access
+from stackproof.access import Access, tls_context
 from stackproof.urls import split_host_and_port
 
 #: The user that every server has at first, for clients on its own machine.
@@ -31,7 +30,7 @@ def parameters(
     """
     host, port = split_host_and_port(addresses["server"])
     _, _, virtual_host = addresses["server"].partition("/")
-    tls = _tls(access) if access.tls else None
+    tls = tls_context(access) if access.tls else None
     credentials: PlainCredentials | ExternalCredentials
     if access.certificate_file and not access.username:
         credentials = ExternalCredentials()
@@ -51,16 +50,6 @@ def parameters(
         # Whoever waits repeats, and says so.
         connection_attempts=1,
     )
-
-
-def _tls(access: Access) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=access.ca_file or None)
-    context.check_hostname = access.verify_hostname
-    if access.certificate_file:
-        context.load_cert_chain(
-            access.certificate_file, access.key_file or None, access.key_password or None
-        )
-    return context
 
 
 def round_trip(addresses: Mapping[str, str], access: Access, *, timeout: float) -> None:

@@ -42,7 +42,7 @@ COLLECTIONS: dict[str, Collection] = {
     "list": Collection(
         b"list",
         # Some more than once: a list is no set.
-        lambda numbers: [_entry(n % 150) for n in numbers],
+        lambda numbers: [_entry(n % 256) for n in numbers],
         lambda client, key, entries: client.rpush(key, *entries),
         lambda client, key: client.lrange(key, 0, -1),
     ),

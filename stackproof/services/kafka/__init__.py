@@ -18,7 +18,7 @@ from stackproof.clients.kafka.security import MECHANISMS, PROTOCOLS, secured
 from stackproof.errors import Trouble
 from stackproof.obtain import Artifact, Cache, MavenArtifact, Say
 from stackproof.obtain.java import find_java
-from stackproof.polling import poll
+from stackproof.polling import DeadlineExceeded, poll
 from stackproof.ports import LOOPBACK, free_port
 from stackproof.processes.process import file_end
 from stackproof.services.base import (
@@ -161,6 +161,8 @@ class Kafka:
     name = "kafka"
     title = "Kafka"
     start_within = 60.0
+    #: Options that `check` finds missing; others can be had of the suite's own servers alone.
+    verified_options = ("brokers",)
 
     def __init__(self) -> None:
         self._jars = MavenArtifact(
@@ -266,7 +268,8 @@ class Kafka:
         """Network, TLS, SASL, log-in, in this order."""
         from stackproof.clients.kafka.diagnosis import diagnose
 
-        return diagnose(endpoint.addresses, endpoint.access, timeout=timeout)
+        return diagnose(endpoint.addresses, endpoint.access, timeout=timeout,
+                        brokers=endpoint.options.get("brokers", 1))  # fmt: skip
 
     def check(self, endpoint: Endpoint, *, timeout: float) -> None:
         """Ask for the cluster's description: every broker registered, a controller elected."""
@@ -298,8 +301,9 @@ class Kafka:
         from stackproof.clients.kafka import clearing
 
         with self._asked(endpoint) as admin:
+            groups = clearing.groups(admin, prefix, within=_REMOVED_WITHIN)
             return [
-                *(Leftover("group", n, used) for n, used in clearing.groups(admin, prefix).items()),
+                *(Leftover("group", name, used) for name, used in groups.items()),
                 *(Leftover("topic", name) for name in clearing.topics(admin, prefix)),
             ]
 
@@ -329,7 +333,7 @@ class Kafka:
                 admin_client(endpoint.addresses, endpoint.access, timeout=_ANSWERS_WITHIN)
             ) as admin:
                 yield admin
-        except (KafkaError, OSError) as error:
+        except (KafkaError, OSError, DeadlineExceeded) as error:
             raise Trouble(
                 f"{self.title} at {self.ready_line(endpoint)} cannot be asked",
                 f"{type(error).__name__}: {error}",

@@ -67,7 +67,8 @@ def compose(site: Site) -> Composition:
             "compose/kafka.yml has one or three",
             "take brokers=1 or brokers=3, or STACK=native",
         )
-    ports = {number: site.port(f"client-{number}") for number in numbers}
+    chosen = {1: site.options["port"]}  # of the first broker, as natively
+    ports = {number: site.port(f"client-{number}", chosen.get(number, 0)) for number in numbers}
     place = site.directory / "config"
     write_configuration(place, ports, dict(site.options["config"]))
     name = site.cluster

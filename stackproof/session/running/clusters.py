@@ -55,6 +55,8 @@ class Clusters:
             others = self._admitted.values()
             if any(other.alone for other in others):
                 return False
+            if any(other.exclusive & planned.exclusive for other in others):
+                return False
             if planned.alone and (others or self._starting or self._stopping):
                 return False
             promised = sum(self._promised.values())

@@ -27,7 +27,7 @@ from stackproof.session.running.progress import Progress
 from stackproof.session.running.replay import Replay
 from stackproof.session.running.reports import Reports
 from stackproof.session.running.signals import Signals
-from stackproof.session.running.spans import LogSpans
+from stackproof.session.running.spans import LogSpans, full_disk
 from stackproof.session.running.verdicts import Verdicts
 from stackproof.session.workers import wire
 from stackproof.session.workers.inbox import Inbox
@@ -401,6 +401,10 @@ class Execution:
             self._clusters.release(planned)
 
     def _add_logs(self, planned: ScenarioPlan, proof: ScenarioProof) -> None:
+        if self._run is not None and (full := full_disk(self._run.directory)):
+            # Servers without room fail in ways that look like anybody's fault.
+            proof.category = "environment"
+            proof.reason = f"{proof.reason}\n\nthe disk of the run is full: {full}"
         if self._spans is not None:
             with self.attempt(f"the logs of {planned.scenario.name} are missing"):
                 proof.attachments += self._spans.copies(planned)

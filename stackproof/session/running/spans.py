@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from stackproof import masking
@@ -12,6 +13,7 @@ from stackproof.session.plan import ScenarioPlan
 from stackproof.session.running.clusters import Clusters
 
 _LONGEST = 400_000
+_NEXT_TO_NOTHING = 1024 * 1024  # bytes
 
 
 class LogSpans:
@@ -61,6 +63,15 @@ class LogSpans:
             copy.write_text(masking.mask(text))
             found.append(Attachment(name, "text/plain", path=copy))
         return found
+
+
+def full_disk(directory: Path) -> str:
+    """What is left where the services write, when that is next to nothing; else empty."""
+    try:
+        left = shutil.disk_usage(directory).free
+    except OSError:
+        return ""
+    return f"{directory}: {left // 1024} KiB left" if left < _NEXT_TO_NOTHING else ""
 
 
 def _size(path: Path) -> int:

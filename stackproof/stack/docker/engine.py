@@ -175,9 +175,8 @@ def compose_file(service: str) -> Path:
     Raises:
         Trouble: there is none.
     """
-    # In a checkout beside the package; in an installed package within it.
-    package = Path(__file__).parents[2]
-    places = [package.parent / "compose", package / "compose"]
+    # Beside the package in a checkout; below the environment's prefix when it is installed.
+    places = [Path(__file__).parents[3] / "compose", Path(sys.prefix, "share/stackproof/compose")]
     for place in places:
         if (place / f"{service}.yml").is_file():
             return place / f"{service}.yml"

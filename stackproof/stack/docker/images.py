@@ -13,10 +13,13 @@ from stackproof.stack.docker.engine import Engine
 
 #: Seconds for asking a registry whether it has an image; a pull itself may take its time.
 _ASKS_FOR = 10.0
-_REMEDY = (
-    "build it here with `make images`, name one that is present by {variable}, or give the "
-    "engine access to an image registry"
-)
+_NAME = "name one that is present by {variable}, or give the engine access to a registry"
+_BUILD = "build it here with `make images`, " + _NAME
+
+
+def wanted_name(image: Image) -> str:
+    """The image that is to be used where it can be had."""
+    return os.environ.get(image.variable) or image.official
 
 
 class Images:
@@ -34,7 +37,7 @@ class Images:
 
     def chosen(self, image: Image) -> str:
         """What `obtain` has settled on; else what Compose would take."""
-        return self._chosen.get(image.variable) or os.environ.get(image.variable) or image.official
+        return self._chosen.get(image.variable) or wanted_name(image)
 
     def obtain(self, image: Image, title: str, say: Say) -> str:
         """The name of an image that is present now; pulled if need be.
@@ -52,7 +55,7 @@ class Images:
 
     def _obtain(self, image: Image, title: str, say: Say) -> str:
         named = os.environ.get(image.variable)
-        wanted = named or image.official
+        wanted = wanted_name(image)
         if self.present(wanted):
             return wanted
         refusal = self.refusal(wanted)
@@ -65,21 +68,23 @@ class Images:
                 f"{image.local}, built here, is taken"
             )
             return image.local
-        raise Trouble(
+        raise self.missing(image, title, refusal)
+
+    def missing(self, image: Image, title: str, refusal: str) -> Trouble:
+        """It is not there and cannot be had."""
+        named = os.environ.get(image.variable)
+        return Trouble(
             f"{title} has no container image",
-            f"{wanted} is not present and cannot be pulled: {refusal}"
+            f"{wanted_name(image)} is not present and cannot be pulled: {refusal}"
             + (f" ({image.variable} names it)" if named else ""),
-            _REMEDY.format(variable=image.variable)
-            if image.local
-            else f"name one that is present by {image.variable}",
+            (_BUILD if image.local and not named else _NAME).format(variable=image.variable),
         )
 
-    def at_hand(self, image: Image) -> bool:
-        """Whether one of its images is present, without asking any registry."""
+    def at_hand(self, image: Image) -> str | None:
+        """Which of its images is present, without asking any registry."""
         named = os.environ.get(image.variable)
-        return any(
-            map(self.present, [named] if named else filter(None, (image.official, image.local)))
-        )
+        names = [named] if named else [image.official, image.local]
+        return next((name for name in names if name and self.present(name)), None)
 
     def present(self, name: str) -> bool:
         """Whether the engine has it."""

@@ -14,8 +14,8 @@ from stackproof.processes.run import Run
 from stackproof.services.base import Requirement, Service, resolve_options
 from stackproof.stack.docker import leftovers
 from stackproof.stack.docker.cluster import DockerCluster
-from stackproof.stack.docker.engine import Engine, find_compose, find_engine
-from stackproof.stack.docker.images import Images
+from stackproof.stack.docker.engine import Engine, compose_file, find_compose, find_engine
+from stackproof.stack.docker.images import Images, wanted_name
 from stackproof.stack.site import LocalSite, with_new_ports
 
 
@@ -52,9 +52,11 @@ class DockerProvider:
         """Why containers of a service cannot be had here; None: they can."""
         try:
             images = self._find()[2]
+            compose_file(service.name)
             for image in service.images():
-                if not images.at_hand(image) and (refusal := images.refusal(image.official)):
-                    return f"{image.official} is not present and cannot be pulled: {refusal}"
+                wanted = wanted_name(image)
+                if images.at_hand(image) is None and (refusal := images.refusal(wanted)):
+                    return f"{wanted} is not present and cannot be pulled: {refusal}"
         except Trouble as trouble:
             return trouble.what
         return None

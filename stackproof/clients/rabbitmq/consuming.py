@@ -1,0 +1,152 @@
+"""Consuming, with each delivery recorded."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+import pika
+from pika.exceptions import AMQPConnectionError
+
+from stackproof.clients.rabbitmq.messages import Delivery, preview
+from stackproof.history import History, digest_of
+from stackproof.polling import poll
+
+_NO_PAUSE = 0.0  # the connection waits itself
+_WAIT = 0.05
+
+
+class Positions:
+    """Numbers for the messages of a queue, in the order of their first delivery.
+
+    A queue has no offsets. A message that the broker marks as redelivered has the number of
+    its first delivery; one that comes a second time without that mark is another copy.
+    """
+
+    def __init__(self) -> None:
+        self._of: dict[tuple[str, str], int] = {}
+        self._next: dict[str, int] = {}
+
+    def of(self, queue: str, delivery: Delivery) -> int:
+        """The number of a delivery from ``queue``."""
+        known = self._of.get((queue, delivery.ident))
+        if delivery.redelivered and known is not None:
+            return known
+        number = self._next.get(queue, 0)
+        self._next[queue] = number + 1
+        self._of[queue, delivery.ident] = number
+        return number
+
+
+class Consumer:
+    """One consumer of a queue, on a connection of its own; acknowledges by hand.
+
+    Args:
+        parameters: how to reach the broker.
+        history: receives every delivery.
+        queue: what to consume.
+        positions: shared by all consumers of a history.
+        name: the consumer's name in the history.
+        prefetch: how many unacknowledged messages it wants at most.
+    """
+
+    def __init__(
+        self,
+        parameters: pika.ConnectionParameters,
+        history: History,
+        queue: str,
+        *,
+        positions: Positions,
+        name: str,
+        prefetch: int,
+    ):
+        self.name = name
+        self.deliveries: list[Delivery] = []
+        self._received = 0
+        self._history = history
+        self._queue = queue
+        self._positions = positions
+        self._connection = pika.BlockingConnection(parameters)
+        self._channel = self._connection.channel()
+        self._channel.basic_qos(prefetch_count=prefetch)
+        self._channel.basic_consume(queue, self._take)
+
+    def _take(self, _: Any, method: Any, properties: Any, body: bytes) -> None:
+        ident = properties.message_id or f"no ID, content {digest_of(body):016x}"
+        delivery = Delivery(
+            ident, body, method.delivery_tag, method.redelivered, dict(properties.headers or {})
+        )
+        self._history.receive(
+            client=self.name,
+            topic=self._queue,
+            partition=0,
+            offset=self._positions.of(self._queue, delivery),
+            ident=ident,
+            digest=digest_of(body),
+            preview=preview(body),
+        )
+        self.deliveries.append(delivery)
+
+    def receive(self, count: int, *, within: float) -> Sequence[Delivery]:
+        """Wait for the ``count`` deliveries that follow those received before; returns these.
+
+        Raises:
+            DeadlineExceeded: fewer were delivered in time.
+        """
+        wanted = self._received + count
+        self.wait_for(wanted, within=within)
+        self._received = wanted
+        return self.deliveries[wanted - count : wanted]
+
+    def wait_for(self, wanted: int, *, within: float) -> None:
+        """Wait until there have been so many deliveries since the consumer began.
+
+        Raises:
+            DeadlineExceeded: there were fewer in time.
+        """
+
+        def so_far() -> int:
+            if len(self.deliveries) < wanted:
+                self._connection.process_data_events(time_limit=_WAIT)
+            return len(self.deliveries)
+
+        poll(so_far, until=lambda n: n >= wanted, within=within,
+             awaiting=f"{wanted} messages for {self.name}",
+             describe=lambda n: f"{n} messages",
+             first_pause=_NO_PAUSE, longest_pause=_NO_PAUSE)  # fmt: skip
+
+    def take_what_comes(self) -> int:
+        """Take what has arrived until now; how many deliveries there were in all."""
+        self._connection.process_data_events(time_limit=0)
+        return len(self.deliveries)
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """Tell the broker that these are done; returns when it knows."""
+        for delivery in deliveries:
+            self._channel.basic_ack(delivery.tag)
+        self._settle()
+
+    def give_back(self, deliveries: Sequence[Delivery], *, requeue: bool) -> None:
+        """Refuse these: back to the queue, or to where the queue sends what is refused."""
+        for delivery in deliveries:
+            self._channel.basic_nack(delivery.tag, requeue=requeue)
+        self._settle()
+
+    def _settle(self) -> None:
+        """An acknowledgement has no answer; a question to the queue that follows it has one."""
+        self._channel.queue_declare(self._queue, passive=True)
+
+    def lose_connection(self) -> None:
+        """Cut the connection without a word of farewell, as a crash would."""
+        # pika has no public way to its socket.
+        self._connection._impl._transport._sock.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(AMQPConnectionError):
+            self._connection.process_data_events(time_limit=1)
+
+    def close(self) -> None:
+        """Close the connection; what was not acknowledged goes back to the queue."""
+        with contextlib.suppress(AMQPConnectionError):  # it may have been cut
+            if self._connection.is_open:
+                self._connection.close()

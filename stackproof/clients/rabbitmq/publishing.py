@@ -1,0 +1,118 @@
+"""Publishing with confirms, with each outcome recorded."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import pika
+from pika.exceptions import AMQPConnectionError, AMQPError, NackError, UnroutableError
+
+from stackproof.clients.rabbitmq.messages import Message, preview
+from stackproof.history import History, digest_of
+
+_PERSISTENT = 2
+
+
+@dataclass
+class Sent:
+    """The outcome of publishing: counts, those confirmed by class, and the errors."""
+
+    ok: int = 0
+    failed: int = 0
+    unknown: int = 0
+    labels: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+
+    def __str__(self) -> str:
+        text = f"{self.ok} confirmed, {self.failed} failed, {self.unknown} unknown"
+        for error, count in self.errors.most_common(3):
+            text += f"\n  {count} x {error}"
+        return text
+
+
+class Publisher:
+    """Publishes to one broker; every message is persistent, mandatory and awaits its confirm.
+
+    Args:
+        parameters: how to reach the broker.
+        history: receives every publishing; a queue stands for a topic.
+        name: the publisher's name in the history.
+    """
+
+    def __init__(self, parameters: pika.ConnectionParameters, history: History, *, name: str):
+        self._history = history
+        self.name = name
+        self._connection = pika.BlockingConnection(parameters)
+        self._channel = self._connection.channel()
+        self._channel.confirm_delivery()
+
+    def publish(
+        self,
+        messages: Iterable[Message],
+        *,
+        queue: str,
+        exchange: str = "",
+        routing_key: str | None = None,
+    ) -> Sent:
+        """Publish messages in order, each confirmed before the next.
+
+        Args:
+            messages: what to publish.
+            queue: where they are to end; what the history calls the place.
+            exchange: where to publish; empty: the one that knows every queue by its name.
+            routing_key: the queue's name unless given.
+        """
+        sent = Sent()
+        for message in messages:
+            op = self._history.send(
+                client=self.name,
+                topic=queue,
+                ident=message.ident,
+                digest=digest_of(message.body),
+                label=message.label,
+                preview=preview(message.body),
+            )
+            properties = pika.BasicProperties(
+                message_id=message.ident,
+                delivery_mode=_PERSISTENT,
+                expiration=None if message.expires_after is None else str(message.expires_after),
+            )
+            try:
+                self._channel.basic_publish(
+                    exchange,
+                    queue if routing_key is None else routing_key,
+                    message.body,
+                    properties,
+                    mandatory=True,
+                )
+            except UnroutableError as error:
+                sent.failed += 1
+                reason = f"returned: {error.messages[0].method.reply_text}"
+                self._fail(sent, op, reason)
+            except NackError:
+                sent.failed += 1
+                self._fail(sent, op, "refused: the broker answered nack")
+            except (AMQPError, OSError) as error:
+                # Without an answer it may be in the queue all the same.
+                sent.unknown += 1
+                text = f"{type(error).__name__}: {error}"
+                sent.errors[text] += 1
+                self._history.complete(op, "unknown", error=text)
+            else:
+                sent.ok += 1
+                sent.labels[message.label] += 1
+                self._history.complete(op, "ok", partition=0)
+        return sent
+
+    def _fail(self, sent: Sent, op: int, reason: str) -> None:
+        sent.errors[reason] += 1
+        self._history.complete(op, "fail", error=reason)
+
+    def close(self) -> None:
+        """Close the connection."""
+        with contextlib.suppress(AMQPConnectionError):  # the broker may have been restarted
+            if self._connection.is_open:
+                self._connection.close()

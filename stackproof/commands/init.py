@@ -1,0 +1,24 @@
+"""``stackproof init``: a project of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stackproof.errors import EXIT_PASSED
+from stackproof.project import make_project
+
+
+def init(directory: str) -> int:
+    """Write a small project that runs at once, and say what to do next."""
+    place = Path(directory)
+    files = make_project(place)
+    print(f"{place}: {len(files)} files written")
+    for file in files:
+        print(f"  {file.as_posix()}")
+    print("next:")
+    if place.resolve() != Path.cwd():
+        print(f"  cd {place}")
+    print("  stackproof doctor     what a run needs, and whether it is there")
+    print("  stackproof run        passes as it is")
+    print("then put your own system into stackproof.toml; README.md says how")
+    return EXIT_PASSED

@@ -1,0 +1,5 @@
+"""A project of somebody's own, outside of the suite's repository."""
+
+from stackproof.project.making import make_project
+
+__all__ = ["make_project"]

@@ -1,0 +1,111 @@
+"""Groups of broken systems: what is run for each mutant, and the unbroken ones beside them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+from tests.mutants.mutant import PLACE, ROOT, Mutant
+from tests.mutants.servers.running import SOUND, run_features, sound_server
+from tests.second import scorer
+
+#: Limits in seconds are shortened, or every mutant that loses something would wait them out.
+TIME_FACTOR = 0.25
+_FEATURES = tuple(
+    f"features/messaging/{name}.feature"
+    for name in ("predictions", "dead_letters", "pipeline_restarts")
+)
+_LONGEST = 1200
+
+#: Runs one mutant; what came of it lies in the mutant's place.
+RunOne = Callable[[Mutant], None]
+
+
+@dataclass
+class Group:
+    """Mutants that are run in the same way.
+
+    Attributes:
+        name: as ``group`` in ``mutants.toml``.
+        controls: unbroken; they pass everything.
+        running: what runs its mutants, while the context lasts.
+        missing: why it cannot be run here; empty when it can.
+        tolerated: verdicts that are no failure of a control.
+    """
+
+    name: str
+    controls: Sequence[Mutant]
+    running: Callable[[], AbstractContextManager[RunOne]]
+    missing: Callable[[], str] = lambda: ""
+    tolerated: tuple[str, ...] = ("passed",)
+
+
+def _run_pipeline(mutant: Mutant, configuration: str) -> None:
+    file = mutant.place / "stackproof.toml"
+    file.write_text(configuration)
+    with (mutant.place / "output.txt").open("w") as output:
+        subprocess.run(
+            [sys.executable, "-m", "stackproof", "run", "--no-report",
+             "--suite", "release", "--jobs", "2", "--stack", "native",
+             "--time-factor", str(TIME_FACTOR), "--reports", str(mutant.place), *_FEATURES],
+            cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, timeout=_LONGEST,
+            env={**os.environ, "STACKPROOF_CONFIG": str(file)},
+        )  # fmt: skip
+
+
+@contextmanager
+def _pipelines() -> Iterator[RunOne]:
+    def run_one(mutant: Mutant) -> None:
+        config = (ROOT / "stackproof.toml").read_text()
+        config = config.replace('"reference.churn_pipeline"', f'"{mutant.module}"')
+        config = config.replace('directory = "."', f'directory = "{ROOT.as_posix()}"')
+        config = config.replace('"contracts/', f'"{ROOT.as_posix()}/contracts/')
+        _run_pipeline(mutant, config)
+
+    yield run_one
+
+
+@contextmanager
+def _scorers() -> Iterator[RunOne]:
+    def run_one(mutant: Mutant) -> None:
+        if mutant.caught_by:
+            configuration = scorer.configuration(fault=mutant.name.removeprefix("scorer_"))
+        else:
+            configuration = scorer.configuration(exact=mutant.name == scorer.EXACT)
+        _run_pipeline(mutant, configuration)
+
+    yield run_one
+
+
+def _servers(service: str) -> Group:
+    control = Mutant(f"(none: {service})", group=service)
+
+    @contextmanager
+    def running() -> Iterator[RunOne]:
+        with sound_server(service, PLACE) as server:
+            yield lambda mutant: run_features(
+                service, SOUND if mutant is control else mutant.name, server, mutant.place
+            )
+
+    return Group(service, [control], running, tolerated=("passed", "not supported"))
+
+
+GROUPS = (
+    Group(
+        "pipeline",
+        [Mutant("(none: the reference)", module="reference.churn_pipeline")],
+        _pipelines,
+    ),
+    Group(
+        "scorer",
+        [Mutant(name, group="scorer") for name in (scorer.OWN, scorer.EXACT)],
+        _scorers,
+        scorer.missing,
+    ),
+    _servers("redis"),
+    _servers("rabbitmq"),
+)

@@ -1,0 +1,140 @@
+"""Redis with faults: each changes commands on their way in, or answers on their way out."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+#: Handles a command: returns its answer, raw. Calls what it is given to ask the sound server.
+Fault = Callable[["State", list[bytes], Callable[[list[bytes]], bytes], bool], bytes]
+
+
+class State:
+    """What a faulty server remembers, of all its connections."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.count = 0
+        self.old: dict[bytes, tuple[float, bytes]] = {}
+
+    def every(self, number: int) -> bool:
+        """True at each ``number``-th call."""
+        with self.lock:
+            self.count += 1
+            return self.count % number == 0
+
+
+def sound(state: State, command: list[bytes], ask: Any, pipelined: bool) -> bytes:
+    """No fault: the control."""
+    return ask(command)
+
+
+def forgets_expire(state: State, command: list[bytes], ask: Any, pipelined: bool) -> bytes:
+    """EXPIRE is answered and not carried out."""
+    return b":1\r\n" if command[0].upper() in (b"EXPIRE", b"PEXPIRE") else ask(command)
+
+
+def serves_stale(state: State, command: list[bytes], ask: Any, pipelined: bool) -> bytes:
+    """A value that was got once is served for another 50 ms, whatever happens to its key."""
+    if command[0].upper() != b"GET":
+        return ask(command)
+    with state.lock:
+        since, old = state.old.get(command[1], (0.0, b""))
+        if time.monotonic() - since < 0.05:
+            return old
+    answer = ask(command)
+    if answer != b"$-1\r\n":
+        with state.lock:
+            state.old[command[1]] = (time.monotonic(), answer)
+    return answer
+
+
+def one_not_a_number(state: State, command: list[bytes], ask: Any, pipelined: bool) -> bytes:
+    """Quiet NaNs lose their payload, as in a store that keeps vectors as numbers."""
+    return ask([part.replace(b"\x01\x00\xc0\x7f", b"\x00\x00\xc0\x7f") for part in command])
+
+
+def drops_pipelined(state: State, command: list[bytes], ask: Any, pipelined: bool) -> bytes:
+    """Of the SETs that come without waiting for answers, every 100th is only acknowledged."""
+    if pipelined and command[0].upper() == b"SET" and state.every(100):
+        return b"+OK\r\n"
+    return ask(command)
+
+
+def keeps_deleted(state: State, command: list[bytes], ask: Any, pipelined: bool) -> bytes:
+    """DEL is answered and not carried out."""
+    return b":1\r\n" if command[0].upper() == b"DEL" else ask(command)
+
+
+def ignores_nx(state: State, command: list[bytes], ask: Any, pipelined: bool) -> bytes:
+    """SET ... NX sets the key also when it is there."""
+    return ask([part for part in command if part.upper() != b"NX"])
+
+
+FAULTS: dict[str, Fault] = {
+    fault.__name__: fault
+    for fault in (
+        sound, forgets_expire, serves_stale, one_not_a_number, drops_pipelined, keeps_deleted,
+        ignores_nx,
+    )
+}  # fmt: skip
+
+
+def serve(fault: str) -> Callable[[socket.socket, socket.socket], None]:
+    """What a proxy does with each connection."""
+    state, handle = State(), FAULTS[fault]
+
+    def connection(client: socket.socket, server: socket.socket) -> None:
+        commands, answers = client.makefile("rb"), server.makefile("rb")
+
+        def ask(command: list[bytes]) -> bytes:
+            lines = [b"*%d\r\n" % len(command)]
+            lines += [b"$%d\r\n%s\r\n" % (len(part), part) for part in command]
+            server.sendall(b"".join(lines))
+            return _answer(answers)
+
+        while (command := _command(commands)) is not None:
+            client.sendall(handle(state, command, ask, _waiting(client, commands)))
+
+    return connection
+
+
+def _waiting(client: socket.socket, commands: Any) -> bool:
+    """Whether the next command is here already: the client does not wait for answers."""
+    client.setblocking(False)
+    try:
+        return bool(commands.peek(1))
+    finally:
+        client.setblocking(True)
+
+
+def _line(stream: BinaryIO) -> bytes:
+    line = stream.readline()
+    if not line.endswith(b"\r\n"):
+        raise EOFError
+    return line
+
+
+def _command(stream: BinaryIO) -> list[bytes] | None:
+    head = stream.readline()
+    if not head:
+        return None
+    return [_bulk(stream) for _ in range(int(head[1:]))]
+
+
+def _bulk(stream: BinaryIO) -> bytes:
+    return stream.read(int(_line(stream)[1:]) + 2)[:-2]
+
+
+def _answer(stream: BinaryIO) -> bytes:
+    """One whole answer of RESP2, as it stands."""
+    head = _line(stream)
+    length = int(head[1:]) if head[:1] in b"$*" else 0
+    if head[:1] == b"$" and length >= 0:
+        return head + stream.read(length + 2)
+    if head[:1] == b"*":
+        return head + b"".join(_answer(stream) for _ in range(length))
+    return head

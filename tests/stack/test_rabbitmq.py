@@ -1,0 +1,218 @@
+"""RabbitMQ itself, started natively: alone, and beside another one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import psutil
+import pytest
+
+from stackproof.access import OPEN
+from stackproof.clients.rabbitmq.admin import QueueSpec, RabbitAdmin
+from stackproof.clients.rabbitmq.connection import parameters
+from stackproof.clients.rabbitmq.consuming import Consumer, Positions
+from stackproof.clients.rabbitmq.messages import Message
+from stackproof.clients.rabbitmq.publishing import Publisher
+from stackproof.errors import Trouble
+from stackproof.history import History
+from stackproof.obtain import Cache
+from stackproof.polling import DeadlineExceeded
+from stackproof.ports import free_port
+from stackproof.processes import reaper
+from stackproof.processes.run import RUN_VARIABLE, Run
+from stackproof.services.base import Endpoint, Requirement
+from stackproof.services.external import connect as connect_external
+from stackproof.services.rabbitmq import RabbitMQ
+from stackproof.stack.native import NativeCluster, NativeProvider
+from tests.stack.conftest import lives, posix_only
+
+pytestmark = posix_only
+
+
+@dataclass
+class Site:
+    provider: NativeProvider
+    one: NativeCluster
+    other: NativeCluster
+    mappers: set[int]
+
+
+def port_mappers() -> set[int]:
+    return {p.pid for p in psutil.process_iter(["name"]) if p.info["name"] == "epmd"}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    place = tmp_path_factory.mktemp("rabbitmq")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STACKPROOF_RUNS", str(place))
+        patch.delenv(RUN_VARIABLE, raising=False)
+        mappers = port_mappers()
+        run = Run.begin()
+        try:
+            provider = NativeProvider(run, place / "logs", Cache(), time_factor=3)
+            service = RabbitMQ()
+            provider.obtain(service, lambda _: None)
+            with ThreadPoolExecutor(2) as pool:
+                one, other = pool.map(
+                    lambda name: provider.start(service, Requirement("rabbitmq"), name),
+                    ("rabbitmq-1", "rabbitmq-2"),
+                )
+            yield Site(provider, one, other, mappers)
+        finally:
+            reaper.reap(run)
+
+
+@pytest.fixture
+def queue(site: Site, request: pytest.FixtureRequest) -> Iterator[str]:
+    spec = QueueSpec(f"q-{request.node.name}", f"dead-{request.node.name}")
+    admin = RabbitAdmin(connection(site.one))
+    admin.declare(spec)
+    yield spec.name
+    admin.delete(spec)
+    admin.close()
+
+
+def connection(cluster: NativeCluster):
+    return parameters(cluster.endpoint.addresses, OPEN)
+
+
+def messages(count: int) -> list[Message]:
+    return [Message(f"m{number}", b"%d" % number) for number in range(count)]
+
+
+def family(cluster: NativeCluster) -> list[psutil.Process]:
+    (pid,) = cluster.processes().values()
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]
+
+
+def test_each_listens_on_one_port_of_loopback(site: Site) -> None:
+    for cluster in (site.one, site.other):
+        listening = [
+            (c.laddr.ip, c.laddr.port)
+            for process in family(cluster)
+            for c in process.net_connections()
+            if c.status == "LISTEN"
+        ]
+        host, _, port = cluster.endpoint.addresses["server"].partition(":")
+        assert listening == [(host, int(port))]
+
+
+def test_no_port_mapper_was_started(site: Site) -> None:
+    names = {process.name() for c in (site.one, site.other) for process in family(c)}
+    assert "epmd" not in names
+    assert "beam.smp" in names, "what was looked at is RabbitMQ"
+
+
+def test_two_brokers_share_nothing(site: Site, queue: str) -> None:
+    publisher = Publisher(connection(site.other), History("t"), name="p")
+    sent = publisher.publish(messages(1), queue=queue)
+    publisher.close()
+    assert (sent.ok, sent.failed) == (0, 1)
+
+
+def test_the_check_is_an_operation(site: Site) -> None:
+    RabbitMQ().check(site.one.endpoint, timeout=10)
+    nobody = Endpoint("rabbitmq", "e", "native", {"server": f"127.0.0.1:{free_port()}"})
+    with pytest.raises(RabbitMQ().unready):
+        RabbitMQ().check(nobody, timeout=1)
+
+
+def test_what_is_wrong_is_told(site: Site) -> None:
+    service = RabbitMQ()
+
+    def told(url: str) -> str:
+        addresses, access = connect_external(service, {"url": url})
+        endpoint = Endpoint("rabbitmq", "e", "external", addresses, access=access)
+        trouble = service.why_unreachable(endpoint, timeout=10)
+        return str(trouble) if trouble else ""
+
+    place = site.one.endpoint.addresses["server"]
+    assert told(f"amqp://{place}") == ""
+    assert told(f"amqp://guest:guest@{place}/%2F") == ""
+    assert "does not let the suite in" in told(f"amqp://guest:wrong@{place}")
+    assert "no such virtual host" in told(f"amqp://guest:guest@{place}/nowhere")
+    assert "does not speak TLS" in told(f"amqps://guest:guest@{place}")
+    assert "nobody listens" in told(f"amqp://127.0.0.1:{free_port()}")
+
+
+def test_what_a_run_forgets_the_broker_removes(site: Site, queue: str) -> None:
+    admin = RabbitAdmin(connection(site.one))
+    from pika.exceptions import ChannelClosedByBroker
+
+    with pytest.raises(ChannelClosedByBroker, match="x-expires"):
+        admin._channel.queue_declare(queue, durable=True)
+    admin.close()
+
+
+def test_positions_tell_a_redelivery_from_a_copy(site: Site, queue: str) -> None:
+    history, positions = History("t"), Positions()
+    publisher = Publisher(connection(site.one), history, name="p")
+    publisher.publish([*messages(2), *messages(1)], queue=queue)
+    publisher.close()
+    consumer = Consumer(connection(site.one), history, queue, positions=positions,
+                        name="c", prefetch=10)  # fmt: skip
+    given_back = consumer.receive(3, within=10)[:1]
+    consumer.give_back(given_back, requeue=True)
+    consumer.receive(1, within=10)
+    consumer.close()
+    offsets = history.snapshot().receptions.offset.tolist()
+    # m0, m1, a second m0, and that which was given back, at the place it had last.
+    assert offsets == [0, 1, 2, 2]
+
+
+def test_a_cut_connection_gives_back_exactly_what_was_not_acknowledged(
+    site: Site, queue: str
+) -> None:
+    history, positions = History("t"), Positions()
+    publisher = Publisher(connection(site.one), history, name="p")
+    publisher.publish(messages(50), queue=queue)
+    publisher.close()
+    first = Consumer(connection(site.one), history, queue, positions=positions,
+                     name="1", prefetch=50)  # fmt: skip
+    first.acknowledge(first.receive(50, within=20)[:47])
+    first.lose_connection()
+    second = Consumer(connection(site.one), history, queue, positions=positions,
+                      name="2", prefetch=50)  # fmt: skip
+    again = second.receive(3, within=20)
+    assert [(d.ident, d.redelivered) for d in again] == [(f"m{n}", True) for n in (47, 48, 49)]
+    with pytest.raises(DeadlineExceeded):
+        second.receive(1, within=0.3)
+    second.close()
+
+
+def test_stopped_it_ends_by_itself_and_nothing_is_left(site: Site) -> None:
+    pids = [process.pid for process in family(site.other)]
+    (name,) = site.other.processes()
+    site.other.act(name, "stop")
+    assert site.other._processes[name].exit_code == 0
+    site.other.stop()
+    assert not [pid for pid in pids if lives(pid)]
+
+
+@pytest.mark.parametrize(
+    ("texts", "address", "tls"),
+    [
+        ({"host": "h"}, "h:5672", False),
+        ({"host": "h", "tls": "yes"}, "h:5671", True),
+        ({"host": "h", "port": "7", "virtual_host": "a/b"}, "h:7/a%2Fb", False),
+        ({"url": "amqp://h"}, "h:5672", False),
+        ({"url": "amqp://h/"}, "h:5672", False),
+        ({"url": "amqp://h/%2F"}, "h:5672", False),
+        ({"url": "amqps://u:p@h/tests"}, "h:5671/tests", True),
+    ],
+)
+def test_settings(texts: dict, address: str, tls: bool) -> None:
+    addresses, access = connect_external(RabbitMQ(), texts)
+    assert (addresses["server"], access.tls) == (address, tls)
+    used = parameters(addresses, OPEN)
+    assert used.virtual_host == {"h:7/a%2Fb": "a/b", "h:5671/tests": "tests"}.get(address, "/")
+
+
+def test_an_unknown_plugin_is_told(site: Site) -> None:
+    wanted = Requirement("rabbitmq", (("plugins", ("rabbitmq_managment",)),))
+    with pytest.raises(Trouble, match="no plugin 'rabbitmq_managment'"):
+        site.provider.start(RabbitMQ(), wanted, "rabbitmq-3")

@@ -1,0 +1,162 @@
+"""Redis itself, started natively; and what its settings mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from redis import exceptions
+
+from stackproof.access import OPEN
+from stackproof.clients.redis.connection import connect
+from stackproof.errors import Trouble
+from stackproof.obtain import Cache
+from stackproof.ports import free_port
+from stackproof.processes import reaper
+from stackproof.processes.run import RUN_VARIABLE, Run
+from stackproof.services.base import Clearable, Endpoint, Explaining, Requirement
+from stackproof.services.external import connect as connect_external
+from stackproof.services.redis import Redis
+from stackproof.stack.native import NativeCluster, NativeProvider
+from tests.stack.conftest import lives, posix_only
+
+pytestmark = posix_only
+PASSWORD = "s3cret/@:"
+
+
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeProvider]:
+    place = tmp_path_factory.mktemp("redis")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STACKPROOF_RUNS", str(place))
+        patch.delenv(RUN_VARIABLE, raising=False)
+        run = Run.begin()
+        try:
+            provider = NativeProvider(run, place / "logs", Cache(), time_factor=2)
+            provider.obtain(Redis(), lambda _: None)
+            yield provider
+        finally:
+            reaper.reap(run)
+
+
+def start(provider: NativeProvider, name: str, **options: object) -> NativeCluster:
+    return provider.start(Redis(), Requirement("redis", tuple(options.items())), name)
+
+
+@pytest.fixture(scope="module")
+def server(provider: NativeProvider) -> NativeCluster:
+    return start(provider, "redis-1")
+
+
+def test_a_check_leaves_no_key(server: NativeCluster) -> None:
+    Redis().check(server.endpoint, timeout=5)
+    with connect(server.endpoint.addresses, OPEN) as client:
+        assert not list(client.scan_iter("stackproof-check*"))
+
+
+def test_it_listens_on_loopback_alone(server: NativeCluster) -> None:
+    process = psutil.Process(server.processes()["redis-1"])
+    listening = [c.laddr.ip for c in process.net_connections() if c.status == "LISTEN"]
+    assert listening == ["127.0.0.1"]
+
+
+def test_two_servers_share_nothing(provider: NativeProvider, server: NativeCluster) -> None:
+    other = start(provider, "redis-2", max_memory_mb=32)
+    with connect(server.endpoint.addresses, OPEN) as one, connect(
+        other.endpoint.addresses, OPEN
+    ) as two:  # fmt: skip
+        one.set("k", "1")
+        assert two.get("k") is None
+        assert two.info("memory")["maxmemory"] == 32 * 2**20
+    pid = other.processes()["redis-2"]
+    other.stop()
+    assert not lives(pid)
+
+
+def test_above_its_limit_it_refuses(provider: NativeProvider) -> None:
+    small = start(provider, "redis-3", max_memory_mb=2)
+    client = connect(small.endpoint.addresses, OPEN)
+    with pytest.raises(exceptions.OutOfMemoryError):
+        for number in range(100):
+            client.set(f"k{number}", b"x" * 100_000)
+    client.close()
+    small.stop()
+
+
+def test_leftovers_are_found_by_their_prefix_and_removed(server: NativeCluster) -> None:
+    service = Redis()
+    assert isinstance(service, Clearable)
+    with connect(server.endpoint.addresses, OPEN) as client:
+        client.mset({"stackproof-r1-a": 1, "stackproof-r1-b": 1, "stackproof-r2-a": 1, "[s*": 1})
+        found = service.leftovers(server.endpoint, "stackproof-r1-")
+        assert [item.name for item in found] == ["stackproof-r1-a", "stackproof-r1-b"]
+        assert [item.name for item in service.leftovers(server.endpoint, "[s")] == ["[s*"]
+        service.remove(server.endpoint, found)
+        assert not service.leftovers(server.endpoint, "stackproof-r1-")
+        assert client.get("stackproof-r2-a") == b"1"
+
+
+def test_what_is_wrong_is_told(provider: NativeProvider) -> None:
+    secured = start(provider, "redis-4")
+    with connect(secured.endpoint.addresses, OPEN) as client:
+        client.config_set("requirepass", PASSWORD)
+    service = Redis()
+    assert isinstance(service, Explaining)
+
+    def told(url: str) -> str:
+        addresses, access = connect_external(service, {"url": url})
+        endpoint = Endpoint("redis", "e", "external", addresses, access=access)
+        trouble = service.why_unreachable(endpoint, timeout=5)
+        return str(trouble) if trouble else ""
+
+    place = secured.endpoint.addresses["server"]
+    assert told(f"redis://:s3cret%2F%40%3A@{place}/0") == ""
+    assert "does not let the suite in" in told(f"redis://:wrong@{place}/0")
+    assert "does not let the suite in" in told(f"redis://{place}/0")
+    assert "does not speak TLS" in told(f"rediss://{place}/0")
+    assert "nobody listens" in told(f"redis://127.0.0.1:{free_port()}")
+
+
+@pytest.mark.parametrize(
+    ("texts", "address", "tls", "who"),
+    [
+        ({"host": "h"}, "h:6379", False, ("", "")),
+        ({"host": "h", "port": "7", "database": "3"}, "h:7/3", False, ("", "")),
+        ({"url": "redis://h"}, "h:6379", False, ("", "")),
+        ({"url": "rediss://u:p%40w@h:7/2"}, "h:7/2", True, ("u", "p@w")),
+        ({"url": "redis://:pw@[::1]:7"}, "[::1]:7", False, ("", "pw")),
+        ({"url": "redis://h/0", "username": "u", "tls": "yes"}, "h:6379", True, ("u", "")),
+    ],
+)
+def test_settings(texts: dict, address: str, tls: bool, who: tuple[str, str]) -> None:
+    addresses, access = connect_external(Redis(), texts)
+    assert (addresses["server"], access.tls) == (address, tls)
+    assert (access.username, access.password) == who
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {},
+        {"url": "http://u:hidden@h"},
+        {"url": "redis://u:hidden@"},
+        {"url": "redis://u:hidden@h:port"},
+        {"url": "redis://u:hidden@h?ssl_cert_reqs=none"},
+        {"url": "redis://u:hidden@h/two"},
+        {"url": "redis://h", "host": "other"},
+        {"host": "h", "port": "²"},
+    ],
+)
+def test_settings_that_cannot_be_used(texts: dict) -> None:
+    with pytest.raises(Trouble) as caught:
+        connect_external(Redis(), texts)
+    assert "hidden" not in str(caught.value)
+
+
+def test_a_url_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    file.write_text("redis://u:pw@h:7\n")
+    addresses, access = connect_external(Redis(), {"url_file": str(file)})
+    assert (addresses["server"], access.password) == ("h:7", "pw")
