@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from stackproof.history.columns import FAIL, OK, UNKNOWN, Array, Snapshot, combined
+from stackproof.history.columns import FAIL, OK, UNKNOWN, Array, Snapshot, among, combined
 from stackproof.history.flow import Flow
 from stackproof.history.log import Log
 
@@ -89,7 +89,7 @@ class FlowRecords:
         if not draining.any():
             return rows
         place = combined(table.partition[rows], table.offset[rows], table.ident[rows])
-        again = np.isin(place, place[~draining])
+        again = among(place, place[~draining])
         first = np.zeros(len(rows), dtype=bool)
         first[np.flatnonzero(draining)[np.unique(place[draining], return_index=True)[1]]] = True
         return rows[~draining | (first & ~again)]

@@ -304,3 +304,15 @@ def combined(*columns: Array) -> Array:
         key = key * width + (column.astype(np.int64) - low)
         size *= width
     return key
+
+
+def among(values: Array, others: Array) -> Array:
+    """Return whether each value occurs among others: many integers in many, by sorting them.
+
+    `numpy.isin` hashes where the range is wide, which is several times slower here.
+    """
+    if not len(others):
+        return np.zeros(len(values), dtype=bool)
+    ordered = np.sort(others)
+    place = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+    return np.asarray(ordered[place] == values)

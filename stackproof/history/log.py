@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from stackproof.history.columns import OK, Array, Drain, Snapshot, combined
+from stackproof.history.columns import OK, Array, Drain, Snapshot, among, combined
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Log:
     def _places(self, sends: Array, receptions: Array) -> Places:
         # What a final drain proves to be gone is lost; nobody can have skipped it.
         if self.drains:
-            gone = self.drained(self.sends) & ~np.isin(self.sent, self.received)
+            gone = self.drained(self.sends) & ~among(self.sent, self.received)
             sends = sends & ~gone
         source = np.concatenate(
             [np.flatnonzero(sends), len(self.sends) + np.flatnonzero(receptions)]

@@ -12,7 +12,7 @@ import numpy as np
 
 from stackproof.history.anomaly import Anomaly, both_sides, found, nothing, number, received, sent
 from stackproof.history.books import FlowRecords
-from stackproof.history.columns import NOWHERE, OK, Array
+from stackproof.history.columns import NOWHERE, OK, Array, among
 
 
 def _never_seen(records: FlowRecords) -> tuple[Array, Array]:
@@ -114,7 +114,7 @@ def vanished(records: FlowRecords) -> Anomaly:
         for partition, begin in drain.begins.items():
             begins[table.partition[rows] == partition] = begin
         early &= table.offset[rows] >= begins
-        gone |= early & ~np.isin(log.received, log.received[mine])
+        gone |= early & ~among(log.received, log.received[mine])
     place, first = np.unique(log.received[gone], return_index=True)
     if not len(place):
         return nothing("vanished")

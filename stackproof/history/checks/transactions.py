@@ -21,7 +21,7 @@ from stackproof.history.anomaly import (
     sent,
 )
 from stackproof.history.books import FlowRecords
-from stackproof.history.columns import COMMIT, FAIL, NONE, Array
+from stackproof.history.columns import COMMIT, FAIL, NONE, Array, among
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def aborted_read(records: FlowRecords) -> Anomaly:
 
 
 def _in_flow(records: FlowRecords, sends: Array) -> Array:
-    return np.isin(sends, records.sends)
+    return among(sends, records.sends)
 
 
 def _pairs(records: FlowRecords, rows: Array) -> list[WitnessRecord]:
@@ -175,7 +175,7 @@ def torn(records: FlowRecords) -> Anomaly:
         here = np.flatnonzero((sends.topic == topic[0]) & (sends.transaction != NONE))
         here = here[snapshot.status[here] != FAIL]
         here = here[table.ending[sends.transaction[here]] <= drain.at]
-        here = here[np.isin(here, np.concatenate(rows), invert=True)] if rows else here
+        here = here[~among(here, np.concatenate(rows))] if rows else here
         once = records.count(sends.ident[sends.topic == topic[0]]) == 1
         here = here[once[sends.ident[here]]]
         of_topic = snapshot.receptions.topic == topic[0]
