@@ -14,7 +14,7 @@ from stackproof.clients.kafka.connection import connection
 from stackproof.obtain import Cache
 from stackproof.processes import reaper
 from stackproof.processes.run import RUN_VARIABLE, Run
-from stackproof.services.base import Requirement
+from stackproof.services.base import Endpoint, Requirement
 from stackproof.services.kafka import Kafka
 from stackproof.stack.native import NativeProvider
 
@@ -29,6 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
 class Broker:
     """One broker; topics with names of their own are made on demand."""
 
+    endpoint: Endpoint
     connection: dict[str, Any]
     admin: KafkaAdmin
 
@@ -52,7 +53,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
             endpoint = provider.start(kafka, Requirement("kafka"), "kafka-1").endpoint
             how = connection(endpoint.addresses, endpoint.access)
             admin = KafkaAdmin(how)
-            yield Broker(how, admin)
+            yield Broker(endpoint, how, admin)
             admin.close()
         finally:
             reaper.reap(run)

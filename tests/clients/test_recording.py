@@ -12,6 +12,7 @@ from stackproof.clients.kafka import (
     Message,
     Publisher,
     TopicReader,
+    TopicSpec,
     TransactionalPublisher,
     drain,
     transform,
@@ -273,3 +274,51 @@ def test_consume_transform_produce(broker, history, producer, transactional, clo
     )
     assert verdict.ok and verdict.conclusive, verdict.explain()
     assert verdict.figures.acknowledged == 6
+
+
+class Scenario:
+    """As much of a scenario's session as its work with Kafka asks for."""
+
+    def __init__(self, broker, history: History):
+        self.history = history
+        self.endpoint = lambda _: broker.endpoint
+        self.cleanups: list[object] = []
+        self.add_cleanup = self.cleanups.append
+
+    def own(self, name: str) -> str:
+        return f"{name}-{id(self)}"
+
+    def scaled(self, seconds: float) -> float:
+        return seconds * 2
+
+
+def test_a_scenario_has_all_of_it(broker, history):
+    from stackproof.session.services.kafka import KafkaSession
+
+    scenario = Scenario(broker, history)
+    kafka = KafkaSession(scenario)  # type: ignore[arg-type]
+    try:
+        kafka.create_topics([TopicSpec("t", 2)])
+        topic = kafka.own("t")
+        first, second = kafka.transactional("tx"), kafka.transactional("tx")
+        assert first.name != second.name
+        second.begin()
+        second.publish(topic, messages(*"abcd"), within=PATIENCE)
+        second.commit()
+        consumer = kafka.join("t", "g", isolation="read_committed", partitions=[0, 1])
+        consumer.receive(4, within=PATIENCE)
+        assert len(kafka.final_drain(topic)) == len(kafka.final_drain(topic)) == 4
+        rules = kafka.delivery("t", guarantee="exactly-once", drained=True)
+        verdict = check_flow(history, rules)
+        assert verdict.ok and verdict.conclusive, verdict.explain()
+        assert (verdict.figures.received, verdict.figures.redelivered) == (4, 0)
+        assert verdict.figures.lag_worst is not None
+        # kafka-python had the refusal while sending, and does not ask to commit any more.
+        with pytest.raises(kafka_errors.KafkaError, match=r"error state: .*ProducerFenced"):
+            first.begin()
+            first.publish(topic, messages("e"), within=PATIENCE)
+            first.commit()
+        assert check_flow(history, rules).figures.failed == 1
+    finally:
+        for cleanup in reversed(scenario.cleanups):
+            cleanup()  # type: ignore[operator]

@@ -22,6 +22,14 @@ _REFUSED = (
     kafka_errors.InvalidProducerEpochError,
     kafka_errors.TransactionAbortableError,
 )
+#: kafka-python's words when it does not even ask the coordinator, after an error before.
+_NOT_ASKED = "in an error state"
+
+
+def _refused(error: BaseException) -> bool:
+    return isinstance(error, _REFUSED) or (
+        isinstance(error, kafka_errors.KafkaError) and _NOT_ASKED in str(error)
+    )
 
 
 class TransactionalPublisher(Publisher):
@@ -55,6 +63,7 @@ class TransactionalPublisher(Publisher):
         )
         self.transactional_id = transactional_id
         self._within = within
+        self._asked = NONE
         try:
             self._producer.init_transactions()
         except BaseException:
@@ -100,7 +109,8 @@ class TransactionalPublisher(Publisher):
         self.transaction = NONE
 
     def _finish(self, how: Ending, call: Callable[[], None]) -> None:
-        number = self.transaction
+        number, first = self.transaction, self._asked != self.transaction
+        self._asked = number
         self._history.end(number, how)
 
         def work() -> None:
@@ -108,7 +118,8 @@ class TransactionalPublisher(Publisher):
             try:
                 call()
             except BaseException as error:
-                status = "fail" if isinstance(error, _REFUSED) else "unknown"
+                # An earlier attempt without an answer may have succeeded.
+                status = "fail" if first and _refused(error) else "unknown"
                 raise
             finally:
                 # From this thread: an answer that comes late is still a known outcome.
