@@ -87,6 +87,25 @@ def test_an_acknowledged_record_that_is_gone_is_found_by_a_drain(broker, history
     assert names(history, topic) == ["lost", "unseen"]
 
 
+def test_acks_0_tells_no_offset_and_what_is_lost_is_still_found(broker, history, closing):
+    topic = broker.topic()
+    producer = closing(
+        Publisher(broker.connection, history, name="p", acks=0, enable_idempotence=False)
+    )
+    assert producer.publish(topic, messages("a", "b"), within=PATIENCE).ok == 2
+    assert history.snapshot().sends.offset.tolist() == [-1, -1]
+    rules = {"guarantee": "at-most-once", "drained": True}
+    poll(lambda: broker.admin.end_offsets(topic), until=lambda ends: sum(ends.values()) == 2,
+         within=PATIENCE, awaiting="both to arrive")  # fmt: skip
+    # A third is "acknowledged" and never sent: as if the broker had died.
+    history.complete(history.send(client="p", topic=topic, ident="c", digest=1), "ok", partition=0)
+    drained(broker, history, topic)
+    verdict = check_flow(history, flow(topic, expected=("lost", "unseen"), **rules))
+    assert verdict.ok and verdict.conclusive, verdict.explain()
+    assert not check_flow(history, flow(topic, expected=("vanished",), **rules)).conclusive
+    assert names(history, topic) == ["lost", "unseen"]
+
+
 def test_an_observer_goes_on_where_it_was(broker, history, producer, closing):
     topic = broker.topic(2)
     reader = closing(TopicReader(broker.connection, history, topic, name="observer"))
@@ -153,6 +172,10 @@ def test_one_that_assigns_itself_its_partitions_is_blamed_for_going_back(
     consumer._consumer.seek(*_place(topic), 0)  # behind the history's back
     consumer.receive(2, within=PATIENCE)
     assert "nonmonotonic-poll" in names(history, topic)
+    assert "poll-skip" not in names(history, topic)
+    consumer._consumer.seek(*_place(topic), 3)
+    consumer.receive(1, within=PATIENCE)
+    assert "poll-skip" in names(history, topic)
 
 
 def _place(topic: str):
