@@ -60,6 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser(
         "doctor", help="check what a run needs, and say where settings come from"
     )
+    doctor.add_argument("services", nargs="*", metavar="SERVICE", help="default: all")
     doctor.add_argument("--endpoints", action="store_true", help="try external endpoints as well")
     init = commands.add_parser("init", help="write a small project of your own that runs at once")
     init.add_argument("directory", metavar="DIR", help="where it goes; must be empty or not exist")
@@ -177,7 +178,7 @@ def _dispatch(options: argparse.Namespace) -> int:
     if options.command == "doctor":
         from stackproof.commands.doctor import doctor
 
-        return doctor(endpoints=options.endpoints)
+        return doctor(options.services, endpoints=options.endpoints)
     if options.command == "clean":
         from stackproof.commands.clean import clean
 

@@ -19,6 +19,18 @@ def container_checks(settings: Settings) -> dict[str, Callable[[], str]]:
     return {"containers": partial(_engine, bool(asked)), "images": partial(_images, asked)}
 
 
+def containers_usable() -> bool:
+    """Whether services could run in containers here."""
+    from stackproof.stack.docker.engine import find_compose, find_engine
+
+    try:
+        find_engine()
+        find_compose()
+    except Trouble:
+        return False
+    return True
+
+
 def _engine(required: bool) -> str:
     from stackproof.stack.docker.engine import find_compose, find_engine
 

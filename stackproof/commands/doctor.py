@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -13,11 +13,10 @@ import psutil
 
 from stackproof import settings as settings_module
 from stackproof.clock import check_clock
-from stackproof.commands.containers import container_checks
+from stackproof.commands.containers import container_checks, containers_usable
 from stackproof.errors import EXIT_COULD_NOT_RUN, EXIT_PASSED, Trouble
 from stackproof.masking import MASK, mask
 from stackproof.obtain import Cache, MavenArtifact, cache_directory
-from stackproof.obtain.java import find_java
 from stackproof.ports import free_port
 from stackproof.processes.run import known_runs, runs_directory
 from stackproof.services import service, service_names
@@ -29,16 +28,20 @@ _ENOUGH_DISK = 2 * 2**30
 _ENOUGH_MEMORY = 1 * 2**30
 
 
-def doctor(*, endpoints: bool = False) -> int:
+def doctor(names: Sequence[str] = (), *, endpoints: bool = False) -> int:
     """Print every check and every setting with its origin; 2 when a run could not start.
 
     Args:
+        names: of the services that shall run; default: all.
         endpoints: connect to external endpoints as well.
     """
     fine = _passed(_checks())
-    # A service that cannot run here keeps nobody from using the others.
-    servers = {f"server {name}": partial(_server, name) for name in service_names()}
-    fine &= _passed(servers, enough=1)
+    # What native processes need is no fault where containers can be had.
+    optional = containers_usable()
+    fine &= _passed(
+        {f"server {name}": partial(_server, name) for name in names or service_names()},
+        optional=optional,
+    )
     settings = settings_module.load()
     fine &= _passed(container_checks(settings))
     if endpoints:
@@ -54,16 +57,16 @@ def doctor(*, endpoints: bool = False) -> int:
     return EXIT_PASSED if fine else EXIT_COULD_NOT_RUN
 
 
-def _passed(checks: Mapping[str, Callable[[], str]], *, enough: int | None = None) -> bool:
-    """Print the checks; whether all passed, or ``enough`` of them."""
-    passed = 0
+def _passed(checks: Mapping[str, Callable[[], str]], *, optional: bool = False) -> bool:
+    """Print the checks; whether all passed that had to."""
+    fine = True
     for title, check in checks.items():
         try:
             print(f"  ok    {title}: {check()}")
-            passed += 1
         except (Trouble, OSError, psutil.Error) as trouble:
-            print(f"  {'FAIL' if enough is None else 'lacks'}  {title}: {trouble}")
-    return passed >= (len(checks) if enough is None else enough)
+            fine &= optional
+            print(f"  {'lacks' if optional else 'FAIL '} {title}: {trouble}")
+    return fine
 
 
 def _services(settings: Settings) -> Iterator[str]:
@@ -98,8 +101,6 @@ def _checks() -> dict[str, Callable[[], str]]:
     return {
         "clock": _clock,
         "Python": lambda: f"{platform.python_version()} ({sys.executable})",
-        "Java": _java,
-        "Maven": _maven,
         "Node": _node,
         "memory": _memory,
         "disk": _disk,
@@ -113,29 +114,20 @@ def _clock() -> str:
     return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _java() -> str:
-    java = find_java(at_least=17)
-    return f"{java.version} ({java.launcher})"
-
-
-def _maven() -> str:
-    found = shutil.which("mvn")
-    if found is not None:
-        return found
+def _maven(name: str) -> None:
+    """Raise when a server's jars are missing and cannot be obtained."""
     cache = Cache()
     missing = [
         artifact.title
-        for name in service_names()
         for artifact in service(name).artifacts()
         if isinstance(artifact, MavenArtifact) and not cache.has(artifact)
     ]
-    if missing:
+    if missing and shutil.which("mvn") is None:
         raise Trouble(
             "`mvn` is not on the PATH",
             f"needed to obtain {', '.join(missing)}",
             "install Maven (Debian: apt-get install maven)",
         )
-    return "not on the PATH; not needed, its servers are in the cache"
 
 
 def _node() -> str:
@@ -167,6 +159,7 @@ def _runs() -> str:
 def _server(name: str) -> str:
     cache = Cache()
     texts = []
+    _maven(name)
     for artifact in service(name).artifacts():
         place = cache.path(artifact)
         if not place.exists():

@@ -1,1 +1,118 @@
-"""Breaking things, and proving that they broke and healed."""
+"""Breaking things, and proving that they broke and healed.
+
+`Faults` are those of one scenario; `context.session.faults` in steps.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stackproof.faults.clients import ClientCut, ClientFault, Reset, Slow, Throttle
+from stackproof.faults.fault import Fault, NoEffect, NotHealed, Proof
+from stackproof.faults.peers import OneWayCut, PeerCut
+from stackproof.faults.processes import BrokerFault, Crash, Pause, Stop
+from stackproof.faults.rolling import bounce, rolling_restart
+from stackproof.faults.storage import DiskFull, PowerLoss
+from stackproof.faults.traffic import Traffic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stackproof.session.scenario import ScenarioSession
+
+__all__ = [
+    "BrokerFault",
+    "ClientCut",
+    "ClientFault",
+    "Crash",
+    "DiskFull",
+    "Fault",
+    "Faults",
+    "NoEffect",
+    "NotHealed",
+    "OneWayCut",
+    "Pause",
+    "PeerCut",
+    "PowerLoss",
+    "Proof",
+    "Reset",
+    "Slow",
+    "Stop",
+    "Throttle",
+    "Traffic",
+    "bounce",
+    "rolling_restart",
+]
+
+#: What features say of a broker's process.
+PROCESS_FAULTS: dict[str, Callable[[ScenarioSession, int], BrokerFault]] = {
+    "has crashed": Crash,
+    "is stopped": Stop,
+    "is paused": Pause,
+}
+#: Of the way between it and its clients.
+CLIENT_FAULTS: dict[str, Callable[[ScenarioSession, int], BrokerFault]] = {
+    "is cut off from its clients": ClientCut,
+    "answers its clients 300 milliseconds late": Slow,
+    "has 50 kilobytes a second for its clients": Throttle,
+    "resets its clients' connections": Reset,
+}
+#: Of the way between it and the other brokers.
+PEER_FAULTS: dict[str, Callable[[ScenarioSession, int], BrokerFault]] = {
+    "is cut off from the other brokers": PeerCut,
+    "cannot send to the other brokers": OneWayCut,
+}
+DISK_FAULTS: dict[str, Callable[[ScenarioSession, int], BrokerFault]] = {
+    "has a full disk": DiskFull,
+}
+POWER_FAULTS: dict[str, Callable[[ScenarioSession, int], BrokerFault]] = {
+    "has lost power": PowerLoss,
+}
+WORDS = {**PROCESS_FAULTS, **CLIENT_FAULTS, **PEER_FAULTS, **DISK_FAULTS, **POWER_FAULTS}
+
+#: Messages that must get through while something is broken, and after it has healed.
+_MEANWHILE, _AFTERWARDS = 200, 100
+_SERVED_WITHIN = 30.0
+
+
+class Faults:
+    """What a scenario breaks."""
+
+    def __init__(self, session: ScenarioSession):
+        self._session = session
+        self._begun: list[BrokerFault] = []
+        self.traffic: Traffic | None = None
+
+    def begin(self, words: str, broker: int) -> BrokerFault:
+        """Break a broker as a feature says it; healed by `heal`, or at the scenario's end."""
+        fault = WORDS[words](self._session, broker)
+        self._begun.append(fault)
+        return fault.begin()
+
+    def heal(self, broker: int) -> None:
+        """Heal all that ails a broker."""
+        for fault in reversed(self._begun):
+            if fault.broker == broker:
+                fault.heal()
+
+    def with_traffic(self, topic: str, words: str, broker: int) -> None:
+        """Publish before, while and after a broker is broken; `finish` tells the outcome.
+
+        Raises:
+            DeadlineExceeded: nothing was acknowledged while it was broken, or afterwards.
+        """
+        traffic = self._begin_traffic(topic)
+        with WORDS[words](self._session, broker) as fault:
+            traffic.await_more(_MEANWHILE, within=_SERVED_WITHIN, while_=f"during the {fault.kind}")
+        traffic.await_more(_AFTERWARDS, within=_SERVED_WITHIN, while_="after the healing")
+
+    def rolling_restart(self, topic: str) -> None:
+        """Restart all brokers, one after the other, while messages are published."""
+        traffic = self._begin_traffic(topic)
+        rolling_restart(self._session)
+        traffic.await_more(_AFTERWARDS, within=_SERVED_WITHIN, while_="after the restarts")
+
+    def _begin_traffic(self, topic: str) -> Traffic:
+        self.traffic = Traffic(self._session, topic)
+        self.traffic.await_more(_AFTERWARDS, within=_SERVED_WITHIN, while_="before the fault")
+        return self.traffic

@@ -27,6 +27,7 @@ def restart(session: ScenarioSession, name: str, how: Literal["crash", "stop"]) 
 
     Raises:
         DeadlineExceeded: it still answered after the fault, or never again after the start.
+        Died: it died while it was starting again; with its log's end.
         Trouble: the cluster is shared with other scenarios.
     """
     endpoint = session.endpoint(name)
@@ -56,6 +57,8 @@ def restart(session: ScenarioSession, name: str, how: Literal["crash", "stop"]) 
         within=session.scaled(the_service.start_within),
         awaiting=f"{the_service.title} to answer after its start",
         describe=lambda _: "no answer",
+        # One that dies at its start says why in its log, at once.
+        alive=lambda: session.act(name, endpoint.instances[0], "death"),
     )
     until = time.time()
     session.history.event("fault", f"{name}: {how}, then started", at=began, until=until)

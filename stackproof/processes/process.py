@@ -29,6 +29,7 @@ class ManagedProcess:
         cwd: working directory.
         env: variables added to this process's environment.
         run: the run it belongs to, entered into its ledger.
+        group: ID of the group to run as; None: this process's (needs root's rights otherwise).
 
     Raises:
         OSError: the program cannot be started.
@@ -44,6 +45,7 @@ class ManagedProcess:
         cwd: Path,
         run: Run,
         env: Mapping[str, str] | None = None,
+        group: int | None = None,
     ):
         self.name = name
         self.argv = list(argv)
@@ -62,6 +64,7 @@ class ManagedProcess:
                 cwd=cwd,
                 env={**os.environ, **(env or {}), RUN_VARIABLE: run.id},
                 start_new_session=True,
+                group=group,
             )
         try:
             reaper.record(run, self._popen.pid)

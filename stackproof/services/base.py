@@ -126,12 +126,13 @@ class Explaining(Protocol):
 
 @dataclass(frozen=True)
 class ProcessSpec:
-    """One instance as a plain process."""
+    """One instance as a plain process; ``data``: where it keeps what must last, if anywhere."""
 
     name: str
     argv: Sequence[str]
     cwd: Path
     env: Mapping[str, str] = field(default_factory=dict)
+    data: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -159,11 +160,15 @@ class Composition:
         environment: fills the file's variables. The provider itself fills ``STACKPROOF_RUN``
             (the label of everything), ``STACKPROOF_CPUS`` and the images' variables.
         profiles: of that file, to be started.
+        data: where an instance keeps what must last, within its container.
+        disks: directories that are mounted there instead, by instance, where disks are small.
     """
 
     instances: Mapping[str, str]
     environment: Mapping[str, str] = field(default_factory=dict)
     profiles: Sequence[str] = ()
+    data: str = ""
+    disks: Mapping[str, Path] = field(default_factory=dict)
 
 
 class Site(Protocol):
@@ -231,6 +236,14 @@ class Service(Protocol):
 
     def ready_line(self, endpoint: Endpoint) -> str:
         """How a person reaches it, for the display."""
+
+
+@runtime_checkable
+class Proxied(Protocol):
+    """A service whose clients can be led through proxies, by its option ``proxied``."""
+
+    def routes(self, site: Site) -> Mapping[str, tuple[int, int]]:
+        """The port for clients, and the one on which the server listens, by instance."""
 
 
 def readable(file: Path, text: str) -> Path:

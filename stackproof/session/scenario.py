@@ -130,10 +130,17 @@ class ScenarioSession:
         """A time limit on this machine: multiplied by the one factor for slow machines."""
         return seconds * self.settings["run.time_factor"]
 
-    def act(self, service: str, instance: str, action: str) -> None:
-        """Have the run break or heal one instance of the scenario's own cluster."""
+    def act(self, service: str, instance: str, action: str, **details: Any) -> Any:
+        """Have the run break or heal one instance of the scenario's own cluster.
+
+        Args:
+            service: its name.
+            instance: which one.
+            action: see `stackproof.stack.provider.Cluster.act`.
+            details: what the action asks for, e.g. ``latency_ms=300``.
+        """
         cluster = self.endpoint(service).cluster
-        self._call("act", cluster=cluster, instance=instance, action=action)
+        return self._call("act", cluster=cluster, instance=instance, action=action, details=details)
 
     def __getattr__(self, name: str) -> Any:
         """The scenario's workbench for a service: ``session.kafka``, ``session.redis``."""
@@ -142,6 +149,13 @@ class ScenarioSession:
         workbench = import_module(f"stackproof.session.services.{name}").WORKBENCH(self)
         self.__dict__[name] = workbench  # the next access does not come here
         return workbench
+
+    @cached_property
+    def faults(self) -> Any:
+        """What the scenario breaks."""
+        from stackproof.faults import Faults
+
+        return Faults(self)
 
     @cached_property
     def systems(self) -> Any:

@@ -62,7 +62,7 @@ class ExternalCluster:
             if found:
                 self._service.remove(self.endpoint, found)
 
-    def act(self, instance: str, action: str) -> None:
+    def act(self, instance: str, action: str, **details: Any) -> Any:
         """Refused: there is no hold on servers that the suite did not start."""
         raise guard.no_hold(self._service.title, f"would {action} an instance")
 

@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stackproof.errors import NotSupported, Trouble
+from stackproof.errors import Trouble
 from stackproof.obtain import Cache, Say
 from stackproof.processes.process import ManagedProcess
 from stackproof.processes.run import Run
 from stackproof.services.base import Requirement, Service, resolve_options
+from stackproof.stack.harm import disks
+from stackproof.stack.harm.native import NativeMeans
 from stackproof.stack.site import (
     LocalSite,
     endpoint_of,
@@ -28,7 +30,9 @@ from stackproof.stack.site import (
 class NativeCluster:
     """A cluster of plain processes. Safe to use from several threads."""
 
-    def __init__(self, service: Service, site: LocalSite, run: Run, logs: Path):
+    def __init__(
+        self, service: Service, site: LocalSite, run: Run, logs: Path, *, dedicated: bool = False
+    ):
         self._service = service
         self._site = site
         self._run = run
@@ -39,6 +43,7 @@ class NativeCluster:
         self._stopped = False
         self._lock = threading.Lock()
         self.endpoint = endpoint_of(service, site, NativeProvider.name, self._specs)
+        self._means = NativeMeans(service, site, run, logs, specs=self._specs, dedicated=dedicated)
 
     def launch(self) -> None:
         """Start every process; does not wait.
@@ -46,6 +51,7 @@ class NativeCluster:
         Raises:
             Trouble: a program cannot be started.
         """
+        self._means.start()
         for name in self._specs:
             self._launch(name)
 
@@ -60,8 +66,9 @@ class NativeCluster:
                     spec.argv,
                     log=self._log_files[name],
                     cwd=spec.cwd,
-                    env=spec.env,
+                    env={**spec.env, **self._means.environment(name)},
                     run=self._run,
+                    group=self._means.group(name),
                 )
             except OSError as error:
                 raise Trouble(
@@ -83,7 +90,7 @@ class NativeCluster:
         for name, process in dict(self._processes).items():
             if name not in self._down_on_purpose and (death := process.death()):
                 return death
-        return None
+        return self._means.death()
 
     def wait_healthy(self, within: float) -> None:
         """Repeat the service's health check until it succeeds.
@@ -107,11 +114,12 @@ class NativeCluster:
             processes = list(self._processes.values())
         with contextlib.ExitStack() as all_of_them:  # one that resists must not save the others
             all_of_them.callback(shutil.rmtree, self._site.directory, ignore_errors=True)
+            all_of_them.callback(self._means.stop)
             for process in processes:
                 all_of_them.callback(process.kill)
 
-    def act(self, instance: str, action: str) -> None:
-        """Crash, stop, start, pause or resume one instance.
+    def act(self, instance: str, action: str, **details: Any) -> Any:
+        """Break or heal one instance; see `stackproof.stack.provider.Cluster.act`.
 
         Raises:
             NotSupported: the operating system or this provider has no such action.
@@ -129,8 +137,17 @@ class NativeCluster:
             self._down_on_purpose.discard(instance)
         elif action in ("pause", "resume") and sys.platform != "win32":
             process.send(signal.SIGSTOP if action == "pause" else signal.SIGCONT)
+        elif action == "lose power":
+            self._down_on_purpose.add(instance)
+            process.kill()
+            return self._means.lose_power(instance)
+        elif action in ("peers cut", "peers one-way"):
+            self._means.part(instance, self.processes(), one_way=action == "peers one-way")
         else:
-            raise NotSupported(f"the native provider cannot {action} an instance")
+            if action == "disk fill":  # some servers end by themselves then
+                self._down_on_purpose.add(instance)
+            return self._means.act(instance, action, details)
+        return None
 
 
 class NativeProvider:
@@ -159,17 +176,25 @@ class NativeProvider:
             Trouble: it did not become healthy; nothing of it is left running.
         """
         options = resolve_options(service, dict(requirement.options))
-        return with_new_ports(lambda n: self._start_once(service, options, cluster, n))
+        return with_new_ports(
+            lambda n: self._start_once(service, options, cluster, n, requirement.dedicated)
+        )
 
     def _start_once(
-        self, service: Service, options: Mapping[str, Any], cluster: str, attempt: int
+        self,
+        service: Service,
+        options: Mapping[str, Any],
+        cluster: str,
+        attempt: int,
+        dedicated: bool,
     ) -> NativeCluster:
         # Another directory each time: nothing of an earlier attempt can be in the way.
         directory = self._run.directory / (cluster if attempt == 1 else f"{cluster}.{attempt}")
         site = LocalSite(cluster, directory, options, self._cache)
         try:
-            running = NativeCluster(service, site, self._run, self._logs)
+            running = NativeCluster(service, site, self._run, self._logs, dedicated=dedicated)
         except BaseException:
+            disks.unmount_below(directory)
             shutil.rmtree(directory, ignore_errors=True)
             raise
         with self._lock:

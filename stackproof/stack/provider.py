@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from stackproof.obtain import Say
 from stackproof.services.base import Endpoint, Requirement, Service
@@ -24,8 +24,22 @@ class Cluster(Protocol):
     def stop(self) -> None:
         """End all instances and remove their data."""
 
-    def act(self, instance: str, action: str) -> None:
-        """Break or heal one instance: crash, stop, start, pause, resume."""
+    def act(self, instance: str, action: str, **details: Any) -> Any:
+        """Break or heal one instance.
+
+        Args:
+            instance: its name.
+            action: "crash" (SIGKILL), "stop" (SIGTERM), "start"; "pause", "resume";
+                "peers cut", "peers one-way" (it cannot connect to them), "peers join";
+                of a cluster with the option ``proxied``: "clients cut", "clients slow",
+                "clients throttle", "clients reset" (`stackproof.stack.harm.proxies.toxics`),
+                "clients clear"; with ``disk_mb``: "disk fill", "disk free"; with ``syncs``:
+                "lose power" (`stackproof.stack.harm.power`), whose figures are returned.
+            details: measures of the action.
+
+        Raises:
+            NotSupported: this provider, this machine or this cluster cannot do it.
+        """
 
 
 class Provider(Protocol):

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import Say
@@ -142,8 +142,10 @@ class Stack:
             with ThreadPoolExecutor(len(ends)) as pool:
                 list(pool.map(lambda end: end(), ends))
 
-    def act(self, cluster: str, instance: str, action: str) -> None:
+    def act(self, cluster: str, instance: str, action: str, **details: Any) -> Any:
         """Break or heal one instance; see `Cluster.act`.
+
+        "death" only asks: None while all instances run that should, else which died and how.
 
         Raises:
             Trouble: there is no such cluster or instance.
@@ -152,7 +154,9 @@ class Stack:
             running = self._clusters.get(cluster)
         if running is None or instance not in running.endpoint.instances:
             raise Trouble(f"this run has no instance {instance!r} of cluster {cluster!r}")
-        running.act(instance, action)
+        if action == "death":
+            return running.death()
+        return running.act(instance, action, **details)
 
     def logs(self) -> Mapping[str, Path]:
         """The log file of every running instance, by instance name."""

@@ -185,7 +185,7 @@ class Pipeline:
             self.dead_letters.reader.read()
             return (
                 f"{count} of {len(sent)} valid customers have come out "
-                f"({count / max(1, len(sent)):.1%}), {wanted} are needed "
+                f"({_percent(count / max(1, len(sent)))}), {wanted} are needed "
                 f"(completeness {self.settings.completeness:g}); "
                 f"dead letters: {self.dead_letters.counted()}"
             )
@@ -290,8 +290,8 @@ class Pipeline:
         overlap = figures.distinct / figures.attempted if figures.attempted else 0.0
         self._session.figure("sent", str(figures.attempted))
         self._session.figure("received", str(figures.received))
-        self._session.figure("success rate", f"{figures.success_rate:.1%}")
-        self._session.figure("ID overlap", f"{overlap:.1%}")
+        self._session.figure("success rate", _percent(figures.success_rate))
+        self._session.figure("ID overlap", _percent(overlap))
 
     # -- dead letters --------------------------------------------------------
     def own_error_type(self, name: str) -> str:
@@ -370,3 +370,8 @@ class Pipeline:
             return set()
         rows = np.flatnonzero(snapshot.sends.label == snapshot.labels.index(label))
         return {snapshot.idents[snapshot.sends.ident[row]] for row in rows}
+
+
+def _percent(fraction: float) -> str:
+    """Rounded down: 3998 of 4000 are not 100 %."""
+    return f"{math.floor(fraction * 1000 + 1e-9) / 10:.1f}%"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from kafka.errors import TopicAlreadyExistsError
+
 from stackproof.clients.kafka.admin import TopicSpec
 from stackproof.errors import Refused, Trouble
 from stackproof.polling import DeadlineExceeded
@@ -102,10 +104,26 @@ class PipelineTopics:
         specs = [TopicSpec(self.names[r], t.partitions, t.config) for r, t in wanted.items()]
         if not specs:
             return
-        if self._settings.exact and not self._started_by_suite:
-            names = [spec.name for spec in specs]
-            self._session.add_cleanup(lambda: self._kafka.admin.delete(names))
-        self._kafka.admin.create(specs, within=self._session.scaled(10))
+        within = self._session.scaled(10)
+        if not self._settings.exact or self._started_by_suite:
+            self._kafka.admin.create(specs, within=within)
+            return
+        ours: list[str] = []
+        self._session.add_cleanup(lambda: self._kafka.admin.delete(ours) if ours else None)
+        for spec in specs:
+            try:
+                self._kafka.admin.create([spec], within=within)
+            except TopicAlreadyExistsError as error:  # somebody was quicker: it is not ours
+                raise Refused(
+                    f"topics exist already: {spec.name}",
+                    "somebody has just made it, and messages would be put into it",
+                    "run again; topics that are there need that endpoint's name in "
+                    "allow_destructive",
+                ) from error
+            except BaseException:
+                ours.append(spec.name)  # it may have been made: nobody else's is there
+                raise
+            ours.append(spec.name)
 
     def _begin_here(self) -> None:
         """What was there before does not count, provided that nobody is still busy with it."""

@@ -171,9 +171,9 @@ def port_in_use(box: Sandbox) -> Outcome:
         return box.run("up", f"kafka:{server.getsockname()[1]}", STACK="native")
 
 
-@trouble(MACHINE, "A run that is interrupted", "interrupted by Ctrl-C: ", remedy="", code=130,
-         missing=lambda: "" if shutil.which("timeout") else "there is no `timeout`")  # fmt: skip
+@trouble(MACHINE, "A run that is interrupted", "interrupted by Ctrl-C: ", remedy="", code=130)
 def interrupted(box: Sandbox) -> Outcome:
-    program = [sys.executable, "-m", "stackproof", "run", "--no-report", "features/messaging"]
-    ending = [str(shutil.which("timeout")), "--signal=INT", "--preserve-status", "4"]
-    return box.program([*ending, *program, "--stack", "native"])
+    return box.interrupted(
+        "run", "--no-report", "features/messaging", "--stack", "native",
+        when=lambda: list((box.root / "reports" / "logs").glob("kafka*.log")),
+    )  # fmt: skip

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,6 +166,22 @@ class Sandbox:
             text=True, errors="replace", umask=0o022,
         )  # fmt: skip
         return Outcome(done.returncode, done.stdout)
+
+    def interrupted(self, *arguments: str, when: Callable[[], object]) -> Outcome:
+        """Run ``stackproof`` and press Ctrl-C as soon as ``when`` is true."""
+        output = self.root / "output.txt"
+        with output.open("w") as printed:
+            program = subprocess.Popen(
+                [sys.executable, "-m", "stackproof", *arguments], cwd=self.root,
+                env=self.environ(), stdin=subprocess.DEVNULL, stdout=printed,
+                stderr=subprocess.STDOUT,
+                # Whoever runs this in the background of a shell is deaf to it.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+            )  # fmt: skip
+        poll(when, within=_PATIENCE, awaiting="the moment for Ctrl-C",
+             alive=lambda: None if program.poll() is None else "the run has ended")  # fmt: skip
+        program.send_signal(signal.SIGINT)
+        return Outcome(program.wait(_PATIENCE), output.read_text(errors="replace"))
 
     # -- what is left --------------------------------------------------------
     def left(self) -> list[str]:

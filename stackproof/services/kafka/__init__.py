@@ -156,7 +156,13 @@ class PreparedNode:
 
 
 class Kafka:
-    """The service ``kafka``; options: ``brokers``, ``heap_mb``, ``config`` (pairs), ``port``."""
+    """The service ``kafka``.
+
+    Options: ``brokers``, ``heap_mb``, ``config`` (pairs), ``port``; to be broken:
+    ``proxied`` (clients reach brokers through proxies, which are what brokers advertise),
+    ``disk_mb`` (each broker's disk has so many MiB), ``syncs`` (what brokers make durable is
+    recorded, so that power can be lost).
+    """
 
     name = "kafka"
     title = "Kafka"
@@ -179,11 +185,14 @@ class Kafka:
 
     def default_options(self) -> dict[str, Any]:
         """One broker with 384 MiB of heap, which stays within 512 MiB in all."""
-        return {"brokers": 1, "heap_mb": 384, "config": (), "port": 0}
+        return {
+            "brokers": 1, "heap_mb": 384, "config": (), "port": 0,
+            "proxied": False, "disk_mb": 0, "syncs": False,
+        }  # fmt: skip
 
     def memory_mb(self, options: Mapping[str, Any]) -> int:
         """The heap and what the JVM needs besides, for each broker."""
-        return options["brokers"] * (options["heap_mb"] + 128)
+        return options["brokers"] * (options["heap_mb"] + 128 + options["disk_mb"])
 
     def artifacts(self) -> Sequence[Artifact]:
         """The jars, then the start-up data made from them."""
@@ -203,6 +212,9 @@ class Kafka:
             n: (site.port(f"client-{n}", chosen.get(n, 0)), site.port(f"controller-{n}"))
             for n in nodes
         }
+        beside = {}  # how clients and brokers are told apart, where clients come by proxies
+        if site.options["proxied"]:
+            beside = {n: (site.port(f"proxy-{n}"), site.port(f"between-{n}")) for n in nodes}
         specs = []
         for node in nodes:
             name = site.cluster if len(nodes) == 1 else f"{site.cluster}-{node}"
@@ -211,7 +223,7 @@ class Kafka:
             data.mkdir(parents=True)
             extra = dict(site.options["config"])
             (place / "server.properties").write_text(
-                node_properties(place, node, ports, extra=extra)
+                node_properties(place, node, ports, extra=extra, beside=beside)
             )
             (place / "log4j2.xml").write_text(LOG4J_CONFIGURATION)
             shutil.copy(prepared / "bootstrap.checkpoint", data)
@@ -222,13 +234,26 @@ class Kafka:
             argv = [java, *jvm_flags(site.options["heap_mb"]), *sharing,
                     f"-Dlog4j2.configurationFile={place / 'log4j2.xml'}", "-cp", classes,
                     "kafka.Kafka", str(place / "server.properties")]  # fmt: skip
-            specs.append(ProcessSpec(name, argv, place))
+            specs.append(ProcessSpec(name, argv, place, data=data))
         return specs
 
     def addresses(self, site: Site) -> dict[str, str]:
-        """``bootstrap``: all brokers, comma-separated."""
+        """``bootstrap``: all brokers, comma-separated; ``direct``: past their proxies."""
         nodes = range(1, site.options["brokers"] + 1)
-        return {"bootstrap": ",".join(f"{LOOPBACK}:{site.port(f'client-{n}')}" for n in nodes)}
+        direct = ",".join(f"{LOOPBACK}:{site.port(f'client-{n}')}" for n in nodes)
+        if not site.options["proxied"]:
+            return {"bootstrap": direct}
+        proxied = ",".join(f"{LOOPBACK}:{site.port(f'proxy-{n}')}" for n in nodes)
+        return {"bootstrap": proxied, "direct": direct}
+
+    def routes(self, site: Site) -> dict[str, tuple[int, int]]:
+        """From each proxy to its broker."""
+        nodes = range(1, site.options["brokers"] + 1)
+        names = [site.cluster] if len(nodes) == 1 else [f"{site.cluster}-{n}" for n in nodes]
+        return {
+            name: (site.port(f"proxy-{n}"), site.port(f"client-{n}"))
+            for n, name in zip(nodes, names, strict=True)
+        }
 
     def images(self) -> Sequence[Image]:
         """Apache Kafka's, or Redpanda's when ``KAFKA_FLAVOUR`` says so."""

@@ -69,11 +69,17 @@ def compose(site: Site) -> Composition:
         )
     chosen = {1: site.options["port"]}  # of the first broker, as natively
     ports = {number: site.port(f"client-{number}", chosen.get(number, 0)) for number in numbers}
+    told = dict(ports)
+    if site.options["proxied"]:
+        told = {number: site.port(f"proxy-{number}") for number in numbers}
+    disks = {}
+    if site.options["disk_mb"]:
+        disks = {number: site.directory / f"disk-{number}" for number in numbers}
     place = site.directory / "config"
     write_configuration(place, ports, dict(site.options["config"]))
-    name = site.cluster
+    names = {n: f"{site.cluster}-{n}" if brokers > 1 else site.cluster for n in numbers}
     return Composition(
-        instances={f"{name}-{n}" if brokers > 1 else name: f"kafka-{n}" for n in numbers},
+        instances={name: f"kafka-{n}" for n, name in names.items()},
         environment={
             "KAFKA_CONFIG": str(place),
             "KAFKA_CLUSTER_ID": cluster_id(),
@@ -81,8 +87,12 @@ def compose(site: Site) -> Composition:
             "KAFKA_HEAP": f"{site.options['heap_mb']}m",
             "KAFKA_MEMORY": f"{site.options['heap_mb'] + 128}m",
             **{f"KAFKA_PORT_{number}": str(port) for number, port in ports.items()},
+            **{f"KAFKA_TOLD_{number}": str(port) for number, port in told.items()},
+            **{f"KAFKA_DISK_{number}": f"{disk}:" for number, disk in disks.items()},
         },
         profiles=("three",) if brokers == 3 else (),
+        data=str(_DATA),
+        disks={names[number]: disk for number, disk in disks.items()},
     )
 
 

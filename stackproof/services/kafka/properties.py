@@ -70,16 +70,29 @@ def node_properties(
     ports: Mapping[int, tuple[int, int]],
     *,
     extra: Mapping[str, str],
+    beside: Mapping[int, tuple[int, int]] | None = None,
 ) -> str:
-    """The ``server.properties`` of one node on loopback; ``ports``: node -> (client, controller).
+    """The ``server.properties`` of one node on loopback; its data go to ``place/data``.
 
-    Its data go to ``place/data``.
+    Args:
+        place: its directory.
+        node: its number.
+        ports: node -> (client, controller).
+        extra: properties that override.
+        beside: node -> (what clients are told instead, for brokers among each other); empty:
+            all use the port for clients.
     """
     nodes = {}
     for number, (client, controller) in ports.items():
         reached = {"PLAINTEXT": f"{LOOPBACK}:{client}"}
+        told, between = dict(reached), ""
         voter = f"{LOOPBACK}:{controller}"
-        nodes[number] = Node({**reached, "CONTROLLER": voter}, reached, voter)
+        if beside:
+            between = "BETWEEN"
+            proxy, other = beside[number]
+            reached[between] = told[between] = f"{LOOPBACK}:{other}"
+            told["PLAINTEXT"] = f"{LOOPBACK}:{proxy}"
+        nodes[number] = Node({**reached, "CONTROLLER": voter}, told, voter, between)
     return properties_of(node, nodes, data=place / "data", extra=extra)
 
 
@@ -120,6 +133,8 @@ def properties_of(
         "num.io.threads": 3,
         "background.threads": 2,
         "num.replica.fetchers": 1,
+        # A follower that hangs would hold up writes for half a minute.
+        "replica.lag.time.max.ms": 8000,
         "log.cleaner.dedupe.buffer.size": 4_194_304,
         "log.segment.delete.delay.ms": 1000,
     }

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from stackproof import guard
 from stackproof.errors import NotSupported, Trouble
@@ -111,7 +112,15 @@ class Clusters:
         return endpoints
 
     # -- during a scenario ---------------------------------------------------
-    def act(self, planned: ScenarioPlan, *, cluster: str, instance: str, action: str) -> None:
+    def act(
+        self,
+        planned: ScenarioPlan,
+        *,
+        cluster: str,
+        instance: str,
+        action: str,
+        details: Mapping[str, Any],
+    ) -> Any:
         """Break or heal an instance of the scenario's own cluster.
 
         Raises:
@@ -123,7 +132,7 @@ class Clusters:
                 "the step does not declare that it needs a dedicated cluster",
                 "put dedicated=True into the step's @needs",
             )
-        self._stack.act(cluster, instance, action)
+        return self._stack.act(cluster, instance, action, **details)
 
     def _own(self, planned: ScenarioPlan) -> list[str]:
         with self._lock:

@@ -162,7 +162,9 @@ class Execution:
             run_directory=str(run.directory),
             reports=str(self.reports.directory),
             seed=self._seed,
-            hooks_deadline=self.settings["run.scenario_timeout"] * self.settings["run.time_factor"],
+            # Never below its normal length: drawing a picture takes as long as it takes.
+            hooks_deadline=self.settings["run.scenario_timeout"]
+            * max(1.0, self.settings["run.time_factor"]),
         )
 
     def _units(self) -> list[list[ScenarioPlan]]:
@@ -291,7 +293,7 @@ class Execution:
         assert self._clusters is not None
         if operation != "act":
             raise Trouble(f"a run has no operation {operation!r}")
-        self._clusters.act(planned, **arguments)
+        return self._clusters.act(planned, **arguments)
 
     def started(self, planned: ScenarioPlan, worker: str) -> None:
         """Its time begins to count."""

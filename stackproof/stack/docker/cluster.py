@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stackproof.errors import NotSupported, Trouble
+from stackproof.errors import Trouble
 from stackproof.polling import DeadlineExceeded
 from stackproof.processes.process import ManagedProcess, describe_exit, file_end
 from stackproof.processes.run import RUN_VARIABLE, Run
@@ -18,6 +18,7 @@ from stackproof.services.base import Service
 from stackproof.stack.docker import leftovers
 from stackproof.stack.docker.engine import Engine, compose_environment, compose_file
 from stackproof.stack.docker.logs import LOG_END_LINES, LogFollower
+from stackproof.stack.harm.docker import DockerMeans
 from stackproof.stack.site import LocalSite, endpoint_of, given_up, wait_healthy
 
 _SERVICE_LABEL = "com.docker.compose.service"
@@ -65,6 +66,9 @@ class DockerCluster:
         self._stopped = False
         self._lock = threading.Lock()
         self.endpoint = endpoint_of(service, site, self.provider, instances)
+        self._means = DockerMeans(
+            service, site, run, logs, composition=self._composition, client=self._client
+        )
 
     # -- starting ------------------------------------------------------------
     def launch(self, time_factor: float) -> None:
@@ -73,6 +77,7 @@ class DockerCluster:
         Raises:
             Trouble: Compose or the engine refuses.
         """
+        self._means.start()
         printed = self._site.directory / "compose.log"
         profiles = [word for name in self._composition.profiles for word in ("--profile", name)]
         command = [
@@ -108,6 +113,7 @@ class DockerCluster:
         own = {
             **self._composition.environment,
             **self._images,
+            **self._means.environment(),
             RUN_VARIABLE: self._run.id,
             "STACKPROOF_CPUS": str(min(2, os.cpu_count() or 1)),
             "STACKPROOF_PULL": "never",
@@ -189,7 +195,7 @@ class DockerCluster:
                     return self._describe_death(name, container, state)
         except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
             return f"the container engine does not answer any more: {error}"
-        return None
+        return self._means.death()
 
     def _describe_death(self, name: str, container: str, state: str) -> str | None:
         if state == "removed":
@@ -212,8 +218,8 @@ class DockerCluster:
         return printed.decode(errors="replace").rstrip() or "(it printed nothing)"
 
     # -- breaking and healing ------------------------------------------------
-    def act(self, instance: str, action: str) -> None:
-        """Crash, stop, start, pause or resume one instance.
+    def act(self, instance: str, action: str, **details: Any) -> Any:
+        """Break or heal one instance; see `stackproof.stack.provider.Cluster.act`.
 
         Raises:
             NotSupported: there is no such action.
@@ -225,10 +231,13 @@ class DockerCluster:
         container = self._containers[instance]
         api = self._client.api
         try:
-            if action == "crash":
+            if action in ("crash", "lose power"):
                 self._down_on_purpose.add(instance)
-                api.kill(container, "SIGKILL")
+                if api.inspect_container(container)["State"]["Running"]:
+                    api.kill(container, "SIGKILL")
                 api.wait(container, timeout=_STOPS_WITHIN)
+                if action == "lose power":
+                    return self._means.lose_power(container)
             elif action == "stop":
                 self._down_on_purpose.add(instance)
                 api.stop(container, timeout=_STOPS_WITHIN)
@@ -238,17 +247,39 @@ class DockerCluster:
                     self._followers[instance].follow()
                 self._down_on_purpose.discard(instance)
             elif action == "pause":
-                api.pause(container)
+                self._pause(container)
             elif action == "resume":
-                api.unpause(container)
+                if api.inspect_container(container)["State"]["Paused"]:
+                    api.unpause(container)
+                else:
+                    api.kill(container, "SIGCONT")
+            elif action in ("peers cut", "peers one-way"):
+                one_way = action == "peers one-way"
+                self._means.part(instance, self._containers, one_way=one_way)
+            elif action == "peers join":
+                self._means.join(container)
             else:
-                raise NotSupported(f"the docker provider cannot {action} an instance")
+                if action == "disk fill":  # some servers end by themselves then
+                    self._down_on_purpose.add(instance)
+                return self._means.act(instance, action, details)
         except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
             raise Trouble(
                 f"the container engine could not {action} {instance}",
                 str(error),
                 "`docker ps --all` shows the containers; `stackproof doctor` checks the engine",
             ) from error
+        return None
+
+    def _pause(self, container: str) -> None:
+        import docker.errors
+
+        try:
+            self._client.api.pause(container)
+        except docker.errors.APIError as error:
+            # Version 1 of control groups gives up freezing a process with many busy threads.
+            if "unable to freeze" not in str(error):
+                raise
+            self._client.api.kill(container, "SIGSTOP")
 
     def stop(self) -> None:
         """Remove containers, network and data: everything here is ephemeral."""
@@ -258,6 +289,7 @@ class DockerCluster:
         with contextlib.ExitStack() as all_of_them:  # one that resists must not save the others
             all_of_them.callback(self._client.close)
             all_of_them.callback(shutil.rmtree, self._site.directory, ignore_errors=True)
+            all_of_them.callback(self._means.stop)
             all_of_them.callback(self._join_logs)
             all_of_them.callback(self._remove)
             if starter is not None and starter.alive():

@@ -16,6 +16,7 @@ from stackproof.stack.docker import leftovers
 from stackproof.stack.docker.cluster import DockerCluster
 from stackproof.stack.docker.engine import Engine, compose_file, find_compose, find_engine
 from stackproof.stack.docker.images import Images, wanted_name
+from stackproof.stack.harm import disks
 from stackproof.stack.site import LocalSite, with_new_ports
 
 
@@ -98,6 +99,7 @@ class DockerProvider:
                 images={i.variable: images.chosen(i) for i in service.images()},
             )
         except BaseException:
+            disks.unmount_below(directory)
             shutil.rmtree(directory, ignore_errors=True)
             raise
         with self._lock:

@@ -1,0 +1,224 @@
+"""Asking one broker over a connection of one's own.
+
+Clients go on with another broker when one does not answer, and keep connections and
+metadata; a witness of a fault must not. The messages are kafka-python's, the connection is new
+each time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import socket
+import struct
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_CLIENT_ID = "witness"
+_METADATA, _DESCRIBE_CLUSTER = 4, 2
+#: A broker's metadata of a few topics has some kilobytes.
+_LARGEST = 16 * 1024 * 1024
+_LONGEST_NAME = 240
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one request to one broker.
+
+    Attributes:
+        connected: whether TCP connected.
+        answered: whether a whole response to the request came.
+        seconds: from the start of the connection to the response, or to the error.
+        problem: the error; empty when there is an answer.
+    """
+
+    connected: bool
+    answered: bool
+    seconds: float
+    problem: str = ""
+
+    def __str__(self) -> str:
+        after = f"after {self.seconds * 1000:.0f} ms"
+        if self.answered:
+            return f"it answers {after}"
+        return f"TCP connects, but {self.problem} {after}" if self.connected else self.problem
+
+
+@dataclass(frozen=True)
+class Partition:
+    """One partition in a broker's metadata; all by broker ID, -1: no leader."""
+
+    leader: int
+    replicas: tuple[int, ...]
+    in_sync: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class View:
+    """The cluster as one broker sees it.
+
+    Attributes:
+        alive: IDs of brokers that may lead.
+        fenced: IDs of brokers that the controller has shut out.
+        partitions: by topic and number.
+    """
+
+    alive: frozenset[int]
+    fenced: frozenset[int]
+    partitions: Mapping[tuple[str, int], Partition]
+
+    def in_sync_everywhere(self, broker: int) -> bool:
+        """Whether a broker lives and is in sync with all partitions that it replicates."""
+        return broker in self.alive and not self.lagging(broker)
+
+    def lagging(self, broker: int) -> list[str]:
+        """Partitions that a broker replicates without being in sync."""
+        return [
+            f"{topic}/{number}"
+            for (topic, number), p in sorted(self.partitions.items())
+            if broker in p.replicas and broker not in p.in_sync
+        ]
+
+
+class DirectBroker:
+    """One broker at ``address`` (``host:port``); nothing is kept between calls."""
+
+    def __init__(self, address: str):
+        host, _, port = address.rpartition(":")
+        self.address = address
+        self._place = (host, int(port))
+
+    def try_to_ask(self, *, timeout: float) -> Answer:
+        """Ask for metadata without topics; never raises.
+
+        Args:
+            timeout: seconds for all of it.
+        """
+        from kafka.protocol.metadata.metadata import MetadataRequest
+
+        began = time.perf_counter()
+        connected = False
+        try:
+            with self._connect(timeout) as connection:
+                connected = True
+                request = MetadataRequest[_METADATA](topics=[], allow_auto_topic_creation=False)
+                _exchange(connection, request, began + timeout)
+        except OSError as error:
+            return Answer(connected, False, time.perf_counter() - began, _named(error))
+        return Answer(True, True, time.perf_counter() - began)
+
+    def bytes_a_second(self, size: int, *, timeout: float) -> float:
+        """The rate of a request and its response of some ``size`` bytes each, in bytes a second.
+
+        The request asks for topics with long names that do not exist; the response lists them.
+
+        Raises:
+            OSError: no response came in time.
+        """
+        from kafka.protocol.metadata.metadata import MetadataRequest
+
+        topic = MetadataRequest[_METADATA].MetadataRequestTopic
+        names = [f"{number:0{_LONGEST_NAME}d}" for number in range(size // _LONGEST_NAME)]
+        request = MetadataRequest[_METADATA](
+            topics=[topic(name=name) for name in names], allow_auto_topic_creation=False
+        )
+        began = time.perf_counter()
+        with self._connect(timeout) as connection:
+            response = _exchange(connection, request, began + timeout)
+        return (len(response) + size) / (time.perf_counter() - began)
+
+    def view(self, *, timeout: float) -> View:
+        """The cluster as this broker sees it.
+
+        Raises:
+            OSError: it does not answer.
+        """
+        from kafka.protocol.admin.cluster import DescribeClusterRequest, DescribeClusterResponse
+        from kafka.protocol.metadata.metadata import MetadataRequest, MetadataResponse
+
+        deadline = time.perf_counter() + timeout
+        with self._connect(timeout) as connection:
+            cluster = DescribeClusterResponse[_DESCRIBE_CLUSTER].decode(
+                _exchange(
+                    connection,
+                    DescribeClusterRequest[_DESCRIBE_CLUSTER](
+                        include_cluster_authorized_operations=False,
+                        endpoint_type=1,
+                        include_fenced_brokers=True,
+                    ),
+                    deadline,
+                ),
+                header=True,
+            )
+            metadata = MetadataResponse[_METADATA].decode(
+                _exchange(
+                    connection,
+                    MetadataRequest[_METADATA](topics=None, allow_auto_topic_creation=False),
+                    deadline,
+                ),
+                header=True,
+            )
+        fenced = frozenset(b.broker_id for b in cluster.brokers if b.is_fenced)
+        return View(
+            alive=frozenset(b.broker_id for b in cluster.brokers) - fenced,
+            fenced=fenced,
+            partitions={
+                (topic.name, p.partition_index): Partition(
+                    p.leader_id, tuple(p.replica_nodes), tuple(p.isr_nodes)
+                )
+                for topic in metadata.topics
+                for p in topic.partitions
+            },
+        )
+
+    def _connect(self, timeout: float) -> socket.socket:
+        return socket.create_connection(self._place, timeout=timeout)
+
+
+def _exchange(connection: socket.socket, request: Any, deadline: float) -> bytes:
+    """Send a request and return its response's bytes, length taken off.
+
+    Raises:
+        OSError: no whole response came before ``deadline`` (of ``time.perf_counter``).
+    """
+    number = next(_numbers) % 2**31
+    request.with_header(correlation_id=number, client_id=_CLIENT_ID)
+    connection.settimeout(_left(deadline))
+    connection.sendall(request.encode(header=True, framed=True))
+    (length,) = struct.unpack(">i", _receive(connection, 4, deadline))
+    if not 4 <= length <= _LARGEST:
+        raise ConnectionError(f"a response of {length} bytes is none of Kafka's")
+    response = _receive(connection, length, deadline)
+    if struct.unpack_from(">i", response)[0] != number:
+        raise ConnectionError("the response belongs to another request")
+    return response
+
+
+def _receive(connection: socket.socket, count: int, deadline: float) -> bytes:
+    received = bytearray()
+    while len(received) < count:
+        connection.settimeout(_left(deadline))
+        part = connection.recv(count - len(received))
+        if not part:
+            raise ConnectionError("the connection was closed before the response")
+        received += part
+    return bytes(received)
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.perf_counter()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _named(error: OSError) -> str:
+    if isinstance(error, TimeoutError):
+        return "no response came"
+    with contextlib.suppress(AttributeError):
+        if error.strerror:
+            return error.strerror.lower()
+    return str(error) or type(error).__name__

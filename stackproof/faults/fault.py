@@ -1,0 +1,205 @@
+"""What every fault has in common: begun, proved, healed, proved, recorded.
+
+The injector's word counts for nothing here: an independent client of the service must see
+that the fault is there, and that it has gone. What it saw stands in the scenario's history.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+
+from stackproof.polling import DeadlineExceeded, poll
+
+if TYPE_CHECKING:
+    from stackproof.session.scenario import ScenarioSession
+
+T = TypeVar("T")
+#: Seconds for a fault to be felt; longer than a cluster needs to shut a broker out.
+FELT_WITHIN = 20.0
+#: Seconds from the healing until a client finds everything as before the fault.
+HEALED_WITHIN = 60.0
+
+
+class NoEffect(AssertionError):  # noqa: N818 -- read as a sentence
+    """The fault was injected, and an independent client noticed nothing of it."""
+
+
+class NotHealed(AssertionError):  # noqa: N818 -- read as a sentence
+    """The healing was done, and an independent client still finds the fault, or its traces."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What an independent client saw.
+
+    Attributes:
+        text: in words, completes "proof: ...".
+        values: what was measured, unit in the name; anything JSON can hold.
+    """
+
+    text: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Fault(ABC):
+    """Something that is broken on purpose for a while; a context manager.
+
+    Its healing is registered with the scenario before anything is broken: what a scenario
+    leaves broken is healed at its end. A fault can be had once.
+
+    Args:
+        session: the scenario; the cluster that is broken must be its own.
+    """
+
+    #: What it is called in histories and reports, e.g. "pause".
+    kind: ClassVar[str]
+
+    def __init__(self, session: ScenarioSession):
+        self._session = session
+        self._began = 0.0
+        self._state = "new"
+
+    # -- what a kind of fault says -------------------------------------------
+    @property
+    @abstractmethod
+    def target(self) -> str:
+        """What is broken, for people."""
+
+    @abstractmethod
+    def _inject(self) -> None:
+        """Break it."""
+
+    @abstractmethod
+    def _mend(self) -> None:
+        """Undo it; called once, also when `_inject` has failed half-way."""
+
+    @abstractmethod
+    def _felt(self) -> Proof:
+        """Wait until an independent client feels it.
+
+        Raises:
+            DeadlineExceeded: it felt nothing.
+        """
+
+    @abstractmethod
+    def _gone(self) -> Proof:
+        """Wait until an independent client finds everything as before.
+
+        Raises:
+            DeadlineExceeded: it does not.
+        """
+
+    def _before(self) -> None:  # noqa: B027 -- most kinds compare with nothing
+        """Measure what `_felt` compares with."""
+
+    # -- life cycle ----------------------------------------------------------
+    @property
+    def active(self) -> bool:
+        """Whether it is there now."""
+        return self._state == "active"
+
+    def begin(self) -> Self:
+        """Break it and prove it.
+
+        Raises:
+            NoEffect: an independent client noticed nothing.
+            Trouble: it cannot be broken; `NotSupported` where this machine never can.
+        """
+        if self._state != "new":
+            raise ValueError(f"the {self.kind} of {self.target} has been begun before")
+        self._before()
+        self._session.add_cleanup(self._heal_at_end)
+        self._state = "active"
+        self._began = time.time()
+        self._inject()
+        try:
+            proof = self._felt()
+        except DeadlineExceeded as late:
+            text = f"{self.kind} of {self.target}: the fault had no effect"
+            self._session.history.event("fault", text, at=self._began)
+            raise NoEffect(f"{text}\n{late}") from late
+        self._record("effect", proof, since=self._began)
+        return self
+
+    def heal(self) -> None:
+        """Undo it and prove that it has gone; nothing to do when that has been done.
+
+        Raises:
+            NotHealed: an independent client still finds traces of it.
+            Trouble: it cannot be undone.
+        """
+        if self._state != "active":
+            return
+        self._state = "healed"
+        mended = time.time()
+        text = f"{self.kind} of {self.target}"
+        try:
+            self._mend()
+            proof = self._gone()
+        except DeadlineExceeded as late:
+            self._session.history.event("fault", f"{text}: never healed", at=self._began)
+            raise NotHealed(f"{text}: the healing never came\n{late}") from late
+        except BaseException:
+            self._session.history.event("fault", f"{text}: never healed", at=self._began)
+            raise
+        self._session.history.event("fault", text, at=self._began, until=mended)
+        self._record("healing", proof, since=mended)
+
+    def _heal_at_end(self) -> None:
+        if self.active:
+            self._session.history.event(
+                "note", f"{self.kind} of {self.target}: healed only by the scenario's end"
+            )
+            self.heal()
+
+    def _record(self, of: str, proof: Proof, *, since: float) -> None:
+        now = time.time()
+        self._session.history.event(
+            of,
+            f"{self.kind} of {self.target}: {proof.text}",
+            at=now,
+            seconds=round(now - since, 3),
+            **proof.values,
+        )
+        what = "felt" if of == "effect" else "healed"
+        self._session.figure(f"{self.kind} of {self.target} {what} after", f"{now - since:.1f} s")
+
+    def __enter__(self) -> Self:
+        return self.begin() if self._state == "new" else self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self.heal()
+        except Exception as unhealed:
+            if error is None:
+                raise
+            error.add_note(f"and then: {type(unhealed).__name__}: {unhealed}")
+
+    # -- for kinds of faults -------------------------------------------------
+    def _wait(
+        self,
+        attempt: Callable[[], T],
+        *,
+        until: Callable[[T], bool],
+        awaiting: str,
+        within: float,
+        describe: Callable[[T], str] = str,
+    ) -> T:
+        return poll(
+            attempt,
+            until=until,
+            within=self._session.scaled(within),
+            awaiting=awaiting,
+            describe=describe,
+            retry_on=(OSError,),
+        )

@@ -1,0 +1,34 @@
+"""Words of the features that stand for faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import parse
+
+from stackproof.faults import (
+    CLIENT_FAULTS,
+    DISK_FAULTS,
+    PEER_FAULTS,
+    POWER_FAULTS,
+    PROCESS_FAULTS,
+)
+
+
+def _one_of(words: Iterable[str]) -> Callable[[str], str]:
+    @parse.with_pattern("|".join(words))
+    def text_itself(text: str) -> str:
+        return text
+
+    return text_itself
+
+
+#: Types of parameters that steps about faults use besides those of every step. They differ in
+#: what a cluster must be made for.
+FAULT_TYPES: dict[str, Callable[[str], object]] = {
+    "ProcessFault": _one_of(PROCESS_FAULTS),
+    "ClientFault": _one_of(CLIENT_FAULTS),
+    "PeerFault": _one_of(PEER_FAULTS),
+    "DiskFault": _one_of(DISK_FAULTS),
+    "PowerFault": _one_of(POWER_FAULTS),
+}

@@ -1,0 +1,1 @@
+"""Means of breaking running clusters, besides ending and pausing processes."""

@@ -1,0 +1,110 @@
+"""Breaking containers: from inside of their networks, and on their disks."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from stackproof.processes.run import Run
+from stackproof.services.base import Composition, Service, readable
+from stackproof.stack.harm import packets, power
+from stackproof.stack.harm.means import Means, no_way, not_made_for
+from stackproof.stack.site import LocalSite
+
+#: Inside a container: written by whatever user its server is.
+_JOURNAL = "/tmp/stackproof-syncs"
+
+
+class DockerMeans(Means):
+    """What breaks containers; see `Means`.
+
+    Args:
+        composition: the cluster's.
+        client: of the engine.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        site: LocalSite,
+        run: Run,
+        logs: Path,
+        *,
+        composition: Composition,
+        client: Any,
+    ):
+        super().__init__(service, site, run, logs)
+        self._api = client.api
+        self._data = composition.data
+        self.mount(composition.disks)
+
+    def environment(self) -> dict[str, str]:
+        """Variables of the Compose file."""
+        if not self.records_syncs:
+            return {}
+        place = self._directory / "preload"
+        readable(place / "README", "what is loaded into servers: see power.py of the suite\n")
+        library = place / power.LIBRARY
+        library.write_bytes(power.library(self._cache, lambda line: None).read_bytes())
+        library.chmod(0o755)
+        return {
+            "STACKPROOF_PRELOAD": f"/stackproof-preload/{power.LIBRARY}",
+            "STACKPROOF_PRELOAD_FROM": str(place),
+            power.VARIABLE: _JOURNAL,
+        }
+
+    def lose_power(self, container: str) -> dict[str, Any]:
+        """Cut a dead container's files to what it had synced; the figures."""
+        if not self.records_syncs:
+            raise not_made_for("lose power", "syncs=True")
+        stream, _ = self._api.get_archive(container, _JOURNAL)
+        with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:
+            member = archive.extractfile(archive.getmembers()[0])
+            lines = member.read().decode(errors="replace").splitlines() if member else []
+        # Begins with what lay there when the server started: the Compose file sees to it.
+        return asdict(power.lose(self._on_disk(container), lines, {}))
+
+    def _on_disk(self, container: str) -> Path:
+        """Where this machine keeps a container's data."""
+        for mounted in self._api.inspect_container(container)["Mounts"]:
+            place = Path(mounted["Source"])
+            if mounted["Destination"] == self._data and os.access(place, os.R_OK | os.W_OK):
+                return place
+        raise no_way(
+            "a loss of power cannot be staged here",
+            "the containers' data are not within reach of this user",
+        )
+
+    def part(self, instance: str, containers: Mapping[str, str], *, one_way: bool) -> None:
+        """Cut a container from its peers; clients come from elsewhere."""
+        if (why := packets.unusable_inside()) is not None:
+            raise no_way("servers cannot be cut from each other here", why)
+        peers = [
+            network["IPAddress"]
+            for name, container in containers.items()
+            if name != instance
+            for network in self._inspected(container)["NetworkSettings"]["Networks"].values()
+            if network["IPAddress"]
+        ]
+        packets.inside(self._process_id(containers[instance]), peers, one_way=one_way)
+
+    def join(self, container: str) -> None:
+        """Undo `part`."""
+        packets.clear_inside(self._process_id(container))
+
+    def _inspected(self, container: str) -> dict[str, Any]:
+        return self._api.inspect_container(container)
+
+    def _process_id(self, container: str) -> int:
+        process_id = int(self._inspected(container)["State"]["Pid"])
+        if not Path(f"/proc/{process_id}").exists() or not process_id:
+            raise no_way(
+                "servers cannot be cut from each other here",
+                "the container's process is not one of this machine (the engine is a virtual one)",
+            )
+        return process_id

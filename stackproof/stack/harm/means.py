@@ -1,0 +1,126 @@
+"""What breaks the instances of one cluster on this machine, whichever provider runs them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from stackproof.errors import NotSupported
+from stackproof.obtain import Cache
+from stackproof.processes.run import Run
+from stackproof.services.base import Proxied, Service
+from stackproof.stack.harm import disks
+from stackproof.stack.harm.proxies import CLIENT_ACTIONS, Proxies, toxics
+from stackproof.stack.site import LocalSite
+
+_CLIENTS = "clients "
+
+
+class Means:
+    """Proxies and small disks of a cluster, where its options ask for them.
+
+    Args:
+        service: what runs.
+        site: where it is laid out.
+        run: whose cluster it is.
+        logs: directory of log files.
+    """
+
+    def __init__(self, service: Service, site: LocalSite, run: Run, logs: Path):
+        self._run = run
+        self._cache: Cache = site.cache
+        self._directory = site.directory
+        self._options = site.options
+        self._disks: dict[str, Path] = {}
+        self._proxies: Proxies | None = None
+        if site.options.get("proxied") and isinstance(service, Proxied):
+            self._proxies = Proxies(
+                run,
+                site.cluster,
+                logs / f"{site.cluster}-toxiproxy.log",
+                site.port("toxiproxy"),
+                service.routes(site),
+            )
+
+    @property
+    def records_syncs(self) -> bool:
+        """Whether power is to be lost."""
+        return bool(self._options.get("syncs"))
+
+    def mount(self, data: Mapping[str, Path]) -> None:
+        """Mount the small disks that the options ask for.
+
+        Args:
+            data: directory of each instance's data.
+
+        Raises:
+            NotSupported: it cannot be done here.
+        """
+        if megabytes := self._options.get("disk_mb"):
+            for instance, place in data.items():
+                self._disks[instance] = place
+                disks.mount(self._run, place, megabytes)
+
+    def start(self) -> None:
+        """Start what must be there before the instances.
+
+        Raises:
+            NotSupported: it cannot be had here.
+        """
+        if self._proxies is not None:
+            self._proxies.start(self._cache, _nobody)
+
+    def death(self) -> str | None:
+        """None while all of it lives."""
+        return self._proxies.death() if self._proxies is not None else None
+
+    def stop(self) -> None:
+        """Undo everything; the instances have ended."""
+        with contextlib.ExitStack() as all_of_it:
+            if self._disks:
+                all_of_it.callback(disks.unmount_below, self._directory)
+            if self._proxies is not None:
+                all_of_it.callback(self._proxies.stop)
+
+    def act(self, instance: str, action: str, details: Mapping[str, Any]) -> Any:
+        """Do what needs neither processes nor containers.
+
+        Raises:
+            NotSupported: there is no such action, or the cluster was not made for it.
+        """
+        if action.startswith(_CLIENTS):
+            return self._between_clients(instance, action.removeprefix(_CLIENTS), details)
+        if action in ("disk fill", "disk free"):
+            if instance not in self._disks:
+                raise not_made_for(action, "disk_mb=96")
+            act: Callable[[Path], None] = disks.fill if action == "disk fill" else disks.free
+            return act(self._disks[instance])
+        raise NotSupported(f"this provider cannot {action} an instance")
+
+    def _between_clients(self, instance: str, action: str, details: Mapping[str, Any]) -> None:
+        if self._proxies is None:
+            raise not_made_for(f"{_CLIENTS}{action}", "proxied=True")
+        wanted: Sequence[dict[str, Any]] = []
+        if action in CLIENT_ACTIONS:
+            wanted = toxics(action, details)
+        self._proxies.put(instance, wanted)
+
+
+def not_made_for(action: str, option: str) -> NotSupported:
+    """The step lacks an option."""
+    return NotSupported(
+        f"this cluster is not made for {action!r}",
+        f"it was started without the option {option}",
+        f"put {option} into the step's @needs",
+    )
+
+
+def no_way(what: str, why: str) -> NotSupported:
+    """This machine cannot do it."""
+    return NotSupported(what, why, "run this scenario as root on Linux, with iptables")
+
+
+def _nobody(line: str) -> None:
+    """Progress that nobody hears: dedicated clusters start in the middle of a run."""

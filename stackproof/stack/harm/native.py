@@ -1,0 +1,109 @@
+"""Breaking plain processes: groups to drop packets by, and what they have synced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from stackproof.processes.run import Run
+from stackproof.services.base import ProcessSpec, Service
+from stackproof.stack.harm import packets, power
+from stackproof.stack.harm.means import Means, no_way, not_made_for
+from stackproof.stack.site import LocalSite
+
+
+class NativeMeans(Means):
+    """What breaks plain processes; see `Means`.
+
+    Args:
+        specs: all instances, by name.
+        dedicated: whether the cluster may be broken at all.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        site: LocalSite,
+        run: Run,
+        logs: Path,
+        *,
+        specs: Mapping[str, ProcessSpec],
+        dedicated: bool,
+    ):
+        super().__init__(service, site, run, logs)
+        self._specs = specs
+        self._rules: dict[str, list[list[str]]] = {}
+        self._ports: dict[str, list[int]] = {}
+        self._at_start: dict[str, dict[int, int]] = {}
+        separable = dedicated and len(specs) > 1 and packets.unusable() is None
+        self._groups = {name: packets.new_group() for name in specs} if separable else {}
+        self.mount({name: spec.data for name, spec in specs.items() if spec.data is not None})
+
+    def group(self, instance: str) -> int | None:
+        """The group that an instance runs as, to be recognised by; None: this process's."""
+        return self._groups.get(instance)
+
+    def environment(self, instance: str) -> dict[str, str]:
+        """Variables that an instance needs; called before each of its starts."""
+        data = self._specs[instance].data
+        if not self.records_syncs or data is None:
+            return {}
+        self._at_start[instance] = power.sizes(data)
+        self._journal(instance).unlink(missing_ok=True)
+        library = power.library(self._cache, lambda line: None)
+        return {"LD_PRELOAD": str(library), power.VARIABLE: str(self._journal(instance))}
+
+    def _journal(self, instance: str) -> Path:
+        return self._directory / f"{instance}.syncs"
+
+    def stop(self) -> None:
+        """Let all packets through again, too."""
+        try:
+            for instance in list(self._rules):
+                self._join(instance)
+        finally:
+            super().stop()
+
+    def lose_power(self, instance: str) -> dict[str, Any]:
+        """Cut a dead instance's files to what it had synced; the figures."""
+        data = self._specs[instance].data
+        if data is None or instance not in self._at_start:
+            raise not_made_for("lose power", "syncs=True")
+        journal = self._journal(instance)
+        lines = journal.read_text().splitlines() if journal.exists() else []
+        return asdict(power.lose(data, lines, self._at_start[instance]))
+
+    def part(self, instance: str, processes: Mapping[str, int], *, one_way: bool) -> None:
+        """Cut an instance from its peers; clients are not hindered.
+
+        Args:
+            instance: which one.
+            processes: process ID of each instance.
+            one_way: its peers may go on connecting to it.
+        """
+        if not self._groups:
+            why = packets.unusable() or "it has no peers, or is shared with other scenarios"
+            raise no_way("servers cannot be cut from each other here", why)
+        for name, process_id in processes.items():
+            # Of one that is down, the ports that it had, and will have again.
+            self._ports[name] = packets.listening(process_id) or self._ports.get(name, [])
+        peers = [name for name in processes if name != instance]
+        rules = []
+        for peer in peers:
+            rules += packets.drops(self._groups[instance], self._ports[peer])
+            if not one_way:
+                rules += packets.drops(self._groups[peer], self._ports[instance])
+        self._rules[instance] = self._rules.get(instance, []) + rules
+        packets.put(self._run, rules)
+
+    def _join(self, instance: str) -> None:
+        rules = self._rules.pop(instance, [])
+        packets.take(self._run, rules)
+
+    def act(self, instance: str, action: str, details: Mapping[str, Any]) -> Any:
+        """See `Means.act`; "peers join" undoes `part`."""
+        if action == "peers join":
+            return self._join(instance)
+        return super().act(instance, action, details)

@@ -1,0 +1,177 @@
+"""Dropping packets between processes of this machine, by iptables.
+
+Each run has a chain of its own, which goes with the run however that ends. A process is
+recognised by the group that it runs as: one that nobody else has. Packets of loopback pass
+OUTPUT with their sender's socket; what a socket's owner is, `-m owner` tells.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+
+import psutil
+
+from stackproof.errors import Trouble
+from stackproof.processes import reaper
+from stackproof.processes.run import Run
+
+_DEADLINE = 20.0
+#: Group IDs that no system gives to anybody: 31 bits, the upper half.
+_LOWEST_GROUP, _GROUPS = 2**30, 2**30 - 2**16
+#: At most so many ports in one rule (`-m multiport`).
+_PORTS = 15
+
+
+@cache
+def unusable() -> str | None:
+    """Why this machine's processes cannot be cut from each other; None: they can."""
+    if sys.platform != "linux":
+        return f"cutting processes apart needs Linux; this is {sys.platform}"
+    if os.geteuid() != 0:
+        return "cutting processes apart needs root's rights (iptables)"
+    if _tool() is None:
+        return "iptables was not found (Debian: apt-get install iptables)"
+    done = _iptables("-S", "OUTPUT")
+    return f"iptables cannot be used: {done.stderr.strip()}" if done.returncode else None
+
+
+def new_group() -> int:
+    """A group ID to recognise one process by."""
+    return _LOWEST_GROUP + secrets.randbelow(_GROUPS)
+
+
+def listening(process_id: int) -> list[int]:
+    """The TCP ports on which a process listens."""
+    try:
+        connections = psutil.Process(process_id).net_connections(kind="tcp")
+    except psutil.Error:
+        return []
+    return sorted({c.laddr.port for c in connections if c.status == psutil.CONN_LISTEN})
+
+
+def drops(group: int, ports: Sequence[int]) -> list[list[str]]:
+    """Rules that drop what processes of a group send to ports of this machine."""
+    return [
+        ["-p", "tcp", "-m", "owner", "--gid-owner", str(group), "-m", "multiport",
+         "--dports", ",".join(map(str, ports[at : at + _PORTS])), "-j", "DROP"]
+        for at in range(0, len(ports), _PORTS)
+    ]  # fmt: skip
+
+
+def put(run: Run, rules: Iterable[Sequence[str]]) -> None:
+    """Add rules to the run's chain.
+
+    Raises:
+        Trouble: iptables refuses.
+    """
+    chain = _chain(run)
+    if _iptables("-S", chain).returncode:
+        reaper.also(run, __name__)  # before the first rule exists
+        _must("-N", chain)
+        _must("-I", "OUTPUT", "-o", "lo", "-j", chain)
+    for rule in rules:
+        _must("-A", chain, *rule)
+
+
+def take(run: Run, rules: Iterable[Sequence[str]]) -> None:
+    """Remove rules from the run's chain.
+
+    Raises:
+        Trouble: iptables refuses.
+    """
+    for rule in rules:
+        _must("-D", _chain(run), *rule)
+
+
+def reap(run: Run) -> list[str]:
+    """Remove the run's chain; called by `stackproof.processes.reaper`."""
+    chain = _chain(run)
+    if _tool() is None or _iptables("-S", chain).returncode:
+        return []
+    while _iptables("-D", "OUTPUT", "-o", "lo", "-j", chain).returncode == 0:
+        pass
+    _iptables("-F", chain)
+    _iptables("-X", chain)
+    return [f"chain {chain} of iptables"]
+
+
+def _chain(run: Run) -> str:
+    return f"stackproof-{run.id}"
+
+
+def _tool() -> str | None:
+    return shutil.which("iptables", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+
+
+def _iptables(*words: str, inside: int | None = None) -> subprocess.CompletedProcess[str]:
+    tool = _tool()
+    assert tool is not None
+    enter = ["nsenter", "--target", str(inside), "--net"] if inside else []
+    return subprocess.run(
+        [*enter, tool, "-w", "10", *words],
+        capture_output=True, text=True, errors="replace", timeout=_DEADLINE, check=False,
+    )  # fmt: skip
+
+
+def _must(*words: str, inside: int | None = None) -> None:
+    done = _iptables(*words, inside=inside)
+    if done.returncode:
+        raise Trouble(
+            "packets could not be dropped, or let through again",
+            f"iptables {' '.join(words)}: {done.stderr.strip()}",
+            "`iptables -S` shows what is there",
+        )
+
+
+# -- containers --------------------------------------------------------------
+#: Servers listen below the ports from which connections go out.
+_SERVERS = "0:32767"
+
+
+def unusable_inside() -> str | None:
+    """Why the network of this machine's containers cannot be entered; None: it can."""
+    if (why := unusable()) is not None:
+        return why
+    if shutil.which("nsenter") is None:
+        return "nsenter was not found (Debian: apt-get install util-linux)"
+    return None
+
+
+def inside(process_id: int, peers: Iterable[str], *, one_way: bool) -> None:
+    """Drop what a container sends to servers at ``peers``, and unless ``one_way`` the reverse.
+
+    The rules go with the container's network: when it is stopped, or by `clear_inside`.
+
+    Args:
+        process_id: of the container's first process, as this machine sees it.
+        peers: addresses.
+        one_way: connections that the others make to it stay possible.
+
+    Raises:
+        Trouble: iptables refuses.
+    """
+    if not Path(f"/proc/{process_id}/ns/net").exists():
+        raise Trouble("the container has no network to be cut", "it is not running", "")
+    for peer in peers:
+        _must("-A", "OUTPUT", "-p", "tcp", "-d", peer, "--dport", _SERVERS, "-j", "DROP",
+              inside=process_id)  # fmt: skip
+        if not one_way:
+            _must("-A", "INPUT", "-p", "tcp", "-s", peer, "--dport", _SERVERS, "-j", "DROP",
+                  inside=process_id)  # fmt: skip
+
+
+def clear_inside(process_id: int) -> None:
+    """Remove all rules from a container's network: the suite's are the only ones there.
+
+    Raises:
+        Trouble: iptables refuses.
+    """
+    for chain in ("OUTPUT", "INPUT"):
+        _must("-F", chain, inside=process_id)

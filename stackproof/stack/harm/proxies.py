@@ -1,0 +1,157 @@
+"""Toxiproxy between clients and servers: lost, slow, narrow and broken connections.
+
+Its HTTP interface is spoken directly: https://github.com/Shopify/toxiproxy#http-api
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from stackproof.errors import NotSupported, Trouble
+from stackproof.obtain import Cache, GoArtifact, Say
+from stackproof.polling import poll
+from stackproof.ports import LOOPBACK
+from stackproof.processes.process import ManagedProcess
+from stackproof.processes.run import Run
+
+VERSION = "2.5.0"
+TOXIPROXY = GoArtifact(
+    "toxiproxy",
+    f"Toxiproxy {VERSION}",
+    module=f"github.com/Shopify/toxiproxy/v2@v{VERSION}",
+    package="./cmd/server",
+)
+_ANSWERS_WITHIN = 15.0
+_REQUEST = 5.0
+
+
+def toxics(action: str, details: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What a fault of the connections between clients and a server is in Toxiproxy's terms.
+
+    Args:
+        action: "cut" (nothing gets through, connections stay), "slow" (``latency_ms``,
+            ``jitter_ms`` on each answer), "throttle" (``kilobytes`` a second, each way) or
+            "reset" (each connection ends with TCP's RST).
+        details: its measures.
+    """
+    if action == "cut":
+        return [_toxic("timeout", stream, timeout=0) for stream in ("upstream", "downstream")]
+    if action == "slow":
+        return [_toxic("latency", "downstream", latency=details["latency_ms"],
+                       jitter=details["jitter_ms"])]  # fmt: skip
+    if action == "throttle":
+        return [_toxic("bandwidth", stream, rate=details["kilobytes"])
+                for stream in ("upstream", "downstream")]  # fmt: skip
+    return [_toxic("reset_peer", "downstream", timeout=0)]
+
+
+CLIENT_ACTIONS = ("cut", "slow", "throttle", "reset")
+
+
+def _toxic(kind: str, stream: str, **attributes: int) -> dict[str, Any]:
+    return {"name": f"{kind}-{stream}", "type": kind, "stream": stream, "attributes": attributes}
+
+
+class Proxies:
+    """One Toxiproxy with a proxy for each instance of a cluster.
+
+    Args:
+        run: it is a process of this run.
+        cluster: name of the cluster.
+        log: receives what it prints.
+        api: its port.
+        routes: port for clients and the server's own, by instance.
+    """
+
+    def __init__(
+        self, run: Run, cluster: str, log: Path, api: int, routes: Mapping[str, tuple[int, int]]
+    ):
+        self._run = run
+        self._cluster = cluster
+        self._log = log
+        self._api = f"http://{LOOPBACK}:{api}"
+        self._port = api
+        self._routes = routes
+        self._process: ManagedProcess | None = None
+
+    def start(self, cache: Cache, say: Say) -> None:
+        """Start it with all proxies.
+
+        Raises:
+            NotSupported: it cannot be obtained on this machine.
+            Trouble: it does not answer.
+        """
+        try:
+            cache.ensure(TOXIPROXY, say)
+        except Trouble as trouble:
+            raise NotSupported(
+                "connections of clients cannot be broken here", str(trouble), trouble.remedy
+            ) from trouble
+        self._process = process = ManagedProcess(
+            f"toxiproxy of {self._cluster}",
+            [str(TOXIPROXY.program(cache)), "-host", LOOPBACK, "-port", str(self._port)],
+            log=self._log,
+            cwd=self._run.directory,
+            env={"LOG_LEVEL": "warn"},
+            run=self._run,
+        )
+        proxies = [
+            {"name": name, "listen": f"{LOOPBACK}:{listen}", "upstream": f"{LOOPBACK}:{upstream}"}
+            for name, (listen, upstream) in self._routes.items()
+        ]
+        poll(
+            lambda: self._ask("GET", "/version"),
+            until=lambda _: True,
+            within=_ANSWERS_WITHIN,
+            awaiting="Toxiproxy to answer",
+            retry_on=(OSError,),
+            alive=process.death,
+        )
+        self._ask("POST", "/populate", [{**proxy, "enabled": True} for proxy in proxies])
+
+    def death(self) -> str | None:
+        """None while it runs."""
+        return self._process.death() if self._process is not None else None
+
+    def stop(self) -> None:
+        """Kill it."""
+        if self._process is not None:
+            self._process.kill()
+
+    def put(self, instance: str, wanted: Sequence[Mapping[str, Any]]) -> None:
+        """Have exactly these toxics on the way to an instance; none: it is clear.
+
+        Raises:
+            Trouble: Toxiproxy refuses.
+        """
+        try:
+            present = self._ask("GET", f"/proxies/{instance}/toxics")
+            for toxic in present:
+                self._ask("DELETE", f"/proxies/{instance}/toxics/{toxic['name']}")
+            for toxic in wanted:
+                self._ask("POST", f"/proxies/{instance}/toxics", toxic)
+        except OSError as error:
+            told = error.read().decode() if isinstance(error, urllib.error.HTTPError) else ""
+            raise Trouble(
+                f"Toxiproxy did not change the way to {instance}",
+                f"{error} {told}".strip(),
+                f"its log: {self._log}",
+            ) from error
+
+    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        request = urllib.request.Request(
+            self._api + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        # Not through a proxy of the user's: it is on this machine.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=_REQUEST) as response:
+            told = response.read()
+        return json.loads(told) if told[:1] in (b"{", b"[") else None
