@@ -7,8 +7,9 @@
     verdict = check_flow(history, Flow("orders", "orders", "orders", content="bytes"))
     assert verdict.ok, verdict.explain()
 
-`record` keeps the operations, `columns` their form in numpy, `flow` says what was
-expected, `books` keep the books over one flow, `checks` find anomalies, `verdict`
+`record` and `ledger` keep the operations, `columns` their form in numpy, `flow` says what was
+expected and `guarantee` what is promised, `books` keep the books over one flow, `log` what is
+known of a topic's positions, `checks` find anomalies, `verdict`
 explains them, `files` saves, loads and checks again.
 """
 
@@ -19,17 +20,20 @@ from stackproof.history.columns import Event, Snapshot
 from stackproof.history.digests import carried_digest, digest_of
 from stackproof.history.files import HistoryError, load, recheck, render_check, save
 from stackproof.history.flow import Flow
+from stackproof.history.guarantee import GUARANTEES, Guarantee
 from stackproof.history.record import History, Status
 from stackproof.history.verdict import Figures, Verdict, check_flow
 
 __all__ = [
     "CHECKS",
+    "GUARANTEES",
     "Anomaly",
     "Check",
     "Event",
     "Figures",
     "Flow",
     "FlowRecords",
+    "Guarantee",
     "History",
     "HistoryError",
     "Snapshot",

@@ -8,13 +8,14 @@ from typing import Any, Literal
 import numpy as np
 
 from stackproof.history.books import FlowRecords
-from stackproof.history.columns import NOWHERE, STATUS, Array, Snapshot
+from stackproof.history.columns import ENDINGS, NOWHERE, STATUS, Array, Snapshot
 
 WITNESS_RECORDS = 32
 RECORDS_PER_SIDE = 4
 IDENT_CHARACTERS = 40
 
-Severity = Literal["violation", "information"]
+Severity = Literal["violation", "allowed", "information"]
+"""Allowed: it would be a violation, had the flow not allowed or expected it."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class WitnessRecord:
 
     `at` is in seconds since the Unix epoch, `after` in seconds since the history began;
     `content` and `carried` are digests in hexadecimal, `carried` is empty where there is none.
+    `context`: there is nothing wrong with the record itself; it only shows what is with others.
     """
 
     what: str
@@ -38,6 +40,7 @@ class WitnessRecord:
     carried: str
     preview: str
     note: str = ""
+    context: bool = False
 
     @property
     def position(self) -> str:
@@ -62,8 +65,8 @@ class Anomaly:
 
     @property
     def idents(self) -> tuple[str, ...]:
-        """The idents in the witness, each once."""
-        return tuple(dict.fromkeys(record.ident for record in self.witness))
+        """The idents that the anomaly is about: those in the witness, each once."""
+        return tuple(dict.fromkeys(one.ident for one in self.witness if not one.context))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the anomaly as plain data for JSON."""
@@ -101,14 +104,24 @@ def sent(snapshot: Snapshot, row: int, note: str = "", what: str = "sent") -> Wi
     """Return the witness record of a send."""
     table = snapshot.sends
     status = STATUS[table.status[row]]
+    undone = snapshot.status[row] != table.status[row]
     error = snapshot.errors.get(int(row), "")
     return WitnessRecord(
         what=what,
         client=snapshot.clients[table.client[row]],
-        outcome=f"{status}: {error}" if error else status,
+        outcome=f"{status}{_of_transaction(snapshot, row) if undone else ''}"
+        + (f": {error}" if error else ""),
         note=note,
         **_common(snapshot, table, row),
     )
+
+
+def _of_transaction(snapshot: Snapshot, row: int) -> str:
+    """Return what became of a send's transaction, as the rest of its outcome."""
+    table, number = snapshot.transactions, snapshot.sends.transaction[row]
+    asked = ENDINGS[table.how[number]]
+    ends = {"": "not ended", "abort": "aborted"}
+    return f", transaction {ends.get(asked, f'{asked} {STATUS[table.status[number]]}')}"
 
 
 def received(snapshot: Snapshot, row: int, note: str = "", what: str = "received") -> WitnessRecord:

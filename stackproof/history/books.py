@@ -5,13 +5,18 @@ attempted, acknowledged and delivered), made exact for messages that are sent
 several times with different contents.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 
-from stackproof.history.columns import FAIL, OK, UNKNOWN, Array, Snapshot, combined
+from stackproof.history.columns import FAIL, OK, UNKNOWN, Array, Snapshot, among, combined
 from stackproof.history.flow import Flow
+from stackproof.history.log import Log
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -51,14 +56,15 @@ class FlowRecords:
     def __init__(self, snapshot: Snapshot, flow: Flow) -> None:
         self.snapshot = snapshot
         self.flow = flow
-        sent = self._in_scope(snapshot.sends.client)
+        self._shared: dict[str, Any] = {}
+        sent = self.in_scope(snapshot.sends.client)
         sent &= self._on(snapshot.sends.topic, flow.sent_topic)
         if flow.labels is not None:
             sent &= np.isin(snapshot.sends.label, snapshot.codes("labels", flow.labels))
-        received = self._in_scope(snapshot.receptions.client)
+        received = self.in_scope(snapshot.receptions.client)
         received &= self._on(snapshot.receptions.topic, flow.received_topic)
         self.sends = np.flatnonzero(sent)
-        self.receptions = np.flatnonzero(received)
+        self.receptions = self._without_repeated_drains(np.flatnonzero(received))
 
     def _on(self, topics: Array, *names: str) -> Array:
         codes = self.snapshot.codes("topics", names)
@@ -66,15 +72,49 @@ class FlowRecords:
             return np.asarray(topics == codes[0])
         return np.isin(topics, codes)
 
-    def _in_scope(self, clients: Array) -> Array:
+    def in_scope(self, clients: Array) -> Array:
+        """Return whether each of these clients (codes) is one that the flow is about."""
         if self.flow.scope_clients is None:
             return np.ones(len(clients), dtype=bool)
         return np.isin(clients, self.snapshot.codes("clients", self.flow.scope_clients))
 
+    def _without_repeated_drains(self, rows: Array) -> Array:
+        """Leave out what a final drain has read and another client was handed already.
+
+        A drain looks at the log: it adds what nobody has received, and repeats nothing.
+        """
+        topic, table = self.flow.received_topic, self.snapshot.receptions
+        names = tuple({drain.client for drain in self.snapshot.drains if drain.topic == topic})
+        draining = np.isin(table.client[rows], self.snapshot.codes("clients", names))
+        if not draining.any():
+            return rows
+        place = combined(table.partition[rows], table.offset[rows], table.ident[rows])
+        again = among(place, place[~draining])
+        first = np.zeros(len(rows), dtype=bool)
+        first[np.flatnonzero(draining)[np.unique(place[draining], return_index=True)[1]]] = True
+        return rows[~draining | (first & ~again)]
+
     def receptions_on(self, *topics: str) -> Array:
         """Return the numbers of the receptions in scope on any of these topics."""
         table = self.snapshot.receptions
-        return np.flatnonzero(self._in_scope(table.client) & self._on(table.topic, *topics))
+        return np.flatnonzero(self.in_scope(table.client) & self._on(table.topic, *topics))
+
+    def shared(self, name: str, make: Callable[["FlowRecords"], Made]) -> Made:
+        """Return what several checks need, made by the first of them to ask for it."""
+        if name not in self._shared:
+            self._shared[name] = make(self)
+        made: Made = self._shared[name]
+        return made
+
+    @property
+    def direct(self) -> bool:
+        """Whether messages are expected on the very topic to which they were sent."""
+        return self.flow.sent_topic == self.flow.received_topic
+
+    @cached_property
+    def log(self) -> Log:
+        """What is known of the received topic's positions; computed once and shared."""
+        return Log(self.snapshot, self.flow.received_topic)
 
     @property
     def idents(self) -> int:
@@ -111,11 +151,21 @@ class FlowRecords:
         return np.asarray(self.sends_by_ident[self.received_ident] > 0)
 
     @cached_property
+    def stored(self) -> Array:
+        """The ident of each record that was seen, each position counted once."""
+        table, rows = self.snapshot.receptions, self.receptions
+        ident = table.ident[rows]
+        key = combined(ident, table.partition[rows], table.offset[rows])
+        order = np.argsort(key)
+        key = key[order]
+        return ident[order[np.r_[True, key[1:] != key[:-1]][: len(key)]]]
+
+    @cached_property
     def books(self) -> Books:
         """The books; computed once and shared by the checks."""
         cell_of_send, cell_of_reception, ident = self._cells()
         cells = len(ident)
-        status = self.snapshot.sends.status[self.sends]
+        status = self.snapshot.status[self.sends]
 
         def sends_with(outcome: int) -> Array:
             return np.bincount(cell_of_send[status == outcome], minlength=cells)

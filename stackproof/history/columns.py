@@ -1,6 +1,6 @@
 """Recorded operations as columns: the form that the checks read.
 
-While a scenario runs, each operation is packed into one row of bytes (55 bytes or
+While a scenario runs, each operation is packed into one row of bytes (60 bytes or
 so, whatever the message's size); a check turns the rows into numpy columns once.
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from struct import Struct
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,15 @@ OK, FAIL, UNKNOWN = 0, 1, 2
 STATUS = ("ok", "fail", "unknown")
 NOWHERE = -1
 """Stands for a partition or an offset that nobody has told."""
+NONE = -1
+"""Stands for "no poll" and "no transaction"."""
+ENDINGS = ("", "commit", "abort")
+COMMIT = ENDINGS.index("commit")
+ABORT = ENDINGS.index("abort")
+
+Isolation = Literal["read_uncommitted", "read_committed"]
+Mode = Literal["assign", "subscribe"]
+Change = Literal["assigned", "revoked", "sought"]
 
 
 class Layout:
@@ -40,13 +49,16 @@ class Layout:
 # What a completion tells stands first, so that it is written over in one go.
 SEND = Layout(
     ended="d", offset="q", partition="i", status="B", has_carried="B", client="H",
-    at="d", digest="Q", carried="Q", ident="i", topic="H", label="H",
+    at="d", digest="Q", carried="Q", ident="i", topic="H", label="H", transaction="i",
 )  # fmt: skip
 COMPLETION = Struct("<dqiB")
 RECEPTION = Layout(
     at="d", offset="q", digest="Q", carried="Q", ident="i", partition="i",
-    client="H", topic="H", label="H", has_carried="B",
+    client="H", topic="H", label="H", has_carried="B", poll="i",
 )  # fmt: skip
+POLL = Layout(ended="d", at="d", client="H")
+TRANSACTION = Layout(ending="d", ended="d", how="B", status="B", begun="d", client="H", name="H")
+ENDING = Struct("<ddBB")
 
 
 @dataclass(frozen=True)
@@ -54,7 +66,8 @@ class Sends:
     """Sends in the order of their invocation; texts as codes into the snapshot's tables.
 
     `at` and `ended` are in seconds since the Unix epoch, `ended` is NaN while open;
-    `partition` and `offset` are `NOWHERE` where unknown.
+    `partition` and `offset` are `NOWHERE` where unknown; `transaction` is the number of the
+    transaction that the send belongs to, or `NONE`.
     """
 
     ended: Array
@@ -69,6 +82,7 @@ class Sends:
     ident: Array
     topic: Array
     label: Array
+    transaction: Array
 
     def __len__(self) -> int:
         return len(self.at)
@@ -76,7 +90,11 @@ class Sends:
 
 @dataclass(frozen=True)
 class Receptions:
-    """Receptions in the order in which they were recorded; codes and units as in `Sends`."""
+    """Receptions in the order in which they were recorded; codes and units as in `Sends`.
+
+    `poll` is the number of the poll that handed the record over, or `NONE`. Within a poll
+    they stand in the order in which the client was handed them.
+    """
 
     at: Array
     offset: Array
@@ -88,9 +106,98 @@ class Receptions:
     topic: Array
     label: Array
     has_carried: Array
+    poll: Array
 
     def __len__(self) -> int:
         return len(self.at)
+
+
+@dataclass(frozen=True)
+class Polls:
+    """Polls in the order in which they began; times as in `Sends`, NaN while one goes on."""
+
+    ended: Array
+    at: Array
+    client: Array
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+
+@dataclass(frozen=True)
+class Transactions:
+    """Transactions in the order in which they began.
+
+    `ending` is when its end was first asked for, `ended` when that was answered (NaN: not
+    yet), `how` a code into `ENDINGS`, `status` the outcome of ending it, `name` a code of
+    the transactional id in the snapshot's `transactional_ids`.
+    """
+
+    ending: Array
+    ended: Array
+    how: Array
+    status: Array
+    begun: Array
+    client: Array
+    name: Array
+
+    def __len__(self) -> int:
+        return len(self.begun)
+
+    @cached_property
+    def outcome(self) -> Array:
+        """Whether each was committed: OK; certainly not (also: not yet asked for): FAIL; UNKNOWN.
+
+        A transaction whose commit nobody has asked for cannot take effect, whatever became
+        of the attempt to abort it.
+        """
+        return np.where(self.how == COMMIT, self.status, FAIL).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """How a client reads: which records it may see, and who says where it begins."""
+
+    client: str
+    isolation: Isolation = "read_uncommitted"
+    mode: Mode = "assign"
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A change of what a consumer reads; it holds from the consumer's poll `poll` on.
+
+    Where a partition is "assigned" or "sought" its consumer begins anew, so that a jump
+    is no anomaly. `at` is in seconds since the Unix epoch.
+    """
+
+    client: str
+    change: Change
+    partitions: tuple[tuple[str, int], ...]
+    poll: int
+    at: float
+
+
+@dataclass(frozen=True)
+class Drain:
+    """A final drain: a fresh consumer has read a topic from its beginning to its end.
+
+    Attributes:
+        client: the consumer.
+        topic: what it has read, all partitions of it.
+        begins: the first offset there was, by partition.
+        ends: the end up to which it has read, by partition: the offset after the last.
+        at: when the ends were asked for, in seconds since the Unix epoch.
+        until: when they were reached.
+    """
+
+    client: str
+    topic: str
+    begins: Mapping[int, int]
+    ends: Mapping[int, int]
+    at: float
+    until: float
 
 
 @dataclass(frozen=True)
@@ -123,6 +230,38 @@ class Snapshot:
     errors: Mapping[int, str]
     events: tuple[Event, ...]
     flows: tuple[Flow, ...]
+    polls: Polls
+    transactions: Transactions
+    transactional_ids: tuple[str, ...]
+    consumers: tuple[Consumer, ...]
+    assignments: tuple[Assignment, ...]
+    drains: tuple[Drain, ...]
+
+    @cached_property
+    def status(self) -> Array:
+        """What became of each send, its transaction considered.
+
+        FAIL where the send or its transaction has certainly not taken effect, OK where
+        both have, UNKNOWN otherwise. `sends.status` is the send's own outcome.
+        """
+        own, transaction = self.sends.status, self.sends.transaction
+        if not len(self.transactions):
+            return own
+        whole = np.append(self.transactions.outcome, np.uint8(OK))[transaction]  # NONE: the last
+        worst = np.where((own == UNKNOWN) | (whole == UNKNOWN), UNKNOWN, OK)
+        return np.where((own == FAIL) | (whole == FAIL), FAIL, worst).astype(np.uint8)
+
+    @cached_property
+    def committed_readers(self) -> list[int]:
+        """The codes of the clients that must see committed records only."""
+        names = tuple(c.client for c in self.consumers if c.isolation == "read_committed")
+        return self.codes("clients", names)
+
+    @cached_property
+    def handed_over(self) -> Array:
+        """When each reception's poll returned; NaN where it was recorded without a poll."""
+        ended = np.append(self.polls.ended, np.nan)
+        return ended[self.receptions.poll]
 
     @cached_property
     def start(self) -> float:
@@ -165,3 +304,15 @@ def combined(*columns: Array) -> Array:
         key = key * width + (column.astype(np.int64) - low)
         size *= width
     return key
+
+
+def among(values: Array, others: Array) -> Array:
+    """Return whether each value occurs among others: many integers in many, by sorting them.
+
+    `numpy.isin` hashes where the range is wide, which is several times slower here.
+    """
+    if not len(others):
+        return np.zeros(len(values), dtype=bool)
+    ordered = np.sort(others)
+    place = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+    return np.asarray(ordered[place] == values)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
+from stackproof.history.guarantee import GUARANTEES
+
 Content = Literal["bytes", "carried"]
 Order = Literal["offset", "sequence"]
 
@@ -31,6 +33,13 @@ class Flow:
         group_clients: consumers which took turns on the received topic (members of
             one group); where one took over from another, gaps and overlaps are
             looked for. Empty: not checked.
+        guarantee: what is promised, a name of `GUARANTEES`: the anomalies that it allows
+            are no violations; None: all of them are, within the bounds above.
+        allowed: names of further anomalies that are no violations, such as
+            "inconsistent-offsets" where an unclean leader may be elected.
+        expected: names of anomalies that must be found (and so are allowed): what a
+            scenario provokes. Where one is missing, the verdict is not conclusive.
+        drained: whether a final drain of the received topic is needed for a conclusion.
     """
 
     name: str
@@ -44,6 +53,10 @@ class Flow:
     order: Order | None = None
     scope_clients: tuple[str, ...] | None = None
     group_clients: tuple[str, ...] = ()
+    guarantee: str | None = None
+    allowed: tuple[str, ...] = ()
+    expected: tuple[str, ...] = ()
+    drained: bool = False
 
     def __post_init__(self) -> None:
         """Normalise lists (as they come from JSON) to tuples, and refuse nonsense.
@@ -51,7 +64,8 @@ class Flow:
         Raises:
             ValueError: a field has a value without meaning; the message names it.
         """
-        for name in ("sent_label", "exclusive_topics", "scope_clients", "group_clients"):
+        for name in ("sent_label", "exclusive_topics", "scope_clients", "group_clients",
+                     "allowed", "expected"):  # fmt: skip
             value = getattr(self, name)
             if isinstance(value, str) and name != "sent_label":
                 object.__setattr__(self, name, (value,))
@@ -64,6 +78,7 @@ class Flow:
         for name, value, known in (
             ("content", self.content, get_args(Content)),
             ("order", self.order, get_args(Order)),
+            ("guarantee", self.guarantee, tuple(GUARANTEES)),
         ):
             if value is not None and value not in known:
                 raise ValueError(f"{name} is one of {', '.join(known)} or None, not {value!r}")
@@ -77,6 +92,16 @@ class Flow:
     def labels(self) -> tuple[str, ...] | None:
         """The classes of messages that count; None: all."""
         return (self.sent_label,) if isinstance(self.sent_label, str) else self.sent_label
+
+    def allows(self, anomaly: str) -> str:
+        """Return why an anomaly of this name is no violation, in a few words; "" if it is one."""
+        if anomaly in self.expected:
+            return "expected"
+        if anomaly in self.allowed:
+            return "allowed"
+        if self.guarantee is not None and anomaly in GUARANTEES[self.guarantee].allows:
+            return f"allowed by {self.guarantee}"
+        return ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the flow as plain data for JSON."""

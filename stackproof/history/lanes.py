@@ -64,7 +64,7 @@ def points(snapshot: Snapshot, flows: Sequence[Flow], most_lanes: int) -> Points
     of_status[[OK, UNKNOWN, FAIL]] = SENT, OPEN, FAILED
     aside = np.isin(receptions.topic, snapshot.codes("topics", tuple(set_aside)))
     x = np.concatenate([sends.at, receptions.at]) - snapshot.start
-    kind = np.concatenate([of_status[sends.status], np.where(aside, SET_ASIDE, RECEIVED)])
+    kind = np.concatenate([of_status[snapshot.status], np.where(aside, SET_ASIDE, RECEIVED)])
     ident = np.concatenate([sends.ident, receptions.ident])
     if not len(topic):
         return Points(x, topic, kind, ident, ())

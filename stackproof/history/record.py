@@ -2,13 +2,21 @@
 
 import math
 import struct
-import threading
-import time
 from typing import Any, Literal
 
 from stackproof.history import columns
-from stackproof.history.columns import NOWHERE, Event, Receptions, Sends, Snapshot
+from stackproof.history.columns import (
+    NONE,
+    NOWHERE,
+    Event,
+    Polls,
+    Receptions,
+    Sends,
+    Snapshot,
+    Transactions,
+)
 from stackproof.history.flow import Flow
+from stackproof.history.ledger import Ledger, code, moment
 
 Status = Literal["ok", "fail", "unknown"]
 
@@ -17,20 +25,11 @@ PREVIEWS = 50_000
 ERROR_CHARACTERS = 300
 
 
-def _moment(at: float | None) -> float:
-    """A time that can be compared: with NaN, every order of events would be right."""
-    if at is None:
-        return time.time()
-    if not math.isfinite(at):
-        raise ValueError(f"{at} is no time")
-    return at
-
-
 def _shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-class History:
+class History(Ledger):
     """The operations of all clients of one scenario, in memory.
 
     All methods may be called from several threads at once, from producer callbacks
@@ -45,10 +44,9 @@ class History:
     def __init__(self, name: str = "", **meta: Any) -> None:
         self.name = name
         self.meta = meta
-        self._lock = threading.Lock()
+        super().__init__()
         self._sends = bytearray()
         self._receptions = bytearray()
-        self._clients: dict[str, int] = {}
         self._topics: dict[str, int] = {}
         self._idents: dict[str, int] = {}
         self._labels: dict[str, int] = {}
@@ -56,7 +54,6 @@ class History:
         self._errors: dict[int, str] = {}
         self._events: list[Event] = []
         self._flows: list[Flow] = []
-        self._changes = 0
         self._snapshot: tuple[int, Snapshot] | None = None
 
     def send(
@@ -69,6 +66,7 @@ class History:
         carried: int | None = None,
         label: str = "",
         preview: str = "",
+        transaction: int = NONE,
         at: float | None = None,
     ) -> int:
         """Record the invocation of a send and return the operation's number.
@@ -85,13 +83,14 @@ class History:
             label: the class of the message, such as "valid".
             preview: a short text for explanations; kept once per content, for the
                 first 50,000 contents.
+            transaction: the number of the transaction it belongs to (`begin`).
             at: seconds since the Unix epoch; None: now.
 
         Raises:
-            ValueError: a digest does not fit into 64 bits, the time is none, or there are
+            ValueError: a digest does not fit into 64 bits, a time is none, or there are
                 more than 65,536 clients, topics or labels.
         """
-        at = _moment(at)
+        at = moment(at)
         with self._lock:
             try:
                 row = columns.SEND.struct.pack(
@@ -100,13 +99,14 @@ class History:
                     NOWHERE,
                     columns.UNKNOWN,
                     carried is not None,
-                    _code(self._clients, client),
+                    code(self._clients, client),
                     at,
                     digest,
                     carried or 0,
-                    _code(self._idents, ident),
-                    _code(self._topics, topic),
-                    _code(self._labels, label),
+                    code(self._idents, ident),
+                    code(self._topics, topic),
+                    code(self._labels, label),
+                    transaction,
                 )
             except struct.error as error:
                 raise ValueError(f'send of "{ident}" cannot be recorded: {error}') from None
@@ -140,7 +140,7 @@ class History:
         """
         if status not in columns.STATUS:
             raise ValueError(f"status is one of {', '.join(columns.STATUS)}, not {status!r}")
-        at = _moment(at)
+        at = moment(at)
         where = op * columns.SEND.struct.size
         with self._lock:
             if op < 0 or where >= len(self._sends):
@@ -179,14 +179,16 @@ class History:
         carried: int | None = None,
         label: str = "",
         preview: str = "",
+        poll: int = NONE,
         at: float | None = None,
     ) -> int:
         """Record that a client was handed a record, and return the reception's number.
 
         Arguments and errors are those of `send`; partition and offset are the
-        record's position in the topic.
+        record's position in the topic, `poll` is the number of the poll that handed it
+        over (`poll`); within a poll, record in the order in which they were handed over.
         """
-        at = _moment(at)
+        at = moment(at)
         with self._lock:
             try:
                 row = columns.RECEPTION.struct.pack(
@@ -194,12 +196,13 @@ class History:
                     offset,
                     digest,
                     carried or 0,
-                    _code(self._idents, ident),
+                    code(self._idents, ident),
                     partition,
-                    _code(self._clients, client),
-                    _code(self._topics, topic),
-                    _code(self._labels, label),
+                    code(self._clients, client),
+                    code(self._topics, topic),
+                    code(self._labels, label),
                     carried is not None,
+                    poll,
                 )
             except struct.error as error:
                 raise ValueError(f'reception of "{ident}" cannot be recorded: {error}') from None
@@ -228,9 +231,9 @@ class History:
             until: when it ended; None: it is a moment.
             detail: anything JSON can hold.
         """
-        moment, until = _moment(at), until if until is None else _moment(until)
+        happened = Event(kind, text, moment(at), None if until is None else moment(until), detail)
         with self._lock:
-            self._events.append(Event(kind, text, moment, until, detail))
+            self._events.append(happened)
             self._changes += 1
 
     def expect(self, flow: Flow) -> None:
@@ -258,6 +261,12 @@ class History:
                 errors=dict(self._errors),
                 events=tuple(self._events),
                 flows=tuple(self._flows),
+                polls=Polls(**columns.POLL.columns(bytes(self._polls))),
+                transactions=Transactions(**columns.TRANSACTION.columns(bytes(self._transactions))),
+                transactional_ids=tuple(self._transactional_ids),
+                consumers=tuple(self._consumers.values()),
+                assignments=tuple(self._assignments),
+                drains=tuple(self._drains),
             )
             self._snapshot = (self._changes, taken)
             return taken
@@ -270,10 +279,3 @@ class History:
         sends = len(self._sends) // columns.SEND.struct.size
         receptions = len(self._receptions) // columns.RECEPTION.struct.size
         return f"<History {self.name!r}: {sends} sends, {receptions} receptions>"
-
-
-def _code(codes: dict[str, int], text: str) -> int:
-    code = codes.get(text)
-    if code is None:
-        code = codes[text] = len(codes)
-    return code

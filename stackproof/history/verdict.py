@@ -1,21 +1,23 @@
 """The verdict on one flow: figures, anomalies, and an explanation in plain text."""
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, get_args
 
 import numpy as np
 
-from stackproof.history.anomaly import Anomaly, number, percentage, table
+from stackproof.history.anomaly import Anomaly, Severity, number, percentage, table
 from stackproof.history.books import FlowRecords
 from stackproof.history.checks import CHECKS
 from stackproof.history.columns import FAIL, OK, UNKNOWN, Snapshot
 from stackproof.history.flow import Flow
+from stackproof.history.lag import lag
 from stackproof.history.record import History
 
 NEIGHBOURHOOD = 1.0
 """Events this many seconds before and after a witness belong to its explanation."""
 EVENTS_SHOWN = 8
+_SEVERITIES = get_args(Severity)
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,10 @@ class Figures:
     """The counts of one flow.
 
     attempted = acknowledged + failed + unknown. `distinct` counts idents received,
-    `recovered` unknown sends and `visible_failed` failed ones that were seen. The other
-    fields are the counts of the anomalies of the same names.
+    `recovered` unknown sends and `visible_failed` failed ones that were seen, `redelivered`
+    receptions from a position that had been received before. `lag_worst` (seconds; None: not
+    known) and `lag_final` (messages) are those of `lag.Lag`. The other fields are the counts of
+    the anomalies of the same names; those of all anomalies found are in `found`.
     """
 
     attempted: int
@@ -45,6 +49,16 @@ class Figures:
     misrouted: int
     gap_at_resume: int
     overlap_at_resume: int
+    stored_twice: int = 0
+    redelivered: int = 0
+    lag_worst: float | None = None
+    lag_final: int = 0
+    found: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def arrived(self) -> int:
+        """How many acknowledged sends were seen ("ok" in Jepsen's total-queue)."""
+        return self.acknowledged - self.lost
 
     @property
     def success_rate(self) -> float:
@@ -61,22 +75,54 @@ class Verdict:
         figures: the counts.
         anomalies: what was found, violations first.
         events: faults and the like around the witnesses, as lines of text.
+        drained: whether a final drain of the received topic took place. Without one, that
+            something was not seen is no proof that it is lost.
     """
 
     flow: Flow
     figures: Figures
     anomalies: tuple[Anomaly, ...]
     events: tuple[str, ...] = ()
+    drained: bool = False
 
     @property
     def ok(self) -> bool:
-        """Whether no expectation was violated."""
+        """Whether no expectation was violated; ask `conclusive` whether that says anything."""
         return not self.violations
 
     @property
     def conclusive(self) -> bool:
-        """Whether anything was sent that could have been lost; if not, "ok" says little."""
-        return self.figures.acknowledged + self.figures.recovered > 0
+        """Whether enough was seen for a verdict; if not, "ok" says little."""
+        return not self.inconclusive
+
+    @property
+    def inconclusive(self) -> str:
+        """Why nothing was proved, in one sentence; empty if something was.
+
+        Nothing was sent that could have been lost; or the final drain is missing that the
+        flow asks for; or an anomaly was not found that the scenario provokes: then
+        either the fault did not have its effect, or the checks are blind to it.
+        """
+        if not self.figures.acknowledged + self.figures.recovered:
+            return "nothing was delivered that could be checked"
+        if self.flow.drained and not self.drained:
+            return f'no final drain of "{self.flow.received_topic}" took place'
+        if self.missing:
+            return f"expected, but not found: {', '.join(self.missing)}"
+        return ""
+
+    @property
+    def outcome(self) -> str:
+        """One word: "ok", "FAILED" or "INCONCLUSIVE"."""
+        if not self.ok:
+            return "FAILED"
+        return "ok" if self.conclusive else "INCONCLUSIVE"
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The anomalies that the flow expects and that were not found."""
+        names = {found.name for found in self.anomalies}
+        return tuple(name for name in self.flow.expected if name not in names)
 
     @property
     def violations(self) -> tuple[Anomaly, ...]:
@@ -103,7 +149,7 @@ class Verdict:
             what = ", ".join(f"{found.count:,} {found.name}" for found in self.violations)
             return f"{self.flow.name}: {what} ({number(figures.attempted, 'message')} sent)"
         if not self.conclusive:
-            return f"{self.flow.name}: nothing was delivered that could be checked"
+            return f"{self.flow.name}: {self.inconclusive}"
         return (
             f"{self.flow.name}: as expected, {figures.acknowledged - figures.lost:,} of "
             f"{number(figures.acknowledged, 'acknowledged message')} arrived"
@@ -130,6 +176,13 @@ class Verdict:
             f"({number(figures.distinct, 'different message')}{extra})",
             f"  arrived: {percentage(figures.success_rate)} of the acknowledged",
         ]
+        if self.drained or flow.drained:
+            lines.append(f"  final drain: {'yes' if self.drained else 'none'}")
+        if figures.lag_worst is not None:
+            lines.append(
+                f"  lag: {figures.lag_worst:.3f} s at worst, "
+                f"{number(figures.lag_final, 'message')} at the end"
+            )
         for anomaly in self.anomalies:
             mark = anomaly.name.upper() if anomaly.severity == "violation" else anomaly.name
             lines += ["", f"{mark}: {anomaly.summary}"]
@@ -143,6 +196,10 @@ class Verdict:
         return {
             "flow": self.flow.as_dict(),
             "ok": self.ok,
+            "conclusive": self.conclusive,
+            "inconclusive": self.inconclusive,
+            "missing": list(self.missing),
+            "drained": self.drained,
             "figures": {**asdict(self.figures), "success_rate": self.figures.success_rate},
             "anomalies": [anomaly.as_dict() for anomaly in self.anomalies],
             "events": list(self.events),
@@ -150,19 +207,45 @@ class Verdict:
 
 
 def check_flow(history: History | Snapshot, flow: Flow) -> Verdict:
-    """Check a history against the expectations of one flow."""
+    """Check a history against the expectations of one flow.
+
+    Raises:
+        ValueError: the flow allows or expects an anomaly that nobody knows, or expects one
+            that is not looked for in such a flow.
+    """
+    for name in (*flow.allowed, *flow.expected):
+        if name not in CHECKS:
+            raise ValueError(f"unknown anomaly: {name}; known: {', '.join(CHECKS)}")
+        if name in flow.expected and not CHECKS[name].applies(flow):
+            raise ValueError(f"expected, but not looked for: {name}; see the flow's other fields")
     snapshot = history.snapshot() if isinstance(history, History) else history
     records = FlowRecords(snapshot, flow)
-    found = [check.find(records) for check in CHECKS.values() if check.applies(flow)]
-    found = sorted(
-        (one for one in found if one.count), key=lambda one: one.severity == "information"
+    made = [check.find(records) for check in CHECKS.values() if check.applies(flow)]
+    found = [_judged(one, flow) for one in made if one.count]
+    found.sort(key=lambda one: _SEVERITIES.index(one.severity))
+    return Verdict(
+        flow,
+        _figures(records, found),
+        tuple(found),
+        _events_around(snapshot, found),
+        drained=bool(records.log.drains),
     )
-    return Verdict(flow, _figures(records, found), tuple(found), _events_around(snapshot, found))
+
+
+def _judged(anomaly: Anomaly, flow: Flow) -> Anomaly:
+    """Return the anomaly, allowed where the flow allows it."""
+    why = flow.allows(anomaly.name)
+    if not why or anomaly.severity != "violation":
+        return anomaly
+    if anomaly.name in ("duplicated", "stored-twice") and 0 < flow.max_duplicates < anomaly.count:
+        return anomaly  # however much is allowed, it is bounded
+    return replace(anomaly, severity="allowed", summary=f"({why}) {anomaly.summary}")
 
 
 def _figures(records: FlowRecords, found: Iterable[Anomaly]) -> Figures:
     counts = {anomaly.name: anomaly.count for anomaly in found}
-    status, books = records.snapshot.sends.status[records.sends], records.books
+    behind = lag(records)
+    status, books = records.snapshot.status[records.sends], records.books
     return Figures(
         attempted=len(records.sends),
         acknowledged=int(np.count_nonzero(status == OK)),
@@ -185,8 +268,13 @@ def _figures(records: FlowRecords, found: Iterable[Anomaly]) -> Figures:
                 "misrouted",
                 "gap_at_resume",
                 "overlap_at_resume",
+                "stored_twice",
             )
         },
+        redelivered=len(records.receptions) - len(records.stored),
+        lag_worst=behind.worst,
+        lag_final=behind.final,
+        found=counts,
     )
 
 

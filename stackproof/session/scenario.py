@@ -169,7 +169,8 @@ class ScenarioSession:
         """Check the history against ``flow``.
 
         Raises:
-            AssertionError: anomalies were found; the message names them with a witness.
+            AssertionError: anomalies were found; the message names them with a witness. Or the
+                history proves nothing (`Verdict.inconclusive`).
         """
         self.history.expect(flow)
         verdict = check_flow(self.history, flow)
@@ -178,7 +179,7 @@ class ScenarioSession:
             raise AssertionError(verdict.explain())
         if not verdict.conclusive:
             raise AssertionError(
-                f"{flow.name}: nothing was delivered, so nothing was proved\n{verdict.explain()}"
+                f"{flow.name}: inconclusive, {verdict.inconclusive}\n{verdict.explain()}"
             )
         return verdict
 

@@ -96,8 +96,9 @@ def test_the_file_is_lines_of_json_in_the_order_of_time(tmp_path):
     lines = save(story.history, tmp_path / "h.jsonl").read_text().splitlines()
     header, *rest = [json.loads(line) for line in lines]
     assert header == {
-        "format": "stackproof-history", "version": 1, "name": "a story", "meta": {"seed": 1},
+        "format": "stackproof-history", "version": 2, "name": "a story", "meta": {"seed": 1},
         "flows": 0, "sends": 2, "receptions": 1, "events": 1,
+        "consumers": 0, "polls": 0, "transactions": 0, "assignments": 0, "drains": 0,
     }  # fmt: skip
     assert [line["op"] for line in rest] == ["send", "event", "receive", "send"]
     assert rest[0]["status"] == "ok" and rest[0]["label"] == "valid"
@@ -132,7 +133,7 @@ def lines_of(tmp_path: Path) -> tuple[Path, list[str]]:
         (lambda lines: lines[1:], 1, "not the header of a history"),
         (lambda lines: ["{}\n", *lines[1:]], 1, "KeyError: 'format'"),
         (lambda lines: ["[]\n"], 1, "not the header"),
-        (lambda lines: [lines[0].replace(":1,", ":2,", 1)], 1, "version 2 .* Use the release"),
+        (lambda lines: [lines[0].replace(":2,", ":3,", 1)], 1, "version 3 .* Use the release"),
         (lambda lines: [lines[0].replace('"sends":2', '"sends":"2"')], 1, "sends is not of type"),
         (lambda lines: lines[:-1], 4, "2 receptions were saved, 1 are left. The file is incomp"),
         (lambda lines: [*lines, lines[-1]], 6, "2 receptions were saved, 3 are left"),

@@ -27,7 +27,7 @@ def test_the_explanation_of_a_failure():
     verdict = check_flow(story.history, DIRECT)
     assert verdict.idents == {"m2": "lost", "m1": "duplicated"}
     assert verdict.explain().splitlines() == [
-        "delivery: 1 lost, 1 duplicated (4 messages sent)",
+        "delivery: 1 lost, 1 duplicated, 1 lost-write (4 messages sent)",
         '  sent to "in": 4 (4 acknowledged, 0 failed, 0 unknown)',
         '  received from "in": 4 (3 different messages, 1 too many)',
         "  arrived: 75.00% of the acknowledged",
@@ -41,6 +41,10 @@ def test_the_explanation_of_a_failure():
         "DUPLICATED: 1 message received more often than sent, 1 reception too many: 0 stored "
         "again at another offset, 1 delivered again from the same.",
         *_table_of_duplicate(verdict.anomalies[1].witness[0].content[:8]),
+        "",
+        'LOST-WRITE: 1 acknowledged message on "in" never seen, although later offsets of the same '
+        "partitions were.",
+        *_table_of_lost_write(*(one.content[:8] for one in verdict.anomalies[2].witness)),
         "",
         "Meanwhile:",
         "  +100.004 s to +100.006 s  fault: broker 1 was stopped",
@@ -56,12 +60,24 @@ def _table_of_duplicate(content: str) -> list[str]:
     ]
 
 
+def _table_of_lost_write(lost: str, later: str) -> list[str]:
+    note = "a later record of the partition"
+    return [
+        "  what      when        where   ident  client    outcome  content   "
+        f"{'note'.ljust(len(note))}  preview",
+        f"  sent      +100.005 s  in/0@2  m2     producer  ok       {lost}  "
+        f"{'never seen'.ljust(len(note))}  number 2\\n",
+        f"  received  +100.012 s  in/0@3  m3     consumer           {later}  {note}  number 3\\n",
+    ]
+
+
 def test_information_does_not_make_a_verdict_fail_and_stands_last():
     story = delivered("a", "b").received("a", offset=0).sent("c", offset=2)
     verdict = check_flow(story.history, replace(DIRECT, max_duplicates=1))
     assert [(found.name, found.severity) for found in verdict.anomalies] == [
         ("lost", "violation"),
         ("duplicated", "information"),
+        ("unseen", "information"),
     ]
     story.received("c", offset=2)
     verdict = check_flow(story.history, replace(DIRECT, max_duplicates=1))

@@ -2,8 +2,10 @@
 
 from stackproof.clients.kafka.admin import KafkaAdmin, TopicSpec
 from stackproof.clients.kafka.consuming import GroupConsumer, TopicReader
+from stackproof.clients.kafka.draining import drain
 from stackproof.clients.kafka.messages import Message, Received
 from stackproof.clients.kafka.producing import Publisher
+from stackproof.clients.kafka.transactions import TransactionalPublisher, transform
 
 __all__ = [
     "GroupConsumer",
@@ -13,4 +15,7 @@ __all__ = [
     "Received",
     "TopicReader",
     "TopicSpec",
+    "TransactionalPublisher",
+    "drain",
+    "transform",
 ]

@@ -1,14 +1,16 @@
-"""Receiving, with each reception recorded."""
+"""Receiving, with each poll, each reception and each change of assignment recorded."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
 
 from stackproof.clients.kafka.messages import Received, preview
 from stackproof.history import History, digest_of
+from stackproof.history.columns import Change, Isolation, Mode
 from stackproof.polling import poll
 
 # A poll returns as soon as there are records. One that is cut short while the group is
@@ -28,7 +30,7 @@ def as_delivered(record: Received) -> tuple[str, int, int | None]:
 
 
 class _Recorder:
-    """Enters receptions into a history.
+    """Enters polls, receptions and assignments into a history.
 
     An observer polls one topic after the other, so the moment it is handed a record says
     nothing; with ``as_of_record`` the record's own timestamp counts.
@@ -42,7 +44,24 @@ class _Recorder:
         self._reading = reading
         self._as_of_record = as_of_record
 
-    def take(self, batches: Mapping[Any, list[Any]]) -> list[Received]:
+    def poll(self, consumer: KafkaConsumer, **limits: int) -> list[Received]:
+        """Poll once; what was handed over, in its order."""
+        number = self._history.poll(self.name)
+        returned = None
+        try:
+            batches = consumer.poll(**limits)
+            returned = time.time()
+            return self._take(batches, number)
+        finally:
+            self._history.polled(number, at=returned)
+
+    def changed(self, change: Change, partitions: Iterable[TopicPartition]) -> None:
+        """Enter partitions that were assigned, revoked or sought."""
+        places = [(tp.topic, tp.partition) for tp in sorted(partitions)]
+        if places:
+            self._history.assignment(self.name, change, places)
+
+    def _take(self, batches: Mapping[Any, list[Any]], number: int) -> list[Received]:
         taken = []
         for records in batches.values():
             for raw in records:
@@ -60,6 +79,7 @@ class _Recorder:
                     digest=digest,
                     carried=carried,
                     preview=preview(record.value),
+                    poll=number,
                     at=self._moment(record),
                 )
                 taken.append(record)
@@ -69,6 +89,23 @@ class _Recorder:
         if self._as_of_record and record.timestamp > 0:
             return record.timestamp / 1000
         return None
+
+
+class _Listener(ConsumerRebalanceListener):
+    """Tells the history what the group's coordinator does with a consumer.
+
+    A consumer that loses its partitions (its group went on without it) is told in the same
+    way as one from which they are revoked.
+    """
+
+    def __init__(self, recorder: _Recorder):
+        self._recorder = recorder
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        self._recorder.changed("assigned", assigned)
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        self._recorder.changed("revoked", revoked)
 
 
 class TopicReader:
@@ -81,6 +118,7 @@ class TopicReader:
         name: the observer's name in the history.
         reading: how to understand its records.
         since: offsets to begin at, by partition; the beginning where there is none.
+        isolation: "read_committed" leaves out what no transaction has committed.
     """
 
     def __init__(
@@ -92,6 +130,7 @@ class TopicReader:
         name: str,
         reading: Reading = as_delivered,
         since: Mapping[int, int] | None = None,
+        isolation: Isolation = "read_uncommitted",
     ):
         self.topic = topic
         self.records: list[Received] = []
@@ -101,6 +140,7 @@ class TopicReader:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=50,
+            isolation_level=isolation,
         )
         self._partitions = [
             TopicPartition(topic, p) for p in sorted(self._consumer.partitions_for_topic(topic))
@@ -110,11 +150,12 @@ class TopicReader:
         for partition in self._partitions:
             if since and partition.partition in since:
                 self._consumer.seek(partition, since[partition.partition])
+        history.consumer(name, isolation=isolation)
+        self._recorder.changed("assigned", self._partitions)
 
     def read(self) -> list[Received]:
         """Take what has arrived since the last call; returns all records so far."""
-        batches = self._consumer.poll(timeout_ms=_POLL_MS, max_records=5000)
-        self.records += self._recorder.take(batches)
+        self.records += self._recorder.poll(self._consumer, timeout_ms=_POLL_MS, max_records=5000)
         return self.records
 
     def drain(self, *, within: float) -> list[Received]:
@@ -124,10 +165,19 @@ class TopicReader:
             DeadlineExceeded: the end was not reached in time.
         """
         ends = self._consumer.end_offsets(self._partitions)
+        return self.read_to({tp.partition: end for tp, end in ends.items()}, within=within)
+
+    def read_to(self, ends: Mapping[int, int], *, within: float) -> list[Received]:
+        """Read up to these offsets, by partition; returns all records so far.
+
+        Raises:
+            DeadlineExceeded: they were not reached in time.
+        """
+        places = {tp: ends[tp.partition] for tp in self._partitions if tp.partition in ends}
 
         def missing() -> int:
             self.read()
-            return sum(max(0, ends[tp] - self._consumer.position(tp)) for tp in self._partitions)
+            return sum(max(0, end - self._consumer.position(tp)) for tp, end in places.items())
 
         poll(missing, until=lambda left: left == 0, within=within,
              awaiting=f'the end of topic "{self.topic}"',
@@ -143,12 +193,19 @@ class TopicReader:
 class GroupConsumer:
     """One member of a consumer group, committing by hand.
 
+    It subscribes, so that the group's coordinator tells it what to read; or it is
+    given ``partitions``, and then nobody moves it.
+
     Args:
         connection: how to reach the cluster.
         history: receives every reception.
         topic: what to subscribe to.
         group: the group's ID.
-        name: the consumer's name in the history.
+        name: the consumer's name in the history; no other one may have it.
+        partitions: what it assigns itself; None: it subscribes.
+        reading: how to understand the records.
+        isolation: "read_committed" leaves out what no transaction has committed.
+        options: further settings of kafka-python's consumer.
     """
 
     def __init__(
@@ -159,22 +216,33 @@ class GroupConsumer:
         *,
         group: str,
         name: str,
+        partitions: Sequence[int] | None = None,
+        reading: Reading = as_delivered,
+        isolation: Isolation = "read_uncommitted",
         **options: Any,
     ):
         self.records: list[Received] = []
         self.name = name
-        self._recorder = _Recorder(history, name, as_delivered)
+        self._recorder = _Recorder(history, name, reading)
         self._consumer = KafkaConsumer(
-            topic,
             **connection,
             **{
                 "group_id": group,
                 "enable_auto_commit": False,
                 "auto_offset_reset": "earliest",
                 "fetch_max_wait_ms": 50,
+                "isolation_level": isolation,
                 **options,
             },
         )
+        mode: Mode = "subscribe" if partitions is None else "assign"
+        history.consumer(name, isolation=isolation, mode=mode, group=group)
+        if partitions is None:
+            self._consumer.subscribe([topic], listener=_Listener(self._recorder))
+        else:
+            own = [TopicPartition(topic, partition) for partition in partitions]
+            self._consumer.assign(own)
+            self._recorder.changed("assigned", own)
 
     def receive(self, count: int, *, within: float) -> list[Received]:
         """Receive ``count`` more records and commit exactly these.
@@ -186,8 +254,7 @@ class GroupConsumer:
 
         def so_far() -> int:
             left = wanted - len(self.records)
-            batches = self._consumer.poll(timeout_ms=_GROUP_POLL_MS, max_records=left)
-            self.records += self._recorder.take(batches)
+            self.poll(max_records=left)
             return len(self.records)
 
         poll(so_far, until=lambda n: n >= wanted, within=within,
@@ -199,9 +266,40 @@ class GroupConsumer:
 
     def receive_what_comes(self) -> list[Received]:
         """Take whatever arrives in one poll, without committing."""
-        taken = self._recorder.take(self._consumer.poll(timeout_ms=_GROUP_POLL_MS))
+        return self.poll()
+
+    def poll(self, **limits: int) -> list[Received]:
+        """Poll once, without committing; ``limits`` may hold ``max_records``."""
+        taken = self._recorder.poll(self._consumer, timeout_ms=_GROUP_POLL_MS, **limits)
         self.records += taken
         return taken
+
+    def commit(self) -> None:
+        """Commit the offsets of all that was handed over.
+
+        Raises:
+            KafkaError: they could not be committed.
+        """
+        self._consumer.commit()
+
+    def seek(self, topic: str, partition: int, offset: int) -> None:
+        """Go on at another offset: an own wish, so that the jump is no anomaly."""
+        place = TopicPartition(topic, partition)
+        self._consumer.seek(place, offset)
+        self._recorder.changed("sought", [place])
+
+    @property
+    def assigned(self) -> set[int]:
+        """The partitions that it reads at present."""
+        return {tp.partition for tp in self._consumer.assignment()}
+
+    def progress(self) -> tuple[dict[TopicPartition, OffsetAndMetadata], Any]:
+        """The offsets to commit within a transaction, and on whose behalf (KIP-447)."""
+        offsets = {
+            tp: OffsetAndMetadata(self._consumer.position(tp), "", -1)
+            for tp in self._consumer.assignment()
+        }
+        return offsets, self._consumer.group_metadata()
 
     def positions(self) -> dict[int, int]:
         """The next offset to be read of each assigned partition."""

@@ -13,6 +13,7 @@ from kafka import errors as kafka_errors
 
 from stackproof.clients.kafka.messages import Message, preview
 from stackproof.history import History, digest_of
+from stackproof.history.columns import NONE
 from stackproof.polling import DeadlineExceeded, poll
 
 # Refused for good: the record is certainly not in the log. Anything else, a time-out or a
@@ -51,6 +52,9 @@ class Publisher:
     ):
         self._history = history
         self.name = name
+        self.transaction = NONE
+        # Without an answer nobody knows the offset; kafka-python counts from 0 on its own.
+        self._answered = str(options.get("acks", "all")) != "0"
         self._producer = KafkaProducer(
             **connection,
             **{"acks": "all", "max_request_size": _LARGEST_REQUEST, "linger_ms": 1, **options},
@@ -75,6 +79,7 @@ class Publisher:
         for message in messages:
             expected += 1
             op = self._history.send(
+                transaction=self.transaction,
                 client=self.name,
                 topic=topic,
                 ident=message.ident,
@@ -111,7 +116,8 @@ class Publisher:
         return sent
 
     def _acknowledge(self, sent: Sent, lock: threading.Lock, op: int, metadata: Any) -> None:
-        self._history.complete(op, "ok", partition=metadata.partition, offset=metadata.offset)
+        offset = metadata.offset if self._answered else None
+        self._history.complete(op, "ok", partition=metadata.partition, offset=offset)
         with lock:
             sent.ok += 1
 

@@ -10,7 +10,17 @@ from dataclasses import dataclass
 
 from stackproof.history.anomaly import Anomaly
 from stackproof.history.books import FlowRecords
-from stackproof.history.checks import content, delivery, order, resume, routing
+from stackproof.history.checks import (
+    content,
+    delivery,
+    durability,
+    order,
+    polling,
+    resume,
+    routing,
+    sending,
+    transactions,
+)
 from stackproof.history.flow import Flow
 
 
@@ -73,6 +83,71 @@ _REGISTER = (
         "unacknowledged-but-visible",
         "the send failed or its outcome is unknown, yet it arrived",
         delivery.unacknowledged,
+    ),
+    Check(
+        "lost-write",
+        "acknowledged and never seen, though later offsets of its partition were",
+        durability.lost_write,
+        lambda flow: flow.sent_topic == flow.received_topic,
+    ),
+    Check("unseen", "acknowledged and never seen, nor anything after it", durability.unseen),
+    Check("vanished", "received, and gone at the final drain", durability.vanished),
+    Check("stored-twice", "lies at more offsets than it was sent to", durability.stored_twice),
+    Check(
+        "aborted-read",
+        "seen, though its send or transaction failed for certain",
+        transactions.aborted_read,
+    ),
+    Check(
+        "precommitted-read",
+        "seen before its transaction was committed",
+        transactions.precommitted_read,
+    ),
+    Check(
+        "torn-transaction",
+        "a final drain saw a part of a transaction only",
+        transactions.torn,
+    ),
+    Check(
+        "poll-skip",
+        "from one poll to the next, a consumer passed over records",
+        polling.skipping("poll-skip", within=False),
+    ),
+    Check(
+        "nonmonotonic-poll",
+        "from one poll to the next, a consumer went back",
+        polling.nonmonotonic("nonmonotonic-poll", within=False),
+    ),
+    Check(
+        "int-poll-skip",
+        "within one poll, records were passed over",
+        polling.skipping("int-poll-skip", within=True),
+    ),
+    Check(
+        "int-nonmonotonic-poll",
+        "within one poll, offsets went back",
+        polling.nonmonotonic("int-nonmonotonic-poll", within=True),
+    ),
+    Check(
+        "unassigned-poll",
+        "handed to a consumer after the partition was taken from it",
+        polling.unassigned,
+    ),
+    Check(
+        "nonmonotonic-send",
+        "a producer's later send was acknowledged at an earlier offset",
+        sending.nonmonotonic("nonmonotonic-send", within=False),
+        lambda flow: flow.order == "sequence" or flow.guarantee in ("idempotent", "exactly-once"),
+    ),
+    Check(
+        "int-nonmonotonic-send",
+        "the same within a transaction",
+        sending.nonmonotonic("int-nonmonotonic-send", within=True),
+    ),
+    Check(
+        "int-send-skip",
+        "others wrote between the records of a transaction",
+        sending.skipping,
     ),
 )
 

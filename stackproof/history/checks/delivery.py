@@ -25,10 +25,12 @@ def lost(records: FlowRecords) -> Anomaly:
     if not count:
         return nothing("lost")
     flow, sends = records.flow, records.snapshot.sends
-    acknowledged = int(np.count_nonzero(sends.status[records.sends] == OK))
+    acknowledged = int(np.count_nonzero(records.snapshot.status[records.sends] == OK))
     arrived = acknowledged - count
     allowed = flow.completeness < 1.0 and arrived + 1e-9 >= flow.completeness * acknowledged
-    rows = records.sends[(missing[records.sent_ident] > 0) & (sends.status[records.sends] == OK)]
+    rows = records.sends[
+        (missing[records.sent_ident] > 0) & (records.snapshot.status[records.sends] == OK)
+    ]
     summary = (
         f'{count:,} of {number(acknowledged, "acknowledged message")} sent to "{flow.sent_topic}" '
         f'never arrived on "{flow.received_topic}"'
@@ -129,7 +131,7 @@ def _pattern(records: FlowRecords, rows: Array) -> str:
         told.append(f"sent at +{first:.3f} s")
     else:
         told.append(f"sent between +{first:.3f} s and +{last:.3f} s")
-    acknowledged = records.sends[sends.status[records.sends] == OK]
+    acknowledged = records.sends[records.snapshot.status[records.sends] == OK]
     if len(rows) < len(acknowledged) and np.array_equal(rows, acknowledged[-len(rows) :]):
         told.append("the last that were sent")
     elif len(rows) < len(acknowledged) and np.array_equal(rows, acknowledged[: len(rows)]):

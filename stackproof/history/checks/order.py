@@ -29,7 +29,7 @@ def ordered_pairs(records: FlowRecords) -> tuple[Array, Array]:
     """
     books, sends, receptions = records.books, records.snapshot.sends, records.snapshot.receptions
     single = (books.ok + books.unknown == 1) & ((books.failed == 0) | (books.received <= 1))
-    effective = sends.status[records.sends] != FAIL
+    effective = records.snapshot.status[records.sends] != FAIL
     send_of = np.full(len(books.ident), -1, dtype=np.int64)
     send_of[books.cell_of_send[effective]] = records.sends[effective]
     first_of = np.full(len(books.ident), -1, dtype=np.int64)

@@ -55,7 +55,7 @@ def gap(records: FlowRecords) -> Anomaly:
     turns = handovers(records)
     topic = snapshot.codes("topics", (records.flow.received_topic,))
     acknowledged = np.flatnonzero(
-        np.isin(sends.topic, topic) & (sends.status == OK) & (sends.offset >= 0)
+        np.isin(sends.topic, topic) & (snapshot.status == OK) & (sends.offset >= 0)
     )
     seen = np.flatnonzero(np.isin(table.topic, topic))
     partition = np.concatenate([sends.partition[acknowledged], table.partition[seen]])

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from kafka.errors import KafkaError
 
-from stackproof.clients.kafka import GroupConsumer, KafkaAdmin, Message, Publisher, TopicReader
+from stackproof.clients.kafka import (
+    GroupConsumer,
+    KafkaAdmin,
+    Message,
+    Publisher,
+    Received,
+    TopicReader,
+    TransactionalPublisher,
+    drain,
+)
 from stackproof.clients.kafka.admin import TopicSpec
 from stackproof.clients.kafka.connection import connection, security_protocol
 from stackproof.clients.kafka.consuming import Reading, as_delivered
@@ -21,6 +30,7 @@ from stackproof.clients.kafka.properties import (
 )
 from stackproof.errors import Trouble
 from stackproof.history import Flow
+from stackproof.history.columns import Isolation
 from stackproof.polling import poll
 
 _LONGEST_TOPIC = 249
@@ -36,6 +46,7 @@ class KafkaSession:
         self._session = session
         self._readers: dict[str, TopicReader] = {}
         self.consumers: list[GroupConsumer] = []
+        self._fresh = 0
         self.topics: dict[str, TopicSpec] = {}
         self.sent = Sent()
         self.refusal: KafkaError | None = None
@@ -84,6 +95,22 @@ class KafkaSession:
     def publisher(self) -> Publisher:
         """The scenario's producer."""
         publisher = Publisher(self.connection, self._session.history, name="producer")
+        self._session.add_cleanup(publisher.close)
+        return publisher
+
+    def transactional(self, transactional_id: str, **options: Any) -> TransactionalPublisher:
+        """A new transactional producer; it fences the one before of the same id.
+
+        Args:
+            transactional_id: in the scenario's words.
+            options: further settings of kafka-python's producer.
+        """
+        self._fresh += 1
+        publisher = TransactionalPublisher(
+            self.connection, self._session.history, name=f"{transactional_id} {self._fresh}",
+            transactional_id=self._session.own(transactional_id),
+            within=self._session.scaled(30), **options,
+        )  # fmt: skip
         self._session.add_cleanup(publisher.close)
         return publisher
 
@@ -185,15 +212,36 @@ class KafkaSession:
         for reader in self._readers.values():
             reader.drain(within=self._session.scaled(15))
 
+    def final_drain(
+        self,
+        topic: str,
+        reading: Reading = as_delivered,
+        isolation: Isolation = "read_committed",
+    ) -> list[Received]:
+        """Read a topic (real name) whole by a fresh consumer; see `draining.drain`.
+
+        Verdicts on the topic say that it took place. Call it when all faults are healed and
+        nothing is sent any more.
+
+        Raises:
+            DeadlineExceeded: the end was not reached in time.
+        """
+        self._fresh += 1
+        return drain(
+            self.connection, self._session.history, topic, name=f"final drain {self._fresh}",
+            reading=reading, isolation=isolation, within=self._session.scaled(60),
+        )  # fmt: skip
+
     # -- groups --------------------------------------------------------------
-    def join(self, topic: str, group: str) -> GroupConsumer:
-        """A new consumer of a group."""
+    def join(self, topic: str, group: str, **how: Any) -> GroupConsumer:
+        """A new consumer of a group; ``how``: further arguments of `GroupConsumer`."""
         consumer = GroupConsumer(
             self.connection,
             self._session.history,
             self.own(topic),
             group=self._session.own(group),
             name=f"consumer {len(self.consumers) + 1}",
+            **how,
         )
         self._session.add_cleanup(consumer.close)
         self.consumers.append(consumer)
