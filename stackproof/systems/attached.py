@@ -69,6 +69,10 @@ class AttachedSystem:
         """Refuse to start one more instance."""
         self._refuse("cannot be started")
 
+    def launch(self, **fields: str) -> NoReturn:
+        """Refuse to launch one more instance."""
+        self._refuse("cannot be launched")
+
     def stop(self, instance: Any = None) -> NoReturn:
         """Refuse to stop it."""
         self._refuse("cannot be stopped")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import string
 import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 from stackproof.errors import Trouble
 from stackproof.polling import DeadlineExceeded, Died, poll
@@ -16,6 +16,8 @@ from stackproof.systems.readiness import Members, Sign, sign_of
 
 if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
+
+T = TypeVar("T")
 
 
 class RunningSystem:
@@ -49,10 +51,24 @@ class RunningSystem:
         Raises:
             Trouble: it ended before it was ready, or was not ready in time.
         """
+        instance, sign = self._launch({})
+        self._wait_ready(instance, sign)
+        self._session.history.event("start", f"{instance.name} ready")
+        return instance
+
+    def launch(self, **fields: str) -> ManagedProcess:
+        """Launch one more instance without waiting until it is ready.
+
+        Args:
+            fields: values that differ from the scenario's, e.g. the address of no broker.
+        """
+        return self._launch(fields)[0]
+
+    def _launch(self, other: Mapping[str, str]) -> tuple[ManagedProcess, Sign]:
         settings = self.settings
         self._launched += 1
         name = f"{settings.name}-{self._launched}"
-        fields = {**self._fields, "port": str(free_port())}
+        fields = {**self._fields, "port": str(free_port()), **other}
         argv = [filled(word, fields, settings) for word in settings.command]
         environment = {k: filled(v, fields, settings) for k, v in settings.environment.items()}
         log = self._session.directory / f"{name}.log"
@@ -77,9 +93,7 @@ class RunningSystem:
         self._session.add_cleanup(lambda: self._end(instance))
         self.instances.append(instance)
         self._session.history.event("start", f"{name} starts")
-        self._wait_ready(instance, sign)
-        self._session.history.event("start", f"{name} ready")
-        return instance
+        return instance, sign
 
     def _wait_ready(self, instance: ManagedProcess, sign: Sign) -> None:
         within = self._session.scaled(self.settings.ready_within)
@@ -189,18 +203,26 @@ class Systems:
 
     def __init__(self, session: ScenarioSession):
         self._session = session
-        self._pipelines: dict[str, object] = {}
+        self._prepared: dict[str, object] = {}
 
     def pipeline(self, name: str) -> Pipeline:
         """The pipeline called ``name``, prepared at the first call."""
         from stackproof.systems.pipeline import Pipeline
 
-        if name not in self._pipelines:
-            self._pipelines[name] = Pipeline(self._session, name)
-        pipeline = self._pipelines[name]
-        assert isinstance(pipeline, Pipeline)
-        return pipeline
+        return self._known(name, Pipeline)
+
+    def stream(self, name: str) -> VectorStream:
+        """The stream of vectors called ``name``, prepared at the first call."""
+        from stackproof.systems.streams import VectorStream
+
+        return self._known(name, VectorStream)
+
+    def _known(self, name: str, kind: Callable[[ScenarioSession, str], T]) -> T:
+        if name not in self._prepared:
+            self._prepared[name] = kind(self._session, name)
+        return self._prepared[name]  # type: ignore[return-value]
 
 
 if TYPE_CHECKING:
     from stackproof.systems.pipeline import Pipeline
+    from stackproof.systems.streams import VectorStream

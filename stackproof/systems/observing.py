@@ -26,6 +26,26 @@ class Reader(Protocol):
         """Read up to the present end; all records so far."""
 
 
+class Makes(Protocol):
+    """Makes inputs for a system; see `stackproof.systems.inputs.Inputs`."""
+
+    def valid(self, count: int) -> list[Message]:
+        """So many valid ones."""
+
+    def invalid(self, kind: str) -> Message:
+        """One with this flaw."""
+
+
+class Outputs(Protocol):
+    """What has come out of a system so far; see `Predictions`."""
+
+    reader: Reader
+    received: Counter[str]
+
+    def take(self, record: Received) -> tuple[str, int, int | None]:
+        """Understand one record: for the history, see `Reading`."""
+
+
 class Predictions:
     """The outputs received so far. Each record is understood once, when it arrives.
 

@@ -11,6 +11,7 @@ import numpy as np
 from stackproof.clients.kafka.messages import Message
 from stackproof.errors import NotSupported, Trouble
 from stackproof.history import Flow, Verdict
+from stackproof.history.columns import Isolation
 from stackproof.polling import DeadlineExceeded, Died, poll
 from stackproof.systems.attached import AttachedSystem
 from stackproof.systems.background import Background
@@ -19,7 +20,7 @@ from stackproof.systems.inputs import Inputs
 from stackproof.systems.interrupting import Offsets, rightly_repeated
 from stackproof.systems.labels import INVALID, VALID
 from stackproof.systems.launching import RunningSystem, common_fields
-from stackproof.systems.observing import DeadLetters, Predictions
+from stackproof.systems.observing import DeadLetters, Makes, Outputs, Predictions
 from stackproof.systems.topics import PipelineTopics
 
 if TYPE_CHECKING:
@@ -39,27 +40,22 @@ class Pipeline:
         group: real name of its consumer group; empty: not known.
         predictions: what has come out.
         dead_letters: what was set aside.
+        inputs: makes what is put in.
+        isolation: what an observer is shown of its outputs.
     """
+
+    subject = "customers"
+    outcome = "predictions"
+    isolation: Isolation = "read_uncommitted"
+    predictions: Outputs
+    inputs: Makes
 
     def __init__(self, session: ScenarioSession, name: str):
         self._session = session
         self._kafka = session.kafka
         settings = session.settings.system(name)
         self.settings = settings
-        customer, prediction = self._contract("customer"), self._contract("prediction")
-        self.predictions = Predictions(prediction, {
-            **prediction.carried,
-            prediction.place("x-identity"): customer.place("x-identity"),
-        })  # fmt: skip
-        self.dead_letters = DeadLetters(self._contract("dead_letter"))
-        self._inputs = Inputs(
-            customer,
-            self.predictions.carried,
-            session.seed,
-            samples=settings.samples,
-            invalid=settings.invalid_samples,
-            not_applicable=settings.not_applicable,
-        )
+        self._understand()
         session.parameters["input seed"] = str(session.seed)
         self._place = PipelineTopics(session, settings)
         self.topics, self.group = self._place.names, self._place.group
@@ -77,6 +73,25 @@ class Pipeline:
         self._committed_at_faults: list[Offsets] = []
         self.published_invalid: list[Message] = []
         self._observed = False
+
+    def _understand(self) -> None:
+        """Prepare what makes inputs and what understands outputs, by the contracts."""
+        settings = self.settings
+        customer, prediction = self._contract("customer"), self._contract("prediction")
+        carried = {
+            **prediction.carried,
+            prediction.place("x-identity"): customer.place("x-identity"),
+        }
+        self.predictions = Predictions(prediction, carried)
+        self.dead_letters = DeadLetters(self._contract("dead_letter"))
+        self.inputs = Inputs(
+            customer,
+            carried,
+            self._session.seed,
+            samples=settings.samples,
+            invalid=settings.invalid_samples,
+            not_applicable=settings.not_applicable,
+        )
 
     def _contract(self, role: str) -> Contract:
         try:
@@ -96,12 +111,12 @@ class Pipeline:
         Raises:
             AssertionError: not all were acknowledged.
         """
-        self._publish(self._inputs.valid(count))
+        self._publish(self.inputs.valid(count))
 
     def publish_mixed(self, kinds: list[str], valid: int) -> None:
         """Publish one invalid input of each kind, spread evenly among valid ones."""
-        messages = self._inputs.valid(valid)
-        invalid = [self._inputs.invalid(kind) for kind in kinds]
+        messages = self.inputs.valid(valid)
+        invalid = [self.inputs.invalid(kind) for kind in kinds]
         self.published_invalid += invalid
         for number, message in enumerate(invalid, start=1):
             messages.insert(number * len(messages) // (len(invalid) + 1), message)
@@ -109,7 +124,7 @@ class Pipeline:
 
     def begin_publishing(self, count: int) -> None:
         """Publish ``count`` valid inputs in the background, in portions."""
-        messages = self._inputs.valid(count)
+        messages = self.inputs.valid(count)
         self._background = Background(messages, self._publish)
 
     def finish_publishing(self) -> None:
@@ -139,10 +154,13 @@ class Pipeline:
         self._observed = True
         since = self._place.since
         self.predictions.reader = self._kafka.reader(
-            self.topics["output"], self.predictions.take, since["output"]
+            self.topics["output"], self.predictions.take, since["output"], self.isolation
         )
         self.dead_letters.reader = self._kafka.reader(
-            self.topics["dead_letter"], self.dead_letters.take, since["dead_letter"]
+            self.topics["dead_letter"],
+            self.dead_letters.take,
+            since["dead_letter"],
+            self.isolation,
         )
 
     def prediction_flow(self, **rules: Any) -> Flow:
@@ -155,7 +173,7 @@ class Pipeline:
             "max_duplicates": self._rightly_repeated(),
             **rules,
         }
-        return Flow("predictions", self.topics["input"], self.topics["output"], VALID, **rules)
+        return Flow(self.outcome, self.topics["input"], self.topics["output"], VALID, **rules)
 
     def dead_letter_flow(self) -> Flow:
         """What is expected of invalid inputs."""
@@ -184,20 +202,20 @@ class Pipeline:
         def told(count: int) -> str:
             self.dead_letters.reader.read()
             return (
-                f"{count} of {len(sent)} valid customers have come out "
+                f"{count} of {len(sent)} valid {self.subject} have come out "
                 f"({_percent(count / max(1, len(sent)))}), {wanted} are needed "
                 f"(completeness {self.settings.completeness:g}); "
                 f"dead letters: {self.dead_letters.counted()}"
             )
 
         try:
-            self._await(received, wanted, told, "predictions", within, self.prediction_flow)
+            self._await(received, wanted, told, self.outcome, within, self.prediction_flow)
         except DeadlineExceeded:
             raise
         except AssertionError as explained:
             if (count := len(sent & self.predictions.received.keys())) >= wanted:
                 raise
-            raise AssertionError(f"predictions: {told(count)}\n{explained}") from explained
+            raise AssertionError(f"{self.outcome}: {told(count)}\n{explained}") from explained
         verdict = self._session.assert_flow(self.prediction_flow())
         self._summarise(verdict)
         return verdict
@@ -318,7 +336,7 @@ class Pipeline:
             lambda: len(self.predictions.reader.read()),
             until=lambda n: n >= count,
             within=self._session.scaled(within),
-            awaiting=f"the first {count} predictions",
+            awaiting=f"the first {count} {self.outcome}",
             alive=self.instances.death,
             first_pause=_NO_PAUSE,
             longest_pause=_NO_PAUSE,
@@ -337,7 +355,7 @@ class Pipeline:
         self.predictions.reader.drain(within=self._session.scaled(15))
         out = self.predictions.received.keys()
         left = len(self._idents(VALID) - out) + self._still_to_publish()
-        self._session.figure("customers left at the end of the instance", str(left))
+        self._session.figure(f"{self.subject} left at the end of the instance", str(left))
         if any(event.kind == "fault" for event in events):
             self._committed_at_faults.append(self._kafka.admin.committed(self.group))
         return left
@@ -352,7 +370,7 @@ class Pipeline:
             self._committed_at_faults,
             self.topics["input"],
         )
-        self._session.figure("customers not committed at a fault", str(repeatable))
+        self._session.figure(f"{self.subject} not committed at a fault", str(repeatable))
         self._session.figure("repeated rightly", str(repeated))
         return repeated
 

@@ -167,6 +167,21 @@ class KafkaAdmin:
             return frozenset()
         return frozenset(member["member_id"] for member in described["members"])
 
+    def shares(self, group: str, topic: str) -> dict[str, list[int]]:
+        """The partitions of ``topic`` by member of a classic group; empty while it rebalances."""
+        described = self._described(group)
+        if described.get("group_state") != "Stable":
+            return {}
+        return {
+            member["member_id"]: sorted(
+                partition
+                for name, partitions in _assigned(member)
+                if name == topic
+                for partition in partitions
+            )
+            for member in described["members"]
+        }
+
     def _described(self, group: str) -> dict[str, Any]:
         described = _coordinated(lambda: self._client.describe_groups([group]), group)
         return _only_group(described, group)
@@ -195,3 +210,10 @@ def _coordinated(ask: Callable[[], T], group: str) -> T:
         awaiting=f'a coordinator of the group "{group}"',
         retry_on=_NO_COORDINATOR,
     )
+
+
+def _assigned(member: dict[str, Any]) -> list[tuple[str, list[int]]]:
+    """Topics and partitions of a member as the group's leader has assigned them."""
+    assignment = member["member_assignment"] or {}
+    places = assignment["assigned_partitions"] if assignment else []
+    return [(place["topic"], list(place["partitions"])) for place in places]

@@ -184,6 +184,7 @@ class KafkaSession:
         topic: str,
         reading: Reading = as_delivered,
         since: Mapping[int, int] | None = None,
+        isolation: Isolation = "read_uncommitted",
     ) -> TopicReader:
         """The observer of a topic, given by its real name; made at the first call.
 
@@ -191,11 +192,12 @@ class KafkaSession:
             topic: its real name.
             reading: how to understand its records.
             since: offsets to begin at, by partition, where that is not the beginning.
+            isolation: "read_committed" leaves out what no transaction has committed.
         """
         if topic not in self._readers:
             reader = TopicReader(
                 self.connection, self._session.history, topic, name="observer",
-                reading=reading, since=since,
+                reading=reading, since=since, isolation=isolation,
             )  # fmt: skip
             self._session.add_cleanup(reader.close)
             self._readers[topic] = reader

@@ -1,0 +1,86 @@
+@streams @timeout:120
+Feature: Streams survive what goes wrong
+  A message that cannot be processed is set aside and stops nothing, and whatever ends the
+  stream, no vector is lost.
+
+  Background:
+    Given a Kafka broker
+
+  @STREAM-04 @critical
+  Scenario Outline: Poison is set aside with its reason by <stream>
+    Given <stream> is running
+    When these messages are published among 40 vectors
+      | message                    | error type      |
+      | that is cut short          | not_decodable   |
+      | that is no vector          | not_decodable   |
+      | that is empty              | not_decodable   |
+      | that is null               | not_decodable   |
+      | with another dimension     | wrong_dimension |
+      | with a number that is none | not_finite      |
+      | with an infinite number    | not_finite      |
+      | of length zero             | zero_vector     |
+    Then exactly these messages are set aside, unchanged, within 15 seconds
+    And they are set aside for these reasons
+      | error type      |
+      | not_decodable   |
+      | not_decodable   |
+      | not_decodable   |
+      | not_decodable   |
+      | wrong_dimension |
+      | not_finite      |
+      | not_finite      |
+      | zero_vector     |
+    And every vector comes out once within 15 seconds
+
+    Examples:
+      | stream                         |
+      | the vector stream              |
+      | the exactly-once vector stream |
+
+  @STREAM-04
+  Scenario: Poison in a row does not stop the stream
+    Given the vector stream is running
+    When 50 messages "that is cut short" are published among 50 vectors
+    Then exactly these messages are set aside, unchanged, within 15 seconds
+    And every vector comes out once within 15 seconds
+
+  @STREAM-04
+  Scenario: Without a broker the stream gives up and says why
+    Given the vector stream's topics exist
+    When the vector stream is started where no broker listens
+    Then it ends with exit code 3 within 20 seconds and tells of "Connection refused"
+
+  @STREAM-04
+  Scenario Outline: No vector is lost when the stream <ends> in the middle of its work
+    Given the vector stream is running
+    When 4000 vectors keep arriving
+    And the vector stream <ends> after 300 outputs
+    And the vector stream is started again
+    Then every vector comes out within 30 seconds, repeated only where it was not committed
+
+    Examples:
+      | ends       |
+      | is stopped |
+      | crashes    |
+
+  @STREAM-04 @MSG-04
+  Scenario Outline: Every vector comes out exactly once although the stream <ends>
+    Given the exactly-once vector stream is running
+    When 4000 vectors keep arriving
+    And the exactly-once vector stream <ends> after 300 outputs
+    And the exactly-once vector stream is started again
+    Then every vector comes out once within 40 seconds
+
+    Examples:
+      | ends       |
+      | is stopped |
+      | crashes    |
+
+  @STREAM-04 @MSG-04
+  Scenario: An instance that takes over leaves the older one nothing to do
+    Given the exactly-once vector stream is running
+    When 4000 vectors keep arriving
+    And the exactly-once vector stream is taken over by another instance after 300 outputs
+    And 600 vectors are published
+    Then the older instance ends with exit code 4 within 20 seconds and tells of "fenced"
+    And every vector comes out once within 40 seconds

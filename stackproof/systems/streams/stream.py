@@ -1,0 +1,192 @@
+"""A stream of vectors under test: fed, watched, broken, measured."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stackproof.clients.kafka.messages import Message
+from stackproof.errors import Trouble
+from stackproof.history import Flow
+from stackproof.polling import poll
+from stackproof.ports import LOOPBACK, free_port
+from stackproof.systems.observing import DeadLetters
+from stackproof.systems.pipeline import Pipeline
+from stackproof.systems.streams.vectors import TransformedVectors, VectorInputs
+
+if TYPE_CHECKING:
+    from stackproof.processes.process import ManagedProcess
+    from stackproof.session.scenario import ScenarioSession
+
+#: Systems that promise it.
+EXACTLY_ONCE = frozenset({"vector-stream-exactly-once"})
+_NO_PAUSE = 0.0
+_MEGABYTE = 1_000_000
+_BALANCED_WITHIN = 20.0
+
+
+class VectorStream(Pipeline):
+    """A program that transforms vectors, with its topics and expectations.
+
+    Exactly-once: its outputs are read as of committed transactions, and nothing may be
+    repeated, whatever happens to it.
+    """
+
+    subject = "messages of vectors"
+    outcome = "transformed vectors"
+    predictions: TransformedVectors
+    inputs: VectorInputs
+
+    def __init__(self, session: ScenarioSession, name: str):
+        self.exactly_once = name in EXACTLY_ONCE
+        self.isolation = "read_committed" if self.exactly_once else "read_uncommitted"
+        self.delays: list[float] = []
+        super().__init__(session, name)
+
+    def _understand(self) -> None:
+        contract = self._contract("vectors")
+        dimension = contract.schema.get("x-dimension")
+        if not isinstance(dimension, int):
+            raise Trouble(
+                f"the contract {contract.file} does not say its x-dimension",
+                "the suite needs to know how long vectors are",
+                'add "x-dimension": 128 to the schema\'s top level',
+            )
+        self.inputs = VectorInputs(dimension, self._session.seed)
+        self.predictions = TransformedVectors(self.inputs.sent)
+        self.dead_letters = DeadLetters(self._contract("dead_letter"))
+
+    def _rightly_repeated(self) -> int:
+        return 0 if self.exactly_once else super()._rightly_repeated()
+
+    # -- instances -----------------------------------------------------------
+    def start_all(self, count: int) -> None:
+        """Start so many instances and wait until each has its share of the partitions.
+
+        Raises:
+            DeadlineExceeded: the group does not settle, or not evenly.
+        """
+        for _ in range(count):
+            self.instances.start()
+        partitions = self._kafka.admin.partitions(self.topics["input"])
+        fair = [partitions // count + (n < partitions % count) for n in range(count)]
+        poll(
+            lambda: sorted(map(len, self._shares().values()), reverse=True),
+            until=lambda shares: shares == fair,
+            within=self._session.scaled(_BALANCED_WITHIN),
+            awaiting=f"{partitions} partitions to be shared by {count} instances as {fair}",
+            describe=str,
+            alive=self.instances.death,
+        )
+
+    def _shares(self) -> dict[str, list[int]]:
+        return self._kafka.admin.shares(self.group, self.topics["input"])
+
+    def shares_of_work(self) -> list[float]:
+        """What fraction of the outputs each instance has made, as they say; largest first."""
+        workers = self.predictions.workers
+        total = sum(workers.values())
+        told = ", ".join(f"{name} {n}" for name, n in workers.most_common())
+        self._session.figure("messages by instance", told)
+        return [n / total for _, n in workers.most_common()]
+
+    def start_without_broker(self) -> ManagedProcess:
+        """Launch an instance that is told an address where nobody listens."""
+        nowhere = f"{LOOPBACK}:{free_port()}"
+        return self.instances.launch(kafka=nowhere)
+
+    def take_over(self) -> ManagedProcess:
+        """Start another instance with the same transactional ID while the oldest works.
+
+        Returns:
+            The older instance, which need not live any more.
+        """
+        older = self.instances.instances.pop(0)
+        self._session.history.event("takeover", f"{older.name} is to be fenced")
+        self.instances.start()
+        return older
+
+    # -- inputs --------------------------------------------------------------
+    def publish_batches(self, count: int, vectors: int) -> None:
+        """Publish so many messages of so many vectors each.
+
+        Raises:
+            AssertionError: not all were acknowledged.
+        """
+        self.inputs.per_message = vectors
+        messages = self.inputs.valid(count)
+        self.note_size(messages)
+        self._publish(messages)
+
+    def note_size(self, messages: list[Message]) -> None:
+        """Report how large the messages are."""
+        smallest = min(len(message.value or b"") for message in messages)
+        self._session.figure("smallest message", f"{smallest / _MEGABYTE:.2f} MB")
+
+    def publish_one_by_one(self, count: int) -> None:
+        """Publish messages, each when the one before has come out; `delays` are filled.
+
+        A delay is from the call that sends to the moment an observer is handed the output.
+
+        Raises:
+            DeadlineExceeded: one has not come out.
+        """
+        self._observe()
+        self.predictions.reader.read()
+        for message in self.inputs.valid(count):
+            began = time.perf_counter()
+            self._publish([message])
+            poll(
+                partial(self._has_come_out, message.ident),
+                within=self._session.scaled(10),
+                awaiting=f"{message.ident} to come out",
+                alive=self.instances.death,
+                first_pause=_NO_PAUSE,
+                longest_pause=_NO_PAUSE,
+            )
+            self.delays.append(time.perf_counter() - began)
+
+    def _has_come_out(self, ident: str) -> bool:
+        self.predictions.reader.read()
+        return ident in self.predictions.received
+
+    def delay(self, percentile: float) -> float:
+        """A percentile of `delays`, in seconds; the usual ones are reported."""
+        ms = np.array(self.delays) * 1000
+        told = [f"{p} % {np.percentile(ms, p):.1f}" for p in (50, 95, 99)]
+        self._session.figure(
+            "from sending to reception (ms)", ", ".join([*told, f"max {ms.max():.1f}"])
+        )
+        return float(np.percentile(ms, percentile)) / 1000
+
+    # -- outputs -------------------------------------------------------------
+    def prediction_flow(self, **rules: object) -> Flow:
+        """What is expected of valid inputs."""
+        if self.exactly_once:
+            rules = {"guarantee": "exactly-once", **rules}
+        return super().prediction_flow(**rules)
+
+    def inexact(self) -> list[str]:
+        """What is wrong with computed numbers; also when there were none to compare."""
+        found = self.predictions
+        lengths, components = found.worst
+        self._session.figure("vectors compared", str(found.compared))
+        self._session.figure("greatest error", f"length {lengths:.1e}, component {components:.1e}")
+        return found.inexact if found.compared else ["nothing was compared"]
+
+    def rate(self) -> float:
+        """Messages a second, from the launch of the last instance to the last output.
+
+        The broker's clock tells when an output was there. That the program starts and joins
+        its group counts as work, so nothing done before the measurement can flatter it.
+        """
+        events = self._session.history.snapshot().events
+        began = max(event.at for event in events if event.text.endswith(" starts"))
+        ended = max(self.predictions.appended.values()) / 1000
+        count = len(self.predictions.appended)
+        rate = count / (ended - began) if ended > began else 0.0
+        self._session.figure("rate", f"{count} messages in {ended - began:.2f} s: {rate:.0f}/s")
+        return rate

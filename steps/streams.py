@@ -1,0 +1,198 @@
+"""Streams of vectors on Kafka: started, fed, balanced, broken, measured."""
+
+from behave import given, register_type, then, when
+from hamcrest import (
+    all_of,
+    assert_that,
+    contains_inanyorder,
+    contains_string,
+    empty,
+    equal_to,
+    greater_than,
+    greater_than_or_equal_to,
+    has_length,
+    less_than,
+    only_contains,
+)
+
+from stackproof.session.needs import needs, uses_system
+from stackproof.session.words import ENDINGS, TYPES
+from stackproof.session.words_of_streams import TYPES as STREAM_TYPES
+
+register_type(**TYPES, **STREAM_TYPES)
+
+PLAIN, EXACTLY_ONCE = "vector-stream", "vector-stream-exactly-once"
+
+
+def stream_of(context):
+    """The scenario's stream of vectors: the one that was first named."""
+    return context.session.systems.stream(context.stream)
+
+
+@given("{stream:Stream}'s topics exist")
+@uses_system(PLAIN, "kafka")
+@uses_system(EXACTLY_ONCE)
+def stream_topics_exist(context, stream):
+    """Creates the stream's topics; starts nothing."""
+    context.stream = stream
+    assert_that(stream_of(context).instances.instances, empty())
+
+
+@given("{stream:Stream} is running")
+@uses_system(PLAIN, "kafka")
+@uses_system(EXACTLY_ONCE)
+def stream_is_running(context, stream):
+    """Starts an instance of the stream on topics of the scenario's own, until it is ready."""
+    context.stream = stream
+    stream_of(context).instances.ensure()
+
+
+@given("{count:d} instances of {stream:Stream} share its partitions")
+@uses_system(PLAIN, "kafka")
+@uses_system(EXACTLY_ONCE)
+def instances_share(context, count, stream):
+    """Starts instances in one group, until the broker says that the shares are equal."""
+    context.stream = stream
+    stream_of(context).start_all(count)
+
+
+@when("{stream:Stream} is started")
+@when("{stream:Stream} is started again")
+@uses_system(PLAIN, "kafka")
+@uses_system(EXACTLY_ONCE)
+def stream_is_started(context, stream):
+    """Starts an instance of the stream, until it is ready."""
+    context.stream = stream
+    stream_of(context).instances.start()
+
+
+@when("{stream:Stream} is started where no broker listens")
+@uses_system(PLAIN, "kafka")
+def stream_is_started_without_broker(context, stream):
+    """Launches an instance with the address of a port that refuses connections."""
+    context.stream = stream
+    context.instance = stream_of(context).start_without_broker()
+
+
+@when("{stream:Stream} is taken over by another instance after {count:d} outputs")
+@uses_system(EXACTLY_ONCE, "kafka")
+def stream_is_taken_over(context, stream, count):
+    """Starts an instance with the same transactional ID while the first is at work."""
+    stream_of(context).await_some_predictions(count, within=20)
+    context.instance = stream_of(context).take_over()
+
+
+@then('it ends with exit code {code:d} within {limit:Seconds} and tells of "{reason}"')
+@then(
+    'the older instance ends with exit code {code:d} within {limit:Seconds} and tells of "{reason}"'
+)
+def it_ends(context, code, limit, reason):
+    """The instance that was launched last has ended by itself, and its log says why."""
+    found = context.instance.wait(context.session.scaled(limit))
+    assert_that(found, equal_to(code), context.instance.log_end())
+    assert_that(context.instance.log_end(), contains_string(reason))
+
+
+@when("{count:d} vectors are published")
+@needs("kafka")
+def vectors_are_published(context, count):
+    """Publishes messages of one vector each; all are acknowledged."""
+    stream_of(context).publish_valid(count)
+
+
+@when("{count:d} batches of {vectors:d} vectors are published")
+@needs("kafka")
+def batches_are_published(context, count, vectors):
+    """Publishes messages of many vectors each; their size is in the report."""
+    stream_of(context).publish_batches(count, vectors)
+
+
+@when("{count:d} vectors keep arriving")
+@needs("kafka")
+def vectors_keep_arriving(context, count):
+    """Begins to publish vectors; the next steps happen meanwhile."""
+    stream_of(context).begin_publishing(count)
+
+
+@when("these messages are published among {count:d} vectors")
+@needs("kafka")
+def poison_among_vectors(context, count):
+    """Publishes one message of each kind in the table, spread among valid ones."""
+    stream_of(context).publish_mixed([row["message"] for row in context.table], count)
+
+
+@when('{number:d} messages "{flaw}" are published among {count:d} vectors')
+@needs("kafka")
+def much_poison_among_vectors(context, number, flaw, count):
+    """Publishes messages of one kind that cannot be processed, spread among valid ones."""
+    stream_of(context).publish_mixed([flaw] * number, count)
+
+
+@when("{count:d} vectors are published, each when the one before has come out")
+@needs("kafka")
+def vectors_one_by_one(context, count):
+    """Measures for each how long it takes from sending to the reception of what became of it."""
+    stream_of(context).publish_one_by_one(count)
+
+
+@when("{stream:Stream} {ending:Ending} after {count:d} outputs")
+def stream_ends_at_work(context, stream, ending, count):
+    """Ends the oldest instance in the middle of its work: by SIGTERM, or by SIGKILL."""
+    stream_of(context).await_some_predictions(count, within=20)
+    left = stream_of(context).end_one(ENDINGS[ending])
+    assert_that(left, greater_than(0), "messages left when the instance ended")
+
+
+@then("every vector comes out once within {limit:Seconds}")
+def every_vector_once(context, limit):
+    """Each message comes out once, in order, with its vectors and header bit by bit."""
+    stream_of(context).await_predictions(within=limit)
+
+
+@then("every vector comes out within {limit:Seconds}, repeated only where it was not committed")
+def every_vector_comes_out(context, limit):
+    """None is lost; only those may come twice that were out but not committed at the fault."""
+    stream_of(context).await_predictions(within=limit)
+
+
+@then("lengths and normalised vectors are right to single precision")
+def numbers_are_right(context):
+    """Every computed number is within 2e-6 of what double precision gives."""
+    assert_that(stream_of(context).inexact(), empty())
+
+
+@then("exactly these messages are set aside, unchanged, within {limit:Seconds}")
+def poison_is_set_aside(context, limit):
+    """Each is a dead letter once, byte for byte with key and header, and nothing else is."""
+    stream_of(context).await_dead_letters(within=limit)
+    assert_that(stream_of(context).changed_surroundings(), empty())
+
+
+@then("they are set aside for these reasons")
+def reasons(context):
+    """The dead letters' error types are those of the table; each tells source and time."""
+    expected = [row["error type"] for row in context.table]
+    found = stream_of(context).dead_letters.error_types()
+    assert_that(found, contains_inanyorder(*expected))
+    assert_that(stream_of(context).without_origin(), empty())
+
+
+@then("each of {count:d} instances has done at least {percent:d} % of the work")
+def work_is_balanced(context, count, percent):
+    """The outputs name the instance that made them."""
+    shares = stream_of(context).shares_of_work()
+    fair = only_contains(greater_than_or_equal_to(percent / 100))
+    assert_that(shares, all_of(has_length(count), fair))
+
+
+@then("more than {rate:d} messages a second have been transformed")
+def throughput(context, rate):
+    """From the launch of the instance to its last output, by the broker's clock."""
+    assert_that(stream_of(context).rate(), greater_than(rate))
+
+
+@then("{percent:d} % of them have come out in less than {limit:Seconds}")
+def latency(context, percent, limit):
+    """From the call that sends a vector to the reception of what became of it."""
+    delay = stream_of(context).delay(percent)
+    assert_that(delay, less_than(context.session.scaled(limit)))
