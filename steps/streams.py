@@ -56,7 +56,6 @@ def instances_share(context, count, stream):
     stream_of(context).start_all(count)
 
 
-@when("{stream:Stream} is started")
 @when("{stream:Stream} is started again")
 @uses_system(PLAIN, "kafka")
 @uses_system(EXACTLY_ONCE)
@@ -64,6 +63,16 @@ def stream_is_started(context, stream):
     """Starts an instance of the stream, until it is ready."""
     context.stream = stream
     stream_of(context).instances.start()
+
+
+@when("{stream:Stream} is started and works off its input")
+@uses_system(PLAIN, "kafka")
+@uses_system(EXACTLY_ONCE)
+def stream_works_off(context, stream):
+    """Starts an instance and waits until its group has committed all; nobody reads meanwhile."""
+    context.stream = stream
+    stream_of(context).instances.start()
+    stream_of(context).wait_committed(within=60)
 
 
 @when("{stream:Stream} is started where no broker listens")

@@ -46,7 +46,7 @@ Feature: Vectors are transformed on their way
   Scenario Outline: More than 10,000 messages a second are transformed by <stream>
     Given <stream>'s topics exist
     When 50000 vectors are published
-    And <stream> is started
+    And <stream> is started and works off its input
     Then every vector comes out once within 60 seconds
     And more than 10000 messages a second have been transformed
 

@@ -32,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     for name in ("broker", "input-topic", "output-topic", "dead-letter-topic", "group"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--dimension", type=int, required=True, help="of every vector")
-    parser.add_argument("--batch-messages", type=int, default=1000)
+    parser.add_argument("--batch-messages", type=int, default=4000)
     parser.add_argument("--batch-bytes", type=int, default=4 * 1024 * 1024)
     parser.add_argument("--max-message-bytes", type=int, default=8 * 1024 * 1024)
     parser.add_argument("--transactional-id", default="", help="turns on exactly-once")

@@ -63,7 +63,7 @@ class Config:
     dead_letter_topic: str
     group: str
     dimension: int
-    batch_messages: int = 1000
+    batch_messages: int = 4000
     batch_bytes: int = 4 * 1024 * 1024
     max_message_bytes: int = 8 * 1024 * 1024
     transactional_id: str = ""
@@ -166,7 +166,7 @@ class VectorStream:
             left = self.config.batch_messages - len(self.batch)
             if left <= 0 or size >= self.config.batch_bytes or self.stop.is_set():
                 return
-            found = self.consumer.consume(min(left, 64), 0)
+            found = self.consumer.consume(min(left, 500), 0)
 
     def finish_batch(self) -> None:
         """Deliver all that follows from the batch at hand, and commit it."""

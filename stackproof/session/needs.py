@@ -19,10 +19,16 @@ class Need:
     dedicated: bool
     options: tuple[tuple[str, Any], ...]
     destructive: str = ""
+    called: str = ""
 
 
 def needs(
-    service: str, *, dedicated: bool = False, destructive: str = "", **options: Any
+    service: str,
+    *,
+    dedicated: bool = False,
+    destructive: str = "",
+    called: str = "",
+    **options: Any,
 ) -> Callable[[Step], Step]:
     """Declare that a step needs a service.
 
@@ -35,13 +41,15 @@ def needs(
         destructive: what the step does that only the suite's own servers should suffer, e.g.
             "floods the broker with 100,000 messages"; see `stackproof.guard`. Such a scenario
             is not run on somebody's endpoint unless ``stackproof.toml`` allows it by name.
+        called: name of the cluster among the scenario's, where it needs several of a service;
+            `ScenarioSession.endpoint` knows it by that. Default: the service's.
         options: the service's options, e.g. ``brokers=3``; a string in braces takes
             the value of the step's parameter of that name: ``brokers="{count}"``.
     """
 
     def declare(step: Step) -> Step:
         declared = getattr(step, _ATTRIBUTE, ())
-        need = Need(service, dedicated, tuple(sorted(options.items())), destructive)
+        need = Need(service, dedicated, tuple(sorted(options.items())), destructive, called)
         setattr(step, _ATTRIBUTE, (*declared, need))
         return step
 

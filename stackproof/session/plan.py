@@ -34,7 +34,7 @@ class ScenarioPlan:
         feature_index: position of its feature among the parsed ones.
         index: position among ``feature.walk_scenarios()``.
         steps: all of its steps, Background included (behave has but an iterator).
-        requirements: what it needs, by service.
+        requirements: what it needs, by service, or as a step calls it.
         deadline: seconds it may take.
         alone: no other scenario may run beside it.
         destructive: what it does that an endpoint must allow by name, by service.
@@ -177,10 +177,10 @@ def make_plan(
                     continue
                 systems.update(systems_of(match.func))
                 for need in needs_of(match.func):
-                    merged = _merge(requirements.get(need.service), need, match, step)
-                    requirements[need.service] = merged
+                    name = need.called or need.service
+                    requirements[name] = _merge(requirements.get(name), need, match, step)
                     if need.destructive:
-                        destructive.setdefault(need.service, need.destructive)
+                        destructive.setdefault(name, need.destructive)
             exclusive = _kept_apart(requirements, systems, settings)
             plan.scenarios.append(
                 ScenarioPlan(

@@ -19,6 +19,9 @@ _FEATURES = tuple(
     f"features/messaging/{name}.feature"
     for name in ("predictions", "dead_letters", "pipeline_restarts")
 )
+_STREAMS = ("features/streams/vectors.feature", "features/streams/troubles.feature")
+#: An interrupted transaction keeps its successor waiting for seconds.
+_STREAM_FACTOR = 0.6
 _LONGEST = 1200
 
 #: Runs one mutant; what came of it lies in the mutant's place.
@@ -44,27 +47,47 @@ class Group:
     tolerated: tuple[str, ...] = ("passed",)
 
 
-def _run_pipeline(mutant: Mutant, configuration: str) -> None:
+def _run_pipeline(
+    mutant: Mutant,
+    configuration: str,
+    features: Sequence[str] = _FEATURES,
+    suite: str = "release",
+    time_factor: float = TIME_FACTOR,
+) -> None:
     file = mutant.place / "stackproof.toml"
     file.write_text(configuration)
     with (mutant.place / "output.txt").open("w") as output:
         subprocess.run(
             [sys.executable, "-m", "stackproof", "run", "--no-report",
-             "--suite", "release", "--jobs", "2", "--stack", "native",
-             "--time-factor", str(TIME_FACTOR), "--reports", str(mutant.place), *_FEATURES],
+             "--suite", suite, "--jobs", "2", "--stack", "native",
+             "--time-factor", str(time_factor), "--reports", str(mutant.place), *features],
             cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, timeout=_LONGEST,
             env={**os.environ, "STACKPROOF_CONFIG": str(file)},
         )  # fmt: skip
 
 
+def _configuration(module: str, mutant: Mutant) -> str:
+    """The repository's own, with the mutant in place of a module."""
+    config = (ROOT / "stackproof.toml").read_text()
+    config = config.replace(f'"{module}"', f'"{mutant.module}"')
+    config = config.replace('directory = "."', f'directory = "{ROOT.as_posix()}"')
+    return config.replace('"contracts/', f'"{ROOT.as_posix()}/contracts/')
+
+
 @contextmanager
 def _pipelines() -> Iterator[RunOne]:
     def run_one(mutant: Mutant) -> None:
-        config = (ROOT / "stackproof.toml").read_text()
-        config = config.replace('"reference.churn_pipeline"', f'"{mutant.module}"')
-        config = config.replace('directory = "."', f'directory = "{ROOT.as_posix()}"')
-        config = config.replace('"contracts/', f'"{ROOT.as_posix()}/contracts/')
-        _run_pipeline(mutant, config)
+        _run_pipeline(mutant, _configuration("reference.churn_pipeline", mutant))
+
+    yield run_one
+
+
+@contextmanager
+def _streams() -> Iterator[RunOne]:
+    def run_one(mutant: Mutant) -> None:
+        # Throughput and latency are no matter of right and wrong: not in this suite.
+        config = _configuration("reference.vector_stream", mutant)
+        _run_pipeline(mutant, config, _STREAMS, "pr", _STREAM_FACTOR)
 
     yield run_one
 
@@ -99,6 +122,11 @@ GROUPS = (
         "pipeline",
         [Mutant("(none: the reference)", module="reference.churn_pipeline")],
         _pipelines,
+    ),
+    Group(
+        "stream",
+        [Mutant("(none: the stream)", group="stream", module="reference.vector_stream")],
+        _streams,
     ),
     Group(
         "scorer",

@@ -134,6 +134,18 @@ class KafkaAdmin:
         found = self._client.list_partition_offsets(latest)
         return {tp.partition: position.offset for tp, position in found.items()}
 
+    def beginning_offsets(self, topic: str) -> dict[int, int]:
+        """The first offset of each partition that is still there."""
+        earliest = {
+            TopicPartition(topic, p): OffsetSpec.EARLIEST for p in range(self.partitions(topic))
+        }
+        found = self._client.list_partition_offsets(earliest)
+        return {tp.partition: position.offset for tp, position in found.items()}
+
+    def delete_before(self, topic: str, offsets: Mapping[int, int]) -> None:
+        """Delete the records before these offsets, by partition."""
+        self._client.delete_records({TopicPartition(topic, p): o for p, o in offsets.items()})
+
     def lag(self, group: str, topic: str, since: Mapping[int, int] | None = None) -> int:
         """Records of ``topic`` that ``group`` has not committed yet.
 

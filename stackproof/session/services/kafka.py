@@ -40,10 +40,16 @@ if TYPE_CHECKING:
 
 
 class KafkaSession:
-    """Topics, publishing, reading and groups of one scenario; `context.session.kafka`."""
+    """Topics, publishing, reading and groups of one scenario; `context.session.kafka`.
 
-    def __init__(self, session: ScenarioSession):
+    Args:
+        session: the scenario.
+        called: the cluster's name among the scenario's.
+    """
+
+    def __init__(self, session: ScenarioSession, called: str = "kafka"):
         self._session = session
+        self.called = called
         self._readers: dict[str, TopicReader] = {}
         self.consumers: list[GroupConsumer] = []
         self._fresh = 0
@@ -54,7 +60,7 @@ class KafkaSession:
     @property
     def connection(self) -> dict[str, Any]:
         """What every client needs to connect."""
-        endpoint = self._session.endpoint("kafka")
+        endpoint = self._session.endpoint(self.called)
         return connection(endpoint.addresses, endpoint.access)
 
     @cached_property
@@ -64,7 +70,7 @@ class KafkaSession:
         What is secret stands in files that only this user can read; they are removed with
         the scenario. Command lines are read by everybody on the machine.
         """
-        endpoint = self._session.endpoint("kafka")
+        endpoint = self._session.endpoint(self.called)
         access = endpoint.access
         files = {}
         for name, java, of in (("client", False, librdkafka_properties),
