@@ -1,0 +1,318 @@
+"""Two regions, each with a Kafka of its own, and MirrorMaker 2 between them.
+
+MirrorMaker runs beside the first cluster and writes to the second over the connection that
+has a region's delay. Topics keep their names behind the first region's (its default policy).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stackproof.clients.kafka import GroupConsumer, Message, TopicReader
+from stackproof.clients.kafka.admin import TopicSpec
+from stackproof.history import Flow
+from stackproof.obtain import Cache, MavenArtifact
+from stackproof.obtain.java import find_java
+from stackproof.polling import poll
+from stackproof.processes.process import ManagedProcess
+from stackproof.services import service
+from stackproof.services.kafka import VERSION, class_path
+from stackproof.services.kafka.properties import LOG4J_CONFIGURATION
+from stackproof.session.measuring import timed
+from stackproof.session.services.kafka import KafkaSession
+
+if TYPE_CHECKING:
+    from stackproof.session.scenario import ScenarioSession
+
+#: The second cluster among a scenario's; see `needs(called=...)`.
+FAR = "kafka far away"
+_HERE, _THERE = "here", "there"
+_JAVA = 17
+_STARTS_WITHIN = 90.0
+_NO_PAUSE = 0.0
+_ROUND_TRIPS = 5
+MIRROR = MavenArtifact(
+    key=f"kafka-mirror-{VERSION}",
+    title=f"MirrorMaker {VERSION}",
+    coordinates=(
+        f"org.apache.kafka:connect-mirror:{VERSION}",
+        "org.apache.logging.log4j:log4j-slf4j-impl:2.25.5",
+        "org.apache.logging.log4j:log4j-core:2.25.5",
+    ),
+)
+
+
+class Regions:
+    """The scenario's two clusters, and what is mirrored from the first to the second.
+
+    Attributes:
+        near: the cluster where messages are published.
+        far: the one that they are mirrored to.
+        topic: what is mirrored, as the scenario's text calls it.
+        received: what a consumer has received, here and there.
+    """
+
+    def __init__(self, session: ScenarioSession):
+        self._session = session
+        self.near: KafkaSession = session.kafka
+        self.far = KafkaSession(session, FAR)
+        self.topic = ""
+        self.process: ManagedProcess | None = None
+        self._reader: TopicReader | None = None
+        self.received: dict[str, list[str]] = {_HERE: [], _THERE: []}
+
+    # -- the delay -----------------------------------------------------------
+    def delay(self, milliseconds: int) -> float:
+        """Delay all answers of the far cluster, and measure what comes of it.
+
+        Returns:
+            the shortest of some round trips, in seconds.
+        """
+        before = self._round_trip()
+        for instance in self._session.endpoint(FAR).instances:
+            self._session.act(FAR, instance, "clients slow", latency_ms=milliseconds, jitter_ms=0)
+        after = self._round_trip()
+        self._session.figure(
+            "round trip to the other region", f"{before * 1000:.0f} ms, then {after * 1000:.0f} ms"
+        )
+        return after
+
+    def _round_trip(self) -> float:
+        return min(timed(self.far.admin.list_topics) for _ in range(_ROUND_TRIPS))
+
+    # -- the mirror ----------------------------------------------------------
+    def prepare(self, topic: str, forgotten: int) -> None:
+        """Create the topic, publish messages and delete them from its log.
+
+        Offsets here and there differ by so many from then on: who takes one for the other
+        is found out.
+        """
+        self.topic = topic
+        self.near.create_topics([TopicSpec(topic, 1)])
+        self.near.publish(topic, _messages("forgotten", forgotten))
+        self.near.admin.delete_before(self.near.own(topic), {0: forgotten})
+
+    def start(self, group: str) -> None:
+        """Start MirrorMaker, and wait until the topic is there on the other side.
+
+        Raises:
+            DeadlineExceeded: it is not.
+            Died: MirrorMaker has ended; with its log's end.
+        """
+        session = self._session
+        jars = Cache().ensure(MIRROR, lambda said: session.history.event("note", said))
+        properties = session.directory / "mirror.properties"
+        properties.write_text(self._properties(group))
+        logging = session.directory / "mirror-log4j2.xml"
+        logging.write_text(LOG4J_CONFIGURATION)
+        java = str(find_java(at_least=_JAVA).launcher)
+        process = ManagedProcess(
+            "mirrormaker",
+            [java, "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+             f"-Dlog4j2.configurationFile={logging}", "-cp", class_path(jars),
+             "org.apache.kafka.connect.mirror.MirrorMaker", str(properties)],
+            log=session.directory / "mirrormaker.log",
+            cwd=session.directory,
+            run=session.run,
+        )  # fmt: skip
+        session.add_cleanup(process.kill)
+        self.process = process
+        session.history.event("start", "mirrormaker starts")
+        poll(
+            lambda: self.mirrored in self.far.admin.list_topics(),
+            within=session.scaled(_STARTS_WITHIN),
+            awaiting=f"{self.mirrored} in the other region",
+            alive=process.death,
+        )
+
+    @property
+    def mirrored(self) -> str:
+        """The topic's name on the other side."""
+        return f"{_HERE}.{self.near.own(self.topic)}"
+
+    def _properties(self, group: str) -> str:
+        endpoint = self._session.endpoint
+        settings: dict[str, object] = {
+            "clusters": f"{_HERE}, {_THERE}",
+            f"{_HERE}.bootstrap.servers": endpoint("kafka").addresses["bootstrap"],
+            f"{_THERE}.bootstrap.servers": endpoint(FAR).addresses["bootstrap"],
+            f"{_HERE}->{_THERE}.enabled": "true",
+            f"{_THERE}->{_HERE}.enabled": "false",
+            "topics": self.near.own(self.topic),
+            "groups": self._session.own(group),
+            "tasks.max": 1,
+            "replication.factor": 1,
+            "emit.heartbeats.enabled": "false",
+            "sync.group.offsets.enabled": "true",
+            "sync.group.offsets.interval.seconds": 1,
+            "emit.checkpoints.interval.seconds": 1,
+            "refresh.groups.interval.seconds": 1,
+            "refresh.topics.interval.seconds": 5,
+            # An offset is known on the other side as soon as its record is there.
+            "offset.lag.max": 0,
+            f"{_THERE}.offset.flush.interval.ms": 500,
+            "consumer.auto.offset.reset": "earliest",
+            "dedicated.mode.enable.internal.rest": "false",
+        }
+        for name in ("checkpoints.topic", "heartbeats.topic", "offset-syncs.topic",
+                     "config.storage", "offset.storage", "status.storage"):  # fmt: skip
+            settings[f"{name}.replication.factor"] = 1
+        return "".join(f"{name} = {value}\n" for name, value in settings.items())
+
+    # -- what is mirrored ----------------------------------------------------
+    def publish(self, count: int) -> None:
+        """Publish here.
+
+        Raises:
+            AssertionError: not all were acknowledged.
+        """
+        begun = len(self._idents())
+        sent = self.near.publish(self.topic, _messages("order", count, begun))
+        if sent.ok != count:
+            raise AssertionError(f"{count} messages were published: {sent}")
+
+    def _idents(self) -> list[str]:
+        snapshot = self._session.history.snapshot()
+        every = [snapshot.idents[row] for row in snapshot.sends.ident]
+        return [ident for ident in every if not ident.startswith("forgotten")]
+
+    def await_mirrored(self, *, within: float) -> None:
+        """Wait until everything is there, then check each record; the lag is reported.
+
+        Lag: from the producer's time of a record to the other broker's time of its arrival.
+
+        Raises:
+            AssertionError: something is lost, doubled, changed or out of order.
+        """
+        if self._reader is None:
+            self._reader = TopicReader(
+                self.far.connection, self._session.history, self.mirrored, name="far observer"
+            )
+            self._session.add_cleanup(self._reader.close)
+        reader, wanted = self._reader, len(self._idents())
+        assert self.process is not None
+        poll(
+            lambda: len(reader.read()),
+            until=lambda count: count >= wanted,
+            within=self._session.scaled(within),
+            awaiting=f"{wanted} records in the other region",
+            describe=lambda count: f"{count} records",
+            alive=self.process.death,
+            first_pause=_NO_PAUSE,
+            longest_pause=_NO_PAUSE,
+        )
+        reader.drain(within=self._session.scaled(within))
+        self._session.assert_flow(self.flow())
+
+    def flow(self) -> Flow:
+        """Everything published here is there once, unchanged, in order."""
+        return Flow("mirroring", self.near.own(self.topic), self.mirrored, "order",
+                    content="bytes", order="offset")  # fmt: skip
+
+    def lags(self) -> list[float]:
+        """Seconds from each record's making (its producer's time) to its arrival (the broker's)."""
+        near = self.near.reader(self.near.own(self.topic)).drain(within=self._session.scaled(15))
+        published = {record.ident: record.timestamp for record in near}
+        there = self._reader.records if self._reader is not None else []
+        lags = [(r.timestamp - published[r.ident]) / 1000 for r in there]
+        told = ", ".join(f"{p} % {np.percentile(lags, p) * 1000:.0f}" for p in (50, 95, 100))
+        self._session.figure("lag between the regions (ms)", told)
+        return lags
+
+    # -- a consumer that moves -----------------------------------------------
+    def consume_here(self, group: str, count: int) -> None:
+        """A consumer of the group receives and commits so many here, and leaves."""
+        consumer = self.near.join(self.topic, group)
+        records = consumer.receive(count, within=self._session.scaled(15))
+        consumer.close()
+        self.received[_HERE] += [record.ident for record in records]
+
+    def await_translated(self, group: str, *, within: float) -> tuple[int, int]:
+        """Wait until the group's offset on the other side is that of the same record.
+
+        Returns:
+            the offset there, and what it should be.
+
+        Raises:
+            DeadlineExceeded: it stays behind.
+        """
+        own = self._session.own(group)
+        here = self.near.admin.committed(own)[self.near.own(self.topic), 0]
+        beginning = self.near.admin.beginning_offsets(self.near.own(self.topic))[0]
+        assert self.process is not None
+        there = poll(
+            lambda: self.far.admin.committed(own).get((self.mirrored, 0), -1),
+            until=lambda offset: offset >= here - beginning,
+            within=self._session.scaled(within),
+            awaiting=f"offset {here} of the group to be translated to {here - beginning}",
+            describe=str,
+            alive=self.process.death,
+        )
+        self._session.figure("offsets committed", f"{here} here, {there} in the other region")
+        return there, here - beginning
+
+    def consume_there(self, group: str) -> None:
+        """A consumer of the group goes on in the other region until nothing is left."""
+        consumer = GroupConsumer(
+            self.far.connection, self._session.history, self.mirrored,
+            group=self._session.own(group), name="consumer there",
+        )  # fmt: skip
+        self._session.add_cleanup(consumer.close)
+        end = self.far.admin.end_offsets(self.mirrored)[0]
+
+        def position() -> int:
+            consumer.poll()
+            return consumer.positions().get(0, -1)
+
+        poll(
+            position,
+            until=lambda offset: offset >= end,
+            within=self._session.scaled(20),
+            awaiting=f"the consumer to reach the end, {end}, in the other region",
+            first_pause=_NO_PAUSE,
+            longest_pause=_NO_PAUSE,
+        )
+        self.received[_THERE] += [record.ident for record in consumer.records]
+
+    def lose_here(self) -> None:
+        """Kill the first region's brokers; a client finds that they are gone."""
+        endpoint, kafka = self._session.endpoint("kafka"), service("kafka")
+        for instance in endpoint.instances:
+            self._session.act("kafka", instance, "crash")
+
+        def answers() -> bool:
+            try:
+                kafka.check(endpoint, timeout=0.5)
+            except kafka.unready:
+                return False
+            return True
+
+        poll(answers, until=lambda up: not up, within=self._session.scaled(10),
+             awaiting="the first region to be gone")  # fmt: skip
+        self._session.history.event("fault", "the first region is lost")
+
+    def missed(self) -> list[str]:
+        """Messages that the consumer has received neither here nor there."""
+        found = {*self.received[_HERE], *self.received[_THERE]}
+        return [ident for ident in self._idents() if ident not in found]
+
+    def repeated(self) -> int:
+        """How many it has received here and there."""
+        twice = set(self.received[_HERE]) & set(self.received[_THERE])
+        within = len(self.received[_THERE]) - len(set(self.received[_THERE]))
+        self._session.figure("received in both regions", str(len(twice)))
+        return len(twice) + within
+
+
+def _messages(kind: str, count: int, begun: int = 0) -> list[Message]:
+    return [
+        Message(f"{kind}-{n:05d}".encode(), f"content of {kind} {n:05d}".encode(), label=kind)
+        for n in range(begun + 1, begun + count + 1)
+    ]
+
+
+def median(seconds: list[float]) -> float:
+    """The median; infinite of nothing."""
+    return float(np.median(seconds)) if seconds else float("inf")
