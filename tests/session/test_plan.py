@@ -63,6 +63,7 @@ def registry() -> StepRegistry:
     define("encryption {word}", needs("echo", sasl=True))
     define("no encryption", needs("echo", sasl=False))
     define("both", needs("echo"), needs("store"))
+    define("another echo", needs("echo", called="echo far away", brokers=2))
     define("a mistake", needs("echo", brokers="{number}"))
     define("an odd option", needs("echo", colour="red"))
     define("an unknown service", needs("ecko"))
@@ -119,6 +120,15 @@ def test_background_rules_and_rows_count(registry: StepRegistry) -> None:
         "in a rule": {"echo (brokers=3)", "store"},
     }
     assert plan.services() == ["echo", "store"]
+
+
+def test_a_second_cluster_of_a_service_goes_by_its_name(registry: StepRegistry) -> None:
+    text = "Feature: f\n Scenario: s\n  Given an echo\n  And another echo\n"
+    needed = planned(registry, text).scenarios[0].requirements
+    assert needed == {
+        "echo": Requirement("echo"),
+        "echo far away": Requirement("echo", (("brokers", 2),)),
+    }
 
 
 def test_the_larger_number_counts_whatever_the_order(registry: StepRegistry) -> None:
