@@ -15,16 +15,27 @@ import pytest
 from confluent_kafka import OFFSET_END
 
 from reference.churn_pipeline.pipeline import ChurnPipeline, PipelineError
+from reference.vector_stream.stream import VectorStream
 from tests import mutants
 from tests.reference.customers import as_bytes, numbered
 from tests.reference.fakes import FakeMessage, World
 
 DIRECTORY = Path(mutants.__file__).parent
 LISTED = tomllib.loads((DIRECTORY / "mutants.toml").read_text())["mutant"]
-OF_REFERENCE = [entry for entry in LISTED if "module" in entry]
+OF_STREAM = [entry for entry in LISTED if entry.get("group") == "stream"]
+OF_REFERENCE = [entry for entry in LISTED if "module" in entry and entry not in OF_STREAM]
 OF_SCORER = [entry for entry in LISTED if entry.get("group") == "scorer"]
 SCORER = DIRECTORY.parents[1] / "examples" / "go_scorer"
-NO_MUTANTS = {"__init__", "groups", "lingering", "matrix", "mutant", "run", "test_servers"}
+NO_MUTANTS = {
+    "__init__",
+    "groups",
+    "injectors",
+    "lingering",
+    "matrix",
+    "mutant",
+    "run",
+    "test_servers",
+}
 
 
 def class_of(module: str) -> type[ChurnPipeline]:
@@ -77,6 +88,22 @@ def test_an_entry_names_a_program(entry: dict[str, Any]) -> None:
     assert entry["module"] == f"tests.mutants.{entry['name']}"
     assert entry["breaks"].endswith(".")
     assert class_of(entry["module"])
+
+
+def test_the_broken_streams_are_complete() -> None:
+    assert {entry["module"] for entry in OF_STREAM} == {
+        f"tests.mutants.streams.{path.stem}"
+        for path in (DIRECTORY / "streams").glob("*.py")
+        if path.stem != "__init__"
+    }
+    for entry in OF_STREAM:
+        assert entry["module"].endswith(f".{entry['name']}")
+        loaded = importlib.import_module(entry["module"])
+        assert any(
+            issubclass(item, VectorStream) and item.__module__ == entry["module"]
+            for item in vars(loaded).values()
+            if inspect.isclass(item)
+        )
 
 
 def test_losing_and_duplicating() -> None:
