@@ -24,7 +24,16 @@ LISTED = tomllib.loads((DIRECTORY / "mutants.toml").read_text())["mutant"]
 OF_REFERENCE = [entry for entry in LISTED if "module" in entry]
 OF_SCORER = [entry for entry in LISTED if entry.get("group") == "scorer"]
 SCORER = DIRECTORY.parents[1] / "examples" / "go_scorer"
-NO_MUTANTS = {"__init__", "groups", "lingering", "matrix", "mutant", "run", "test_servers"}
+NO_MUTANTS = {
+    "__init__",
+    "groups",
+    "injectors",
+    "lingering",
+    "matrix",
+    "mutant",
+    "run",
+    "test_servers",
+}
 
 
 def class_of(module: str) -> type[ChurnPipeline]:
