@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.mutants.run import known
+from tests.mutants.mutant import known
 from tests.mutants.servers import rabbitmq, redis
 from tests.mutants.servers.running import FEATURES, SOUND
 
@@ -10,7 +10,7 @@ from tests.mutants.servers.running import FEATURES, SOUND
 @pytest.mark.parametrize("service", [redis, rabbitmq])
 def test_every_fault_is_listed(service):
     name = service.__name__.rpartition(".")[2]
-    listed = {mutant.name for mutant in known() if mutant.service == name}
+    listed = {mutant.name for mutant in known() if mutant.group == name}
     assert listed == service.FAULTS.keys() - {SOUND}
     assert name in FEATURES
     assert all(mutant.caught_by and mutant.anomaly for mutant in known())

@@ -23,7 +23,7 @@ from pathlib import Path
 import psutil
 
 from stackproof.polling import DeadlineExceeded, pause, poll
-from stackproof.processes.run import RUN_VARIABLE, runs_directory
+from stackproof.processes.run import RUN_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 GONE_WITHIN = 10.0
@@ -80,18 +80,20 @@ def kill(count: int, arguments: list[str]) -> int:
     failures = 0
     engine = Containers() if "docker" in arguments else None
     for number in range(1, count + 1):
-        with tempfile.TemporaryDirectory() as reports:
-            before = set(directories())
+        with tempfile.TemporaryDirectory() as reports, tempfile.TemporaryDirectory() as runs:
+            # A place of its own: somebody else's runs on this machine are not left by this one.
+            base = Path(runs).resolve()
             run = subprocess.Popen(
                 [sys.executable, "-m", "stackproof", "run", "--no-report",
                  "--suite", "release", "--reports", reports,
                  *arguments],
                 cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                env={**os.environ, "STACKPROOF_RUNS": str(base)},
             )  # fmt: skip
             # Every second one while the stack comes up: that is where most can go wrong.
             moment = random.uniform(0.3, 12.0 if number % 2 else 4.0)
             pause(moment)
-            ours = [d for d in directories() if d not in before]
+            ours = list(base.glob("*/*"))
             identities = [d.name for d in ours]
             alive = f"{len(marked(identities))} processes"
             if engine is not None:
@@ -149,12 +151,6 @@ class Containers:
         """What the engine still makes when the reaper has gone."""
         pause(3.0)
         return self.of(identities)
-
-
-def directories() -> list[Path]:
-    """Directories of all present runs."""
-    base = runs_directory()
-    return list(base.iterdir()) if base.is_dir() else []
 
 
 def marked(identities: list[str]) -> list[str]:
