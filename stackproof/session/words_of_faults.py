@@ -14,6 +14,7 @@ from stackproof.faults import (
     PROCESS_FAULTS,
 )
 from stackproof.faults.failover import PRODUCERS, TIMES
+from stackproof.faults.promises.losing import POWER_WAYS, WAYS
 from stackproof.faults.roles import ROLES
 
 
@@ -43,8 +44,10 @@ FAULT_TYPES: dict[str, Callable[[str], object]] = {
     "PeerFault": _one_of(PEER_FAULTS),
     "DiskFault": _one_of(DISK_FAULTS),
     "PowerFault": _one_of(POWER_FAULTS),
+    "PowerWay": _one_of(POWER_WAYS),
     "Producer": _one_of(PRODUCERS),
     "Promise": parse_promise,
     "Role": _one_of(ROLES),
     "Times": _one_of(TIMES),
+    "Way": _one_of(WAYS),
 }
