@@ -12,7 +12,7 @@ import numpy as np
 from kafka.errors import KafkaError
 
 from stackproof.clients.kafka import GroupConsumer
-from stackproof.faults.outage import acknowledged, longest_gap, without_service
+from stackproof.faults.outage import acknowledged, usual_gap, without_service
 from stackproof.faults.processes import BrokerFault, Crash, Stop
 from stackproof.faults.roles import Roles
 from stackproof.faults.traffic import Traffic
@@ -226,7 +226,7 @@ class Failover:
         }
         found: dict[str, list[float]] = {}
         for client, times in lanes.items():
-            usual = longest_gap(times, self._began, self.bounces[0].began)
+            usual = usual_gap(times, self._began, self.bounces[0].began)
             found[client] = [without_service(times, b.began, b.ended, usual) for b in self.bounces]
             for seconds in found[client]:
                 self._session.keep_figure(FIGURE, seconds, "s", client=client, **self._labels)

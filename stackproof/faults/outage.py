@@ -48,6 +48,15 @@ def longest_gap(lanes: Sequence[Times], since: float, until: float) -> float:
     return worst
 
 
+def usual_gap(lanes: Sequence[Times], since: float, until: float) -> float:
+    """The longest time between two successes on one lane that both lie in a time span.
+
+    One that begins in it and ends later counts for what comes later.
+    """
+    inside = [times[(times >= since) & (times <= until)] for times in lanes]
+    return max((float(np.diff(times).max()) for times in inside if len(times) > 1), default=0.0)
+
+
 def without_service(lanes: Sequence[Times], since: float, until: float, usual: float) -> float:
     """The longest gap in a time span beyond the usual one, in seconds; 0 if it is not longer.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stackproof.faults.outage import acknowledged, longest_gap, without_service
+from stackproof.faults.outage import acknowledged, longest_gap, usual_gap, without_service
 from stackproof.history import History
 
 
@@ -34,6 +34,15 @@ def test_what_is_usual_is_taken_off_and_nothing_at_all_is_no_answer():
     assert without_service([lane(9, 14, 20)], 10, 20, usual=7) == 0
     with pytest.raises(ValueError, match="nothing was ever served"):
         without_service([lane(), lane()], 10, 20, usual=0)
+
+
+def test_the_outage_itself_is_not_usual():
+    # The fault begins at 10; 9.9 is the last success before it, 13 the first one after.
+    times = [lane(8, 8.5, 9.6, 9.9, 13, 13.2), lane(7, 7.1)]
+    usual = usual_gap(times, 8, 10)
+    assert usual == pytest.approx(1.1)
+    assert without_service(times[:1], 10, 15, usual) == pytest.approx(2.0)
+    assert usual_gap([lane(9)], 8, 10) == 0
 
 
 def test_acknowledgements_are_told_apart_by_partition():
