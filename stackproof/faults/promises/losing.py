@@ -52,6 +52,7 @@ class Losing:
         self._real = session.kafka.own(topic)
         self._published = 0
         self._expected: tuple[str, ...] = ()
+        self._at_most = DOOMED
 
     def run(self, words: str) -> None:
         """Lose messages in one of the ways of `WAYS` and `POWER_WAYS`.
@@ -109,6 +110,7 @@ class Losing:
     def powerless(self) -> None:
         """acks=all of one, which has not synced: its power goes."""
         leader, producer = self._begin(acks="all")
+        self._at_most += BEFORE
         self._doom(producer)
         with PowerLoss(self._session, leader):
             pass
@@ -123,6 +125,13 @@ class Losing:
         kafka.create_topics([TopicSpec(self.topic, 1, config or {}, replicas)])
         producer = self._publisher("producer", enable_idempotence=False, retries=0, **options)
         self._publish(producer, BEFORE)
+        # Only what all replicas in sync have counts into the end that clients are told.
+        poll(
+            lambda: sum(kafka.admin.end_offsets(self._real).values()),
+            until=lambda end: end == BEFORE,
+            within=self._session.scaled(_PUBLISHED_WITHIN),
+            awaiting=f"all replicas to have the first {BEFORE} messages",
+        )
         return Roles(self._session, self._real).holder(LEADER), producer
 
     def _publisher(self, name: str, **options: Any) -> Publisher:
@@ -184,7 +193,7 @@ class Losing:
             )
         )  # fmt: skip
         lost = verdict.figures.lost
-        assert DOOMED <= lost <= DOOMED + BEFORE, f"{lost} lost instead of {DOOMED}, or some more"
+        assert DOOMED <= lost <= self._at_most, f"{lost} lost; {DOOMED} to {self._at_most} must be"
         found = ", ".join(f"{count} {name}" for name, count in verdict.figures.found.items())
         self._session.figure("found", found)
         return verdict
