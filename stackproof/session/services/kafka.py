@@ -91,6 +91,13 @@ class KafkaSession:
         self._session.add_cleanup(admin.close)
         return admin
 
+    def renew_admin(self) -> None:
+        """Have the next call use a new client: an old one may not know brokers that came back.
+
+        kafka-python refuses to ask them (UnknownBrokerIdError).
+        """
+        self.__dict__.pop("admin", None)
+
     @cached_property
     def publisher(self) -> Publisher:
         """The scenario's producer."""
