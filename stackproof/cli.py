@@ -67,6 +67,8 @@ def build_parser() -> argparse.ArgumentParser:
     steps = commands.add_parser("steps", help="list the steps for features")
     steps.add_argument("words", nargs="*", help="only steps with all of these words")
     steps.add_argument("--markdown", action="store_true", help="as the catalogue docs/steps.md")
+    figures = commands.add_parser("figures", help="percentiles of what all runs have measured")
+    figures.add_argument("words", nargs="*", help="only figures with all of these words")
     report = commands.add_parser("report", help="make the Allure report from the last results")
     report.add_argument("--output", default="allure-report", metavar="DIR")
     merge = commands.add_parser("merge", help="join the reports of shards into one verdict")
@@ -195,6 +197,10 @@ def _dispatch(options: argparse.Namespace) -> int:
         from stackproof.commands.steps import steps
 
         return steps(options.words, markdown=options.markdown)
+    if options.command == "figures":
+        from stackproof.commands.figures import figures
+
+        return figures(options.words)
     if options.command == "report":
         from stackproof.commands.run import make_report
 

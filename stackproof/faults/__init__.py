@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stackproof.faults.clients import ClientCut, ClientFault, Reset, Slow, Throttle
+from stackproof.faults.failover import Failover
 from stackproof.faults.fault import Fault, NoEffect, NotHealed, Proof
 from stackproof.faults.peers import OneWayCut, PeerCut
 from stackproof.faults.processes import BrokerFault, Crash, Pause, Stop
@@ -82,6 +83,7 @@ class Faults:
         self._session = session
         self._begun: list[BrokerFault] = []
         self.traffic: Traffic | None = None
+        self.failover: Failover | None = None
 
     def begin(self, words: str, broker: int) -> BrokerFault:
         """Break a broker as a feature says it; healed by `heal`, or at the scenario's end."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stackproof.clients.kafka import Message, Publisher
 from stackproof.clients.kafka.producing import Sent
@@ -30,9 +30,10 @@ class Traffic:
     Args:
         session: the scenario.
         topic: as the scenario's text calls it.
+        options: further settings of kafka-python's producer.
     """
 
-    def __init__(self, session: ScenarioSession, topic: str):
+    def __init__(self, session: ScenarioSession, topic: str, **options: Any):
         self._session = session
         self.topic = topic
         self.sent = Sent()
@@ -42,9 +43,12 @@ class Traffic:
             session.kafka.connection,
             session.history,
             name="producer",
-            request_timeout_ms=_REQUEST_MS,
-            delivery_timeout_ms=int(_GETS_THROUGH * 1000),
-            retry_backoff_ms=50,
+            **{
+                "request_timeout_ms": _REQUEST_MS,
+                "delivery_timeout_ms": int(_GETS_THROUGH * 1000),
+                "retry_backoff_ms": 50,
+                **options,
+            },
         )
         session.add_cleanup(self._publisher.close)
         session.add_cleanup(self._stop.set)

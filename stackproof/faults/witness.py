@@ -76,6 +76,15 @@ class KafkaWitness:
                 problem = OSError(f"broker {other}: {error or type(error).__name__}")
         raise problem
 
+    def controller_seen_by(self, broker: int) -> int:
+        """ID of the active controller as a broker sees it, -1: nobody; `OSError` as `seen_by`."""
+        return self._brokers[broker].controller(timeout=self._session.scaled(ANSWERS_WITHIN))
+
+    def coordinator_seen_by(self, broker: int, group: str) -> int:
+        """ID of a group's coordinator (real name) as a broker sees it; `OSError` as `seen_by`."""
+        within = self._session.scaled(ANSWERS_WITHIN)
+        return self._brokers[broker].coordinator(group, timeout=within)
+
     def standing(self, broker: int) -> str:
         """How a broker stands with the others; empty: it answers, and is in sync everywhere."""
         answer = self.ask(broker)

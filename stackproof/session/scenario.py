@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from stackproof import guard, names
+from stackproof import figures, guard, names
 from stackproof.errors import Trouble
 from stackproof.history import Flow, History, Verdict, check_flow, save
 from stackproof.polling import DeadlineExceeded, Died
@@ -202,6 +202,18 @@ class ScenarioSession:
     def figure(self, name: str, value: str) -> None:
         """Report a measured value, unit included."""
         self.figures[name] = value
+
+    def keep_figure(self, name: str, value: float, unit: str, **labels: str) -> None:
+        """Keep a measured value beyond the run (`stackproof figures`), by provider and labels.
+
+        Raises:
+            Trouble: the store of figures cannot be written.
+        """
+        labels = {"stack": str(self.history.meta["provider"]), **labels}
+        figures.keep(
+            self.settings.figures_file, name, value, unit=unit, labels=labels,
+            run=self.run.id, scenario=self.id,
+        )  # fmt: skip
 
     def evidence(self, *, failed: bool) -> list[Attachment]:
         """Everything the report shall show; pictures and logs only of failures."""

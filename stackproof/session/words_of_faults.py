@@ -13,6 +13,9 @@ from stackproof.faults import (
     POWER_FAULTS,
     PROCESS_FAULTS,
 )
+from stackproof.faults.failover import PRODUCERS, TIMES
+from stackproof.faults.promises.losing import POWER_WAYS, WAYS
+from stackproof.faults.roles import ROLES
 
 
 def _one_of(words: Iterable[str]) -> Callable[[str], str]:
@@ -23,6 +26,16 @@ def _one_of(words: Iterable[str]) -> Callable[[str], str]:
     return text_itself
 
 
+#: What a producer may promise, as features say it, and the guarantee that this is.
+PROMISES = {"exactly once": "idempotent", "at least once": "at-least-once"}
+
+
+@parse.with_pattern("|".join(PROMISES))
+def parse_promise(text: str) -> str:
+    """A guarantee, for ``{promise:Promise}``."""
+    return PROMISES[text]
+
+
 #: Types of parameters that steps about faults use besides those of every step. They differ in
 #: what a cluster must be made for.
 FAULT_TYPES: dict[str, Callable[[str], object]] = {
@@ -31,4 +44,10 @@ FAULT_TYPES: dict[str, Callable[[str], object]] = {
     "PeerFault": _one_of(PEER_FAULTS),
     "DiskFault": _one_of(DISK_FAULTS),
     "PowerFault": _one_of(POWER_FAULTS),
+    "PowerWay": _one_of(POWER_WAYS),
+    "Producer": _one_of(PRODUCERS),
+    "Promise": parse_promise,
+    "Role": _one_of(ROLES),
+    "Times": _one_of(TIMES),
+    "Way": _one_of(WAYS),
 }

@@ -50,6 +50,8 @@ SETTINGS = (
             "INFO", "of the suite's own log"),
     Setting("run.reports", "STACKPROOF_REPORTS", str, "reports",
             "directory for results, logs and evidence"),
+    Setting("run.figures", "STACKPROOF_FIGURES", str, ".stackproof/figures.sqlite",
+            "file where measured values of all runs are kept"),
     Setting("run.allow_skipped", "STACKPROOF_ALLOW_SKIPPED", values.flag, False,
             "scenarios that did not run do not make the run fail"),
     Setting("run.memory_mb", "STACKPROOF_MEMORY_MB", values.count, 0,
@@ -90,6 +92,11 @@ class Settings:
             given = own.provider_origin == COMMAND_LINE
             return own.provider, COMMAND_LINE if given else f"[services.{service}] in {self.file}"
         return self.values["stack.provider"], origin
+
+    @property
+    def figures_file(self) -> Path:
+        """Where figures are kept; a relative one lies beside ``stackproof.toml``."""
+        return (self.file.parent if self.file else Path.cwd()) / self.values["run.figures"]
 
     def __getitem__(self, key: str) -> Any:
         return self.values[key]

@@ -5,6 +5,7 @@ from kafka import errors
 
 from stackproof.clients.kafka import producing
 from stackproof.clients.kafka.messages import Message, identity, preview
+from stackproof.clients.kafka.transactions import transform
 from stackproof.history import History
 
 
@@ -98,3 +99,33 @@ def test_identity_and_preview():
     assert identity(b"\xff", None) == "\\xff"
     assert preview(None) == "(null)"
     assert preview(b"x" * 300).endswith("(300 bytes)")
+
+
+def test_a_producer_that_cannot_close_in_time_sends_nothing_more(monkeypatch):
+    ended = []
+
+    class Stuck(FakeProducer):
+        _sender = SimpleNamespace(force_close=lambda: ended.append("sender"))
+
+        def close(self, timeout):
+            raise errors.KafkaTimeoutError("Timeout waiting for future")
+
+    monkeypatch.setattr(producing, "KafkaProducer", Stuck)
+    producing.Publisher({}, History("t"), name="p").close()
+    assert ended == ["sender"]
+
+
+def test_a_round_with_an_output_that_nobody_acknowledged_is_not_committed():
+    records = [SimpleNamespace(key=b"a"), SimpleNamespace(key=b"b")]
+    done = []
+    producer = SimpleNamespace(
+        name="tx",
+        begin=lambda: done.append("begin"),
+        publish=lambda *_, **__: producing.Sent(ok=1, unknown=1),
+        commit_progress=lambda _: done.append("progress"),
+        commit=lambda: done.append("commit"),
+    )
+    consumer = SimpleNamespace(poll=lambda: records)
+    with pytest.raises(TimeoutError, match="1 acknowledged, 0 failed, 1 unknown"):
+        transform(consumer, producer, "t", lambda record: record, within=1)
+    assert done == ["begin"]

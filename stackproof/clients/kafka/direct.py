@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 _CLIENT_ID = "witness"
-_METADATA, _DESCRIBE_CLUSTER = 4, 2
+_METADATA, _DESCRIBE_CLUSTER, _DESCRIBE_QUORUM, _FIND_COORDINATOR = 4, 2, 0, 2
+_GROUP = 0
 #: A broker's metadata of a few topics has some kilobytes.
 _LARGEST = 16 * 1024 * 1024
 _LONGEST_NAME = 240
@@ -173,6 +174,59 @@ class DirectBroker:
                 for p in topic.partitions
             },
         )
+
+    def controller(self, *, timeout: float) -> int:
+        """ID of the active controller: who leads the metadata's log; -1: nobody.
+
+        What other requests call the controller is any live broker (KIP-590).
+
+        Raises:
+            OSError: no answer, or none that tells.
+        """
+        from kafka.protocol.admin.cluster import DescribeQuorumRequest, DescribeQuorumResponse
+
+        topic = DescribeQuorumRequest[_DESCRIBE_QUORUM].TopicData
+        request = DescribeQuorumRequest[_DESCRIBE_QUORUM](
+            topics=[
+                topic(
+                    topic_name="__cluster_metadata",
+                    partitions=[topic.PartitionData(partition_index=0)],
+                )
+            ]
+        )
+        answer = DescribeQuorumResponse[_DESCRIBE_QUORUM].decode(
+            self._ask(request, timeout), header=True
+        )
+        if answer.error_code:
+            raise ConnectionError(f"the quorum is not described: error {answer.error_code}")
+        (partition,) = answer.topics[0].partitions
+        if partition.error_code:
+            raise ConnectionError(f"the quorum is not described: error {partition.error_code}")
+        return int(partition.leader_id)
+
+    def coordinator(self, group: str, *, timeout: float) -> int:
+        """ID of the broker that coordinates a group (its real name).
+
+        Raises:
+            OSError: no answer, or there is none at present.
+        """
+        from kafka.protocol.metadata.find_coordinator import (
+            FindCoordinatorRequest,
+            FindCoordinatorResponse,
+        )
+
+        request = FindCoordinatorRequest[_FIND_COORDINATOR](key=group, key_type=_GROUP)
+        answer = FindCoordinatorResponse[_FIND_COORDINATOR].decode(
+            self._ask(request, timeout), header=True
+        )
+        if answer.error_code:
+            raise ConnectionError(f"no coordinator is known: error {answer.error_code}")
+        return int(answer.node_id)
+
+    def _ask(self, request: Any, timeout: float) -> bytes:
+        deadline = time.perf_counter() + timeout
+        with self._connect(timeout) as connection:
+            return _exchange(connection, request, deadline)
 
     def _connect(self, timeout: float) -> socket.socket:
         return socket.create_connection(self._place, timeout=timeout)

@@ -134,4 +134,8 @@ class Publisher:
 
     def close(self) -> None:
         """Close without waiting for what is still open."""
-        self._producer.close(timeout=0.5)
+        try:
+            self._producer.close(timeout=0.5)
+        except kafka_errors.KafkaTimeoutError:
+            # kafka-python gives up before it has ended its thread, which goes on sending.
+            self._producer._sender.force_close()

@@ -168,14 +168,16 @@ def transform(
         how many records there were; 0 leaves no transaction behind.
 
     Raises:
-        KafkaError, TimeoutError: as `TransactionalPublisher.commit`; the transaction is
-            neither aborted nor repeated here.
+        KafkaError, TimeoutError: as `TransactionalPublisher.commit`, or an output was not
+            acknowledged in time; the transaction is neither aborted nor repeated here.
     """
     records = consumer.poll()
     if not records:
         return 0
     producer.begin()
-    producer.publish(topic, [change(record) for record in records], within=within)
+    sent = producer.publish(topic, [change(record) for record in records], within=within)
+    if sent.ok < len(records):
+        raise TimeoutError(f"{producer.name}: {sent}")
     producer.commit_progress(consumer)
     producer.commit()
     return len(records)

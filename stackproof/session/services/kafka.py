@@ -97,6 +97,13 @@ class KafkaSession:
         self._session.add_cleanup(admin.close)
         return admin
 
+    def renew_admin(self) -> None:
+        """Have the next call use a new client: an old one may not know brokers that came back.
+
+        kafka-python refuses to ask them (UnknownBrokerIdError).
+        """
+        self.__dict__.pop("admin", None)
+
     @cached_property
     def publisher(self) -> Publisher:
         """The scenario's producer."""
@@ -208,6 +215,24 @@ class KafkaSession:
             self._session.add_cleanup(reader.close)
             self._readers[topic] = reader
         return self._readers[topic]
+
+    def seen_now(self, topic: str, isolation: Isolation) -> list[Received]:
+        """What a fresh reader finds in a topic (real name), as far as it gets at present.
+
+        One that reads committed records gets as far as no transaction is open.
+
+        Raises:
+            DeadlineExceeded: it did not get there.
+        """
+        self._fresh += 1
+        reader = TopicReader(
+            self.connection, self._session.history, topic,
+            name=f"{isolation} {self._fresh}", isolation=isolation,
+        )  # fmt: skip
+        try:
+            return reader.drain(within=self._session.scaled(15))
+        finally:
+            reader.close()
 
     def delivery(self, topic: str, **rules: Any) -> Flow:
         """The expectation that a topic holds what was published to it."""

@@ -1,0 +1,237 @@
+"""Brokers that have a role bounced while messages arrive and a group consumes them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from kafka.errors import KafkaError
+
+from stackproof.clients.kafka import GroupConsumer
+from stackproof.faults.outage import acknowledged, usual_gap, without_service
+from stackproof.faults.processes import BrokerFault, Crash, Stop
+from stackproof.faults.roles import Roles
+from stackproof.faults.traffic import Traffic
+from stackproof.history import Verdict
+from stackproof.polling import poll
+
+if TYPE_CHECKING:
+    from stackproof.session.scenario import ScenarioSession
+
+#: How a broker ends, and how often, as features say it.
+ENDS: dict[str, type[BrokerFault]] = {"is stopped": Stop, "crashes": Crash}
+TIMES = {"once": 1, "five times": 5}
+IDEMPOTENT, NOT_IDEMPOTENT = "an idempotent producer", "a producer without idempotence"
+#: One request at a time, or a repeated one could overtake.
+PRODUCERS: dict[str, Mapping[str, Any]] = {
+    IDEMPOTENT: {"enable_idempotence": True},
+    NOT_IDEMPOTENT: {"enable_idempotence": False, "max_in_flight_requests_per_connection": 1},
+}
+GROUP = "readers"
+FIGURE = "time without service"
+
+#: Messages that must be acknowledged, and consumed, while the broker is away and afterwards.
+_SOME = 100
+_SERVED_WITHIN = 60.0
+_POLLED = 500
+
+
+class Member:
+    """A member of a group that consumes and commits in a thread of its own until it is ended.
+
+    Args:
+        session: the scenario.
+        topic: as the scenario's text calls it.
+        group: the same.
+    """
+
+    def __init__(self, session: ScenarioSession, topic: str, group: str):
+        self._session = session
+        self.consumer: GroupConsumer = session.kafka.join(topic, group)
+        #: When commits of progress succeeded, seconds since the Unix epoch.
+        self.commits: list[float] = []
+        self.refused = 0
+        self._stop = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="member", daemon=True)
+        session.add_cleanup(self._stop.set)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                if self.consumer.poll(max_records=_POLLED):
+                    self._commit()
+            self._commit()
+            self.consumer.close()
+        except BaseException as error:  # told by `end` and `await_more`
+            self._error = error
+
+    def _commit(self) -> None:
+        try:
+            self.consumer.commit()
+        except KafkaError:  # it is moving; what comes next commits this, too, or repeats it
+            self.refused += 1
+        else:
+            self.commits.append(time.time())
+
+    def _alive(self) -> str | None:
+        return None if self._thread.is_alive() else f"consuming ended: {self._error!r}"
+
+    def await_more(self, *, while_: str) -> None:
+        """Wait until it has received some more records, and has committed.
+
+        Raises:
+            DeadlineExceeded, Died: it has not.
+        """
+        received, commits = len(self.consumer.records), len(self.commits)
+        poll(
+            lambda: (len(self.consumer.records) - received, len(self.commits) - commits),
+            until=lambda more: more[0] >= _SOME and more[1] > 0,
+            within=self._session.scaled(_SERVED_WITHIN),
+            awaiting=f"the group to receive {_SOME} more messages and to commit {while_}",
+            describe=lambda more: f"{more[0]} received, {more[1]} commits",
+            alive=self._alive,
+        )
+
+    def end(self) -> None:
+        """Commit, leave the group, and return when that is done.
+
+        Raises:
+            DeadlineExceeded: it does not end.
+            BaseException: what it has failed by.
+        """
+        self._stop.set()
+        poll(
+            self._thread.is_alive,
+            until=lambda alive: not alive,
+            within=self._session.scaled(_SERVED_WITHIN),
+            awaiting=f"{self.consumer.name} to leave its group",
+        )
+        if self._error is not None:
+            raise self._error
+
+
+@dataclass(frozen=True)
+class Bounce:
+    """One broker's end and return: seconds since the Unix epoch, broker's IDs."""
+
+    broker: int
+    successor: int
+    began: float
+    ended: float
+
+
+class Failover:
+    """Bounces whoever has a role; `session.faults.failover` keeps it for later steps.
+
+    Args:
+        session: the scenario; its cluster must be dedicated.
+        topic: as the scenario's text calls it.
+        producer: one of `PRODUCERS`.
+    """
+
+    def __init__(self, session: ScenarioSession, topic: str, producer: str):
+        self._session = session
+        self.topic, self.producer = topic, producer
+        self.traffic = Traffic(session, topic, **PRODUCERS[producer])
+        self.members = [Member(session, topic, GROUP)]
+        self._roles = Roles(session, session.kafka.own(topic), session.own(GROUP))
+        self.bounces: list[Bounce] = []
+        self._labels: dict[str, str] = {}
+        self._began = time.time()
+
+    def run(self, role: str, ends: str, times: str) -> None:
+        """Bounce, each time that role's holder of the moment; then let another member take over.
+
+        Raises:
+            NoEffect, NotHealed: see `Fault`.
+            DeadlineExceeded: nobody else took over the role, or nobody was served.
+        """
+        self._labels = {"role": role, "ends": ends, "times": times, "producer": self.producer}
+        self._await_more("before the failover")
+        self._began = time.time()
+        self._await_more("for comparison")
+        for _ in range(TIMES[times]):
+            self._bounce(role, ends)
+        self.members[0].end()
+        self.members.append(Member(self._session, self.topic, GROUP))
+        self._await_more("after the failover")
+
+    def _bounce(self, role: str, ends: str) -> None:
+        broker = self._roles.holder(role)
+        began = time.time()
+        with ENDS[ends](self._session, broker):
+            successor = self._roles.await_moved(role, broker)
+            self._session.history.event("note", f"{role} was {broker}, is {successor}")
+            self._await_more(f"without broker {broker}")
+        self._await_more(f"after broker {broker} came back")
+        self.bounces.append(Bounce(broker, successor, began, time.time()))
+
+    def _await_more(self, while_: str) -> None:
+        self.traffic.await_more(_SOME, within=_SERVED_WITHIN, while_=while_)
+        self.members[-1].await_more(while_=while_)
+
+    # -- what came of it -----------------------------------------------------
+    def check_stored(self, guarantee: str) -> Verdict:
+        """Check what a final drain finds in the topic; duplicates are told.
+
+        Raises:
+            AssertionError: see `ScenarioSession.assert_flow`.
+        """
+        kafka = self._session.kafka
+        kafka.final_drain(kafka.own(self.topic))
+        verdict = self._session.assert_flow(
+            kafka.delivery(self.topic, guarantee=guarantee, drained=True)
+        )
+        self._session.figure("stored twice", f"{verdict.figures.stored_twice} messages")
+        return verdict
+
+    def check_consumed(self, *, within: float) -> Verdict:
+        """Check that the group has been handed everything, without a gap when it was resumed.
+
+        Raises:
+            AssertionError: it has not.
+            DeadlineExceeded: it has not committed everything in time.
+        """
+        kafka = self._session.kafka
+        kafka.renew_admin()
+        kafka.wait_worked_off(
+            self._session.own(GROUP), kafka.own(self.topic), within=self._session.scaled(within)
+        )
+        self.members[-1].end()
+        names = tuple(member.consumer.name for member in self.members)
+        verdict = self._session.assert_flow(
+            kafka.delivery(
+                self.topic, guarantee="at-least-once", group_clients=names,
+                scope_clients=("producer", *names),
+            )
+        )  # fmt: skip
+        self._session.figure("delivered again", f"{verdict.figures.redelivered} messages")
+        return verdict
+
+    def tell_outages(self) -> list[float]:
+        """Keep the time without service of each bounce, for producer and group; the producer's.
+
+        The producer's is the longest time between acknowledgements of one partition, the
+        group's that between commits, each beyond what was usual before.
+        """
+        topic = self._session.kafka.own(self.topic)
+        lanes = {
+            "producer": acknowledged(self._session.history, "producer", topic),
+            "group": [np.array([t for member in self.members for t in member.commits])],
+        }
+        found: dict[str, list[float]] = {}
+        for client, times in lanes.items():
+            usual = usual_gap(times, self._began, self.bounces[0].began)
+            found[client] = [without_service(times, b.began, b.ended, usual) for b in self.bounces]
+            for seconds in found[client]:
+                self._session.keep_figure(FIGURE, seconds, "s", client=client, **self._labels)
+            told = ", ".join(f"{seconds:.1f} s" for seconds in found[client])
+            self._session.figure(f"{FIGURE}, {client}", told)
+        self._session.figure("brokers", ", ".join(str(b.broker) for b in self.bounces))
+        return found["producer"]

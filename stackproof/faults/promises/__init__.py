@@ -1,0 +1,1 @@
+"""Provoking what guarantees of delivery allow, and what they rule out."""

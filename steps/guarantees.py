@@ -1,0 +1,150 @@
+"""What producers and consumers are promised, under faults; and what is lost where nothing is."""
+
+from behave import given, register_type, then, when
+from hamcrest import assert_that, empty, equal_to, greater_than, has_length, only_contains
+from hamcrest import starts_with as begins_with
+
+from stackproof.faults.promises.losing import Losing
+from stackproof.faults.promises.repeating import publish_through_late_answers
+from stackproof.faults.promises.transacting import (
+    LOOKS_EVERY,
+    OPEN_AT_MOST,
+    OpenTransaction,
+    check_transformed,
+    transform_through,
+)
+from stackproof.session.needs import needs
+from stackproof.session.words import TYPES
+from stackproof.session.words_of_faults import FAULT_TYPES
+
+register_type(**TYPES, **FAULT_TYPES)
+
+
+@when('messages to "{topic}" are acknowledged with {way:Way}')
+@needs("kafka", dedicated=True)
+def messages_bound_to_be_lost(context, topic, way):
+    """Has the cluster lose for certain what it acknowledges meanwhile; makes the topic."""
+    context.session.losing = Losing(context.session, topic)
+    context.session.losing.run(way)
+
+
+@when('messages to "{topic}" are acknowledged with {way:PowerWay}')
+@needs("kafka", dedicated=True, syncs=True)
+def messages_bound_to_be_lost_with_power(context, topic, way):
+    """The same, where what a broker makes durable is known."""
+    context.session.losing = Losing(context.session, topic)
+    context.session.losing.run(way)
+
+
+@then("the loss of all of them is found and named")
+def loss_is_found(context):
+    """The checks find it under its names, and as large as it must be; none is inconclusive."""
+    verdict = context.session.losing.check()
+    assert_that(verdict.missing, empty())
+
+
+@when('{producer:Producer} publishes to "{topic}" while answers come later than it waits')
+@needs("kafka", dedicated=True, proxied=True)
+def publishing_through_late_answers(context, producer, topic):
+    """What is in flight when answers become late is stored, and sent again without an answer."""
+    publish_through_late_answers(context.session, topic, producer)
+
+
+@then('"{topic}" holds every acknowledged message, in order, and none twice')
+def topic_holds_each_once(context, topic):
+    """A final drain finds what was acknowledged, each message at one offset."""
+    kafka = context.session.kafka
+    kafka.final_drain(kafka.own(topic))
+    flow = kafka.delivery(topic, guarantee="idempotent", drained=True)
+    assert_that(context.session.assert_flow(flow).figures.arrived, greater_than(0))
+
+
+@then('"{topic}" holds every acknowledged message, in order, and some are found to be there twice')
+def topic_holds_some_twice(context, topic):
+    """A final drain finds what was acknowledged; that some are stored twice must be found."""
+    kafka = context.session.kafka
+    kafka.final_drain(kafka.own(topic))
+    flow = kafka.delivery(
+        topic, guarantee="at-least-once", drained=True, expected=("stored-twice",)
+    )
+    verdict = context.session.assert_flow(flow)
+    context.session.figure("stored twice", f"{verdict.figures.stored_twice} messages")
+
+
+@when(
+    'messages of "{source}" are transformed into "{target}" in transactions '
+    "while the leader {ending:Ending}"
+)
+@needs("kafka", dedicated=True)
+def transformed_in_transactions(context, source, target, ending):
+    """Consumes, transforms and produces before, while and after the target's leader is away."""
+    transform_through(context.session, source, target, ending)
+
+
+@then('every message of "{source}" is in "{target}" exactly once')
+def transformed_exactly_once(context, source, target):
+    """Whoever reads committed records finds each once; no transaction is torn or half done."""
+    verdict = check_transformed(context.session, source, target)
+    assert_that(verdict.figures.arrived, greater_than(0))
+
+
+@given('{count:d} messages to "{topic}" in an open transaction')
+@needs("kafka")
+def an_open_transaction(context, count, topic):
+    """A producer publishes them and does not end the transaction for now."""
+    context.session.open = OpenTransaction(
+        context.session, topic, count, transaction_timeout_ms=int(OPEN_AT_MOST * 1000)
+    )
+    assert_that(context.session.open.seen("read_uncommitted"), has_length(count))
+
+
+@when("the transaction is aborted")
+def transaction_is_aborted(context):
+    """Its producer asks the coordinator to abort it."""
+    context.session.open.producer.abort()
+
+
+@when("a new producer with the same transactional ID commits {count:d} messages")
+def successor_commits(context, count):
+    """By initialising the ID it fences the producer before."""
+    context.session.open.succeed(count)
+
+
+@when("the transaction's producer disappears and {count:d} messages of no transaction follow")
+def transaction_hangs(context, count):
+    """Nobody ends the transaction; messages of another producer stand behind it."""
+    context.session.open.producer.leave_open()
+    context.session.open.publish_behind(count)
+
+
+@then("readers of committed messages wait before it, and others see all {count:d}")
+def readers_wait(context, count):
+    """A fresh reader of committed records finds none, one of uncommitted records all."""
+    assert_that(context.session.open.seen("read_committed"), empty())
+    assert_that(context.session.open.seen("read_uncommitted"), has_length(count))
+
+
+@then("they see the {count:d} messages behind it when its time is up, and none of it ever")
+def readers_go_on(context, count):
+    """The coordinator aborts it after its timeout; it looks every ten seconds."""
+    transaction = context.session.open
+    seen = transaction.await_seen(count, within=OPEN_AT_MOST + 2 * LOOKS_EVERY)
+    assert_that(seen, has_length(count))
+    assert_that(seen, only_contains(begins_with("behind it")))
+    transaction.check()
+
+
+@then("the old producer is refused to commit")
+def zombie_is_refused(context):
+    """The coordinator has fenced it."""
+    context.session.figure("refused by", context.session.open.refused())
+
+
+@then("readers of committed messages see {count:d} messages, and others all {total:d}")
+def readers_see(context, count, total):
+    """Aborted messages are in the log, and hidden from readers of committed ones."""
+    transaction = context.session.open
+    seen = transaction.await_seen(count, within=10)
+    assert_that(transaction.check().figures.acknowledged, equal_to(count))
+    assert_that(seen, has_length(count))
+    assert_that(transaction.seen("read_uncommitted"), has_length(total))

@@ -1,0 +1,255 @@
+"""The suite with a broken client or a blind check: failover and guarantees must not pass.
+
+``python -m tests.mutants.clients [NAME ...]`` runs the control and each broken client against
+the scenario that must catch it, and writes ``docs/clients.md``.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+PLACE = ROOT / "reports" / "clients"
+_WITHIN = Path(__file__).parent / "within"
+_LONGEST = 900
+VARIABLE = "STACKPROOF_BROKEN_CLIENT"
+
+
+def _reports_success_early() -> None:
+    """Every hundredth message is said to be acknowledged, and never sent."""
+    from kafka import KafkaProducer
+
+    send, numbers = KafkaProducer.send, itertools.count(1)
+
+    def sending(self: Any, topic: str, value: Any = None, **how: Any) -> Any:
+        future = send(self, topic, value, **how) if next(numbers) % 100 else None
+        return future or _Early()
+
+    KafkaProducer.send = sending
+
+
+class _Early:
+    """A future that has been told of a success."""
+
+    partition, offset = 0, -1
+
+    def add_callback(self, function: Callable[..., None], *arguments: Any) -> None:
+        function(*arguments, self)
+
+    def add_errback(self, function: Callable[..., None]) -> None:
+        pass
+
+
+def _sends_again() -> None:
+    """Every hundredth message is sent twice, as by a client that repeats under a new number."""
+    from kafka import KafkaProducer
+
+    send, numbers = KafkaProducer.send, itertools.count(1)
+
+    def sending(self: Any, topic: str, value: Any = None, **how: Any) -> Any:
+        if next(numbers) % 100 == 0:
+            send(self, topic, value, **how)
+        return send(self, topic, value, **how)
+
+    KafkaProducer.send = sending
+
+
+def _skips() -> None:
+    """What a member of a group is handed loses every hundredth record; its offset is committed."""
+    from stackproof.clients.kafka import consuming
+
+    take, numbers = consuming._Recorder._take, itertools.count(1)
+
+    def taking(self: Any, batches: Any, number: int) -> Any:
+        if self.name.startswith("consumer"):
+            batches = {
+                place: [record for record in records if next(numbers) % 100]
+                for place, records in batches.items()
+            }
+        return take(self, batches, number)
+
+    consuming._Recorder._take = taking  # type: ignore[method-assign]
+
+
+def _commits_early() -> None:
+    """Each commit is of 20 records more than were handed over: the next member skips them."""
+    from kafka import KafkaConsumer, OffsetAndMetadata
+
+    commit = KafkaConsumer.commit
+
+    def committing(self: Any, *arguments: Any, **how: Any) -> None:
+        offsets = {}
+        ends = self.end_offsets(list(self.assignment()))
+        for place, end in ends.items():
+            offsets[place] = OffsetAndMetadata(min(self.position(place) + 20, end), "", -1)
+        commit(self, offsets)
+
+    KafkaConsumer.commit = committing
+
+
+def _rewinds() -> None:
+    """In the middle of its work the transformer's consumer goes back by ten records."""
+    from stackproof.clients.kafka import GroupConsumer
+
+    poll, numbers = GroupConsumer.poll, itertools.count(1)
+
+    def polling(self: Any, **limits: Any) -> Any:
+        if next(numbers) == 15:
+            for place in self._consumer.assignment():
+                back = max(0, self._consumer.position(place) - 10)
+                self._consumer.seek(place, back)
+        return poll(self, **limits)
+
+    GroupConsumer.poll = polling  # type: ignore[method-assign]
+
+
+def _reads_uncommitted() -> None:
+    """Consumers read uncommitted records whatever they are asked for."""
+    from kafka import KafkaConsumer
+
+    begin = KafkaConsumer.__init__
+
+    def beginning(self: Any, *topics: str, **how: Any) -> None:
+        begin(self, *topics, **{**how, "isolation_level": "read_uncommitted"})
+
+    KafkaConsumer.__init__ = beginning
+
+
+def _nothing_is_lost() -> None:
+    """What should have been lost is published once more, safely: there is no loss to be found."""
+    from stackproof.clients.kafka import Message
+    from stackproof.faults.promises.losing import BEFORE, DOOMED, Losing
+
+    end = Losing._end
+
+    def ending(self: Any, *expected: str) -> None:
+        producer = self._publisher("again")._producer
+        for number in range(BEFORE + 1, BEFORE + DOOMED + 1):
+            message = Message(f"message-{number:05d}".encode(), f"content of {number:05d}".encode())
+            producer.send(self._real, message.value, key=message.key)
+        producer.flush(timeout=30)
+        end(self, *expected)
+
+    Losing._end = ending  # type: ignore[method-assign]
+
+
+def _blind() -> None:
+    """The check for what is lost finds nothing, whatever there is."""
+    from stackproof.history.anomaly import nothing
+    from stackproof.history.checks import CHECKS
+
+    CHECKS["lost"] = replace(CHECKS["lost"], find=lambda records: nothing("lost"))
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A broken client, or a broken check.
+
+    Attributes:
+        apply: breaks this process; its docstring says what, for people.
+        scenario: name of the scenario that must catch it.
+        anomaly: what that must call it.
+    """
+
+    apply: Callable[[], None]
+    scenario: str
+    anomaly: str
+
+
+_FAILOVER = "Nothing of an idempotent producer is lost while a follower crashes once"
+_HANGS = "At most once, acks=0: what a crashed broker took with it is found lost"
+_NOT_FOUND = "inconclusive, expected, but not found: lost"
+MUTANTS = {
+    "producer_reports_success_early": Broken(_reports_success_early, _FAILOVER, "lost"),
+    "producer_sends_again": Broken(_sends_again, _FAILOVER, "stored-twice"),
+    "consumer_skips": Broken(_skips, _FAILOVER, "poll-skip"),
+    "consumer_commits_early": Broken(_commits_early, _FAILOVER, "gap-at-resume"),
+    "consumer_rewinds": Broken(
+        _rewinds,
+        "Exactly once: consumed, transformed and produced while a leader crashes",
+        "stored-twice",
+    ),
+    "consumer_reads_uncommitted": Broken(
+        _reads_uncommitted,
+        "What was aborted is invisible to readers of committed messages",
+        "aborted-read",
+    ),
+    "nothing_is_lost": Broken(_nothing_is_lost, _HANGS, _NOT_FOUND),
+    "check_is_blind": Broken(_blind, _HANGS, _NOT_FOUND),
+}
+
+
+def run(name: str, scenarios: list[str]) -> dict[str, dict[str, Any]]:
+    """Run scenarios with something broken (empty name: nothing is); the results by their names."""
+    place = PLACE / (name or "control")
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "results.json").unlink(missing_ok=True)
+    names = "|".join(re.escape(scenario) for scenario in scenarios)
+    with (place / "output.txt").open("w") as output:
+        subprocess.run(
+            [sys.executable, "-m", "stackproof", "run", "features/messaging/failover.feature",
+             "features/messaging/guarantees.feature", "--no-report", "--stack", "native",
+             "--name", f"^({names})( -- @.*)?$", "--reports", str(place),
+             "--set", f"run.figures={place / 'figures.sqlite'}"],
+            cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, timeout=_LONGEST, check=False,
+            env={
+                **os.environ, VARIABLE: name or "none",
+                "PYTHONPATH": os.pathsep.join([str(_WITHIN), str(ROOT)]),
+            },
+        )  # fmt: skip
+    try:
+        results = json.loads((place / "results.json").read_text())["scenarios"]
+    except FileNotFoundError:
+        return {}
+    return {re.sub(r" -- @\d+\.\d+.*", "", found["name"]): found for found in results}
+
+
+def caught(mutant: Broken, results: dict[str, dict[str, Any]]) -> bool:
+    """Whether the scenario failed, and for the reason that it must."""
+    found = results.get(mutant.scenario, {"verdict": "", "reason": "", "trace": ""})
+    return found["verdict"] == "failed" and mutant.anomaly in found["reason"] + found["trace"]
+
+
+def main(names: list[str]) -> int:
+    """Run what was asked for (nothing: all); 1 when one was not caught as it must be."""
+    if unknown := sorted(set(names) - set(MUTANTS)):
+        print(f"no broken client is called {unknown[0]}; they are: {', '.join(MUTANTS)}")
+        return 2
+    chosen = {n: m for n, m in MUTANTS.items() if not names or n in names}
+    wanted = sorted({mutant.scenario for mutant in chosen.values()})
+    control = run("", wanted)
+    failed = [s for s in wanted if control.get(s, {}).get("verdict") != "passed"]
+    print(
+        f"control: {len(wanted) - len(failed)} of {len(wanted)} passed {failed or ''}", flush=True
+    )
+    rows, missed = [], []
+    for name, mutant in chosen.items():
+        ok = caught(mutant, run(name, [mutant.scenario]))
+        missed += [] if ok else [name]
+        print(f"{name}: {'caught' if ok else 'NOT CAUGHT'}", flush=True)
+        rows.append(f"| `{name}` | {mutant.apply.__doc__} | {mutant.scenario} | {mutant.anomaly} | "
+                    f"{'yes' if ok else '**no**'} |")  # fmt: skip
+    print(f"{len(chosen) - len(missed)} of {len(chosen)} broken clients caught as they must be")
+    if not names:
+        head = (
+            "# Broken clients\n\nWritten by `make mutants`. A client of the suite's own, or a "
+            "check, is broken; the scenario must fail\nand say so. With nothing broken "
+            f"{len(wanted) - len(failed)} of these {len(wanted)} scenarios passed.\n\n"
+            "| broken | what happens | must be caught by | named as | caught |\n"
+            "|---|---|---|---|---|\n"
+        )
+        (ROOT / "docs" / "clients.md").write_text(head + "\n".join(rows) + "\n")
+    return 1 if missed or failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
