@@ -1,4 +1,4 @@
-@messaging @timeout:240
+@messaging @nightly @timeout:240
 Feature: What is promised holds under faults, and what is lost is found
   Guarantees of delivery, from none to exactly once. Where loss is allowed it is provoked for
   certain, and must be found and named: a checker that finds nothing there proves nothing.

@@ -1,4 +1,4 @@
-@streams @timeout:120
+@streams @nightly @timeout:120
 Feature: Streams survive what goes wrong
   A message that cannot be processed is set aside and stops nothing, and whatever ends the
   stream, no vector is lost.
