@@ -47,6 +47,10 @@ class ExternalCluster:
         """None: they are not ours to read."""
         return {}
 
+    def memory(self) -> Mapping[str, int]:
+        """Not known: these servers are somebody else's."""
+        return {}
+
     def death(self) -> str | None:
         """Not watched."""
         return None

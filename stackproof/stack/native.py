@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from stackproof.errors import Trouble
 from stackproof.obtain import Cache, Say
 from stackproof.processes.process import ManagedProcess
@@ -84,6 +86,16 @@ class NativeCluster:
     def processes(self) -> Mapping[str, int]:
         """The process ID of each instance."""
         return {name: process.pid for name, process in dict(self._processes).items()}
+
+    def memory(self) -> Mapping[str, int]:
+        """MiB that each running instance uses now (resident, with its children)."""
+        used = {}
+        for name, process in dict(self._processes).items():
+            with contextlib.suppress(psutil.Error):
+                top = psutil.Process(process.pid)
+                family = [top, *top.children(recursive=True)]
+                used[name] = sum(member.memory_info().rss for member in family) >> 20
+        return used
 
     def death(self) -> str | None:
         """None while all that should run do."""

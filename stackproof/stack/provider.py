@@ -18,6 +18,9 @@ class Cluster(Protocol):
     def logs(self) -> Mapping[str, Path]:
         """The log file of each instance."""
 
+    def memory(self) -> Mapping[str, int]:
+        """MiB that each running instance uses now, as far as it can be seen."""
+
     def death(self) -> str | None:
         """None while all instances that should run do, else which died and how."""
 

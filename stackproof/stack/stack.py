@@ -163,6 +163,12 @@ class Stack:
         with self._lock:
             return {name: path for c in self._clusters.values() for name, path in c.logs().items()}
 
+    def memory(self) -> Mapping[str, int]:
+        """MiB that each running instance uses now."""
+        with self._lock:
+            clusters = list(self._clusters.values())
+        return {name: amount for c in clusters for name, amount in c.memory().items()}
+
     def deaths(self) -> list[str]:
         """How instances died that nobody broke on purpose."""
         with self._lock:

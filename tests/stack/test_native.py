@@ -486,3 +486,12 @@ def test_ports_of_a_site(tmp_path: Path) -> None:
     assert site.port("client") != site.port("controller")
     with socket.socket() as server:
         server.bind(("127.0.0.1", site.port("client")))
+
+
+def test_memory_is_what_the_processes_use(provider: NativeProvider, tiny: Tiny) -> None:
+    cluster = provider.start(tiny, need(servers=2), "tiny-1")
+    used = cluster.memory()
+    assert set(used) == {"tiny-1-1", "tiny-1-2"}
+    assert all(1 <= amount < 500 for amount in used.values())
+    cluster.stop()
+    assert cluster.memory() == {}

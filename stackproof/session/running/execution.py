@@ -222,6 +222,9 @@ class Execution:
                 self._pool.close()
             if self._clusters is not None:
                 self._clusters.close()
+        with self.attempt("the servers' memory could not be read"):
+            self.verdicts.memory_mb = dict(stack.memory()) if stack else {}
+            log.info("memory at the end, MiB: %s", self.verdicts.memory_mb)
         keep = bool(not self.settings["run.cleanup"] and stack and stack.describe())
         if keep and stack is not None:
             self._settle()

@@ -22,6 +22,7 @@ class Verdicts:
     Attributes:
         problems: what went wrong outside of features; with any, the run has not passed.
         container_problems: hooks of features and rules that failed; likewise.
+        memory_mb: what each shared server used at the end, in MiB.
         could_not_run: whether something kept scenarios from being run at all.
         cut_short: exit code of a run that was interrupted.
         exit_code: what the process should end with.
@@ -38,6 +39,7 @@ class Verdicts:
         self.problems: list[str] = []
         self.container_problems: list[str] = []
         self.could_not_run = False
+        self.memory_mb: dict[str, int] = {}
         self.cut_short = 0
 
     def give(self, planned: ScenarioPlan, proof: ScenarioProof) -> bool:
@@ -107,6 +109,7 @@ class Verdicts:
             "elapsed": time.time() - self.began,
             "ready_after": self.ready_after,
             "seed": self._seed,
+            "memory_mb": self.memory_mb,
             "selection": self._plan.selection,
             "notes": self._plan.notes,
             "exit_code": self.exit_code,

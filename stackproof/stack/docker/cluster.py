@@ -179,6 +179,19 @@ class DockerCluster:
         """The log file of each instance."""
         return self._log_files
 
+    def memory(self) -> Mapping[str, int]:
+        """MiB that each running instance uses now, by the engine's statistics."""
+        import docker.errors
+        import requests
+
+        used = {}
+        for name, container in dict(self._containers).items():
+            with contextlib.suppress(docker.errors.DockerException, requests.RequestException):
+                told = self._client.api.stats(container, stream=False, one_shot=True)
+                if amount := told.get("memory_stats", {}).get("usage"):
+                    used[name] = int(amount) >> 20
+        return used
+
     def _listed(self) -> list[dict[str, Any]]:
         label = f"{leftovers.PROJECT_LABEL}={self._project}"
         return self._client.api.containers(all=True, filters={"label": label})
