@@ -18,10 +18,10 @@ from stackproof.obtain import Cache, Say
 from stackproof.processes.process import ManagedProcess
 from stackproof.processes.run import Run
 from stackproof.services.base import Requirement, Service, resolve_options
-from stackproof.stack.harm import disks
 from stackproof.stack.harm.native import NativeMeans
 from stackproof.stack.site import (
     LocalSite,
+    Starting,
     endpoint_of,
     given_up,
     wait_healthy,
@@ -172,9 +172,7 @@ class NativeProvider:
         self._logs = logs
         self._cache = cache
         self._time_factor = time_factor
-        self._starting: set[NativeCluster] = set()
-        self._given_up = False
-        self._lock = threading.Lock()
+        self._starting: Starting[NativeCluster] = Starting()
 
     def obtain(self, service: Service, say: Say) -> None:
         """Obtain all artifacts of the service, in order."""
@@ -203,32 +201,14 @@ class NativeProvider:
         # Another directory each time: nothing of an earlier attempt can be in the way.
         directory = self._run.directory / (cluster if attempt == 1 else f"{cluster}.{attempt}")
         site = LocalSite(cluster, directory, options, self._cache)
-        try:
-            running = NativeCluster(service, site, self._run, self._logs, dedicated=dedicated)
-        except BaseException:
-            disks.unmount_below(directory)
-            shutil.rmtree(directory, ignore_errors=True)
-            raise
-        with self._lock:
-            if self._given_up:
-                running.stop()
-            self._starting.add(running)
-        try:
-            running.launch()
-            running.wait_healthy(service.start_within * self._time_factor)
-        except BaseException:
-            running.stop()
-            raise
-        finally:
-            with self._lock:
-                self._starting.discard(running)
-        return running
+        running = self._starting.lay_out(
+            directory,
+            lambda: NativeCluster(service, site, self._run, self._logs, dedicated=dedicated),
+        )
+        within = service.start_within * self._time_factor
+        return self._starting.bring_up(running, running.launch, within)
 
     def give_up(self) -> None:
         """End what is being obtained or started, and begin nothing more."""
         self._cache.give_up()
-        with self._lock:
-            self._given_up = True
-            starting = list(self._starting)
-        for cluster in starting:
-            cluster.stop()
+        self._starting.give_up()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from stackproof.errors import Trouble
 from stackproof.obtain import Cache
 from stackproof.polling import DeadlineExceeded, Died, poll
 from stackproof.ports import claim, free_port
 from stackproof.services.base import Endpoint, Service
+from stackproof.stack.harm import disks
 
 T = TypeVar("T")
 
@@ -132,3 +135,63 @@ def wait_healthy(
             f"{late}\n{logs}",
             "give it more time (STACKPROOF_TIME_FACTOR) or mend what its log names",
         ) from late
+
+
+class Startable(Protocol):
+    """A cluster that a provider of this machine has laid out."""
+
+    def wait_healthy(self, within: float) -> None:
+        """Wait until it answers; raise when it does not."""
+
+    def stop(self) -> None:
+        """End what was started and remove it."""
+
+
+Started = TypeVar("Started", bound=Startable)
+
+
+class Starting(Generic[Started]):
+    """The clusters that a provider is just starting, so that they can be given up."""
+
+    def __init__(self) -> None:
+        self._clusters: set[Started] = set()
+        self._given_up = False
+        self._lock = threading.Lock()
+
+    def lay_out(self, directory: Path, make: Callable[[], Started]) -> Started:
+        """Make a cluster in its directory; nothing of that is left when it fails."""
+        try:
+            return make()
+        except BaseException:
+            disks.unmount_below(directory)
+            shutil.rmtree(directory, ignore_errors=True)
+            raise
+
+    def bring_up(self, cluster: Started, launch: Callable[[], None], within: float) -> Started:
+        """Launch a cluster and wait ``within`` seconds until it is healthy.
+
+        Raises:
+            Trouble: it did not become healthy; it is stopped.
+        """
+        with self._lock:
+            if self._given_up:
+                cluster.stop()
+            self._clusters.add(cluster)
+        try:
+            launch()
+            cluster.wait_healthy(within)
+        except BaseException:
+            cluster.stop()
+            raise
+        finally:
+            with self._lock:
+                self._clusters.discard(cluster)
+        return cluster
+
+    def give_up(self) -> None:
+        """Stop what is being started; what is made from now on is stopped before its launch."""
+        with self._lock:
+            self._given_up = True
+            clusters = list(self._clusters)
+        for cluster in clusters:
+            cluster.stop()

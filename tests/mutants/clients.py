@@ -7,20 +7,18 @@ the scenario that must catch it, and writes ``docs/clients.md``.
 from __future__ import annotations
 
 import itertools
-import json
 import os
-import re
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.mutants.alone import Kind
+from tests.mutants.mutant import ROOT
+
 PLACE = ROOT / "reports" / "clients"
 _WITHIN = Path(__file__).parent / "within"
-_LONGEST = 900
 VARIABLE = "STACKPROOF_BROKEN_CLIENT"
 
 
@@ -164,6 +162,11 @@ class Broken:
     scenario: str
     anomaly: str
 
+    @property
+    def told(self) -> str:
+        """What is broken, for people."""
+        return self.apply.__doc__ or ""
+
 
 _FAILOVER = "Nothing of an idempotent producer is lost while a follower crashes once"
 _HANGS = "At most once, acks=0: what a crashed broker took with it is found lost"
@@ -188,68 +191,29 @@ MUTANTS = {
 }
 
 
-def run(name: str, scenarios: list[str]) -> dict[str, dict[str, Any]]:
-    """Run scenarios with something broken (empty name: nothing is); the results by their names."""
-    place = PLACE / (name or "control")
-    place.mkdir(parents=True, exist_ok=True)
-    (place / "results.json").unlink(missing_ok=True)
-    names = "|".join(re.escape(scenario) for scenario in scenarios)
-    with (place / "output.txt").open("w") as output:
-        subprocess.run(
-            [sys.executable, "-m", "stackproof", "run", "features/messaging/failover.feature",
-             "features/messaging/guarantees.feature", "--no-report", "--stack", "native",
-             "--name", f"^({names})( -- @.*)?$", "--reports", str(place),
-             "--set", f"run.figures={place / 'figures.sqlite'}"],
-            cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, timeout=_LONGEST, check=False,
-            env={
-                **os.environ, VARIABLE: name or "none",
-                "PYTHONPATH": os.pathsep.join([str(_WITHIN), str(ROOT)]),
-            },
-        )  # fmt: skip
-    try:
-        results = json.loads((place / "results.json").read_text())["scenarios"]
-    except FileNotFoundError:
-        return {}
-    return {re.sub(r" -- @\d+\.\d+.*", "", found["name"]): found for found in results}
-
-
-def caught(mutant: Broken, results: dict[str, dict[str, Any]]) -> bool:
-    """Whether the scenario failed, and for the reason that it must."""
-    found = results.get(mutant.scenario, {"verdict": "", "reason": "", "trace": ""})
-    return found["verdict"] == "failed" and mutant.anomaly in found["reason"] + found["trace"]
-
-
-def main(names: list[str]) -> int:
-    """Run what was asked for (nothing: all); 1 when one was not caught as it must be."""
-    if unknown := sorted(set(names) - set(MUTANTS)):
-        print(f"no broken client is called {unknown[0]}; they are: {', '.join(MUTANTS)}")
-        return 2
-    chosen = {n: m for n, m in MUTANTS.items() if not names or n in names}
-    wanted = sorted({mutant.scenario for mutant in chosen.values()})
-    control = run("", wanted)
-    failed = [s for s in wanted if control.get(s, {}).get("verdict") != "passed"]
-    print(
-        f"control: {len(wanted) - len(failed)} of {len(wanted)} passed {failed or ''}", flush=True
-    )
-    rows, missed = [], []
-    for name, mutant in chosen.items():
-        ok = caught(mutant, run(name, [mutant.scenario]))
-        missed += [] if ok else [name]
-        print(f"{name}: {'caught' if ok else 'NOT CAUGHT'}", flush=True)
-        rows.append(f"| `{name}` | {mutant.apply.__doc__} | {mutant.scenario} | {mutant.anomaly} | "
-                    f"{'yes' if ok else '**no**'} |")  # fmt: skip
-    print(f"{len(chosen) - len(missed)} of {len(chosen)} broken clients caught as they must be")
-    if not names:
-        head = (
-            "# Broken clients\n\nWritten by `make mutants`. A client of the suite's own, or a "
-            "check, is broken; the scenario must fail\nand say so. With nothing broken "
-            f"{len(wanted) - len(failed)} of these {len(wanted)} scenarios passed.\n\n"
-            "| broken | what happens | must be caught by | named as | caught |\n"
-            "|---|---|---|---|---|\n"
-        )
-        (ROOT / "docs" / "clients.md").write_text(head + "\n".join(rows) + "\n")
-    return 1 if missed or failed else 0
+KIND = Kind(
+    plural="broken clients",
+    mutants=MUTANTS,
+    place=PLACE,
+    document=(
+        "docs/clients.md",
+        "# Broken clients\n\nWritten by `make mutants`. A client of the suite's own, or a "
+        "check, is broken; the scenario must fail\nand say so. With nothing broken "
+        "{passed} of these {wanted} scenarios passed.\n\n"
+        "| broken | what happens | must be caught by | named as | caught |\n"
+        "|---|---|---|---|---|\n",
+    ),
+    arguments=lambda place: [
+        "-m", "stackproof", "run", "features/messaging/failover.feature",
+        "features/messaging/guarantees.feature",
+        "--set", f"run.figures={place / 'figures.sqlite'}",
+    ],
+    environment=lambda name: {
+        VARIABLE: name or "none",
+        "PYTHONPATH": os.pathsep.join([str(_WITHIN), str(ROOT)]),
+    },
+)  # fmt: skip
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(KIND.main(sys.argv[1:]))

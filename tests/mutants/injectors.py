@@ -7,24 +7,20 @@ heals, while the injector claims that it did: only an independent client can tel
 
 from __future__ import annotations
 
-import json
 import os
-import re
-import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from stackproof.cli import main as stackproof
 from stackproof.stack.harm.native import NativeMeans
 from stackproof.stack.native import NativeCluster
+from tests.mutants.alone import Kind
+from tests.mutants.mutant import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 PLACE = ROOT / "reports" / "injectors"
 #: Limits are shortened; the control shows that they are long enough.
 TIME_FACTOR = 0.5
-_LONGEST = 900
 _SCENARIO = "Acknowledged messages survive while a broker {}"
 _VARIABLE = "STACKPROOF_BROKEN_INJECTOR"
 NO_EFFECT, NEVER_HEALED = "the fault had no effect", "the healing never came"
@@ -50,6 +46,11 @@ class Broken:
     def scenario(self) -> str:
         """Name of the scenario that must catch it."""
         return _SCENARIO.format(self.fault)
+
+    @property
+    def told(self) -> str:
+        """What is broken, for people."""
+        return self.breaks
 
 
 _SLOW = "answers its clients 300 milliseconds late"
@@ -97,63 +98,24 @@ def break_injector(mutant: Broken) -> None:
         NativeMeans.lose_power = kept  # type: ignore[method-assign]
 
 
-def run(name: str, scenarios: list[str]) -> dict[str, dict[str, Any]]:
-    """Run scenarios with a broken injector (empty name: none is); the results by their names."""
-    place = PLACE / (name or "control")
-    place.mkdir(parents=True, exist_ok=True)
-    (place / "results.json").unlink(missing_ok=True)
-    names = "|".join(re.escape(scenario) for scenario in scenarios)
-    with (place / "output.txt").open("w") as output:
-        subprocess.run(
-            [sys.executable, "-m", "tests.mutants.injectors", "run", "features/faults",
-             "--no-report", "--stack", "native", "--time-factor", str(TIME_FACTOR),
-             "--name", f"^({names})( -- @.*)?$", "--reports", str(place)],
-            cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, timeout=_LONGEST,
-            env={**os.environ, _VARIABLE: name or "none"}, check=False,
-        )  # fmt: skip
-    try:
-        results = json.loads((place / "results.json").read_text())["scenarios"]
-    except FileNotFoundError:
-        return {}
-    return {re.sub(r" -- @\d+\.\d+.*", "", found["name"]): found for found in results}
-
-
-def caught(mutant: Broken, results: dict[str, dict[str, Any]]) -> bool:
-    """Whether the scenario failed, and for the reason that it must."""
-    found = results.get(mutant.scenario, {"verdict": "", "reason": "", "trace": ""})
-    return found["verdict"] == "failed" and mutant.anomaly in found["reason"] + found["trace"]
-
-
-def main(names: list[str]) -> int:
-    """Run what was asked for (nothing: all); 1 when one was not caught as it must be."""
-    if unknown := sorted(set(names) - set(MUTANTS)):
-        print(f"no broken injector is called {unknown[0]}; they are: {', '.join(MUTANTS)}")
-        return 2
-    chosen = {n: m for n, m in MUTANTS.items() if not names or n in names}
-    wanted = sorted({mutant.scenario for mutant in chosen.values()})
-    control = run("", wanted)
-    failed = [s for s in wanted if control.get(s, {}).get("verdict") != "passed"]
-    print(
-        f"control: {len(wanted) - len(failed)} of {len(wanted)} passed {failed or ''}", flush=True
-    )
-    rows, missed = [], []
-    for name, mutant in chosen.items():
-        ok = caught(mutant, run(name, [mutant.scenario]))
-        missed += [] if ok else [name]
-        print(f"{name}: {'caught' if ok else 'NOT CAUGHT'}", flush=True)
-        rows.append(f"| `{name}` | {mutant.breaks} | {mutant.scenario} | {mutant.anomaly} | "
-                    f"{'yes' if ok else '**no**'} |")  # fmt: skip
-    print(f"{len(chosen) - len(missed)} of {len(chosen)} broken injectors caught as they must be")
-    if not names:
-        head = (
-            "# Broken injectors of faults\n\nWritten by `make mutants`. The injector claims what "
-            "it does not do; the scenario of its fault\nmust fail and say so. With an unbroken "
-            f"injector {len(wanted) - len(failed)} of these {len(wanted)} scenarios passed.\n\n"
-            "| broken injector | what happens | must be caught by | named as | caught |\n"
-            "|---|---|---|---|---|\n"
-        )
-        (ROOT / "docs" / "injectors.md").write_text(head + "\n".join(rows) + "\n")
-    return 1 if missed or failed else 0
+KIND = Kind(
+    plural="broken injectors",
+    mutants=MUTANTS,
+    place=PLACE,
+    document=(
+        "docs/injectors.md",
+        "# Broken injectors of faults\n\nWritten by `make mutants`. The injector claims what "
+        "it does not do; the scenario of its fault\nmust fail and say so. With an unbroken "
+        "injector {passed} of these {wanted} scenarios passed.\n\n"
+        "| broken injector | what happens | must be caught by | named as | caught |\n"
+        "|---|---|---|---|---|\n",
+    ),
+    arguments=lambda place: [
+        "-m", "tests.mutants.injectors", "run", "features/faults",
+        "--time-factor", str(TIME_FACTOR),
+    ],
+    environment=lambda name: {_VARIABLE: name or "none"},
+)  # fmt: skip
 
 
 if __name__ == "__main__":
@@ -161,4 +123,4 @@ if __name__ == "__main__":
         if broken in MUTANTS:
             break_injector(MUTANTS[broken])
         sys.exit(stackproof(sys.argv[1:]))
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(KIND.main(sys.argv[1:]))

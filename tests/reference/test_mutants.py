@@ -28,6 +28,7 @@ OF_SCORER = [entry for entry in LISTED if entry.get("group") == "scorer"]
 SCORER = DIRECTORY.parents[1] / "examples" / "go_scorer"
 NO_MUTANTS = {
     "__init__",
+    "alone",
     "clients",
     "groups",
     "injectors",

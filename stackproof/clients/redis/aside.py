@@ -19,6 +19,9 @@ from stackproof.clients.redis.expiry import Span, Stopwatch
 from stackproof.clients.redis.origin import Origin
 from stackproof.polling import poll
 
+#: Wrong readings that are told one by one.
+_SHOWN = 5
+
 
 class CacheAside:
     """Reads through a cache. Safe to use from several threads.
@@ -129,6 +132,8 @@ class Observed:
         self._guard = threading.Lock()
         self.updates: list[Value] = []
         self.readings: list[Value] = []
+        #: What was told of readings that nobody served.
+        self.unserved: list[str] = []
 
     def update(self, name: str, content: bytes) -> None:
         """Update a record and note it."""
@@ -145,8 +150,10 @@ class Observed:
             self.readings.append(Value(name, content, watch.span))
 
     def wrong(self) -> list[str]:
-        """See `wrong_readings`."""
-        return wrong_readings(self.updates, self.readings)
+        """The first of the `wrong_readings`, how many more there are, and what nobody served."""
+        wrong = wrong_readings(self.updates, self.readings)
+        more = [f"and {len(wrong) - _SHOWN} more of these"] if len(wrong) > _SHOWN else []
+        return [*wrong[:_SHOWN], *more, *self.unserved]
 
 
 def wrong_readings(updates: Sequence[Value], readings: Sequence[Value]) -> list[str]:

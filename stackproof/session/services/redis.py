@@ -19,7 +19,7 @@ from stackproof.clients.redis.origin import Origin
 from stackproof.clients.redis.store import WAYS, RecordedStore, Way
 from stackproof.clients.redis.vectors import vectors
 from stackproof.history import Flow
-from stackproof.polling import poll
+from stackproof.polling import DeadlineExceeded, poll
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -219,26 +219,41 @@ class RedisSession:
         self._raise_first(errors)
 
     def update_while_reading(self, updates: int, readers: int) -> None:
-        """Update a customer again and again while others read it."""
+        """Update a customer again and again while others read it.
+
+        A reading that is not served ends it and is kept in `Observed.unserved`: what was
+        served until then is judged as well.
+        """
         name = self.customers()[0]
         within = self._session.scaled(_PATIENCE)
         done = threading.Event()
         errors: dict[int, BaseException] = {}
 
-        def read(number: int) -> None:
+        def read() -> bool:
             try:
-                while not done.is_set():
-                    self.observed.read(name, within=within)
+                self.observed.read(name, within=within)
+            except DeadlineExceeded as late:
+                self.observed.unserved.append(str(late))
+                done.set()
+            return not done.is_set()
+
+        def read_on(number: int) -> None:
+            try:
+                while read():
+                    pass
             except BaseException as error:  # raised below
                 errors[number] = error
+                done.set()
 
-        threads = [threading.Thread(target=read, args=(n,), daemon=True) for n in range(readers)]
+        threads = [threading.Thread(target=read_on, args=(n,), daemon=True) for n in range(readers)]
+        read()  # cached before the first update
         for thread in threads:
             thread.start()
         try:
             for version in range(1, updates + 1):
                 self.observed.update(name, f"{name}, version {version}".encode())
-                self.observed.read(name, within=within)
+                if not read():
+                    break
         finally:
             done.set()
             for thread in threads:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,8 +15,7 @@ from stackproof.stack.docker import leftovers
 from stackproof.stack.docker.cluster import DockerCluster
 from stackproof.stack.docker.engine import Engine, compose_file, find_compose, find_engine
 from stackproof.stack.docker.images import Images, wanted_name
-from stackproof.stack.harm import disks
-from stackproof.stack.site import LocalSite, with_new_ports
+from stackproof.stack.site import LocalSite, Starting, with_new_ports
 
 
 class DockerProvider:
@@ -31,8 +29,7 @@ class DockerProvider:
         self._cache = cache
         self._time_factor = time_factor
         self._found: tuple[Engine, tuple[str, ...], Images] | None = None
-        self._starting: set[DockerCluster] = set()
-        self._given_up = False
+        self._starting: Starting[DockerCluster] = Starting()
         self._lock = threading.Lock()
 
     def _find(self) -> tuple[Engine, tuple[str, ...], Images]:
@@ -88,8 +85,9 @@ class DockerProvider:
         # Another directory and project each time: no earlier attempt can be in the way.
         directory = self._run.directory / (cluster if attempt == 1 else f"{cluster}.{attempt}")
         site = LocalSite(cluster, directory, options, self._cache)
-        try:
-            running = DockerCluster(
+        running = self._starting.lay_out(
+            directory,
+            lambda: DockerCluster(
                 service,
                 site,
                 self._run,
@@ -97,33 +95,18 @@ class DockerProvider:
                 engine=engine,
                 compose=compose,
                 images={i.variable: images.chosen(i) for i in service.images()},
-            )
-        except BaseException:
-            disks.unmount_below(directory)
-            shutil.rmtree(directory, ignore_errors=True)
-            raise
-        with self._lock:
-            if self._given_up:
-                running.stop()
-            self._starting.add(running)
-        try:
-            running.launch(self._time_factor)
-            running.wait_healthy(service.start_within * self._time_factor)
-        except BaseException:
-            running.stop()
-            raise
-        finally:
-            with self._lock:
-                self._starting.discard(running)
-        return running
+            ),
+        )
+        return self._starting.bring_up(
+            running,
+            lambda: running.launch(self._time_factor),
+            service.start_within * self._time_factor,
+        )
 
     def give_up(self) -> None:
         """End what is being obtained or started, and begin nothing more."""
         with self._lock:
-            self._given_up = True
-            starting = list(self._starting)
             found = self._found
         if found is not None:
             found[2].give_up()
-        for cluster in starting:
-            cluster.stop()
+        self._starting.give_up()
