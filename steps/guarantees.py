@@ -4,6 +4,7 @@ from behave import given, register_type, then, when
 from hamcrest import assert_that, empty, equal_to, greater_than, has_length, only_contains
 from hamcrest import starts_with as begins_with
 
+from stackproof.faults.promises.handing_on import HandingOn
 from stackproof.faults.promises.losing import Losing
 from stackproof.faults.promises.repeating import publish_through_late_answers
 from stackproof.faults.promises.transacting import (
@@ -86,6 +87,35 @@ def transformed_exactly_once(context, source, target):
     """Whoever reads committed records finds each once; no transaction is torn or half done."""
     verdict = check_transformed(context.session, source, target)
     assert_that(verdict.figures.arrived, greater_than(0))
+
+
+@when(
+    '"{source}" is handed on to "{target}" by a consumer that {committing:Committing} '
+    "and ends in between, and by its successor"
+)
+@needs("kafka")
+def handed_on(context, source, target, committing):
+    """One consumer ends between committing and sending; the next one of its group goes on."""
+    context.session.handing_on = HandingOn(context.session, source, target, committing)
+    context.session.handing_on.run()
+
+
+@then("exactly what it had committed and not sent is found lost, and nothing is there twice")
+def committed_is_found_lost(context):
+    """As many messages are lost as its end came between; their loss is found and named."""
+    figures = context.session.handing_on.check().figures
+    assert_that(
+        (figures.lost, figures.duplicated), equal_to((context.session.handing_on.between, 0))
+    )
+
+
+@then("exactly what it had sent and not committed is found there twice, and nothing is lost")
+def sent_is_found_twice(context):
+    """As many messages are there twice as its end came between; they are found and named."""
+    figures = context.session.handing_on.check().figures
+    assert_that(
+        (figures.lost, figures.duplicated), equal_to((0, context.session.handing_on.between))
+    )
 
 
 @given('{count:d} messages to "{topic}" in an open transaction')

@@ -83,6 +83,15 @@ def stream_is_started_without_broker(context, stream):
     context.instance = stream_of(context).start_without_broker()
 
 
+@when('{stream:Stream} is started too early and tells of "{reason}"')
+@uses_system(PLAIN, "kafka")
+@uses_system(EXACTLY_ONCE)
+def stream_is_started_too_early(context, stream, reason):
+    """Launches an instance whose broker is away; its log tells of that."""
+    context.stream = stream
+    stream_of(context).start_too_early(reason)
+
+
 @when("{stream:Stream} is taken over by another instance after {count:d} outputs")
 @uses_system(EXACTLY_ONCE, "kafka")
 def stream_is_taken_over(context, stream, count):

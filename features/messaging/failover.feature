@@ -1,4 +1,4 @@
-@messaging @nightly @timeout:400
+@messaging @timeout:400
 Feature: Failover costs no message
   When the broker that has a role ends, cleanly or not, another one takes over: what was
   acknowledged by all in-sync replicas (at least two) is there, in order, and consumers go on.

@@ -1,4 +1,4 @@
-@messaging @nightly @timeout:240
+@messaging @timeout:240
 Feature: What is promised holds under faults, and what is lost is found
   Guarantees of delivery, from none to exactly once. Where loss is allowed it is provoked for
   certain, and must be found and named: a checker that finds nothing there proves nothing.
@@ -42,6 +42,24 @@ Feature: What is promised holds under faults, and what is lost is found
     When an idempotent producer publishes to "orders" while answers come later than it waits
     Then every message has been acknowledged within 60 seconds
     And "orders" holds every acknowledged message, in order, and none twice
+
+  @MSG-04 @BEYOND-01
+  Scenario: At most once: what a consumer commits before its work is found lost with the consumer
+    Given a Kafka broker
+    And a topic "orders" with 3 partitions
+    And a topic "invoices" with 3 partitions
+    When 300 messages are published to "orders"
+    And "orders" is handed on to "invoices" by a consumer that commits before it sends and ends in between, and by its successor
+    Then exactly what it had committed and not sent is found lost, and nothing is there twice
+
+  @MSG-04 @BEYOND-01
+  Scenario: At least once: what a consumer commits after its work is found there twice
+    Given a Kafka broker
+    And a topic "orders" with 3 partitions
+    And a topic "invoices" with 3 partitions
+    When 300 messages are published to "orders"
+    And "orders" is handed on to "invoices" by a consumer that commits after it has sent and ends in between, and by its successor
+    Then exactly what it had sent and not committed is found there twice, and nothing is lost
 
   @MSG-04 @BEYOND-01
   Scenario Outline: Exactly once: consumed, transformed and produced while a leader <ends>

@@ -1,4 +1,4 @@
-@streams @nightly @timeout:120
+@streams @timeout:120
 Feature: Streams survive what goes wrong
   A message that cannot be processed is set aside and stops nothing, and whatever ends the
   stream, no vector is lost.
@@ -49,6 +49,15 @@ Feature: Streams survive what goes wrong
     Given the vector stream's topics exist
     When the vector stream is started where no broker listens
     Then it ends with exit code 3 within 20 seconds and tells of "Connection refused"
+
+  @STREAM-04
+  Scenario: A stream that is started before its broker waits for it
+    Given the exactly-once vector stream's topics exist
+    When broker 1 has crashed
+    And the exactly-once vector stream is started too early and tells of "waiting for the broker"
+    And broker 1 recovers
+    And 100 vectors are published
+    Then every vector comes out once within 30 seconds
 
   @STREAM-04
   Scenario Outline: No vector is lost when the stream <ends> in the middle of its work

@@ -1,4 +1,4 @@
-@streams @nightly @timeout:120
+@streams @timeout:120
 Feature: Vectors are transformed on their way
   Every vector that is published comes out with its length and normalised. What was sent stays
   as it was, bit by bit; what is computed is right to single precision.

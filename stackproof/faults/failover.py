@@ -199,7 +199,6 @@ class Failover:
             DeadlineExceeded: it has not committed everything in time.
         """
         kafka = self._session.kafka
-        kafka.renew_admin()
         kafka.wait_worked_off(
             self._session.own(GROUP), kafka.own(self.topic), within=self._session.scaled(within)
         )

@@ -14,6 +14,7 @@ from stackproof.faults import (
     PROCESS_FAULTS,
 )
 from stackproof.faults.failover import PRODUCERS, TIMES
+from stackproof.faults.promises.handing_on import COMMITTING
 from stackproof.faults.promises.losing import POWER_WAYS, WAYS
 from stackproof.faults.roles import ROLES
 
@@ -45,6 +46,7 @@ FAULT_TYPES: dict[str, Callable[[str], object]] = {
     "DiskFault": _one_of(DISK_FAULTS),
     "PowerFault": _one_of(POWER_FAULTS),
     "PowerWay": _one_of(POWER_WAYS),
+    "Committing": _one_of(COMMITTING),
     "Producer": _one_of(PRODUCERS),
     "Promise": parse_promise,
     "Role": _one_of(ROLES),

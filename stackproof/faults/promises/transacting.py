@@ -140,7 +140,6 @@ def transform_through(session: ScenarioSession, source: str, target: str, ending
         transformer.await_more(_SOME, while_=f"without broker {broker}")
     transformer.await_more(_SOME, while_=f"after broker {broker} came back")
     traffic.finish(within=_WITHIN)
-    session.kafka.renew_admin()
     session.kafka.wait_worked_off(
         session.own(_GROUP), session.kafka.own(source), within=session.scaled(_WITHIN)
     )

@@ -26,6 +26,7 @@ EXACTLY_ONCE = frozenset({"vector-stream-exactly-once"})
 _NO_PAUSE = 0.0
 _MEGABYTE = 1_000_000
 _BALANCED_WITHIN = 20.0
+_TELLS_WITHIN = 10.0
 
 
 class VectorStream(Pipeline):
@@ -97,6 +98,22 @@ class VectorStream(Pipeline):
         """Launch an instance that is told an address where nobody listens."""
         nowhere = f"{LOOPBACK}:{free_port()}"
         return self.instances.launch(kafka=nowhere)
+
+    def start_too_early(self, telling: str) -> None:
+        """Launch an instance while its broker is away, until its log tells of that.
+
+        Raises:
+            DeadlineExceeded, Died: it does not.
+        """
+        instance = self.instances.launch()
+        poll(
+            instance.log_end,
+            until=lambda log: telling in log,
+            within=self._session.scaled(_TELLS_WITHIN),
+            awaiting=f'{instance.name} to tell of "{telling}"',
+            describe=lambda log: log,
+            alive=instance.death,
+        )
 
     def take_over(self) -> ManagedProcess:
         """Start another instance with the same transactional ID while the oldest works.

@@ -1,0 +1,123 @@
+"""A consumer that commits before or after its work, and ends in between: what that costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stackproof.clients.kafka import GroupConsumer, Message, Received
+from stackproof.history import Flow, Verdict
+from stackproof.polling import poll
+
+if TYPE_CHECKING:
+    from stackproof.session.scenario import ScenarioSession
+
+_GROUP = "invoicing"
+_AT_ONCE = 50
+_WITHIN = 60.0
+
+#: When a consumer commits, as features say it: the guarantee that this is, and the anomaly
+#: that must be found when it ends between committing and sending.
+COMMITTING = {
+    "commits before it sends": ("at-most-once", "lost"),
+    "commits after it has sent": ("at-least-once", "duplicated"),
+}
+
+
+class HandingOn:
+    """Hands on what is in one topic to another: a consumer ends midway, its successor goes on.
+
+    Args:
+        session: the scenario.
+        source: as the scenario's text calls it; where to take from.
+        target: where to.
+        committing: one of `COMMITTING`.
+    """
+
+    def __init__(self, session: ScenarioSession, source: str, target: str, committing: str):
+        self._session = session
+        self._source, self._target = source, target
+        self._guarantee, self._expected = COMMITTING[committing]
+        self._early = self._guarantee == "at-most-once"
+        #: Messages that its end came between.
+        self.between = 0
+
+    def run(self) -> None:
+        """Hand on a part, end between committing and sending, and have the rest handed on.
+
+        Raises:
+            DeadlineExceeded: there was not enough to hand on.
+        """
+        kafka = self._session.kafka
+        first = self._join()
+        self._pass_on(self._take(first), first)
+        self._end_between(self._take(first), first)
+        second = self._join()
+        group, source = self._session.own(_GROUP), kafka.own(self._source)
+
+        def left() -> int:
+            self._pass_on(second.poll(max_records=_AT_ONCE), second)
+            return kafka.admin.lag(group, source)
+
+        poll(
+            left,
+            until=lambda lag: lag == 0,
+            within=self._session.scaled(_WITHIN),
+            awaiting=f'all of "{self._source}" to be handed on',
+            describe=lambda lag: f"{lag} messages are not committed",
+        )
+        second.close()
+
+    def _join(self) -> GroupConsumer:
+        return self._session.kafka.join(self._source, _GROUP)
+
+    def _take(self, consumer: GroupConsumer) -> list[Received]:
+        return poll(
+            lambda: consumer.poll(max_records=_AT_ONCE),
+            until=bool,
+            within=self._session.scaled(_WITHIN),
+            awaiting=f'messages of "{self._source}"',
+        )
+
+    def _send(self, records: list[Received]) -> None:
+        messages = [Message(record.key or b"", record.value) for record in records]
+        sent = self._session.kafka.publish(self._target, messages)
+        assert sent.ok == len(records), f"of {len(records)} messages to hand on: {sent}"
+
+    def _pass_on(self, records: list[Received], consumer: GroupConsumer) -> None:
+        """Send and commit, in this consumer's order."""
+        if not records:
+            return
+        if self._early:
+            consumer.commit()
+        self._send(records)
+        if not self._early:
+            consumer.commit()
+
+    def _end_between(self, records: list[Received], consumer: GroupConsumer) -> None:
+        """The first half of that only."""
+        if self._early:
+            consumer.commit()
+        else:
+            self._send(records)
+        self.between = len(records)
+        consumer.close()
+        self._session.history.event(
+            "note", f"{consumer.name} ends between committing and sending {self.between} messages"
+        )
+
+    def check(self) -> Verdict:
+        """Check that what its end cost is found, under its name, and nothing else.
+
+        Raises:
+            AssertionError: see `ScenarioSession.assert_flow`.
+        """
+        kafka, session = self._session.kafka, self._session
+        kafka.final_drain(kafka.own(self._target))
+        verdict = session.assert_flow(
+            Flow(f'"{self._source}" to "{self._target}"',
+                 kafka.own(self._source), kafka.own(self._target), content="bytes",
+                 guarantee=self._guarantee, expected=(self._expected,), drained=True)
+        )  # fmt: skip
+        found = ", ".join(f"{count} {name}" for name, count in verdict.figures.found.items())
+        session.figure("found", found)
+        return verdict
