@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from stackproof import __version__
 from stackproof.errors import (
@@ -44,39 +45,42 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"stackproof {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    run = commands.add_parser("run", help="run features and make the report", allow_abbrev=False)
+
+    def command(name: str, told: str, **options: Any) -> argparse.ArgumentParser:
+        described = f"{told[0].upper()}{told[1:]}."
+        return commands.add_parser(name, help=told, description=described, **options)
+
+    run = command("run", "run features and make the report", allow_abbrev=False)
     _run_options(run)
-    up = commands.add_parser("up", help="start services and leave them running")
+    up = command("up", "start services and leave them running")
     up.add_argument(
         "services", nargs="+", metavar="SERVICE", help="e.g. kafka, or kafka:9092 for that port"
     )
-    down = commands.add_parser("down", help="end stacks that were left running")
+    down = command("down", "end stacks that were left running")
     down.add_argument("runs", nargs="*", metavar="RUN", help="IDs of runs; default: all kept ones")
-    images = commands.add_parser("images", help="build container images from package registries")
+    images = command("images", "build container images from package registries")
     images.add_argument("services", nargs="*", metavar="SERVICE", help="default: all")
-    clean = commands.add_parser("clean", help="remove what killed runs left on external endpoints")
+    clean = command("clean", "remove what killed runs left on external endpoints")
     clean.add_argument("services", nargs="*", metavar="SERVICE", help="default: all external ones")
     clean.add_argument("--yes", action="store_true", help="do not ask, e.g. in CI")
-    doctor = commands.add_parser(
-        "doctor", help="check what a run needs, and say where settings come from"
-    )
+    doctor = command("doctor", "check what a run needs, and say where settings come from")
     doctor.add_argument("services", nargs="*", metavar="SERVICE", help="default: all")
     doctor.add_argument("--endpoints", action="store_true", help="try external endpoints as well")
-    init = commands.add_parser("init", help="write a small project of your own that runs at once")
+    init = command("init", "write a small project of your own that runs at once")
     init.add_argument("directory", metavar="DIR", help="where it goes; must be empty or not exist")
-    steps = commands.add_parser("steps", help="list the steps for features")
+    steps = command("steps", "list the steps for features")
     steps.add_argument("words", nargs="*", help="only steps with all of these words")
     steps.add_argument("--markdown", action="store_true", help="as the catalogue docs/steps.md")
-    figures = commands.add_parser("figures", help="percentiles of what all runs have measured")
+    figures = command("figures", "percentiles of what all runs have measured")
     figures.add_argument("words", nargs="*", help="only figures with all of these words")
-    report = commands.add_parser("report", help="make the Allure report from the last results")
+    report = command("report", "make the Allure report from the last results")
     report.add_argument("--output", default="allure-report", metavar="DIR")
-    merge = commands.add_parser("merge", help="join the reports of shards into one verdict")
+    merge = command("merge", "join the reports of shards into one verdict")
     merge.add_argument("directories", nargs="+", metavar="DIR", help="reports of one shard each")
     merge.add_argument("--to", default="reports-merged", metavar="DIR", help="a new directory")
     merge.add_argument("--no-report", action="store_true", help="leave out the Allure report")
     merge.add_argument("--report-to", default="allure-report", metavar="DIR")
-    check = commands.add_parser("check", help="check saved histories again")
+    check = command("check", "check saved histories again")
     check.add_argument("histories", nargs="+", metavar="HISTORY", help="history.jsonl or .gz")
     return parser
 
