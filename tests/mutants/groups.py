@@ -10,7 +10,12 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from tests.mutants.mutant import PLACE, ROOT, Mutant
-from tests.mutants.servers.running import SOUND, run_features, sound_server
+from tests.mutants.servers.running import (
+    SOUND,
+    run_as_advertised,
+    run_features,
+    sound_server,
+)
 from tests.second import scorer
 
 #: Limits in seconds are shortened, or every mutant that loses something would wait them out.
@@ -117,6 +122,18 @@ def _servers(service: str) -> Group:
     return Group(service, [control], running, tolerated=("passed", "not supported"))
 
 
+def _kafka() -> Group:
+    control = Mutant("(none: kafka)", group="kafka")
+
+    @contextmanager
+    def running() -> Iterator[RunOne]:
+        yield lambda mutant: run_as_advertised(
+            "kafka", SOUND if mutant is control else mutant.name, mutant.place
+        )
+
+    return Group("kafka", [control], running, tolerated=("passed", "not supported"))
+
+
 GROUPS = (
     Group(
         "pipeline",
@@ -136,4 +153,5 @@ GROUPS = (
     ),
     _servers("redis"),
     _servers("rabbitmq"),
+    _kafka(),
 )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
 from stackproof.obtain import Cache
+from stackproof.ports import LOOPBACK, free_port
 from stackproof.processes import reaper
 from stackproof.processes.run import RUN_VARIABLE, Run
 from stackproof.services import service
@@ -19,30 +20,60 @@ from stackproof.stack.native import NativeProvider
 from tests.mutants.servers.proxy import Proxy
 
 #: What uses each service; scenarios that measure or break the server have no place here.
-FEATURES = {"redis": "features/cache", "rabbitmq": "features/sinks/rabbitmq_basics.feature"}
+FEATURES = {
+    "redis": "features/cache",
+    "rabbitmq": "features/sinks/rabbitmq_basics.feature",
+    "kafka": "features/messaging/publishing.feature",
+}
 SOUND = "sound"
 _WITHOUT = "not @performance"
 _LONGEST = 900
 
 
 @contextmanager
-def sound_server(name: str, place: Path) -> Iterator[str]:
-    """A server of the service called ``name``: its address."""
+def sound_server(name: str, place: Path, **options: object) -> Iterator[str]:
+    """A server of the service called ``name``, made with these options: its address."""
     run = Run.begin()
     try:
         provider = NativeProvider(run, place / "logs", Cache())
         provider.obtain(service(name), print)
-        cluster = provider.start(service(name), Requirement(name), f"{name}-sound")
-        yield cluster.endpoint.addresses["server"]
+        cluster = provider.start(service(name), _asked(name, options), f"{name}-sound")
+        (address,) = cluster.endpoint.addresses.values()
+        yield address
     finally:
         reaper.reap(run)
 
 
+def _asked(name: str, options: Mapping[str, object]) -> Requirement:
+    return Requirement(name, tuple(sorted(options.items())))
+
+
+def faulty(name: str, fault: str, server: str) -> Proxy:
+    """A proxy in front of a server of the service called ``name``, with this fault."""
+    return Proxy(server, import_module(f"{__package__}.{name}").serve(fault))
+
+
 def run_features(name: str, fault: str, server: str, place: Path) -> None:
     """Run the service's features through a proxy with this fault; results go to ``place``."""
+    run_through(name, faulty(name, fault, server), place)
+
+
+def run_as_advertised(name: str, fault: str, place: Path) -> None:
+    """The same with a server of its own, which tells its clients the proxy's address.
+
+    Clients of Kafka go where the broker says, not where they were sent at first.
+    """
+    port = free_port()
+    proxy = faulty(name, fault, f"{LOOPBACK}:{port}")
+    advertised = (("advertised.listeners", f"PLAINTEXT://{proxy.address}"),)
+    with sound_server(name, place, port=port, config=advertised):
+        run_through(name, proxy, place)
+
+
+def run_through(name: str, proxy: Proxy, place: Path) -> None:
+    """Run the service's features at a proxy, which is closed then; results go to ``place``."""
     place.mkdir(parents=True, exist_ok=True)
     (place / "results.json").unlink(missing_ok=True)
-    proxy = Proxy(server, import_module(f"{__package__}.{name}").serve(fault))
     host, _, port = proxy.address.rpartition(":")
     environment = {
         **{key: value for key, value in os.environ.items() if key != RUN_VARIABLE},
@@ -50,6 +81,7 @@ def run_features(name: str, fault: str, server: str, place: Path) -> None:
         f"{name.upper()}_URL": "",
         f"{name.upper()}_HOST": host,
         f"{name.upper()}_PORT": port,
+        f"{name.upper()}_BOOTSTRAP_SERVERS": proxy.address,
     }
     try:
         with (place / "output.txt").open("w") as output:
