@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from stackproof.access import OPEN, Access, tls_context
 from stackproof.errors import Trouble
+from stackproof.urls import split_host_and_port
 
 _HOST_MISMATCH, _IP_MISMATCH = 62, 64  # X509_V_ERR_HOSTNAME_MISMATCH, ..._IP_ADDRESS_MISMATCH
 _NOT_YET_VALID, _EXPIRED = 9, 10
@@ -67,6 +68,27 @@ def speaks_tls(host: str, port: int, *, timeout: float) -> bool:
         return "ALERT" in (error.reason or "")
     except (OSError, Trouble):
         return False
+
+
+def look_through(address: str, access: Access, *, timeout: float) -> None:
+    """Reach an address and encrypt the connection as ``access`` says; then close it.
+
+    Raises:
+        Trouble: that is where it ends; see `reach` and `encrypt`.
+    """
+    host, port = split_host_and_port(address)
+    with reach(host, port, timeout=timeout) as plain:
+        if access.tls:
+            encrypt(plain, host, access).close()
+
+
+def unencrypted(address: str, access: Access, scheme: str, *, timeout: float) -> Trouble | None:
+    """Whether a connection fails because it is not encrypted; ``scheme``: of URLs that say so."""
+    host, port = split_host_and_port(address)
+    if access.tls or not speaks_tls(host, port, timeout=timeout):
+        return None
+    return Trouble(f"{address} speaks TLS", "the suite connected without",
+                   f"set tls = true, or write {scheme}:// into the URL")  # fmt: skip
 
 
 def _not_trusted(place: str, error: ssl.SSLCertVerificationError) -> Trouble:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from stackproof.clients.kafka import Message, Publisher
-from stackproof.clients.kafka.producing import Sent
+from stackproof.clients.sending import Sent
 from stackproof.polling import poll
 
 if TYPE_CHECKING:

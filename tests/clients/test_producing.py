@@ -6,6 +6,7 @@ from kafka import errors
 from stackproof.clients.kafka import producing
 from stackproof.clients.kafka.messages import Message, identity, preview
 from stackproof.clients.kafka.transactions import transform
+from stackproof.clients.sending import Sent
 from stackproof.history import History
 
 
@@ -121,7 +122,7 @@ def test_a_round_with_an_output_that_nobody_acknowledged_is_not_committed():
     producer = SimpleNamespace(
         name="tx",
         begin=lambda: done.append("begin"),
-        publish=lambda *_, **__: producing.Sent(ok=1, unknown=1),
+        publish=lambda *_, **__: Sent(ok=1, unknown=1),
         commit_progress=lambda _: done.append("progress"),
         commit=lambda: done.append("commit"),
     )

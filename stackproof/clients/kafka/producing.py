@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from kafka import KafkaProducer
 from kafka import errors as kafka_errors
 
 from stackproof.clients.kafka.messages import Message, preview
+from stackproof.clients.sending import Sent
 from stackproof.history import History, digest_of
 from stackproof.history.columns import NONE
 from stackproof.polling import DeadlineExceeded, poll
@@ -26,22 +25,6 @@ _DEFINITE = (
     kafka_errors.InvalidRequiredAcksError,
 )
 _LARGEST_REQUEST = 16 * 1024 * 1024  # the broker shall judge a message's size, not the client
-
-
-@dataclass
-class Sent:
-    """The outcome of publishing: counts, and the errors by message."""
-
-    ok: int = 0
-    failed: int = 0
-    unknown: int = 0
-    errors: Counter[str] = field(default_factory=Counter)
-
-    def __str__(self) -> str:
-        text = f"{self.ok} acknowledged, {self.failed} failed, {self.unknown} unknown"
-        for error, count in self.errors.most_common(3):
-            text += f"\n  {count} x {error}"
-        return text
 
 
 class Publisher:

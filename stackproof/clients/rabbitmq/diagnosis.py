@@ -10,17 +10,13 @@ from stackproof.access import Access
 from stackproof.clients import probing
 from stackproof.clients.rabbitmq.connection import round_trip
 from stackproof.errors import Trouble
-from stackproof.urls import split_host_and_port
 
 
 def diagnose(addresses: Mapping[str, str], access: Access, *, timeout: float) -> Trouble | None:
     """What is wrong with an endpoint: network, TLS, log-in, rights; None: nothing definite."""
-    host, port = split_host_and_port(addresses["server"])
     place = addresses["server"]
     try:
-        with probing.reach(host, port, timeout=timeout) as plain:
-            if access.tls:
-                probing.encrypt(plain, host, access).close()
+        probing.look_through(place, access, timeout=timeout)
         round_trip(addresses, access, timeout=timeout)
     except Trouble as trouble:
         return trouble
@@ -36,7 +32,5 @@ def diagnose(addresses: Mapping[str, str], access: Access, *, timeout: float) ->
         return Trouble(f"{place} forbids what the suite needs", f"it says: {error.reply_text}",
                        "give the suite's user the rights to declare, write and read")  # fmt: skip
     except (exceptions.AMQPError, OSError):
-        if not access.tls and probing.speaks_tls(host, port, timeout=timeout):
-            return Trouble(f"{place} speaks TLS", "the suite connected without",
-                           "set tls = true, or write amqps:// into the URL")  # fmt: skip
+        return probing.unencrypted(place, access, "amqps", timeout=timeout)
     return None

@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 import pika
 from pika.exceptions import AMQPConnectionError, AMQPError, NackError, UnroutableError
 
 from stackproof.clients.rabbitmq.messages import Message, preview
+from stackproof.clients.sending import Sent
 from stackproof.history import History, digest_of
 
 _PERSISTENT = 2
-
-
-@dataclass
-class Sent:
-    """The outcome of publishing: counts, those confirmed by class, and the errors."""
-
-    ok: int = 0
-    failed: int = 0
-    unknown: int = 0
-    labels: Counter[str] = field(default_factory=Counter)
-    errors: Counter[str] = field(default_factory=Counter)
-
-    def __str__(self) -> str:
-        text = f"{self.ok} confirmed, {self.failed} failed, {self.unknown} unknown"
-        for error, count in self.errors.most_common(3):
-            text += f"\n  {count} x {error}"
-        return text
 
 
 class Publisher:

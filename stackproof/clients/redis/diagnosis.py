@@ -10,17 +10,13 @@ from stackproof.access import Access
 from stackproof.clients import probing
 from stackproof.clients.redis.connection import connect
 from stackproof.errors import Trouble
-from stackproof.urls import split_host_and_port
 
 
 def diagnose(addresses: Mapping[str, str], access: Access, *, timeout: float) -> Trouble | None:
     """What is wrong with an endpoint: network, TLS, log-in, rights; None: nothing definite."""
-    host, port = split_host_and_port(addresses["server"])
     place = addresses["server"]
     try:
-        with probing.reach(host, port, timeout=timeout) as plain:
-            if access.tls:
-                probing.encrypt(plain, host, access).close()
+        probing.look_through(place, access, timeout=timeout)
         with connect(addresses, access, timeout=timeout) as client:
             client.ping()
     except Trouble as trouble:
@@ -38,7 +34,5 @@ def diagnose(addresses: Mapping[str, str], access: Access, *, timeout: float) ->
         return Trouble(f"{place} cannot be used", f"it says: {error}",
                        "correct the settings of the endpoint")  # fmt: skip
     except (exceptions.RedisError, OSError):
-        if not access.tls and probing.speaks_tls(host, port, timeout=timeout):
-            return Trouble(f"{place} speaks TLS", "the suite connected without",
-                           "set tls = true, or write rediss:// into the URL")  # fmt: skip
+        return probing.unencrypted(place, access, "rediss", timeout=timeout)
     return None

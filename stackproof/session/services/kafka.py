@@ -22,12 +22,12 @@ from stackproof.clients.kafka import (
 from stackproof.clients.kafka.admin import TopicSpec
 from stackproof.clients.kafka.connection import connection, security_protocol
 from stackproof.clients.kafka.consuming import Reading, as_delivered
-from stackproof.clients.kafka.producing import Sent
 from stackproof.clients.kafka.properties import (
     java_properties,
     librdkafka_properties,
     write_properties,
 )
+from stackproof.clients.sending import Sent
 from stackproof.errors import Trouble
 from stackproof.history import Flow
 from stackproof.history.columns import Isolation

@@ -13,7 +13,8 @@ from stackproof.clients.rabbitmq.admin import QueueSpec, RabbitAdmin
 from stackproof.clients.rabbitmq.connection import parameters
 from stackproof.clients.rabbitmq.consuming import Consumer, Positions
 from stackproof.clients.rabbitmq.messages import Delivery, Message
-from stackproof.clients.rabbitmq.publishing import Publisher, Sent
+from stackproof.clients.rabbitmq.publishing import Publisher
+from stackproof.clients.sending import Sent
 from stackproof.history import Flow
 from stackproof.polling import DeadlineExceeded, poll
 
