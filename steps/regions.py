@@ -10,9 +10,9 @@ from hamcrest import (
     less_than_or_equal_to,
 )
 
-from stackproof.session.needs import needs
+from stackproof.session.needs import needs, obtains
 from stackproof.session.words import TYPES
-from stackproof.systems.mirroring import FAR, Regions, median
+from stackproof.systems.mirroring import FAR, MIRROR, Regions, median
 
 register_type(**TYPES)
 
@@ -30,6 +30,7 @@ def two_regions(context, milliseconds):
     assert_that(took, greater_than_or_equal_to(milliseconds / 1000), "round trip in seconds")
 
 
+@obtains(MIRROR)
 @given('a topic "{topic}" whose first {count:d} messages are deleted, mirrored for group "{group}"')
 def mirrored_topic(context, topic, count, group):
     """The same record has another offset on the other side: offsets must be translated."""

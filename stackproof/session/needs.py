@@ -6,9 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from stackproof.obtain import Artifact
+
 Step = TypeVar("Step", bound=Callable[..., Any])
 _ATTRIBUTE = "stackproof_needs"
 _SYSTEMS = "stackproof_systems"
+_ARTIFACTS = "stackproof_artifacts"
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,21 @@ def needs(
 def needs_of(step: Callable[..., Any]) -> tuple[Need, ...]:
     """What ``step`` declared."""
     return getattr(step, _ATTRIBUTE, ())
+
+
+def obtains(artifact: Artifact) -> Callable[[Step], Step]:
+    """Declare that a step uses a program of its own: it is obtained before anything runs."""
+
+    def declare(step: Step) -> Step:
+        setattr(step, _ARTIFACTS, (*artifacts_of(step), artifact))
+        return step
+
+    return declare
+
+
+def artifacts_of(step: Callable[..., Any]) -> tuple[Artifact, ...]:
+    """What ``step`` declared that it uses."""
+    return getattr(step, _ARTIFACTS, ())
 
 
 def uses_system(name: str, *services: str) -> Callable[[Step], Step]:

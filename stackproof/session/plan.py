@@ -12,11 +12,12 @@ from typing import Any
 from behave.model import Feature, Scenario, Step
 
 from stackproof.errors import Trouble
+from stackproof.obtain import Artifact
 from stackproof.reporting.evidence import KnownIssue
 from stackproof.reporting.naming import Catalogue, Identity
 from stackproof.services import service
 from stackproof.services.base import Requirement, resolve_options
-from stackproof.session.needs import Need, needs_of, systems_of
+from stackproof.session.needs import Need, artifacts_of, needs_of, systems_of
 from stackproof.settings import Settings
 
 _TIMEOUT_TAG = re.compile(r"timeout:(?P<seconds>\d+(?:\.\d+)?)s?$")
@@ -68,6 +69,7 @@ class Plan:
         problems: what keeps the run from passing, however its scenarios end.
         selection: what was selected, as plain data, for those who merge shards.
         known_issues: of quarantined scenarios, by the plan's scenario ID.
+        artifacts: programs that steps use besides services, by key.
         earlier: how scenarios that are run again ended before, by ID.
     """
 
@@ -81,6 +83,7 @@ class Plan:
     problems: list[str] = field(default_factory=list)
     selection: dict[str, Any] = field(default_factory=dict)
     known_issues: dict[str, KnownIssue] = field(default_factory=dict)
+    artifacts: dict[str, Artifact] = field(default_factory=dict)
     earlier: dict[str, list[dict[str, str]]] = field(default_factory=dict)
 
     @cached_property
@@ -176,6 +179,7 @@ def make_plan(
                     plan.undefined.append((scenario, step))
                     continue
                 systems.update(systems_of(match.func))
+                plan.artifacts.update({a.key: a for a in artifacts_of(match.func)})
                 for need in needs_of(match.func):
                     name = need.called or need.service
                     requirements[name] = _merge(requirements.get(name), need, match, step)

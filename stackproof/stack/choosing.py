@@ -18,11 +18,16 @@ _TITLES = {"native": "native processes", "external": "external endpoints", "dock
 
 
 class Providers:
-    """The provider of each service in one run; call it with a service's name."""
+    """The provider of each service in one run; call it with a service's name.
+
+    Attributes:
+        cache: what they obtain lies there.
+    """
 
     def __init__(self, run: Run, logs: Path, settings: Settings):
         self._settings = settings
-        cache, factor = Cache(), settings["run.time_factor"]
+        cache = self.cache = Cache()
+        factor = settings["run.time_factor"]
         self._docker = DockerProvider(run, logs, cache, time_factor=factor)
         self._providers: dict[str, Provider] = {
             "native": NativeProvider(run, logs, cache, time_factor=factor),

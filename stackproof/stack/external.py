@@ -83,6 +83,9 @@ class ExternalProvider:
     def obtain(self, service: Service, say: Say) -> None:
         """Nothing is needed."""
 
+    def obtain_means(self, options: Mapping[str, Any], say: Say) -> None:
+        """Nothing is broken here."""
+
     def start(self, service: Service, requirement: Requirement, cluster: str) -> ExternalCluster:
         """Reach the endpoint; returns once it answered.
 

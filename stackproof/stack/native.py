@@ -18,6 +18,7 @@ from stackproof.obtain import Cache, Say
 from stackproof.processes.process import ManagedProcess
 from stackproof.processes.run import Run
 from stackproof.services.base import Requirement, Service, resolve_options
+from stackproof.stack.harm import means
 from stackproof.stack.harm.native import NativeMeans
 from stackproof.stack.site import (
     LocalSite,
@@ -178,6 +179,10 @@ class NativeProvider:
         """Obtain all artifacts of the service, in order."""
         for artifact in service.artifacts():
             self._cache.ensure(artifact, say)
+
+    def obtain_means(self, options: Mapping[str, Any], say: Say) -> None:
+        """Get what breaks clusters with these options; what cannot be had is told when used."""
+        means.obtain(options, self._cache, say)
 
     def start(self, service: Service, requirement: Requirement, cluster: str) -> NativeCluster:
         """Start a cluster; returns once it is healthy.

@@ -53,6 +53,9 @@ class Provider(Protocol):
     def obtain(self, service: Service, say: Say) -> None:
         """Get what the service needs onto this machine."""
 
+    def obtain_means(self, options: Mapping[str, Any], say: Say) -> None:
+        """Get what breaks clusters with these options; what cannot be had is told when used."""
+
     def start(self, service: Service, requirement: Requirement, cluster: str) -> Cluster:
         """Start a cluster and return once it is healthy."""
 

@@ -8,14 +8,15 @@ import platform
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from stackproof.errors import Trouble, reason_of
+from stackproof.obtain import Cache
 from stackproof.processes import reaper
 from stackproof.processes.run import Run
 from stackproof.reporting.categories import write_environment
@@ -132,7 +133,7 @@ class Execution:
         services = self.plan.services()
         for line in providers.explain(services):
             self._progress.say(line)
-        self._in_thread(lambda: stack.obtain(services))
+        self._in_thread(lambda: self._obtain(stack, services, providers.cache))
         if shared:
             with self._progress.doing(f"starting {', '.join(sorted(map(str, shared)))}"):
                 self._in_thread(lambda: stack.start_shared(shared))
@@ -141,6 +142,13 @@ class Execution:
         with self.attempt("the report lacks its environment"):
             write_environment(self.reports.allure, self._facts(providers))
         pool.work(self._units())
+
+    def _obtain(self, stack: Stack, services: Iterable[str], cache: Cache) -> None:
+        stack.obtain(services)
+        stack.obtain_means([*self.plan.shared(), *self.plan.dedicated()])
+        for artifact in self.plan.artifacts.values():
+            with suppress(Trouble):  # told to the scenarios that use it
+                cache.ensure(artifact, self._progress.say)
 
     def _in_thread(self, work: Callable[[], None]) -> None:
         """Do ``work`` where no signal reaches it: waiting for it can be interrupted at once."""

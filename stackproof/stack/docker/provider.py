@@ -15,6 +15,7 @@ from stackproof.stack.docker import leftovers
 from stackproof.stack.docker.cluster import DockerCluster
 from stackproof.stack.docker.engine import Engine, compose_file, find_compose, find_engine
 from stackproof.stack.docker.images import Images, wanted_name
+from stackproof.stack.harm import means
 from stackproof.stack.site import LocalSite, Starting, with_new_ports
 
 
@@ -69,6 +70,10 @@ class DockerProvider:
         for image in service.images():
             images.obtain(image, service.title, say)
 
+    def obtain_means(self, options: Mapping[str, Any], say: Say) -> None:
+        """Get what breaks clusters with these options; what cannot be had is told when used."""
+        means.obtain(options, self._cache, say)
+
     def start(self, service: Service, requirement: Requirement, cluster: str) -> DockerCluster:
         """Start a cluster; returns once it is healthy.
 
@@ -105,6 +110,7 @@ class DockerProvider:
 
     def give_up(self) -> None:
         """End what is being obtained or started, and begin nothing more."""
+        self._cache.give_up()
         with self._lock:
             found = self._found
         if found is not None:

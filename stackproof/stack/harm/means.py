@@ -7,15 +7,27 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stackproof.errors import NotSupported
-from stackproof.obtain import Cache
+from stackproof.errors import NotSupported, Trouble
+from stackproof.obtain import Cache, Say
 from stackproof.processes.run import Run
 from stackproof.services.base import Proxied, Service
-from stackproof.stack.harm import disks
-from stackproof.stack.harm.proxies import CLIENT_ACTIONS, Proxies, toxics
+from stackproof.stack.harm import disks, power
+from stackproof.stack.harm.proxies import CLIENT_ACTIONS, TOXIPROXY, Proxies, toxics
 from stackproof.stack.site import LocalSite
 
 _CLIENTS = "clients "
+
+
+def obtain(options: Mapping[str, Any], cache: Cache, say: Say) -> None:
+    """Get what clusters with these options are broken with, before scenarios wait for it.
+
+    What cannot be had here is told to the scenarios that use it.
+    """
+    with contextlib.suppress(Trouble):
+        if options.get("proxied"):
+            cache.ensure(TOXIPROXY, say)
+        if options.get("syncs"):
+            power.library(cache, say)
 
 
 class Means:
