@@ -11,6 +11,10 @@ from stackproof.access import OPEN, Access
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
 
+# As the Java client. kafka-python's own 30 s is how long a partition whose leader has moved
+# may wait: its metadata are asked for anew when a connection to the old leader fails.
+_RECONNECTS_WITHIN_MS = 1000
+
 
 def servers(addresses: Mapping[str, str]) -> list[tuple[str, int]]:
     """Host and port of each bootstrap server."""
@@ -33,7 +37,10 @@ def connection(addresses: Mapping[str, str], access: Access) -> dict[str, Any]:
         addresses: with ``bootstrap``: ``host:port``, comma-separated.
         access: how to prove who one is.
     """
-    arguments: dict[str, Any] = {"bootstrap_servers": addresses["bootstrap"].split(",")}
+    arguments: dict[str, Any] = {
+        "bootstrap_servers": addresses["bootstrap"].split(","),
+        "reconnect_backoff_max_ms": _RECONNECTS_WITHIN_MS,
+    }
     if access.tls or access.sasl_mechanism:
         arguments["security_protocol"] = security_protocol(access)
     if access.tls:
