@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import logging
-import os
-import platform
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from stackproof.errors import Trouble, reason_of
-from stackproof.obtain import Cache
 from stackproof.processes import reaper
 from stackproof.processes.run import Run
 from stackproof.reporting.categories import write_environment
 from stackproof.reporting.evidence import Attachment, ScenarioProof
-from stackproof.services import service
 from stackproof.session.plan import Plan, ScenarioPlan
-from stackproof.session.running.clusters import Clusters
+from stackproof.session.running.clusters import Clusters, obtain
 from stackproof.session.running.progress import Progress
 from stackproof.session.running.replay import Replay
-from stackproof.session.running.reports import Reports
+from stackproof.session.running.reports import Reports, facts_of
 from stackproof.session.running.signals import Signals
 from stackproof.session.running.spans import LogSpans, full_disk
 from stackproof.session.running.verdicts import Verdicts
@@ -133,22 +129,16 @@ class Execution:
         services = self.plan.services()
         for line in providers.explain(services):
             self._progress.say(line)
-        self._in_thread(lambda: self._obtain(stack, services, providers.cache))
+        self._in_thread(lambda: obtain(self.plan, stack, providers.cache, self._progress.say))
         if shared:
             with self._progress.doing(f"starting {', '.join(sorted(map(str, shared)))}"):
                 self._in_thread(lambda: stack.start_shared(shared))
         self.verdicts.ready_after = time.time() - self.verdicts.began
         log.info("stack ready %.2f s after the run began", self.verdicts.ready_after)
         with self.attempt("the report lacks its environment"):
-            write_environment(self.reports.allure, self._facts(providers))
+            facts = facts_of(self.plan, providers, self.settings, self._seed)
+            write_environment(self.reports.allure, facts)
         pool.work(self._units())
-
-    def _obtain(self, stack: Stack, services: Iterable[str], cache: Cache) -> None:
-        stack.obtain(services)
-        stack.obtain_means([*self.plan.shared(), *self.plan.dedicated()])
-        for artifact in self.plan.artifacts.values():
-            with suppress(Trouble):  # told to the scenarios that use it
-                cache.ensure(artifact, self._progress.say)
 
     def _in_thread(self, work: Callable[[], None]) -> None:
         """Do ``work`` where no signal reaches it: waiting for it can be interrupted at once."""
@@ -184,19 +174,6 @@ class Execution:
         if self._jobs > 1 and not self.settings["run.random_order"]:
             listed.sort(key=len, reverse=True)
         return listed
-
-    def _facts(self, providers: Providers) -> dict[str, str]:
-        services = self.plan.services()
-        titles = {n: ", ".join(a.title for a in service(n).artifacts()[:1]) for n in services}
-        return {
-            "provider": providers.summary(services),
-            "system": f"{platform.system()} {platform.release()}",
-            "python": platform.python_version(),
-            "cores": str(os.cpu_count()),
-            "input seed": str(self._seed),
-            "order": self.settings["run.random_order"] or "as written",
-            **titles,
-        }
 
     # -- when it cannot go on ------------------------------------------------
     def could_not_start(self, trouble: Trouble) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import platform
 import shutil
 import sys
 from collections.abc import Sequence
@@ -13,7 +15,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from stackproof.errors import Trouble, reason_of
+from stackproof.services import service
+from stackproof.session.plan import Plan
 from stackproof.settings import Settings
+from stackproof.stack.choosing import Providers
 
 _MADE_HERE = ("allure-results", "evidence", "junit", "logs")
 _RESULTS = "results.json"
@@ -143,3 +148,18 @@ def _log_to_file(file: Path, level: str) -> logging.Handler:
     root.setLevel(level)
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     return handler
+
+
+def facts_of(plan: Plan, providers: Providers, settings: Settings, seed: int) -> dict[str, str]:
+    """What the report says of the run's surroundings."""
+    services = plan.services()
+    titles = {n: ", ".join(a.title for a in service(n).artifacts()[:1]) for n in services}
+    return {
+        "provider": providers.summary(services),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "cores": str(os.cpu_count()),
+        "input seed": str(seed),
+        "order": settings["run.random_order"] or "as written",
+        **titles,
+    }
