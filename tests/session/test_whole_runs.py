@@ -241,3 +241,28 @@ def test_without_hooks_of_the_project_cleanups_are_done_and_troubles_told(small:
     for name in ("lacking", "asking"):
         assert "no licence" in outcome.scenario(name)["reason"]
     assert small.notes == ["closed"]
+
+
+def test_what_client_libraries_logged_is_shown_of_failures_alone(small: Project) -> None:
+    small.steps("""
+        import logging
+
+        @step("a client reconnects, and {end}")
+        def reconnects(context, end):
+            logging.getLogger("kafka.net").info("reconnecting, password=%s", "pa55word")
+            logging.getLogger("kafka.net").debug("a byte more")
+            assert end == "succeeds"
+        """)
+    small.feature("clients", "Feature: Clients\n"
+                  " Scenario: good\n  Given a client reconnects, and succeeds\n"
+                  " Scenario: bad\n  Given a client reconnects, and fails\n")  # fmt: skip
+    outcome = small.run()
+    assert outcome.verdicts["good"] == "passed"
+    name = "log of the client libraries"
+    assert name not in {a["name"] for a in outcome.allure["good"].get("attachments", ())}
+    (shown,) = [a for a in outcome.allure["bad"]["attachments"] if a["name"] == name]
+    text = (outcome.directory / "allure-results" / shown["source"]).read_text()
+    # That of this scenario, once, without what is secret or of no use.
+    assert text.count("INFO    kafka.net: reconnecting, password=*****") == 1
+    assert "pa55word" not in text
+    assert "a byte more" not in text

@@ -31,6 +31,7 @@ from stackproof.session.running.chosen import choose
 from stackproof.session.scenario import ScenarioSession
 from stackproof.session.workers import wire
 from stackproof.session.workers.events import StepEvents
+from stackproof.session.workers.libraries import LibraryLog
 from stackproof.session.workers.link import Link, RunGone
 from stackproof.session.workers.process import open_link, stacks_file
 
@@ -47,6 +48,7 @@ class WorkerRunner(Runner):
         self._link = link
         self._stacks = stacks
         self._events = StepEvents(link)
+        self._libraries = LibraryLog()
         self._passing_over = False
         self._escaped = ""
         self.session: ScenarioSession | None = None
@@ -137,6 +139,7 @@ class WorkerRunner(Runner):
         began = time.time()
         self._watch(answer.deadline)
         self._events.begin()
+        self._libraries.begin()
         self._escaped = ""
         spoiled = ""
         try:
@@ -241,6 +244,10 @@ class WorkerRunner(Runner):
             proof.figures = {str(k): str(v) for k, v in self.session.figures.items()}
             failed = proof.verdict in ("failed", "broken")
             proof.attachments = self.session.evidence(failed=failed)
+            if failed and (said := self._libraries.text()):
+                proof.attachments.append(
+                    Attachment("log of the client libraries", "text/plain", text=said)
+                )
         except Exception as error:
             trace = traceback.format_exc()
             proof.evidence_lost = _describe(error)
@@ -358,8 +365,6 @@ def main(arguments: list[str]) -> int:
             format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
             stream=sys.stderr,
         )
-        # Client libraries report every reconnection; a fault scenario would drown in them.
-        logging.getLogger("kafka").setLevel(logging.CRITICAL)
         runner = WorkerRunner(make_config(begin), begin, link, stacks)
         try:
             runner.load()
