@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka.errors import KafkaError
 
 from stackproof.clients.kafka.messages import Received, preview
 from stackproof.history import History, digest_of
 from stackproof.history.columns import Change, Isolation, Mode
-from stackproof.polling import poll
+from stackproof.polling import DeadlineExceeded, poll
 
 # A poll returns as soon as there are records. One that is cut short while the group is
 # joining or fetching its offsets starts that anew, and with 20 ms never gets through.
 _POLL_MS = 50
 _GROUP_POLL_MS = 300
+# kafka-python 3.0 joins anew when the answer comes between two polls.
+_JOINING_POLL_MS = 3000
+_KNOWN_WITHIN = 5.0
 _NO_PAUSE = 0.0  # the client's poll waits itself
 
 #: What an output means: digest of its content, digest of what it carried, its ident.
@@ -238,11 +243,26 @@ class GroupConsumer:
         mode: Mode = "subscribe" if partitions is None else "assign"
         history.consumer(name, isolation=isolation, mode=mode, group=group)
         if partitions is None:
+            self._know(topic)
             self._consumer.subscribe([topic], listener=_Listener(self._recorder))
         else:
             own = [TopicPartition(topic, partition) for partition in partitions]
             self._consumer.assign(own)
             self._recorder.changed("assigned", own)
+
+    def _know(self, topic: str) -> None:
+        """Learn the topic's partitions before joining.
+
+        kafka-python 3.0 joins at once, has itself assigned nothing, and joins anew; now and
+        then it then stood still, assigned nothing for good. A topic may come later.
+        """
+        with contextlib.suppress(DeadlineExceeded):
+            poll(
+                lambda: self._consumer.partitions_for_topic(topic),
+                within=_KNOWN_WITHIN,
+                awaiting=f'the partitions of "{topic}"',
+                retry_on=(KafkaError,),
+            )
 
     def receive(self, count: int, *, within: float) -> list[Received]:
         """Receive ``count`` more records and commit exactly these.
@@ -270,7 +290,8 @@ class GroupConsumer:
 
     def poll(self, **limits: int) -> list[Received]:
         """Poll once, without committing; ``limits`` may hold ``max_records``."""
-        taken = self._recorder.poll(self._consumer, timeout_ms=_GROUP_POLL_MS, **limits)
+        timeout_ms = _GROUP_POLL_MS if self._consumer.assignment() else _JOINING_POLL_MS
+        taken = self._recorder.poll(self._consumer, timeout_ms=timeout_ms, **limits)
         self.records += taken
         return taken
 

@@ -5,28 +5,35 @@ from __future__ import annotations
 import logging
 from collections import deque
 
-#: Loggers of the libraries by which the suite's own clients speak.
-LIBRARIES = ("kafka", "pika", "redis")
+#: Loggers of the libraries by which the suite's own clients speak, and from when on they are
+#: heard. Why a member of a group is handed nothing stands in the details alone.
+LIBRARIES = {
+    "kafka": logging.INFO,
+    "kafka.coordinator": logging.DEBUG,
+    "kafka.coordinator.consumer": logging.INFO,
+    "pika": logging.INFO,
+    "redis": logging.INFO,
+}
 _KEPT = 5000
 
 
 class LibraryLog(logging.Handler):
-    """Keeps the last lines of the client libraries, from INFO on, and keeps them to itself.
+    """Keeps the last lines of the client libraries, and keeps them to itself.
 
     They report every reconnection: in the worker's own log a fault scenario would drown in
     them, and without them nobody knows why a client did nothing.
     """
 
     def __init__(self) -> None:
-        super().__init__(logging.INFO)
+        super().__init__()
         self._lines: deque[str] = deque(maxlen=_KEPT)
         self.setFormatter(
             logging.Formatter("%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s",
                               "%Y-%m-%dT%H:%M:%S")
         )  # fmt: skip
-        for name in LIBRARIES:
+        for name, level in LIBRARIES.items():
             logger = logging.getLogger(name)
-            logger.setLevel(logging.INFO)
+            logger.setLevel(level)
             logger.propagate = False
             logger.addHandler(self)
 
