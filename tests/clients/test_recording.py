@@ -14,6 +14,7 @@ from stackproof.clients.kafka import (
     TopicReader,
     TopicSpec,
     TransactionalPublisher,
+    consuming,
     drain,
     transform,
 )
@@ -153,6 +154,31 @@ def test_a_member_that_is_moved_is_not_blamed_for_it(broker, history, producer, 
     # The same receptions without the rebalances are an anomaly.
     blind = replace(snapshot, assignments=())
     assert "nonmonotonic-poll" in [a.name for a in check_flow(blind, flow(topic)).violations]
+
+
+def test_a_member_whose_poll_ends_before_it_has_joined_is_assigned_its_partitions(
+    broker, history, producer, closing, monkeypatch
+):
+    topic = broker.topic(2)
+    producer.publish(topic, messages(*"abcdefgh"), within=PATIENCE)
+    member = closing(
+        GroupConsumer(broker.connection, history, topic, group=f"group of {topic}", name="one")
+    )
+    poll(lambda: member.poll(), until=lambda _: len(member.records) == 8, within=PATIENCE,
+         awaiting="eight records")  # fmt: skip
+    # For as long as one short poll, the topic's partitions seem to have changed.
+    coordinator = member._consumer._coordinator
+    known = coordinator._metadata_snapshot
+    with monkeypatch.context() as short:
+        short.setattr(consuming, "_GROUP_POLL_MS", 1)
+        coordinator._metadata_snapshot = {}
+        member.poll()
+    assert member._listener.joining
+    coordinator._metadata_snapshot = known
+    producer.publish(topic, messages(*"ijkl"), within=PATIENCE)
+    poll(lambda: member.poll(), until=lambda _: len(member.records) >= 12, within=PATIENCE,
+         awaiting="its partitions to be assigned again")  # fmt: skip
+    assert not member._listener.joining
 
 
 def test_one_that_assigns_itself_its_partitions_is_blamed_for_going_back(

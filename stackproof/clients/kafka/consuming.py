@@ -105,11 +105,15 @@ class _Listener(ConsumerRebalanceListener):
 
     def __init__(self, recorder: _Recorder):
         self._recorder = recorder
+        #: Whether it is joining its group: what it had is revoked, or it had nothing yet.
+        self.joining = False
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        self.joining = False
         self._recorder.changed("assigned", assigned)
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        self.joining = True
         self._recorder.changed("revoked", revoked)
 
 
@@ -229,6 +233,7 @@ class GroupConsumer:
         self.records: list[Received] = []
         self.name = name
         self._recorder = _Recorder(history, name, reading)
+        self._listener = _Listener(self._recorder)
         self._consumer = KafkaConsumer(
             **connection,
             **{
@@ -244,7 +249,8 @@ class GroupConsumer:
         history.consumer(name, isolation=isolation, mode=mode, group=group)
         if partitions is None:
             self._know(topic)
-            self._consumer.subscribe([topic], listener=_Listener(self._recorder))
+            self._listener.joining = True
+            self._consumer.subscribe([topic], listener=self._listener)
         else:
             own = [TopicPartition(topic, partition) for partition in partitions]
             self._consumer.assign(own)
@@ -253,8 +259,8 @@ class GroupConsumer:
     def _know(self, topic: str) -> None:
         """Learn the topic's partitions before joining.
 
-        kafka-python 3.0 joins at once, has itself assigned nothing, and joins anew; now and
-        then it then stood still, assigned nothing for good. A topic may come later.
+        kafka-python 3.0 joins at once otherwise, has itself assigned nothing, and joins anew.
+        A topic may come later.
         """
         with contextlib.suppress(DeadlineExceeded):
             poll(
@@ -290,7 +296,11 @@ class GroupConsumer:
 
     def poll(self, **limits: int) -> list[Received]:
         """Poll once, without committing; ``limits`` may hold ``max_records``."""
-        timeout_ms = _GROUP_POLL_MS if self._consumer.assignment() else _JOINING_POLL_MS
+        if self._listener.joining:
+            # kafka-python 3.0 forgets a join that metadata had asked for when they are as before
+            # by the time that a poll ended before it: for good, it is never assigned anything.
+            self._consumer._coordinator.request_rejoin()
+        timeout_ms = _JOINING_POLL_MS if self._listener.joining else _GROUP_POLL_MS
         taken = self._recorder.poll(self._consumer, timeout_ms=timeout_ms, **limits)
         self.records += taken
         return taken
