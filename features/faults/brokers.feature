@@ -14,16 +14,16 @@ Feature: A broken broker costs no message
     And "orders" holds exactly the acknowledged messages, in order
 
     Examples: on every pull request
-      | fault                             |
-      | has crashed                       |
-      | is paused                         |
-      | is cut off from its clients       |
-      | is cut off from the other brokers |
+      | fault       |
+      | has crashed |
+      | is paused   |
 
     @nightly
     Examples: its process and its connections
       | fault                                     |
       | is stopped                                |
+      | is cut off from its clients               |
+      | is cut off from the other brokers         |
       | cannot send to the other brokers          |
       | answers its clients 300 milliseconds late |
       | has 50 kilobytes a second for its clients |

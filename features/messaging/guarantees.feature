@@ -9,7 +9,7 @@ Feature: What is promised holds under faults, and what is lost is found
     When messages to "orders" are acknowledged with acks=0 by a leader that hangs and then crashes
     Then the loss of all of them is found and named
 
-  @MSG-04 @BEYOND-01
+  @MSG-04 @BEYOND-01 @nightly
   Scenario: At most once, acks=1: what only a deposed leader had is found lost
     Given a Kafka cluster of 3 brokers
     When messages to "orders" are acknowledged with acks=1 by a leader that is cut off and then crashes
@@ -27,7 +27,7 @@ Feature: What is promised holds under faults, and what is lost is found
     When messages to "orders" are acknowledged with acks=all by an unreplicated broker that then loses power
     Then the loss of all of them is found and named
 
-  @MSG-04 @BEYOND-01
+  @MSG-04 @BEYOND-01 @nightly
   Scenario: At least once: what is repeated for want of an answer is found stored twice
     Given a Kafka cluster of 1 broker
     And a topic "orders" with 1 partition
@@ -35,7 +35,7 @@ Feature: What is promised holds under faults, and what is lost is found
     Then every message has been acknowledged within 60 seconds
     And "orders" holds every acknowledged message, in order, and some are found to be there twice
 
-  @MSG-04 @BEYOND-01
+  @MSG-04 @BEYOND-01 @nightly
   Scenario: Idempotent: what is repeated for want of an answer is stored once
     Given a Kafka cluster of 1 broker
     And a topic "orders" with 1 partition

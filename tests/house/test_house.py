@@ -1,6 +1,7 @@
 """Every check, on a project in good order and on changes that each break one rule."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -192,3 +193,14 @@ def test_tidy_command_leaves_what_it_cannot_read(root, capsys):
     assert main([str(root), "--tidy"]) == 1
     assert (root / ORDERS).read_text() == "Nothing:\n"
     assert f"{ORDERS}:1: cannot be parsed" in capsys.readouterr().out
+
+
+def test_pull_requests_need_neither_root_nor_go() -> None:
+    # Whoever tries the suite for the first time has neither; at night both may be asked for.
+    done = subprocess.run(
+        [sys.executable, "-m", "stackproof", "run", "--plan", "--suite", "pr", "features"],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert "scenarios in" in done.stdout
+    for needing in ("proxied=", "disk_mb=", "syncs=", "cut off", "other brokers"):
+        assert needing not in done.stdout
