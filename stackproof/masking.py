@@ -23,8 +23,12 @@ _NAME = (
     r"(?:password|passwd|passphrase|secret|token(?!s)|credential"
     r"|api[_\-.]?key|access[_\-.]?key|private[_\-.]?key)[\w.\-]{0,60}"
 )
-#: Words that say that there is no value; masking them would hide a useful fact.
-_NO_VALUE = r"(?!(?:null|None|true|false|\[hidden\]|\*+)(?:[\s,;}\)\]\"']|$))"
+#: Words that say that there is no value, and what Kafka calls its requests (``apiKey=FETCH,
+#: apiVersion=17``); masking them would hide a useful fact.
+_NO_VALUE = (
+    r"(?!(?:null|None|true|false|\[hidden\]|\*+)(?:[\s,;}\)\]\"']|$))"
+    r"(?![A-Z_]{3,40}, apiVersion=)"
+)
 _QUOTED = r"(?P<quote>\\?[\"'])(?:\\.|(?!(?P=quote)).)*(?P=quote)"
 
 #: One of them is in everything that a shape matches; most lines of a log have none.

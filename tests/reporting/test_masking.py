@@ -97,6 +97,7 @@ def test_what_looks_like_a_credential_is_masked(text: str):
         "max_tokens=512 tokens=3",
         "ssl.keystore.password = null",
         "sasl.jaas.config = [hidden]",
+        "RequestHeader(apiKey=BROKER_REGISTRATION, apiVersion=0, clientId=3)",
         "the password is wrong",
         "user@example.org wrote: hello",
         'password=""',
