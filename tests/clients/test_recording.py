@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -171,9 +172,14 @@ def test_a_member_whose_poll_ends_before_it_has_joined_is_assigned_its_partition
     known = coordinator._metadata_snapshot
     with monkeypatch.context() as short:
         short.setattr(consuming, "_GROUP_POLL_MS", 1)
-        coordinator._metadata_snapshot = {}
-        member.poll()
-    assert member._listener.joining
+        changed = itertools.count(100)
+
+        def disturbed() -> bool:
+            coordinator._metadata_snapshot = {topic: {next(changed)}}
+            member.poll()
+            return member._listener.joining
+
+        poll(disturbed, within=PATIENCE, awaiting="a poll to begin to join, and to end")
     coordinator._metadata_snapshot = known
     producer.publish(topic, messages(*"ijkl"), within=PATIENCE)
     poll(lambda: member.poll(), until=lambda _: len(member.records) >= 12, within=PATIENCE,
