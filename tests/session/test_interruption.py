@@ -157,6 +157,33 @@ def running(project: Project) -> Iterator[RunningProject]:
     started.kill()
 
 
+def test_what_a_worker_had_said_is_heard_before_the_run_ends(project: Project) -> None:
+    """However far behind the run is with listening."""
+    project.feature("a", """
+        Feature: A
+          Scenario: far on
+            Given "begun" is noted
+            When it is held up until "go" is noted
+            Then it works
+            And "under way" is noted
+            And it hangs
+        """)  # fmt: skip
+    running = project.start()
+    try:
+        running.until_noted("begun")
+        running.popen.send_signal(signal.SIGSTOP)
+        with (project.root / "notes.txt").open("a") as notes:
+            notes.write("go\n")
+        running.until_noted("under way")
+        running.popen.send_signal(signal.SIGTERM)
+        running.popen.send_signal(signal.SIGCONT)
+        outcome = running.end()
+    finally:
+        running.kill()
+    assert outcome.verdicts == {"far on": "broken"}
+    assert outcome.scenario("far on")["steps"] == ["passed"] * 4 + ["error"]
+
+
 def test_more_ctrl_c_while_the_stack_is_removed_is_harmless(
     project: Project, running: RunningProject
 ) -> None:

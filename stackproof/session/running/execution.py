@@ -144,8 +144,8 @@ class Execution:
         """Do ``work`` where no signal reaches it: waiting for it can be interrupted at once."""
         inbox = Inbox()
         self._bringing_up = inbox.when_done(work, _raise_error)
-        while (done := inbox.get(within=60)) is None:
-            pass
+        while (done := inbox.take()) is None:
+            inbox.wait(within=60)
         done()
 
     def _begin(self, run: Run) -> wire.Begin:
@@ -185,6 +185,7 @@ class Execution:
         """The run was told to end."""
         self.verdicts.cut_short = exit_code
         self._progress.say(f"\ninterrupted by {how}: removing the stack")
+        self._end_workers()  # and hear what they had said before
         self._report_rest(f"interrupted by {how}", "environment")
 
     def failed(self) -> None:
@@ -202,11 +203,7 @@ class Execution:
         run, watcher, stack = self._run, self._watcher, self._stack
         if run is None:
             return
-        with self.attempt("the workers were not ended in good order"):
-            if self._pool is not None:
-                self._pool.close()
-            if self._clusters is not None:
-                self._clusters.close()
+        self._end_workers()
         with self.attempt("the servers' memory could not be read"):
             self.verdicts.memory_mb = dict(stack.memory()) if stack else {}
             log.info("memory at the end, MiB: %s", self.verdicts.memory_mb)
@@ -229,6 +226,13 @@ class Execution:
             for name, known in stack.describe().items():
                 self._progress.say(f"  {name}: {known['reach']}")
             self._progress.say(f"  end it by: stackproof down {run.id}")
+
+    def _end_workers(self) -> None:
+        with self.attempt("the workers were not ended in good order"):
+            if self._pool is not None:
+                self._pool.close()
+            if self._clusters is not None:
+                self._clusters.close()
 
     def _settle(self) -> None:
         if self._clusters is not None:

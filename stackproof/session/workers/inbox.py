@@ -13,17 +13,29 @@ class Inbox:
 
     def __init__(self) -> None:
         self._actions: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._filled = threading.Event()
 
     def put(self, action: Callable[[], None]) -> None:
         """Have ``action`` done in the inbox's thread."""
         self._actions.put(action)
+        self._filled.set()
 
-    def get(self, within: float) -> Callable[[], None] | None:
-        """The next action; None when none comes in time."""
+    def wait(self, within: float) -> None:
+        """Wait until there is an action, at most ``within`` seconds.
+
+        It takes none: an exception that a signal raises in here loses nothing.
+        """
+        self._filled.wait(within)
+
+    def take(self) -> Callable[[], None] | None:
+        """The next action; None when there is none."""
         try:
-            return self._actions.get(timeout=within)
+            return self._actions.get_nowait()
         except queue.Empty:
-            return None
+            self._filled.clear()
+        if not self._actions.empty():  # one has come before the flag was taken down
+            self._filled.set()
+        return None
 
     def when_done(
         self, work: Callable[[], Any], then: Callable[[Any, Exception | None], None]

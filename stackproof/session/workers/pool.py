@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 _LOADS_WITHIN = 60.0
 _LOOKS_EVERY = 0.05
+_HEARD_OUT_WITHIN = 5.0
+_ABOUT_WHAT_WAS = (wire.StepStarts, wire.StepEnds, wire.ScenarioEnds)
 _SLOW = "mend what hangs there; if it is only slow, the tag @timeout:SECONDS gives it longer"
 
 
@@ -67,6 +69,7 @@ class Pool:
         self._units: list[list[ScenarioPlan]] = []
         self._waiting: list[Worker] = []
         self._stopping = ""
+        self._closing = False
         self._looked = 0.0
 
     # -- from outside --------------------------------------------------------
@@ -94,9 +97,17 @@ class Pool:
             self._turn()
 
     def close(self) -> None:
-        """Kill what is left of the workers and everything they started."""
-        for worker in list(self._workers):
-            self._remove(worker)
+        """Kill what is left of the workers and everything they started.
+
+        What they had said by then is still heard: a step that has passed stays passed.
+        """
+        self._closing = True
+        for worker in self._workers:
+            worker.process.kill()
+        until = time.monotonic() + _HEARD_OUT_WITHIN
+        while self._workers and time.monotonic() < until:
+            self._handle_next()
+        self._workers, self._waiting = [], []
 
     def reconsider(self) -> None:
         """What kept scenarios waiting may have changed; safe from any thread."""
@@ -157,14 +168,17 @@ class Pool:
     # -- the loop ------------------------------------------------------------
     def _turn(self) -> None:
         """Handle one thing that has happened, or look after deadlines."""
-        action = self._inbox.get(_LOOKS_EVERY)
-        if action is not None:
-            with self._held():
-                self._guarded(action)
+        self._handle_next()
         if time.monotonic() >= self._looked + _LOOKS_EVERY:
             self._looked = time.monotonic()
             with self._held():
                 self._guarded(self._look_after)
+
+    def _handle_next(self) -> None:
+        self._inbox.wait(_LOOKS_EVERY)
+        with self._held():
+            if (action := self._inbox.take()) is not None:
+                self._guarded(action)
 
     def _guarded(self, action: Callable[[], None]) -> None:
         try:
@@ -186,8 +200,13 @@ class Pool:
         if worker not in self._workers:
             return
         if isinstance(message, Disconnected):
-            self._died(worker, message.problem)
+            if self._closing:
+                self._workers.remove(worker)
+            else:
+                self._died(worker, message.problem)
             return
+        if self._closing and not isinstance(message, _ABOUT_WHAT_WAS):
+            return  # a question: nobody is there any more to be answered
         try:
             self._handle(worker, message)
         except Exception:
