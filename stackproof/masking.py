@@ -21,14 +21,12 @@ MASK = "*****"
 #: A secret's name from its telling word on; bounded, as lines may be endless.
 _NAME = (
     r"(?:password|passwd|passphrase|secret|token(?!s)|credential"
-    r"|api[_\-.]?key|access[_\-.]?key|private[_\-.]?key)[\w.\-]{0,60}"
+    # Not what Kafka calls its requests: ``apiKey=FETCH, apiVersion=17``.
+    r"|api[_\-.]?key(?!=(?-i:[A-Z_]{3,40}), apiVersion=)"
+    r"|access[_\-.]?key|private[_\-.]?key)[\w.\-]{0,60}"
 )
-#: Words that say that there is no value, and what Kafka calls its requests (``apiKey=FETCH,
-#: apiVersion=17``); masking them would hide a useful fact.
-_NO_VALUE = (
-    r"(?!(?:null|None|true|false|\[hidden\]|\*+)(?:[\s,;}\)\]\"']|$))"
-    r"(?![A-Z_]{3,40}, apiVersion=)"
-)
+#: Words that say that there is no value; masking them would hide a useful fact.
+_NO_VALUE = r"(?!(?:null|None|true|false|\[hidden\]|\*+)(?:[\s,;}\)\]\"']|$))"
 _QUOTED = r"(?P<quote>\\?[\"'])(?:\\.|(?!(?P=quote)).)*(?P=quote)"
 
 #: One of them is in everything that a shape matches; most lines of a log have none.

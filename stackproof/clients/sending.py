@@ -14,7 +14,7 @@ class Sent:
         ok: messages that the broker has acknowledged (confirmed).
         failed: those that it has certainly not taken.
         unknown: those without an answer.
-        labels: acknowledged messages by their class.
+        labels: acknowledged messages by their class; none with Kafka, which tells no class.
         errors: how often each was told.
     """
 

@@ -10,12 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from tests.mutants.mutant import PLACE, ROOT, Mutant
-from tests.mutants.servers.running import (
-    SOUND,
-    run_as_advertised,
-    run_features,
-    sound_server,
-)
+from tests.mutants.servers.running import SOUND, running_features
 from tests.second import scorer
 
 #: Limits in seconds are shortened, or every mutant that loses something would wait them out.
@@ -114,24 +109,10 @@ def _servers(service: str) -> Group:
 
     @contextmanager
     def running() -> Iterator[RunOne]:
-        with sound_server(service, PLACE) as server:
-            yield lambda mutant: run_features(
-                service, SOUND if mutant is control else mutant.name, server, mutant.place
-            )
+        with running_features(service, PLACE) as run:
+            yield lambda mutant: run(SOUND if mutant is control else mutant.name, mutant.place)
 
     return Group(service, [control], running, tolerated=("passed", "not supported"))
-
-
-def _kafka() -> Group:
-    control = Mutant("(none: kafka)", group="kafka")
-
-    @contextmanager
-    def running() -> Iterator[RunOne]:
-        yield lambda mutant: run_as_advertised(
-            "kafka", SOUND if mutant is control else mutant.name, mutant.place
-        )
-
-    return Group("kafka", [control], running, tolerated=("passed", "not supported"))
 
 
 GROUPS = (
@@ -153,5 +134,5 @@ GROUPS = (
     ),
     _servers("redis"),
     _servers("rabbitmq"),
-    _kafka(),
+    _servers("kafka"),
 )

@@ -80,12 +80,19 @@ def test_masking_twice_changes_nothing_more(text: str):
         "'Authorization': 'Basic hunter22'",
         "connect(host='x', password='hunter22')",
         "secret => 'hunter22'",
+        "api_key=hunter22, apiVersion=0",
     ],
 )
 def test_what_looks_like_a_credential_is_masked(text: str):
     masked = Masker().mask(text)
     assert "hunter22" not in masked
     assert MASK in masked
+
+
+def test_what_kafka_calls_its_requests_is_told_and_no_other_value_beside_it():
+    text = "RequestHeader(apiKey=FETCH, apiVersion=17, token=FETCH, apiVersion=17)"
+    expected = "RequestHeader(apiKey=FETCH, apiVersion=17, token=*****, apiVersion=17)"
+    assert Masker().mask(text) == expected
 
 
 @pytest.mark.parametrize(

@@ -101,12 +101,14 @@ class _Listener(ConsumerRebalanceListener):
 
     A consumer that loses its partitions (its group went on without it) is told in the same
     way as one from which they are revoked.
+
+    Attributes:
+        joining: whether it is joining its group: what it had is revoked, or it had nothing yet.
     """
 
-    def __init__(self, recorder: _Recorder):
+    def __init__(self, recorder: _Recorder, *, joining: bool):
         self._recorder = recorder
-        #: Whether it is joining its group: what it had is revoked, or it had nothing yet.
-        self.joining = False
+        self.joining = joining
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         self.joining = False
@@ -233,7 +235,7 @@ class GroupConsumer:
         self.records: list[Received] = []
         self.name = name
         self._recorder = _Recorder(history, name, reading)
-        self._listener = _Listener(self._recorder)
+        self._listener = _Listener(self._recorder, joining=partitions is None)
         self._consumer = KafkaConsumer(
             **connection,
             **{
@@ -249,7 +251,6 @@ class GroupConsumer:
         history.consumer(name, isolation=isolation, mode=mode, group=group)
         if partitions is None:
             self._know(topic)
-            self._listener.joining = True
             self._consumer.subscribe([topic], listener=self._listener)
         else:
             own = [TopicPartition(topic, partition) for partition in partitions]
@@ -296,11 +297,12 @@ class GroupConsumer:
 
     def poll(self, **limits: int) -> list[Received]:
         """Poll once, without committing; ``limits`` may hold ``max_records``."""
+        timeout_ms = _GROUP_POLL_MS
         if self._listener.joining:
+            timeout_ms = _JOINING_POLL_MS
             # kafka-python 3.0 forgets a join that metadata had asked for when they are as before
             # by the time that a poll ended before it: for good, it is never assigned anything.
             self._consumer._coordinator.request_rejoin()
-        timeout_ms = _JOINING_POLL_MS if self._listener.joining else _GROUP_POLL_MS
         taken = self._recorder.poll(self._consumer, timeout_ms=timeout_ms, **limits)
         self.records += taken
         return taken

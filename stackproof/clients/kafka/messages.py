@@ -51,6 +51,10 @@ class Received:
         """By what the history recognises it."""
         return identity(self.key, self.value)
 
+    def as_message(self) -> Message:
+        """A message to hand it on with: its key and value."""
+        return Message(self.key or b"", self.value)
+
 
 def identity(key: bytes | None, value: bytes | None) -> str:
     """The key as text; without a key, the value's digest."""

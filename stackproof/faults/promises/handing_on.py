@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
-from stackproof.clients.kafka import GroupConsumer, Message, Received
+from stackproof.clients.kafka import GroupConsumer, Received
+from stackproof.faults.promises.finding import show_found
 from stackproof.history import Flow, Verdict
 from stackproof.polling import poll
 
@@ -79,26 +82,25 @@ class HandingOn:
         )
 
     def _send(self, records: list[Received]) -> None:
-        messages = [Message(record.key or b"", record.value) for record in records]
+        messages = [record.as_message() for record in records]
         sent = self._session.kafka.publish(self._target, messages)
         assert sent.ok == len(records), f"of {len(records)} messages to hand on: {sent}"
 
+    def _halves(
+        self, records: list[Received], consumer: GroupConsumer
+    ) -> tuple[Callable[[], None], Callable[[], None]]:
+        """Committing and sending, in this consumer's order."""
+        commit, send = consumer.commit, partial(self._send, records)
+        return (commit, send) if self._early else (send, commit)
+
     def _pass_on(self, records: list[Received], consumer: GroupConsumer) -> None:
-        """Send and commit, in this consumer's order."""
-        if not records:
-            return
-        if self._early:
-            consumer.commit()
-        self._send(records)
-        if not self._early:
-            consumer.commit()
+        if records:
+            for half in self._halves(records, consumer):
+                half()
 
     def _end_between(self, records: list[Received], consumer: GroupConsumer) -> None:
-        """The first half of that only."""
-        if self._early:
-            consumer.commit()
-        else:
-            self._send(records)
+        first, _ = self._halves(records, consumer)
+        first()
         self.between = len(records)
         consumer.close()
         self._session.history.event(
@@ -118,6 +120,5 @@ class HandingOn:
                  kafka.own(self._source), kafka.own(self._target), content="bytes",
                  guarantee=self._guarantee, expected=(self._expected,), drained=True)
         )  # fmt: skip
-        found = ", ".join(f"{count} {name}" for name, count in verdict.figures.found.items())
-        session.figure("found", found)
+        show_found(session, verdict)
         return verdict

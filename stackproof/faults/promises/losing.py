@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from stackproof.clients.kafka import Message, Publisher, TopicSpec
 from stackproof.faults.peers import PeerCut
 from stackproof.faults.processes import BrokerFault, Crash, Pause
+from stackproof.faults.promises.finding import show_found
 from stackproof.faults.roles import LEADER, Roles
 from stackproof.faults.storage import PowerLoss
 from stackproof.faults.witness import KafkaWitness
@@ -194,8 +195,7 @@ class Losing:
         )  # fmt: skip
         lost = verdict.figures.lost
         assert DOOMED <= lost <= self._at_most, f"{lost} lost; {DOOMED} to {self._at_most} must be"
-        found = ", ".join(f"{count} {name}" for name, count in verdict.figures.found.items())
-        self._session.figure("found", found)
+        show_found(self._session, verdict)
         return verdict
 
 

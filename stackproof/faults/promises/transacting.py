@@ -36,10 +36,6 @@ OPEN_AT_MOST, LOOKS_EVERY = 12.0, 10.0
 FENCED = (kafka_errors.ProducerFencedError, kafka_errors.InvalidProducerEpochError)
 
 
-def _same(record: Received) -> Message:
-    return Message(record.key or b"", record.value)
-
-
 class Transformer:
     """Consumes one topic, produces to another, in transactions, in a thread of its own.
 
@@ -80,7 +76,7 @@ class Transformer:
             while not self._stop.is_set():
                 try:
                     self.done += transform(
-                        self._consumer, self._producer, target, _same, within=within
+                        self._consumer, self._producer, target, Received.as_message, within=within
                     )
                 except (KafkaError, TimeoutError) as error:
                     self.failures.append(f"{type(error).__name__}: {error}")

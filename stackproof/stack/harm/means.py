@@ -23,10 +23,11 @@ def obtain(options: Mapping[str, Any], cache: Cache, say: Say) -> None:
 
     What cannot be had here is told to the scenarios that use it.
     """
-    with contextlib.suppress(Trouble):
-        if options.get("proxied"):
+    if options.get("proxied"):
+        with contextlib.suppress(Trouble):
             cache.ensure(TOXIPROXY, say)
-        if options.get("syncs"):
+    if options.get("syncs"):
+        with contextlib.suppress(Trouble):
             power.library(cache, say)
 
 

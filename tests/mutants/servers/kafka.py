@@ -15,27 +15,15 @@ from typing import Any, BinaryIO
 from kafka.record.default_records import DefaultRecordBatchBuilder
 from kafka.record.memory_records import MemoryRecords
 
+from tests.mutants.servers.state import State
+
 _PRODUCE, _API_VERSIONS = 0, 18
 _NEWEST_PRODUCE = 8
 _UNSUPPORTED_VERSION = 35
 _LARGEST = 1 << 26
 
 #: Changes the records of one batch; each has key, value, headers and timestamp.
-Fault = Callable[["State", list[Any]], Sequence[Any]]
-
-
-class State:
-    """What a faulty broker remembers, of all its connections."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.count = 0
-
-    def every(self, number: int) -> bool:
-        """True at each ``number``-th call."""
-        with self.lock:
-            self.count += 1
-            return self.count % number == 0
+Fault = Callable[[State, list[Any]], Sequence[Any]]
 
 
 class _Changed:

@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
+from tests.mutants.servers.state import State
+
 #: Handles a command: returns its answer, raw. Calls what it is given to ask the sound server.
-Fault = Callable[["State", list[bytes], Callable[[list[bytes]], bytes], bool], bytes]
-
-
-class State:
-    """What a faulty server remembers, of all its connections."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.count = 0
-        self.old: dict[bytes, tuple[float, bytes]] = {}
-
-    def every(self, number: int) -> bool:
-        """True at each ``number``-th call."""
-        with self.lock:
-            self.count += 1
-            return self.count % number == 0
+Fault = Callable[[State, list[bytes], Callable[[list[bytes]], bytes], bool], bytes]
 
 
 def sound(state: State, command: list[bytes], ask: Any, pipelined: bool) -> bytes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -25,9 +26,14 @@ FEATURES = {
     "rabbitmq": "features/sinks/rabbitmq_basics.feature",
     "kafka": "features/messaging/publishing.feature",
 }
+#: Their clients go where the server says, not where they were sent at first.
+_ADVERTISING = ("kafka",)
 SOUND = "sound"
 _WITHOUT = "not @performance"
 _LONGEST = 900
+
+#: Runs the features with one fault; their results go to a place.
+RunFault = Callable[[str, Path], None]
 
 
 @contextmanager
@@ -53,16 +59,23 @@ def faulty(name: str, fault: str, server: str) -> Proxy:
     return Proxy(server, import_module(f"{__package__}.{name}").serve(fault))
 
 
-def run_features(name: str, fault: str, server: str, place: Path) -> None:
-    """Run the service's features through a proxy with this fault; results go to ``place``."""
-    run_through(name, faulty(name, fault, server), place)
+@contextmanager
+def running_features(name: str, place: Path) -> Iterator[RunFault]:
+    """What runs a service's features through a proxy with a fault, before a sound server.
 
-
-def run_as_advertised(name: str, fault: str, place: Path) -> None:
-    """The same with a server of its own, which tells its clients the proxy's address.
-
-    Clients of Kafka go where the broker says, not where they were sent at first.
+    Args:
+        name: the service.
+        place: where the server's logs go.
     """
+    if name in _ADVERTISING:
+        yield partial(_run_as_advertised, name)
+        return
+    with sound_server(name, place) as server:
+        yield lambda fault, place: run_through(name, faulty(name, fault, server), place)
+
+
+def _run_as_advertised(name: str, fault: str, place: Path) -> None:
+    """With a server for each fault, which tells its clients the proxy's address."""
     port = free_port()
     proxy = faulty(name, fault, f"{LOOPBACK}:{port}")
     advertised = (("advertised.listeners", f"PLAINTEXT://{proxy.address}"),)
