@@ -46,9 +46,7 @@ catalogue: $(VENV)/ready ## Write docs/steps.md from the steps
 	@$(BIN)/python -m stackproof steps --markdown > docs/steps.md.new && mv docs/steps.md.new docs/steps.md
 
 mutants: $(VENV)/ready ## Run the broken systems: each must be caught (takes a while)
-	@$(BIN)/python -m tests.mutants.run $(ARGS)
-	@$(BIN)/python -m tests.mutants.injectors
-	@$(BIN)/python -m tests.mutants.clients
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 troubles: $(VENV)/ready-dev ## Provoke every known trouble and write docs/troubleshooting.md
 	@$(BIN)/python -m tests.troubles

@@ -1,14 +1,13 @@
 """The suite with a broken client or a blind check: failover and guarantees must not pass.
 
-``python -m tests.mutants.clients [NAME ...]`` runs the control and each broken client against
-the scenario that must catch it, and writes ``docs/clients.md``.
+The control and each broken client are run against the scenario that must catch it; the outcome
+goes to ``docs/clients.md``.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -213,7 +212,3 @@ KIND = Kind(
         "PYTHONPATH": os.pathsep.join([str(_WITHIN), str(ROOT)]),
     },
 )  # fmt: skip
-
-
-if __name__ == "__main__":
-    sys.exit(KIND.main(sys.argv[1:]))

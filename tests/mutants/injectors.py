@@ -1,8 +1,8 @@
 """The suite itself with a broken injector of faults: it must not believe it.
 
-``python -m tests.mutants.injectors [NAME ...]`` runs the control and each broken injector
-against the scenario of its fault, and writes ``docs/injectors.md``. Nothing happens, or nothing
-heals, while the injector claims that it did: only an independent client can tell.
+The control and each broken injector are run against the scenario of its fault; the outcome goes
+to ``docs/injectors.md``. Nothing happens, or nothing heals, while the injector claims that it
+did: only an independent client can tell. As a program this module is such a run.
 """
 
 from __future__ import annotations
@@ -119,8 +119,6 @@ KIND = Kind(
 
 
 if __name__ == "__main__":
-    if broken := os.environ.get(_VARIABLE):
-        if broken in MUTANTS:
-            break_injector(MUTANTS[broken])
-        sys.exit(stackproof(sys.argv[1:]))
-    sys.exit(KIND.main(sys.argv[1:]))
+    if (broken := os.environ[_VARIABLE]) in MUTANTS:
+        break_injector(MUTANTS[broken])
+    sys.exit(stackproof(sys.argv[1:]))
