@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -189,7 +190,6 @@ def test_after_stop_the_data_are_gone(site: Site) -> None:
 # -- without a broker --------------------------------------------------------
 def test_a_check_that_fails_leaves_nothing_behind() -> None:
     """kafka-python leaves a thread with every client that could not connect."""
-    import socket
 
     from kafka.errors import KafkaError
 
@@ -275,6 +275,26 @@ def test_all_brokers_and_a_controller_are_needed_for_health(
     else:
         kafka.check(endpoint, timeout=1)
     assert admin.closed
+
+
+def test_a_broker_that_is_registered_but_drops_its_clients_is_not_healthy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Admin:
+        def describe_cluster(self) -> dict[str, object]:
+            return {"brokers": [{"is_fenced": False}], "controller_id": 1}
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(kafka_module, "admin_client", lambda *_, **__: Admin())
+    kafka = Kafka()
+    with socket.create_server(("127.0.0.1", 0)) as dropping:
+        address = f"127.0.0.1:{dropping.getsockname()[1]}"
+        threading.Thread(target=lambda: dropping.accept()[0].close(), daemon=True).start()
+        endpoint = Endpoint("kafka", "k", "docker", {"bootstrap": address}, instances=["k-1"])
+        with pytest.raises(kafka.unready, match="is registered, but serves no clients"):
+            kafka.check(endpoint, timeout=1)
 
 
 def test_cluster_ids() -> None:

@@ -297,8 +297,14 @@ class Kafka:
                         brokers=endpoint.options.get("brokers", 1))  # fmt: skip
 
     def check(self, endpoint: Endpoint, *, timeout: float) -> None:
-        """Ask for the cluster's description: every broker registered, a controller elected."""
+        """Every broker registered, a controller elected; of our own ones, each answers itself.
+
+        A broker counts as registered some milliseconds before it serves clients, and what is
+        before it (a container engine, a proxy) accepts their connections and drops them.
+        """
         from kafka.errors import KafkaError
+
+        from stackproof.clients.kafka.direct import DirectBroker
 
         admin = admin_client(endpoint.addresses, endpoint.access, timeout=timeout)
         try:
@@ -313,6 +319,10 @@ class Kafka:
                 f"{len(ready)} of {expected} brokers registered, "
                 f"controller {cluster['controller_id']}"
             )
+        for address in endpoint.addresses["bootstrap"].split(",") if endpoint.instances else ():
+            answer = DirectBroker(address).try_to_ask(timeout=timeout)
+            if not answer.answered:
+                raise _NotReadyError(f"{address} is registered, but serves no clients: {answer}")
 
     @cached_property
     def unready(self) -> tuple[type[BaseException], ...]:
