@@ -129,6 +129,10 @@ def properties_of(
         "broker.heartbeat.interval.ms": 300,
         "controller.quorum.election.timeout.ms": 300,
         "controller.quorum.fetch.timeout.ms": 800,
+        # A stopped container's address answers nothing at all, and what its brokers forward to
+        # the controller would wait there twice ten seconds after another one was elected.
+        "socket.connection.setup.timeout.ms": 1000,
+        "socket.connection.setup.timeout.max.ms": 2000,
         "num.network.threads": 2,
         "num.io.threads": 3,
         "background.threads": 2,
