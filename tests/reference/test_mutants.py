@@ -27,6 +27,7 @@ OF_REFERENCE = [entry for entry in LISTED if "module" in entry and entry not in 
 OF_SCORER = [entry for entry in LISTED if entry.get("group") == "scorer"]
 SCORER = DIRECTORY.parents[1] / "examples" / "go_scorer"
 NO_MUTANTS = {
+    "__main__",
     "__init__",
     "alone",
     "clients",
