@@ -239,9 +239,23 @@ def test_unknown_actions_are_not_supported(cluster: DockerCluster) -> None:
 
 
 def test_what_the_engine_refuses_is_a_trouble(cluster: DockerCluster) -> None:
-    with pytest.raises(Trouble, match="could not resume redis-1") as caught:
-        cluster.act(cluster.endpoint.instances[0], "resume")
-    assert "is not paused" in str(caught.value)
+    (instance,) = cluster.endpoint.instances
+    cluster.act(instance, "stop")
+    with pytest.raises(Trouble, match="could not pause redis-1") as caught:
+        cluster.act(instance, "pause")
+    assert "is not running" in str(caught.value)
+
+
+def test_a_crash_ends_a_pause_and_a_cut(cluster: DockerCluster) -> None:
+    """Their healing comes later, and finds nothing to heal."""
+    (instance,) = cluster.endpoint.instances
+    cluster.act(instance, "pause")
+    cluster.act(instance, "crash")
+    cluster.act(instance, "peers join")
+    cluster.act(instance, "start")
+    cluster.wait_healthy(PATIENCE)
+    cluster.act(instance, "resume")
+    assert answers(cluster.endpoint)
 
 
 def test_a_death_that_nobody_meant(cluster: DockerCluster, run: Run) -> None:

@@ -267,8 +267,8 @@ class DockerCluster:
                 if container in self._stopped_by_signal:
                     api.kill(container, "SIGCONT")
                     self._stopped_by_signal.discard(container)
-                else:
-                    api.unpause(container)
+                elif api.inspect_container(container)["State"]["Paused"]:
+                    api.unpause(container)  # one that crashed meanwhile is paused no more
             elif action in ("peers cut", "peers one-way"):
                 one_way = action == "peers one-way"
                 self._means.part(instance, self._containers, one_way=one_way)

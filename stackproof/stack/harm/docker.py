@@ -94,8 +94,9 @@ class DockerMeans(Means):
         packets.inside(self._process_id(containers[instance]), peers, one_way=one_way)
 
     def join(self, container: str) -> None:
-        """Undo `part`."""
-        packets.clear_inside(self._process_id(container))
+        """Undo `part`; what was cut off and has ended took its network, and the cut, with it."""
+        if self._inspected(container)["State"]["Running"]:
+            packets.clear_inside(self._process_id(container))
 
     def _inspected(self, container: str) -> dict[str, Any]:
         return self._api.inspect_container(container)
