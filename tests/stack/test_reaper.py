@@ -50,7 +50,7 @@ class Owner:
 
     def left(self) -> list[str]:
         """What there still is of the run."""
-        found = [kind for kind, pid in self.family.items() if lives(pid)]
+        found = sorted(kind for kind, pid in self.family.items() if lives(pid))
         return found + [str(p) for p in (self.run.directory, self.run.lock_file) if p.exists()]
 
 
