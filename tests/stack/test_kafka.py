@@ -190,7 +190,6 @@ def test_after_stop_the_data_are_gone(site: Site) -> None:
 # -- without a broker --------------------------------------------------------
 def test_a_check_that_fails_leaves_nothing_behind() -> None:
     """kafka-python leaves a thread with every client that could not connect."""
-
     from kafka.errors import KafkaError
 
     from stackproof.clients.kafka.connection import admin_client
