@@ -29,6 +29,9 @@ _TARGET = re.compile(r"^([a-z-]+):(?!=)", re.MULTILINE)
 _ACTION = re.compile(r"uses: (\S+)")
 _EXACT = re.compile(r"@(v?\d+\.\d+\.\d+|[0-9a-f]{40})$")
 _IMAGE = re.compile(r"(?:image|vmImage|runs-on): (\S+)")
+#: Files of this project, as cache keys and the like name them; "**" for all below a folder.
+_PATH = re.compile(r"(?<![\w./{-])(?:(?:stackproof|reference|ci)/|requirements)[\w*./-]*[\w*]")
+_NAMED_IN = re.compile(r"^.*(?:key:|files: \[|hashFiles).*$", re.MULTILINE)
 _TIMEOUT = 300
 
 
@@ -46,6 +49,9 @@ def findings(place: Path) -> Iterator[str]:
         loose = [action for action in _ACTION.findall(text) if not _EXACT.search(action)]
         loose += [image for image in _IMAGE.findall(text) if not re.search(r"\d", image)]
         yield from (f"{name}: pin an exact version of {what}" for what in loose)
+        named = {path for line in _NAMED_IN.findall(text) for path in _PATH.findall(line)}
+        yield from (f"{name}: no file is called {path}" for path in sorted(named)
+                    if not any(HERE.parent.glob(path)))  # fmt: skip
 
 
 def npm_findings(place: Path) -> Iterator[str]:

@@ -27,6 +27,7 @@ examples:
   stackproof down                              end what was left running
   stackproof steps dead-letter                 find a step
   stackproof init acceptance                   a project for your own system
+  stackproof init acceptance --with cache      with the shipped features of an area
   stackproof check reports/evidence/s003/history.jsonl.gz
 
 exit codes: 0 all passed; 1 something failed or did not run; 2 could not run;
@@ -68,6 +69,10 @@ def build_parser() -> argparse.ArgumentParser:
     doctor.add_argument("--endpoints", action="store_true", help="try external endpoints as well")
     init = command("init", "write a small project of your own that runs at once")
     init.add_argument("directory", metavar="DIR", help="where it goes; must be empty or not exist")
+    init.add_argument(
+        "--with", action="append", default=[], metavar="AREA,...", dest="areas",
+        help="bring the shipped features of these areas, e.g. messaging,cache",
+    )  # fmt: skip
     steps = command("steps", "list the steps for features")
     steps.add_argument("words", nargs="*", help="only steps with all of these words")
     steps.add_argument("--markdown", action="store_true", help="as the catalogue docs/steps.md")
@@ -196,7 +201,7 @@ def _dispatch(options: argparse.Namespace) -> int:
     if options.command == "init":
         from stackproof.commands.init import init
 
-        return init(options.directory)
+        return init(options.directory, [a for text in options.areas for a in text.split(",") if a])
     if options.command == "steps":
         from stackproof.commands.steps import steps
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from stackproof.errors import EXIT_PASSED
 from stackproof.project import make_project
 
 
-def init(directory: str) -> int:
+def init(directory: str, areas: Sequence[str] = ()) -> int:
     """Write a small project that runs at once, and say what to do next."""
     place = Path(directory)
-    files = make_project(place)
+    files = make_project(place, areas)
     print(f"{place}: {len(files)} files written")
     for file in files:
         print(f"  {file.as_posix()}")
@@ -20,5 +21,7 @@ def init(directory: str) -> int:
         print(f"  cd {place}")
     print("  stackproof doctor     what a run needs, and whether it is there")
     print("  stackproof run        passes as it is")
+    if areas:
+        print(f"  stackproof run features/{sorted(areas)[0]}     one area alone")
     print("then put your own system into stackproof.toml; README.md says how")
     return EXIT_PASSED

@@ -2,47 +2,126 @@
 
 from __future__ import annotations
 
+import difflib
+import importlib.util
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from stackproof import __version__
-from stackproof.errors import Trouble
+from stackproof.errors import Trouble, reason_of
 
-_TEMPLATE = Path(__file__).parent / "template"
+_HERE = Path(__file__).parent
+_TEMPLATE = _HERE / "template"
+#: What an area's features need besides: an addition to stackproof.toml, and what it names.
+_ADDITIONS = _HERE / "areas"
+_BESIDES = {
+    "streams": (
+        "contracts/vectors.schema.json",
+        "contracts/vector_dead_letter.schema.json",
+        "reference/vector_stream/*.py",
+    )
+}
 _HIDDEN = "dot-"  # packaging leaves out files that begin with a dot
 _VERSION = "@VERSION@"
 
 
-def make_project(place: Path) -> list[Path]:
-    """Fill a directory, which must be empty or not exist; returns its files, relative to it.
+def areas() -> list[str]:
+    """The areas that shipped features lie in, e.g. ``["cache", "messaging"]``."""
+    return sorted({file.parent.name for file in _shipped("features").glob("*/*.feature")})
+
+
+def make_project(place: Path, chosen: Sequence[str] = ()) -> list[Path]:
+    """Fill a directory, which must be empty or not exist.
+
+    Args:
+        place: the directory.
+        chosen: areas whose shipped features come along.
+
+    Returns:
+        The files that were written, relative to ``place``.
 
     Raises:
-        Trouble: it holds something already, or cannot be written.
+        Trouble: it holds something already, or cannot be written; an area does not exist.
     """
+    chosen = sorted(set(chosen))
+    _refuse_unknown(chosen)
     try:
-        if place.exists() and not place.is_dir():
-            raise Trouble(f"{place} is a file", "a project is a directory", "choose another name")
-        if place.is_dir() and (there := sorted(p.name for p in place.iterdir())):
-            raise Trouble(
-                f"the directory {place} is not empty",
-                f"it holds {', '.join(there[:3])}{' and more' if len(there) > 3 else ''}, and "
-                "nothing shall be overwritten",
-                "choose another name, or empty it",
-            )
-        written = []
-        for source in sorted(p for p in _TEMPLATE.rglob("*") if p.is_file()):
-            if "__pycache__" in source.parts:
-                continue
-            parts = source.relative_to(_TEMPLATE).parts
-            target = Path(*(part.replace(_HIDDEN, ".", 1) if part.startswith(_HIDDEN) else part
-                            for part in parts))  # fmt: skip
+        _refuse_used(place)
+        texts = dict(_template())
+        for area in chosen:
+            _bring(area, texts)
+        for target, text in texts.items():
             (place / target).parent.mkdir(parents=True, exist_ok=True)
-            text = source.read_text(encoding="utf-8").replace(_VERSION, __version__)
             (place / target).write_text(text, encoding="utf-8", newline="\n")
-            written.append(target)
     except OSError as error:
         raise Trouble(
             f"the project {place} cannot be written",
-            f"{error.filename}: {error.strerror}",
+            reason_of(error),
             "choose a place that may be written to",
         ) from error
-    return written
+    return sorted(texts)
+
+
+def _refuse_used(place: Path) -> None:
+    if place.exists() and not place.is_dir():
+        raise Trouble(f"{place} is a file", "a project is a directory", "choose another name")
+    if place.is_dir() and (there := sorted(p.name for p in place.iterdir())):
+        raise Trouble(
+            f"the directory {place} is not empty",
+            f"it holds {', '.join(there[:3])}{' and more' if len(there) > 3 else ''}, and "
+            "nothing shall be overwritten",
+            "choose another name, or empty it",
+        )
+
+
+def _refuse_unknown(chosen: Sequence[str]) -> None:
+    known = areas() if chosen else []
+    for area in chosen:
+        if area not in known:
+            near = difflib.get_close_matches(area, known, n=1)
+            raise Trouble(
+                f"there are no shipped features of {area!r}",
+                f"the areas are: {', '.join(known)}",
+                f"did you mean {near[0]!r}?" if near else "e.g. --with messaging,cache",
+            )
+
+
+def _template() -> Iterator[tuple[Path, str]]:
+    for source in sorted(p for p in _TEMPLATE.rglob("*") if p.is_file()):
+        if "__pycache__" not in source.parts:
+            parts = source.relative_to(_TEMPLATE).parts
+            target = Path(*(part.replace(_HIDDEN, ".", 1) if part.startswith(_HIDDEN) else part
+                            for part in parts))  # fmt: skip
+            yield target, _text(source).replace(_VERSION, __version__)
+
+
+def _bring(area: str, texts: dict[Path, str]) -> None:
+    """Add an area's features, and what they need, to a project's files."""
+    for pattern in (f"features/{area}/*.feature", *_BESIDES.get(area, ())):
+        folder, _, rest = pattern.partition("/")
+        place = _shipped(folder)
+        for source in sorted(place.glob(rest)):
+            texts[Path(folder) / source.relative_to(place)] = _text(source)
+    addition = _ADDITIONS / f"{area}.toml"
+    if addition.is_file():
+        texts[Path("stackproof.toml")] += f"\n{_text(addition)}"
+        texts.setdefault(Path("reference/__init__.py"), "")
+
+
+def _shipped(folder: str) -> Path:
+    """A folder of the repository: beside the package in a checkout, a package in a wheel."""
+    beside = _HERE.parents[1] / folder
+    if beside.is_dir():
+        return beside
+    found = importlib.util.find_spec(f"stackproof_{folder}")
+    if found is None or not found.submodule_search_locations:
+        raise Trouble(
+            f"the suite's {folder} are not installed",
+            f"there is no package stackproof_{folder}",
+            "install the suite again: pip install --force-reinstall stackproof",
+        )
+    return Path(next(iter(found.submodule_search_locations)))
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8")

@@ -44,6 +44,10 @@ def test_they_are_fine(check: ModuleType) -> None:
         ("buildspec.yml", "JUNITXML", "JUNIT"),
         ("buildspec.yml", "version: 0.2", "version: 0.3"),
         ("Jenkinsfile", "make merge", "make merger"),
+        ("github-actions.yml", "'requirements*.txt'", "'requirements*.lock'"),
+        ("github-actions.yml", "stackproof/services/**", "stackproof/service/**"),
+        ("gitlab-ci.yml", "services/kafka/__init__.py", "services/kafka.py"),
+        ("azure-pipelines.yml", "stackproof/services/**", "stackproof/services/kafka.py"),
     ],
 )  # fmt: skip
 def test_each_check_sees_what_is_broken(

@@ -3,14 +3,17 @@
 import os
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from stackproof import settings
 from stackproof.cli import main
 from stackproof.errors import Trouble
 from stackproof.project import make_project
+from stackproof.project.making import areas
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "stackproof" / "project" / "template"
@@ -48,6 +51,35 @@ def test_a_file_is_no_place(tmp_path: Path) -> None:
         make_project(tmp_path / "x")
     with pytest.raises(Trouble, match="cannot be written"):
         make_project(tmp_path / "x" / "below")
+
+
+def test_shipped_features_come_along(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", str(tmp_path / "demo"), "--with", "cache,messaging"]) == 0
+    for area in ("cache", "messaging"):
+        for source in (ROOT / "features" / area).glob("*.feature"):
+            brought = tmp_path / "demo" / "features" / area / source.name
+            assert brought.read_bytes() == source.read_bytes()
+    assert not (tmp_path / "demo" / "features" / "streams").exists()
+    assert "stackproof run features/cache" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("given", "told"), [("cahce", "did you mean 'cache'?"), ("x", "cache")])
+def test_an_unknown_area_is_refused_and_nothing_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], given: str, told: str
+) -> None:
+    assert main(["init", str(tmp_path / "demo"), "--with", f"messaging,{given}"]) == 2
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "demo").exists()
+
+
+def test_what_an_area_adds_is_what_the_suite_itself_uses(tmp_path: Path) -> None:
+    make_project(tmp_path, areas())
+    made = tomllib.loads((tmp_path / "stackproof.toml").read_text())["systems"]
+    own = tomllib.loads((ROOT / "stackproof.toml").read_text())["systems"]
+    assert {name: made[name] for name in made if name != "churn-pipeline"} == {
+        name: own[name] for name in own if name != "churn-pipeline"
+    }
+    assert settings.load(tmp_path, environment={}).systems.keys() == own.keys()
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +124,15 @@ def test_a_wheel_has_the_compose_files(installed: Path) -> None:
     for source in sources:
         packed = installed / "stackproof" / "compose" / source.relative_to(ROOT / "compose")
         assert packed.read_bytes() == source.read_bytes()
+
+
+def test_an_installed_suite_brings_every_area(installed: Path, tmp_path: Path) -> None:
+    made = stackproof(installed, tmp_path, "init", "demo", "--with", ",".join(areas()))
+    assert made.returncode == 0, made.stderr
+    brought = {p.name for p in (tmp_path / "demo" / "features").glob("*/*.feature")}
+    assert brought == {p.name for p in (ROOT / "features").glob("*/*.feature")}
+    planned = stackproof(installed, tmp_path / "demo", "run", "--plan", "--suite", "release")
+    assert planned.returncode == 0, planned.stderr
 
 
 def test_an_installed_suite_plans_a_new_project(installed: Path, tmp_path: Path) -> None:
