@@ -43,6 +43,22 @@ class NotSupported(Trouble):
     """This way of running the stack cannot do what the scenario needs."""
 
 
+class PremiseNotMet(Trouble):
+    """What the scenario presumes of its own doing did not come about, so nothing was proved."""
+
+    def __str__(self) -> str:
+        return f"premise: {super().__str__()}"
+
+
+def step_missing(what: str, before: str) -> PremiseNotMet:
+    """A step comes too early: the error that names the step which must stand before it."""
+    return PremiseNotMet(
+        f"there is no {what} yet",
+        "this step is about what an earlier one leaves behind, and none has left it",
+        f'put a step like "{before}" before it',
+    )
+
+
 class Refused(Trouble):
     """The suite could do it but must not: it would damage what this run did not create."""
 

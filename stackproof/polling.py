@@ -28,6 +28,14 @@ class DeadlineExceeded(AssertionError):  # noqa: N818 -- read as a sentence
         self.seen = seen
 
 
+class Late(DeadlineExceeded):
+    """The time is over; what was awaited is alive and still getting on, or may be."""
+
+
+class Stalled(DeadlineExceeded):
+    """The time is over; what was awaited is alive, has work left, and gets on no more."""
+
+
 class Died(AssertionError):  # noqa: N818 -- read as a sentence
     """What was waited for cannot come any more: its process has ended."""
 

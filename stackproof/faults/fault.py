@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
+from stackproof.errors import PremiseNotMet
 from stackproof.polling import DeadlineExceeded, poll
 
 if TYPE_CHECKING:
@@ -25,8 +26,17 @@ FELT_WITHIN = 20.0
 HEALED_WITHIN = 60.0
 
 
-class NoEffect(AssertionError):  # noqa: N818 -- read as a sentence
+class NoEffect(PremiseNotMet):
     """The fault was injected, and an independent client noticed nothing of it."""
+
+
+def no_effect(what: str, why: Exception) -> NoEffect:
+    """The error that nothing was noticed of a fault."""
+    return NoEffect(
+        f"{what}: the fault had no effect",
+        str(why),
+        "nothing is said of what was to be broken; see how it is broken here",
+    )
 
 
 class NotHealed(AssertionError):  # noqa: N818 -- read as a sentence
@@ -122,7 +132,7 @@ class Fault(ABC):
         except DeadlineExceeded as late:
             text = f"{self.kind} of {self.target}: the fault had no effect"
             self._session.history.event("fault", text, at=self._began)
-            raise NoEffect(f"{text}\n{late}") from late
+            raise no_effect(f"{self.kind} of {self.target}", late) from late
         self._record("effect", proof, since=self._began)
         return self
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Literal
 
-from stackproof.polling import poll
+from stackproof.faults.fault import no_effect
+from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services import service
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ def restart(session: ScenarioSession, name: str, how: Literal["crash", "stop"]) 
         how: "crash": SIGKILL, "stop": SIGTERM.
 
     Raises:
-        DeadlineExceeded: it still answered after the fault, or never again after the start.
+        NoEffect: it still answered after the fault.
+        DeadlineExceeded: it never answered again after the start.
         Died: it died while it was starting again; with its log's end.
         Trouble: the cluster is shared with other scenarios.
     """
@@ -43,13 +45,16 @@ def restart(session: ScenarioSession, name: str, how: Literal["crash", "stop"]) 
     began = time.time()
     for instance in endpoint.instances:
         session.act(name, instance, how)
-    poll(
-        answers,
-        until=lambda up: not up,
-        within=session.scaled(_DOWN_WITHIN),
-        awaiting=f"{the_service.title} to be unreachable after the {how}",
-        describe=lambda _: "it still answers: the fault had no effect",
-    )
+    try:
+        poll(
+            answers,
+            until=lambda up: not up,
+            within=session.scaled(_DOWN_WITHIN),
+            awaiting=f"{the_service.title} to be unreachable after the {how}",
+            describe=lambda _: "it still answers",
+        )
+    except DeadlineExceeded as late:
+        raise no_effect(f"{how} of {the_service.title}", late) from late
     for instance in endpoint.instances:
         session.act(name, instance, "start")
     poll(

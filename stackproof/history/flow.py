@@ -39,6 +39,8 @@ class Flow:
             "inconsistent-offsets" where an unclean leader may be elected.
         expected: names of anomalies that must be found (and so are allowed): what a
             scenario provokes. Where one is missing, the verdict is not conclusive.
+        settled: whether nothing more can come. Where more may, what has not arrived is
+            "outstanding", and neither lost nor unseen.
         drained: whether a final drain of the received topic is needed for a conclusion.
     """
 
@@ -56,6 +58,7 @@ class Flow:
     guarantee: str | None = None
     allowed: tuple[str, ...] = ()
     expected: tuple[str, ...] = ()
+    settled: bool = True
     drained: bool = False
 
     def __post_init__(self) -> None:

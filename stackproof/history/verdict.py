@@ -53,17 +53,18 @@ class Figures:
     redelivered: int = 0
     lag_worst: float | None = None
     lag_final: int = 0
+    outstanding: int = 0
     found: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def arrived(self) -> int:
         """How many acknowledged sends were seen ("ok" in Jepsen's total-queue)."""
-        return self.acknowledged - self.lost
+        return self.acknowledged - self.lost - self.outstanding
 
     @property
     def success_rate(self) -> float:
         """Which fraction (0..1) of the acknowledged sends has arrived; 1 if there were none."""
-        return 1.0 - self.lost / self.acknowledged if self.acknowledged else 1.0
+        return self.arrived / self.acknowledged if self.acknowledged else 1.0
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ class Verdict:
         if not self.conclusive:
             return f"{self.flow.name}: {self.inconclusive}"
         return (
-            f"{self.flow.name}: as expected, {figures.acknowledged - figures.lost:,} of "
+            f"{self.flow.name}: as expected, {figures.arrived:,} of "
             f"{number(figures.acknowledged, 'acknowledged message')} arrived"
         )
 
@@ -259,6 +260,7 @@ def _figures(records: FlowRecords, found: Iterable[Anomaly]) -> Figures:
             name: counts.get(name.replace("_", "-"), 0)
             for name in (
                 "lost",
+                "outstanding",
                 "duplicated",
                 "unexpected",
                 "corrupted",

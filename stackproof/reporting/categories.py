@@ -20,6 +20,9 @@ from stackproof import masking
 CATEGORY_LABEL = "category"
 CATEGORIES = {
     "product": "Product: the system under test did not keep its promise",
+    "late": "Late: the system under test was still getting on when the limit came",
+    "stalled": "Stalled: the system under test lives, has work left, and gets on no more",
+    "premise": "Premise: what the scenario presumes of its own doing did not come about",
     "environment": "Environment: a service or the machine failed",
     "suite": "Suite: a step, hook or cleanup of the suite failed",
     "known issue": "Known issue: quarantined until a day, and failing as known",

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 Verdict = Literal["passed", "failed", "broken", "skipped", "refused", "not supported", "unknown"]
-Category = Literal["product", "environment", "suite", "not supported", ""]
+Category = Literal[
+    "product", "late", "stalled", "premise", "environment", "suite", "not supported", ""
+]
 
 #: Verdicts of scenarios whose assertions were never put to the system under test.
 DID_NOT_RUN: frozenset[str] = frozenset({"skipped", "refused", "not supported", "unknown"})

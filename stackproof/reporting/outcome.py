@@ -14,7 +14,8 @@ from typing import Any
 
 from behave.model_type import Status
 
-from stackproof.errors import NotSupported, Refused, Trouble
+from stackproof.errors import NotSupported, PremiseNotMet, Refused, Trouble
+from stackproof.polling import Late, Stalled
 from stackproof.reporting.evidence import Category, Verdict, proof_of
 
 _BEHAVE_LINE = re.compile(r"^(?:HOOK|CLEANUP)-ERROR in .*$", re.MULTILINE)
@@ -90,7 +91,8 @@ def step_outcome(step: Any) -> Outcome:
         message = _assertion_message(step)
         expected, actual = _expected_actual(message)
         trace = _traceback(step) or _if_shortened(message)
-        return Outcome("failed", "product", shorten(message), trace, expected, actual)
+        category = _kind_of_failure(step.exception)
+        return Outcome("failed", category, shorten(message), trace, expected, actual)
     if status.is_undefined():
         message = f"Undefined step: {step.keyword} {step.name}"
         hint = f"A definition to begin with:\n\n{snippet(step)}"
@@ -185,10 +187,16 @@ def _error_outcome(step: Any) -> Outcome:
         message = _last_error_line(step.error_message)
     elif isinstance(error, Trouble):
         message = str(error)  # written for people; its class and place say nothing more
-        trace = "" if isinstance(error, NotSupported | Refused) else trace
+        trace = "" if isinstance(error, NotSupported | PremiseNotMet | Refused) else trace
     else:
         message = _describe(error)
     return Outcome(verdict, category, shorten(message), trace)
+
+
+def _kind_of_failure(error: BaseException | None) -> Category:
+    if isinstance(error, Late):
+        return "late"
+    return "stalled" if isinstance(error, Stalled) else "product"
 
 
 def _blame(error: BaseException | None) -> tuple[Verdict, Category]:
@@ -197,6 +205,8 @@ def _blame(error: BaseException | None) -> tuple[Verdict, Category]:
         return "not supported", "not supported"
     if isinstance(error, Refused):
         return "refused", "not supported"
+    if isinstance(error, PremiseNotMet):
+        return "broken", "premise"
     # Connections that fail or time out; any other OSError is the suite's own mistake.
     if isinstance(error, Trouble | ConnectionError | TimeoutError):
         return "broken", "environment"

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from stackproof import figures, guard, names
-from stackproof.errors import Trouble
+from stackproof.errors import PremiseNotMet, Trouble, step_missing
 from stackproof.history import Flow, History, Verdict, check_flow, save
 from stackproof.polling import DeadlineExceeded, Died
 from stackproof.processes.run import Run
@@ -21,6 +21,7 @@ from stackproof.session.workers import wire
 from stackproof.settings import Settings
 from stackproof.systems.labels import INVALID
 
+T = TypeVar("T")
 _HISTORY_MIME = "application/x-ndjson"
 
 
@@ -61,6 +62,7 @@ class ScenarioSession:
         self._cleanups: list[Callable[[], None]] = []
         self._attachments: list[Attachment] = []
         self._verdicts: list[Verdict] = []
+        self._kept: dict[str, Any] = {}
         self.parameters: dict[str, str] = {}
         self.figures: dict[str, str] = {}
         providers = sorted({e.provider for e in endpoints.values()})
@@ -164,13 +166,33 @@ class ScenarioSession:
 
         return Systems(self)
 
+    # -- what steps leave to later ones --------------------------------------
+    def keep(self, name: str, value: T) -> T:
+        """Keep something for later steps; see `kept`."""
+        self._kept[name] = value
+        return value
+
+    def kept(self, name: str, before: str) -> Any:
+        """What an earlier step has kept under this name.
+
+        Args:
+            name: what it is, for people.
+            before: a step that keeps it, in the words of features.
+
+        Raises:
+            PremiseNotMet: no step has.
+        """
+        if name not in self._kept:
+            raise step_missing(name, before)
+        return self._kept[name]
+
     # -- checking ------------------------------------------------------------
     def assert_flow(self, flow: Flow) -> Verdict:
         """Check the history against ``flow``.
 
         Raises:
-            AssertionError: anomalies were found; the message names them with a witness. Or the
-                history proves nothing (`Verdict.inconclusive`).
+            AssertionError: anomalies were found; the message names them with a witness.
+            PremiseNotMet: the history proves nothing (`Verdict.inconclusive`).
         """
         self.history.expect(flow)
         verdict = check_flow(self.history, flow)
@@ -178,17 +200,24 @@ class ScenarioSession:
         if not verdict.ok:
             raise AssertionError(verdict.explain())
         if not verdict.conclusive:
-            raise AssertionError(
-                f"{flow.name}: inconclusive, {verdict.inconclusive}\n{verdict.explain()}"
+            raise PremiseNotMet(
+                f"{flow.name}: inconclusive, {verdict.inconclusive}",
+                verdict.explain(),
+                "nothing is said of the system; see what became of the workload and of the fault",
             )
         return verdict
 
     def check_after(self, error: DeadlineExceeded | Died, flow: Flow) -> None:
-        """Explain a missed deadline by the history: raises the verdict if it finds anomalies."""
+        """Explain a missed deadline by the history: raises what went wrong for certain.
+
+        Args:
+            error: the missed deadline; raised itself where nothing else is wrong.
+            flow: what was awaited; `Flow.settled` says whether what is missing is lost.
+        """
         self.history.expect(flow)
         verdict = check_flow(self.history, flow)
         self._verdicts.append(verdict)
-        if verdict.ok:
+        if not {one.name for one in verdict.violations} - {"outstanding"}:
             raise error
         raise AssertionError(
             f"{verdict.explain()}\n\nThis is what was there when it {error}"

@@ -12,10 +12,11 @@ import numpy as np
 
 from stackproof.clients.kafka import GroupConsumer, Message, TopicReader
 from stackproof.clients.kafka.admin import TopicSpec
+from stackproof.faults.fault import no_effect
 from stackproof.history import Flow
 from stackproof.obtain import Cache, MavenArtifact
 from stackproof.obtain.java import find_java
-from stackproof.polling import poll
+from stackproof.polling import DeadlineExceeded, poll
 from stackproof.processes.process import ManagedProcess
 from stackproof.services import service
 from stackproof.services.kafka import VERSION, class_path
@@ -289,8 +290,11 @@ class Regions:
                 return False
             return True
 
-        poll(answers, until=lambda up: not up, within=self._session.scaled(10),
-             awaiting="the first region to be gone")  # fmt: skip
+        try:
+            poll(answers, until=lambda up: not up, within=self._session.scaled(10),
+                 awaiting="the first region to be gone")  # fmt: skip
+        except DeadlineExceeded as late:
+            raise no_effect("loss of the first region", late) from late
         self._session.history.event("fault", "the first region is lost")
 
     def missed(self) -> list[str]:

@@ -12,6 +12,7 @@ from tests.history.story import DIRECT, THROUGH, Story, delivered
 
 CALLS = replace(DIRECT, order="sequence")
 TURNS = replace(DIRECT, group_clients=("one", "two"))
+UNSETTLED = replace(DIRECT, settled=False)
 READ = {"isolation": "read_committed"}
 
 
@@ -118,6 +119,10 @@ MORE: dict[str, list[tuple[Callable[[], Story], Flow, int]]] = {
         (lambda: sent("a", "b").received("a", offset=0), replace(DIRECT, completeness=0.5), 1),
         (lambda: sent("a", "b").received("a", offset=0), replace(DIRECT, completeness=0.9), 1),
     ],
+    "outstanding": [
+        (lambda: sent("a", "b").received("a", offset=0), replace(UNSETTLED, completeness=0.5), 1),
+        (lambda: sent("a", "b").received("a", offset=0), replace(UNSETTLED, completeness=0.9), 1),
+    ],
     "reordered": [
         (
             lambda: Story().sent("a", offset=1).sent("b", offset=0).received("b", offset=0)
@@ -146,6 +151,12 @@ CASES = {
         lambda: sent("a", "b").received("a", offset=0),
         (lambda: delivered("a", "b"), lambda: delivered("a").sent("b", "unknown")),
         ("b",),
+    ),
+    "outstanding": Case(
+        lambda: sent("a", "b").received("a", offset=0),
+        (lambda: delivered("a", "b"), lambda: delivered("a").sent("b", "unknown")),
+        ("b",),
+        flow=UNSETTLED,
     ),
     "duplicated": Case(
         lambda: delivered("a", "b").received("b", offset=1),

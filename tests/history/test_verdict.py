@@ -109,3 +109,12 @@ def test_a_verdict_as_plain_data():
     assert data["figures"]["success_rate"] == 0.0
     assert data["flow"]["name"] == "delivery"
     assert data["anomalies"][0]["witness"][0]["ident"] == "a"
+
+
+def test_what_may_still_come_is_outstanding_and_neither_lost_nor_unseen():
+    story = Story().sent("a", offset=0).sent("b", offset=1).received("b", offset=1)
+    verdict = check_flow(story.history, replace(DIRECT, settled=False))
+    assert [one.name for one in verdict.violations] == ["outstanding"]
+    assert not verdict.ok and "had not arrived yet" in verdict.explain()
+    assert (verdict.figures.lost, verdict.figures.arrived) == (0, 1)
+    assert verdict.figures.success_rate == 0.5

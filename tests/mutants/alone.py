@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from tests.mutants.mutant import ROOT
+from tests.mutants.mutant import ROOT, has_caught
 
 _LONGEST = 900
 
@@ -100,4 +100,4 @@ class Kind:
 def caught(mutant: Broken, results: dict[str, dict[str, Any]]) -> bool:
     """Whether the scenario failed, and for the reason that it must."""
     found = results.get(mutant.scenario, {"verdict": "", "reason": "", "trace": ""})
-    return found["verdict"] == "failed" and mutant.anomaly in found["reason"] + found["trace"]
+    return has_caught(found) and mutant.anomaly in found["reason"] + found["trace"]

@@ -46,7 +46,7 @@ class Mutant:
         found = self.scenarios.get(scenario)
         return (
             found is not None
-            and found["verdict"] == "failed"
+            and has_caught(found)
             and self.anomaly.lower() in (found["reason"] + found["trace"]).lower()
         )
 
@@ -60,6 +60,11 @@ class Mutant:
             _ROW.sub("", scenario["name"]): scenario for scenario in results["scenarios"]
         }
         return True
+
+
+def has_caught(result: dict[str, Any]) -> bool:
+    """Whether a scenario has noticed that something is wrong, the suite's own doing included."""
+    return result["verdict"] == "failed" or result.get("category") == "premise"
 
 
 def known() -> list[Mutant]:

@@ -32,6 +32,14 @@ FEATURES = {
             Given the provider must not
           Scenario: lacks a service
             Given the service is down
+          Scenario: proves nothing
+            Given its premise is not met
+          Scenario: is late
+            Given it is still getting on
+          Scenario: is stalled
+            Given it gets on no more
+          Scenario: comes too early
+            Given it needs what no step has kept
           Scenario: is still to be written
             Given it is pending
           @wip
@@ -169,6 +177,9 @@ FEATURES = {
 
 STEPS = """
 from behave.api.pending_step import StepNotImplementedError
+from hamcrest import greater_than
+from stackproof.polling import Late, Stalled
+from stackproof.session.premises import presume
 
 @step("it is skipped because of {reason}")
 def skips(context, reason): context.scenario.skip("because of " + reason)
@@ -181,6 +192,19 @@ def must_not(context): raise Refused("it would stop a shared broker")
 
 @step("the service is down")
 def down(context): raise Trouble("echo did not start", "port taken", "free it")
+
+@step("its premise is not met")
+def premise(context):
+    presume(0, greater_than(0), "messages left when the instance ended")
+
+@step("it is still getting on")
+def late(context): raise Late("late: 3 of 4", 3)
+
+@step("it gets on no more")
+def stalled(context): raise Stalled("stalled: 3 of 4", 3)
+
+@step("it needs what no step has kept")
+def early(context): context.session.kept("instance", "it is launched")
 
 @step("it is pending")
 def pending(context): raise StepNotImplementedError("later")
@@ -291,6 +315,10 @@ VERDICTS = {
     "is not supported": "not supported",
     "is refused": "refused",
     "lacks a service": "broken",
+    "proves nothing": "broken",
+    "is late": "failed",
+    "is stalled": "failed",
+    "comes too early": "broken",
     "is still to be written": "broken",
     "is in progress": "skipped",
     "row 1 -- @1.1 ": "passed",
@@ -338,6 +366,10 @@ REASONS = {
     "is not supported": "no partitions",
     "is refused": "it would stop a shared broker",
     "lacks a service": "echo did not start",
+    "proves nothing": "premise: messages left when the instance ended: expected: a value greater",
+    "is late": "late: 3 of 4",
+    "is stalled": "stalled: 3 of 4",
+    "comes too early": 'put a step like "it is launched" before it',
     "is still to be written": "Pending step: Given it is pending",
     "is in progress": "Pending step: Given it is pending",
     "a local class": "Local: one and two and three",
@@ -363,6 +395,17 @@ REASONS = {
     "kept back by a tag": "before_tag went wrong",
     "kept back by its rule": "before_rule went wrong",
     "never wanted": "out of season",
+}
+
+CATEGORIES = {
+    "fails": "product",
+    "proves nothing": "premise",
+    "is late": "late",
+    "is stalled": "stalled",
+    "comes too early": "premise",
+    "lacks a service": "environment",
+    "raises": "suite",
+    "is refused": "not supported",
 }
 
 CONTAINERS = {
@@ -404,6 +447,21 @@ def test_verdict(name: str, verdicts: dict[str, str]) -> None:
 @pytest.mark.parametrize("name", REASONS)
 def test_reason(name: str, outcome: Outcome) -> None:
     assert REASONS[name] in outcome.scenario(name)["reason"]
+
+
+@pytest.mark.parametrize("name", CATEGORIES)
+def test_category(name: str, outcome: Outcome, allure: dict[str, Any]) -> None:
+    assert outcome.scenario(name)["category"] == CATEGORIES[name]
+    labels = {label["name"]: label["value"] for label in allure[name]["labels"]}
+    assert labels["category"] == CATEGORIES[name]
+
+
+def test_junit_and_console_name_a_premise_that_was_not_met(outcome: Outcome) -> None:
+    cases = ET.parse(outcome.directory / "junit" / "stackproof.xml").iter("testcase")
+    error = next(case for case in cases if case.get("name") == "proves nothing").find("error")
+    assert error is not None and error.get("type") == "premise"
+    assert "premise: messages left when the instance ended" in outcome.out
+    assert "Traceback" not in outcome.scenario("comes too early")["trace"]
 
 
 def test_nothing_but_the_selected_scenarios_is_reported(outcome: Outcome) -> None:

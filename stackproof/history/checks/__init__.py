@@ -35,7 +35,13 @@ class Check:
 
 
 _REGISTER = (
-    Check("lost", "acknowledged, but it never arrived", delivery.lost),
+    Check("lost", "acknowledged, but it never arrived", delivery.lost, lambda flow: flow.settled),
+    Check(
+        "outstanding",
+        "acknowledged, not arrived so far, and it may still come",
+        delivery.lost,
+        lambda flow: not flow.settled,
+    ),
     Check("duplicated", "received more often than it was sent", delivery.duplicated),
     Check("unexpected", "received, but never sent on this path", delivery.unexpected),
     Check(
@@ -88,9 +94,14 @@ _REGISTER = (
         "lost-write",
         "acknowledged and never seen, though later offsets of its partition were",
         durability.lost_write,
-        lambda flow: flow.sent_topic == flow.received_topic,
+        lambda flow: flow.settled and flow.sent_topic == flow.received_topic,
     ),
-    Check("unseen", "acknowledged and never seen, nor anything after it", durability.unseen),
+    Check(
+        "unseen",
+        "acknowledged and never seen, nor anything after it",
+        durability.unseen,
+        lambda flow: flow.settled,
+    ),
     Check("vanished", "received, and gone at the final drain", durability.vanished),
     Check("stored-twice", "lies at more offsets than it was sent to", durability.stored_twice),
     Check(

@@ -13,17 +13,20 @@ from stackproof.history.columns import NOWHERE, OK, Array, combined
 
 SAME_MOMENT = 0.002
 """Times in seconds closer than this are given as one."""
+_LOST = ("lost", "never arrived")
+_OUTSTANDING = ("outstanding", "had not arrived yet")
 
 
 def lost(records: FlowRecords) -> Anomaly:
-    """Find acknowledged sends that never arrived.
+    """Find acknowledged sends that never arrived; "outstanding" where they still may.
 
     A violation when less than the flow's completeness has arrived, else information.
     """
+    name, told = _LOST if records.flow.settled else _OUTSTANDING
     missing = records.books.lost_by_ident
     count = int(missing.sum())
     if not count:
-        return nothing("lost")
+        return nothing(name)
     flow, sends = records.flow, records.snapshot.sends
     acknowledged = int(np.count_nonzero(records.snapshot.status[records.sends] == OK))
     arrived = acknowledged - count
@@ -33,12 +36,12 @@ def lost(records: FlowRecords) -> Anomaly:
     ]
     summary = (
         f'{count:,} of {number(acknowledged, "acknowledged message")} sent to "{flow.sent_topic}" '
-        f'never arrived on "{flow.received_topic}"'
+        f'{told} on "{flow.received_topic}"'
         f" ({percentage(arrived / acknowledged)} arrived, {percentage(flow.completeness)} expected)"
         f"{_pattern(records, rows)}."
     )
     witness = both_sides(records, _first_of_each(sends.ident[rows]))
-    return found("lost", "information" if allowed else "violation", count, summary, witness)
+    return found(name, "information" if allowed else "violation", count, summary, witness)
 
 
 def duplicated(records: FlowRecords) -> Anomaly:
