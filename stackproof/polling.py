@@ -96,7 +96,7 @@ def poll(
             seen = result
             shown = describe(result)
         if death is not None:
-            raise Died(f"waited for {awaiting}, but {death}\n  last seen: {shown}")
+            raise Died(f"{death}\n  waited for {awaiting}; last seen: {shown}")
         if over:
             raise DeadlineExceeded(
                 f"waited {within:g} s for {awaiting}\n"

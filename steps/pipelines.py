@@ -156,6 +156,12 @@ def pipeline_ends(context, ending):
     pipeline_of(context).end_one(ENDINGS[ending])
 
 
+@when("the churn pipeline has had nothing to do for {duration:Seconds}")
+def pipeline_is_idle(context, duration):
+    """Lets time pass after the input is worked off: idle, an instance may behave otherwise."""
+    pipeline_of(context).stay_idle(duration)
+
+
 @then("the churn pipeline has committed its whole input within {limit:Seconds}")
 def whole_input_committed(context, limit):
     """The pipeline's group has no lag: a restart would repeat nothing."""

@@ -299,6 +299,7 @@ def test_a_system(project: Path, write: Callable[[str], Path]) -> None:
     assert system.directory == project / "app"
     assert system.contracts == {"order": project / "contracts" / "order.json"}
     assert (system.ready_line, system.ready_within, system.stop_within) == ("started", 5.0, 15.0)
+    assert system.stop_exit_codes == (0, 143)
     assert system.completeness == 0.8
     assert system.environment == {"RETRIES": "3", "DEBUG": "true"}
     assert system.topics["input"].partitions == 3
@@ -371,6 +372,10 @@ def test_an_unknown_system_names_the_nearest(project: Path, write: Callable[[str
         ("command = ['p']\ncompleteness = 80", "completeness cannot be 80: a fraction"),
         ("command = ['p']\nready_within = 0", "ready_within cannot be 0: a number above 0"),
         ("command = ['p']\nstop_within = 'x'", "stop_within cannot be 'x'"),
+        ("command = ['p']\nstop_exit_codes = 143", "stop_exit_codes cannot be 143"),
+        ("command = ['p']\nstop_exit_codes = []", "a list of exit codes is expected"),
+        ("command = ['p']\nstop_exit_codes = [true]", "stop_exit_codes cannot be"),
+        ("command = ['p']\nstop_exit_codes = [0, 256]", "-15 stands for"),
         ("command = ['p']\ntopics = 5", "topics cannot be 5"),
         ("command = ['p']\ntopics = { input = 5 }", "topics.input cannot be 5"),
         ("command = ['p']\ntopics = { input = { partition = 1 } }", "topics.input has no"),

@@ -33,6 +33,14 @@ Feature: The pipeline comes back
       | is stopped |
       | crashes    |
 
+  @PIPE-06
+  Scenario: An idle instance ends when it is stopped
+    Given the churn pipeline is running
+    When 10 valid customers are published
+    And the churn pipeline has had nothing to do for 2 seconds
+    And the churn pipeline is stopped
+    Then every valid customer gets one prediction within 15 seconds
+
   @PIPE-04
   Scenario: A backlog from before the start is worked off
     Given the churn pipeline's topics exist

@@ -225,7 +225,7 @@ class History(Ledger):
         """Record a fault, a process start or stop, a rebalance, a note.
 
         Args:
-            kind: a word such as "fault", "start", "stop", "rebalance", "note".
+            kind: a word such as "fault", "death", "start", "stop", "rebalance", "note".
             text: a few words, shown in the timeline.
             at: when it began, seconds since the Unix epoch; None: now.
             until: when it ended; None: it is a moment.

@@ -6,7 +6,9 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -16,7 +18,32 @@ from stackproof.polling import DeadlineExceeded, poll
 from stackproof.processes import reaper
 from stackproof.processes.run import RUN_VARIABLE, Run
 
-LOG_END_LINES = 25
+LOG_END_LINES = 20
+_LONGEST_LINE = 400  # characters
+_LONGEST_END = 1 << 18  # bytes that are looked at
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended that was told to.
+
+    Attributes:
+        code: exit code, negative for the signal that killed it.
+        after: seconds from SIGTERM to its end; None: it had ended before.
+        overdue: it still ran after so many seconds, and was killed; None: it was in time.
+    """
+
+    code: int
+    after: float | None = None
+    overdue: float | None = None
+
+    def __str__(self) -> str:
+        if self.overdue is not None:
+            return f"did not stop within {self.overdue:g} s of SIGTERM, and was killed"
+        how = describe_exit(self.code)
+        if self.after is None:
+            return f"{how} before it was told to stop"
+        return f"{how} {self.after:.1f} s after SIGTERM"
 
 
 class ManagedProcess:
@@ -91,7 +118,7 @@ class ManagedProcess:
         code = self.exit_code
         if code is None:
             return None
-        return f"{self.name} {describe_exit(code)}; its log ends:\n{self.log_end()}"
+        return told_end(self.name, describe_exit(code), self.log_end())
 
     def log_end(self, lines: int = LOG_END_LINES) -> str:
         """The last lines of its own output; not of a predecessor that used the same file."""
@@ -126,18 +153,31 @@ class ManagedProcess:
                     found.append(process)
         return reaper.with_descendants(found)
 
-    def terminate(self, within: float = 10.0) -> int:
-        """SIGTERM and wait; after ``within`` seconds SIGKILL.
-
-        Returns:
-            The exit code; ``-SIGKILL`` when it had to be killed.
-        """
+    def terminate(self, within: float = 10.0) -> Ended:
+        """SIGTERM and wait; after ``within`` seconds SIGKILL."""
+        if (code := self.exit_code) is not None:
+            return Ended(code)
+        told = time.monotonic()
         self._popen.terminate()
         try:
-            return self.wait(within)
+            code = self.wait(within)
         except DeadlineExceeded:
             self.kill()
-            return -int(getattr(signal, "SIGKILL", 9))
+            return Ended(self._popen.returncode, time.monotonic() - told, overdue=within)
+        return Ended(code, time.monotonic() - told)
+
+    def left_behind(self, within: float) -> list[str]:
+        """What it started and what still runs ``within`` seconds after its own end, in words."""
+        try:
+            poll(self._family, until=lambda left: not left, within=within, awaiting="")
+        except DeadlineExceeded as late:
+            assert isinstance(late.seen, list)
+            return [f"{left.name()} ({left.pid})" for left in late.seen if left.is_running()]
+        return []
+
+    def join(self) -> int:
+        """Wait for its end, however long it takes; its exit code."""
+        return self._popen.wait()
 
     def wait(self, within: float) -> int:
         """Wait for its end.
@@ -150,9 +190,15 @@ class ManagedProcess:
             until=lambda code: code is not None,
             within=within,
             awaiting=f"{self.name} to end",
+            longest_pause=0.05,
         )
         assert code is not None
         return code
+
+
+def told_end(name: str, how: str, log_end: str) -> str:
+    """An end for people: who, how (`describe_exit`, `Ended`), and the last that it said."""
+    return f"{name} {how}; its log ends:\n{log_end}"
 
 
 def describe_exit(code: int) -> str:
@@ -161,7 +207,7 @@ def describe_exit(code: int) -> str:
         return f"was killed by {_signal_name(-code) or f'signal {-code}'}"
     # Shells and Java virtual machines tell a signal in this way.
     told = _signal_name(code - 128) if code > 128 else None
-    return f"ended with exit code {code}" + (f" (after {told})" if told else "")
+    return f"ended with exit code {code}" + (f" (128 + {told})" if told else "")
 
 
 def _signal_name(number: int) -> str | None:
@@ -174,16 +220,22 @@ def _signal_name(number: int) -> str | None:
 def file_end(path: Path, lines: int = LOG_END_LINES, *, start: int = 0) -> str:
     """The last ``lines`` lines of a text file from byte ``start`` on.
 
-    Says so when there is no file or nothing in it.
+    Of a long line its beginning and its end. Says so when there is no file or nothing in it.
     """
     try:
         with path.open("rb") as stream:
             end = stream.seek(0, os.SEEK_END)
-            stream.seek(max(start if start <= end else 0, end - 400 * lines))
+            stream.seek(max(start if start <= end else 0, end - _LONGEST_END))
             text = stream.read().decode("utf-8", "replace")
     except OSError as error:
         return f"(no log: {error.strerror})"
-    return "\n".join(text.splitlines()[-lines:]) or "(it printed nothing)"
+    return "\n".join(map(_shortened, text.splitlines()[-lines:])) or "(it printed nothing)"
+
+
+def _shortened(line: str) -> str:
+    if len(line) <= _LONGEST_LINE:
+        return line
+    return f"{line[: _LONGEST_LINE * 3 // 4]} ... {line[-_LONGEST_LINE // 4 :]}"
 
 
 def _session(process: psutil.Process) -> int | None:

@@ -34,6 +34,8 @@ MOST_MARKS = 150
 MOST_LABELS = 4
 """So many witnesses of an anomaly are labelled one by one; of more, the first."""
 WITNESS, FAULT, FAULT_TEXT, QUIET = "#c00000", "#e69f00", "#8a5a00", "#666666"
+#: Events that explain most: colours of line and label.
+GRAVE = {"fault": (FAULT, FAULT_TEXT), "death": (WITNESS, WITNESS)}
 
 
 @dataclass(frozen=True)
@@ -199,7 +201,7 @@ def _draw_events(canvas: Canvas, snapshot: Snapshot) -> int:
     # Labels stand right of their moment. Placed from the last to the first, none is in
     # the way of the line from another one down to its moment. Faults come first.
     canvas.strip.set_ylim(0, EVENT_ROWS)
-    events = sorted(snapshot.events, key=lambda event: (event.kind != "fault", -event.at))
+    events = sorted(snapshot.events, key=lambda event: (event.kind not in GRAVE, -event.at))
     rows, unlabelled = 0, 0
     for number, event in enumerate(events):
         begin = event.at - snapshot.start
@@ -213,15 +215,16 @@ def _draw_events(canvas: Canvas, snapshot: Snapshot) -> int:
 
 def _draw_span(canvas: Canvas, event: Event, begin: float, snapshot: Snapshot) -> str:
     """Draw when an event happened and return the colour of its label."""
-    fault = event.kind == "fault"
+    grave = event.kind in GRAVE
+    line, label = GRAVE.get(event.kind, ("#777777", "#444444"))
     if event.until is not None:
-        color, alpha = (FAULT, 0.22) if fault else ("#999999", 0.15)
+        color, alpha = (line, 0.22) if grave else ("#999999", 0.15)
         end = event.until - snapshot.start
         canvas.lanes.axvspan(begin, end, color=color, alpha=alpha, linewidth=0, zorder=0.5)
-    style = "-" if fault else "--" if event.kind in ("start", "stop") else ":"
-    color, width = (FAULT, 1.4) if fault else ("#777777", 1.0)
-    canvas.lanes.axvline(begin, color=color, linewidth=width, linestyle=style, zorder=1.5)
-    return FAULT_TEXT if fault else "#444444"
+    style = "-" if grave else "--" if event.kind in ("start", "stop") else ":"
+    width = 1.4 if grave else 1.0
+    canvas.lanes.axvline(begin, color=line, linewidth=width, linestyle=style, zorder=1.5)
+    return label
 
 
 def _label_event(canvas: Canvas, event: Event, begin: float, color: str) -> int:
@@ -384,9 +387,11 @@ def _draw_legend(canvas: Canvas, snapshot: Snapshot, counts: Counter[Kind], witn
     kinds = {event.kind for event in snapshot.events}
     if "fault" in kinds:
         handles.append(Patch(facecolor=FAULT, alpha=0.4, label="fault"))
+    if "death" in kinds:
+        handles.append(Line2D([], [], color=WITNESS, label="death of a program"))
     if kinds & {"start", "stop"}:
         handles.append(Line2D([], [], color="#777777", linestyle="--", label="start, stop"))
-    if kinds - {"fault", "start", "stop"}:
+    if kinds - {"fault", "death", "start", "stop"}:
         handles.append(Line2D([], [], color="#777777", linestyle=":", label="other event"))
     if witness:
         handles.append(mark("witness", "o", WITNESS, 9, True))

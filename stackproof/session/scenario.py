@@ -219,6 +219,9 @@ class ScenarioSession:
         self._verdicts.append(verdict)
         if not {one.name for one in verdict.violations} - {"outstanding"}:
             raise error
+        if isinstance(error, Died):
+            # Whatever is missing, this is why.
+            raise AssertionError(f"{error}\n\nWhat it left:\n{verdict.explain()}") from error
         raise AssertionError(
             f"{verdict.explain()}\n\nThis is what was there when it {error}"
         ) from error

@@ -15,7 +15,11 @@ OWN = "own"
 EXACT = "exact"
 #: Exactly one of these says when a launched system is ready.
 READINESS = ("ready_line", "ready_http", "ready_port", "ready_group")
-_LAUNCHING = {"command", "directory", "environment", "ready_line", "stop_within"}
+_LAUNCHING = {
+    "command", "directory", "environment", "ready_line", "stop_within", "stop_exit_codes",
+}  # fmt: skip
+#: How a program ends that was told to: as it likes, or as shells and Java tell of SIGTERM.
+STOP_EXIT_CODES = (0, 143)
 _SYSTEM_KEYS = {
     *_LAUNCHING, *READINESS, "attach", "ready_within", "names", "group", "topics",
     "contracts", "completeness", "samples", "invalid_samples", "error_types", "not_applicable",
@@ -55,6 +59,7 @@ class SystemSettings:
         ready_group: it is ready when its consumer group has a new member.
         ready_within: seconds from launch to ready.
         stop_within: seconds from SIGTERM to its end.
+        stop_exit_codes: what it may end with then; negative: killed by that signal.
         topics: by role (input, output, dead_letter).
         names: "own": topics and group are the scenario's own; "exact": taken literally.
         group: the consumer group's name; empty: after the system, unknown if attached.
@@ -74,6 +79,7 @@ class SystemSettings:
     ready_line: str = ""
     ready_within: float = 30.0
     stop_within: float = 15.0
+    stop_exit_codes: tuple[int, ...] = STOP_EXIT_CODES
     topics: Mapping[str, TopicSettings] = field(default_factory=dict)
     ready_http: str = ""
     ready_port: str = ""
@@ -126,6 +132,7 @@ def read_system(name: str, table: Any, file: Path | None) -> SystemSettings:
             ready_line=_text(table, "ready_line"),
             ready_within=values.value(table, "ready_within", values.positive, 30.0),
             stop_within=values.value(table, "stop_within", values.positive, 15.0),
+            stop_exit_codes=_exit_codes(table),
             topics={
                 role: _topic(role, topic) for role, topic in values.table(table, "topics").items()
             },
@@ -194,6 +201,19 @@ def _check(system: SystemSettings, table: Mapping[str, Any]) -> None:
         named = [system.topics[r].name for r in ("input", "output", "dead_letter")]
         if len(set(named)) < len(named):
             raise ValueError(f"input, output and dead_letter must differ, not {', '.join(named)}")
+
+
+def _exit_codes(table: Mapping[str, Any]) -> tuple[int, ...]:
+    given = table.get("stop_exit_codes", list(STOP_EXIT_CODES))
+    known = isinstance(given, list) and given and all(
+        type(code) is int and -64 <= code <= 255 for code in given
+    )  # fmt: skip
+    if not known:
+        raise ValueError(
+            f"stop_exit_codes cannot be {given!r}: a list of exit codes is expected, such as "
+            "[0, 143]; -15 stands for a program that SIGTERM (15) kills"
+        )
+    return tuple(given)
 
 
 def _existing(base: Path, path: Any, what: str, *, folder: bool | None = False) -> Path:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import string
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from stackproof.errors import Trouble
 from stackproof.polling import DeadlineExceeded, Died, poll
 from stackproof.ports import free_port
-from stackproof.processes.process import ManagedProcess
+from stackproof.processes.process import Ended, ManagedProcess, describe_exit, told_end
 from stackproof.settings import SystemSettings
 from stackproof.systems.readiness import Members, Sign, sign_of
 
@@ -93,7 +95,15 @@ class RunningSystem:
         self._session.add_cleanup(lambda: self._end(instance))
         self.instances.append(instance)
         self._session.history.event("start", f"{name} starts")
+        # A daemon: a worker that ends must not wait for it.
+        threading.Thread(target=self._watch, args=(instance,), daemon=True).start()
         return instance, sign
+
+    def _watch(self, instance: ManagedProcess) -> None:
+        """Note at once when an instance ends that nobody has ended."""
+        how = describe_exit(instance.join())
+        if instance in self.instances:
+            self._session.history.event("death", f"{instance.name} {how}")
 
     def _wait_ready(self, instance: ManagedProcess, sign: Sign) -> None:
         within = self._session.scaled(self.settings.ready_within)
@@ -136,28 +146,47 @@ class RunningSystem:
         """End one instance (the oldest) as an operator would: SIGTERM, and a while to finish.
 
         Raises:
-            AssertionError: it did not end in time, or not with exit code 0.
+            AssertionError: it had ended before, did not end in time, or not as its settings
+                allow.
         """
         instance = self._take(instance)
         within = self._session.scaled(self.settings.stop_within)
         self._session.history.event("stop", f"{instance.name} told to stop")
-        code = instance.terminate(within)
-        self._session.history.event("stop", f"{instance.name} ended")
-        if code != 0:
-            how = (
-                f"did not stop within {within:g} s" if code < 0 else f"ended with exit code {code}"
-            )
-            raise AssertionError(f"{instance.name} {how}; its log ends:\n{instance.log_end()}")
+        end = instance.terminate(within)
+        self._session.history.event("stop", f"{instance.name} {end}")
+        if problem := self._disorder(instance, end, within):
+            raise AssertionError(told_end(instance.name, problem, instance.log_end()))
+
+    def _disorder(self, instance: ManagedProcess, end: Ended, within: float) -> str:
+        """Why that was no orderly end, in words; empty: it was."""
+        if end.after is None or end.overdue is not None:
+            return str(end)
+        allowed = self.settings.stop_exit_codes
+        if end.code in allowed:
+            # A wrapper that ends alone leaves behind what it was there for.
+            left = instance.left_behind(within - end.after)
+            return f"{end}, but what it had started still runs: {', '.join(left)}" if left else ""
+        unheard = end.code == -signal.SIGTERM
+        handler = ": it, or its wrapper, has no handler for that" if unheard else ""
+        return f"{end}{handler} (stop_exit_codes allows {', '.join(map(str, allowed))})"
 
     def crash(self, instance: ManagedProcess | None = None) -> None:
-        """Kill one instance (the oldest) without warning."""
+        """Kill one instance (the oldest) without warning.
+
+        Raises:
+            AssertionError: it had ended before.
+        """
         instance = self._take(instance)
+        if death := instance.death():
+            raise AssertionError(death)
         instance.kill()
         self._session.history.event("fault", f"{instance.name} killed")
 
     def _end(self, instance: ManagedProcess) -> None:
         """The scenario is over: whatever the instance still does proves nothing any more."""
-        if self._session.settings["run.systems_end"] == "stop" and instance.death() is None:
+        if instance in self.instances and instance.alive():
+            self.instances.remove(instance)
+        if self._session.settings["run.systems_end"] == "stop" and instance.alive():
             instance.terminate(self._session.scaled(self.settings.stop_within))
         instance.kill()
 

@@ -12,7 +12,7 @@ from stackproof.clients.kafka.messages import Message
 from stackproof.errors import NotSupported, Trouble
 from stackproof.history import Flow, Verdict
 from stackproof.history.columns import Isolation
-from stackproof.polling import DeadlineExceeded, Died, poll
+from stackproof.polling import DeadlineExceeded, Died, pause, poll
 from stackproof.systems.attached import AttachedSystem
 from stackproof.systems.background import Background
 from stackproof.systems.contracts import Contract
@@ -213,7 +213,8 @@ class Pipeline:
         except DeadlineExceeded:
             raise
         except AssertionError as explained:
-            if (count := len(sent & self.predictions.received.keys())) >= wanted:
+            count = len(sent & self.predictions.received.keys())
+            if count >= wanted or self.instances.death():
                 raise
             raise AssertionError(f"{self.outcome}: {told(count)}\n{explained}") from explained
         verdict = self._session.assert_flow(self.prediction_flow())
@@ -294,6 +295,15 @@ class Pipeline:
             alive=self.instances.death,
             since=self._place.since["input"],
         )
+
+    def stay_idle(self, seconds: float) -> None:
+        """Let time pass after its group has committed the whole input.
+
+        Raises:
+            DeadlineExceeded: messages are left uncommitted.
+        """
+        self.wait_committed(within=_COMMIT_WITHIN)
+        pause(seconds)
 
     def _note_foreign(self) -> None:
         """Tell when somebody else uses the input, whose outputs would look like inventions."""

@@ -169,6 +169,19 @@ def test_skipping() -> None:
     assert world.steps == [("assign", ((0, OFFSET_END),))]
 
 
+def test_ignoring_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(class_of("tests.mutants.ignores_stop_while_idle"))
+    world.pipeline.stop.set()
+    polls = iter(range(20))
+    one = valid(0)
+    monkeypatch.setattr(world.fake_consumer, "poll", lambda _: (next(polls) >= 15 and one) or None)
+    for _ in range(10):
+        world.pipeline.collect()
+    assert next(polls) == 10
+    world.pipeline.collect()
+    assert next(polls) > 15
+
+
 def test_hanging(monkeypatch: pytest.MonkeyPatch) -> None:
     class HungError(Exception):
         pass

@@ -1,5 +1,6 @@
 """Timeline pictures: what can be said of them without looking."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,19 @@ def test_faults_show(tmp_path):
     history.event("fault", "broker 1 killed", at=START + 0.05, until=START + 0.1)
     path = render_timeline(history, tmp_path / "with.png")
     assert has(path, timeline.FAULT) and not has(without, timeline.FAULT)
+
+
+def test_the_death_of_a_program_shows():
+    history = History("a death")
+    history.event("start", "demo-1 starts", at=START)
+    history.event("death", "demo-1 was killed by SIGSEGV", at=START + 0.1)
+    canvas = timeline._canvas(history.snapshot())
+    timeline._draw_events(canvas, history.snapshot())
+    texts = {text.get_text(): text.get_color() for text in canvas.strip.texts}
+    assert texts["death: demo-1 was killed by SIGSEGV"] == timeline.WITNESS
+    timeline._draw_legend(canvas, history.snapshot(), Counter(), False)
+    (legend,) = canvas.figure.legends
+    assert "death of a program" in [text.get_text() for text in legend.get_texts()]
 
 
 def test_labels_do_not_overlap_and_all_lie_within_the_picture():

@@ -263,7 +263,7 @@ def test_a_death_that_nobody_meant(cluster: DockerCluster, run: Run) -> None:
     engine.docker("kill", container(run))
     death = poll(cluster.death, within=PATIENCE, awaiting="the death to be noticed")
     assert death is not None
-    assert death.startswith(f"{instance} ended with exit code 137 (after SIGKILL); its log ends:")
+    assert death.startswith(f"{instance} ended with exit code 137 (128 + SIGKILL); its log ends:")
     assert "Ready to accept" in death
 
 

@@ -41,8 +41,8 @@ def start(run: Run, tmp_path: Path) -> Start:
         (1, "ended with exit code 1"),
         (127, "ended with exit code 127"),
         (128, "ended with exit code 128"),
-        pytest.param(137, "ended with exit code 137 (after SIGKILL)", marks=posix_only),
-        pytest.param(143, "ended with exit code 143 (after SIGTERM)", marks=posix_only),
+        pytest.param(137, "ended with exit code 137 (128 + SIGKILL)", marks=posix_only),
+        pytest.param(143, "ended with exit code 143 (128 + SIGTERM)", marks=posix_only),
         (255, "ended with exit code 255"),
         pytest.param(-9, "was killed by SIGKILL", marks=posix_only),
         (-11, "was killed by SIGSEGV"),
@@ -63,6 +63,17 @@ def test_the_end_of_a_file(tmp_path: Path) -> None:
     assert file_end(file, 2) == "two\N{REPLACEMENT CHARACTER}\nthree"
     assert file_end(file, 2, start=9) == "three"
     assert file_end(file, 2, start=999).endswith("three")  # the file has been cut meanwhile
+
+
+def test_of_a_long_last_line_the_beginning_and_the_end_are_shown(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    file.write_text(
+        "Traceback (most recent call last):\nValueError: no such column " + "x" * 99_999
+    )
+    (first, last) = file_end(file).splitlines()
+    assert first.startswith("Traceback")
+    assert last.startswith("ValueError: no such column x")
+    assert len(last) < 500
 
 
 @given(st.lists(st.text("ab é", max_size=30), min_size=1, max_size=60), st.integers(1, 30))
@@ -197,8 +208,10 @@ def test_terminate_lets_it_end_by_itself(start: Start, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     process = start("--slow-end", "--pid-file", pids)
     await_text(pids)
-    assert process.terminate(PATIENCE) == 143
-    assert (process.death() or "").startswith("sleeper-1 ended with exit code 143 (after SIGTERM)")
+    end = process.terminate(PATIENCE)
+    assert (end.code, end.overdue) == (143, None)
+    assert str(end).startswith("ended with exit code 143 (128 + SIGTERM) 0.")
+    assert (process.death() or "").startswith("sleeper-1 ended with exit code 143 (128 + SIGTERM)")
 
 
 @posix_only
@@ -206,7 +219,8 @@ def test_terminate_kills_what_does_not_listen(start: Start, tmp_path: Path) -> N
     pids = tmp_path / "pids"
     process = start("--ignore", "SIGTERM", "--children", 1, "--pid-file", pids)
     family = [int(pid) for pid in await_text(pids, lines=2).split()]
-    assert process.terminate(within=0.05) == -signal.SIGKILL
+    end = process.terminate(within=0.05)
+    assert str(end) == "did not stop within 0.05 s of SIGTERM, and was killed"
     assert [pid for pid in family if lives(pid)] == []
 
 
@@ -227,7 +241,7 @@ def test_signals_to_the_dead_do_nothing(start: Start) -> None:
     process = start("--exit", 0)
     process.wait(PATIENCE)
     process.send(signal.SIGTERM)
-    assert process.terminate() == 0
+    assert str(process.terminate()) == "ended with exit code 0 before it was told to stop"
 
 
 def test_it_has_a_session_of_its_own(start: Start) -> None:

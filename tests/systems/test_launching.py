@@ -1,3 +1,4 @@
+import signal
 import sys
 import threading
 from types import SimpleNamespace
@@ -6,9 +7,10 @@ import pytest
 from coverage import CoverageData
 
 from stackproof.errors import Trouble
-from stackproof.history import History
-from stackproof.polling import DeadlineExceeded
+from stackproof.history import Flow, History
+from stackproof.polling import DeadlineExceeded, Died, poll
 from stackproof.processes.run import Run
+from stackproof.session.scenario import ScenarioSession
 from stackproof.settings import SystemSettings
 from stackproof.systems.background import Background
 from stackproof.systems.launching import RunningSystem
@@ -93,22 +95,98 @@ def test_an_unknown_field_lists_the_known(launch):
     assert "{topic} is no field" in str(found.value)
 
 
-def test_a_regular_stop_has_exit_code_0(launch):
-    system = launch(ORDERLY.replace("CODE", "0"))
-    system.start()
-    system.stop()
+ENDS_AS_JAVA = ORDERLY.replace("CODE", "143")
+RELAYS = """trap 'kill $c; wait $c; exit $?' TERM; "$0" -c "$1" & c=$!; wait $c"""
+ENDS_ALONE = """trap 'exit 0' TERM; "$0" -c "$1" & wait $!"""
+DIES = STAYS.replace("signal.pause()", "signal.signal(15, lambda *_: os.kill(os.getpid(), 11))")
+DIES = f"import os\n{DIES}while True: signal.pause()\n"
+
+
+def wrapped(shell, program):
+    return ("sh", "-c", shell, sys.executable, program)
 
 
 @pytest.mark.parametrize(
-    ("program", "says"),
-    [(ORDERLY.replace("CODE", "4"), "exit code 4"), (STUBBORN, "did not stop within")],
+    "command",
+    [
+        (sys.executable, "-c", ORDERLY.replace("CODE", "0")),
+        (sys.executable, "-c", ENDS_AS_JAVA),
+        wrapped(RELAYS, ORDERLY.replace("CODE", "0")),
+        wrapped(RELAYS, ENDS_AS_JAVA),
+    ],
 )
-def test_any_other_stop_is_a_failure(launch, program, says):
-    system = launch(program, stop_within=1.0)
+def test_a_regular_stop(launch, command):
+    system = launch(command=command)
+    system.start()
+    system.stop()
+    assert system._session.history.snapshot().events[-1].text.endswith(" s after SIGTERM")
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ((sys.executable, "-c", ORDERLY.replace("CODE", "4")),
+         r"demo-1 ended with exit code 4 0\.\d s after SIGTERM \(stop_exit_codes allows 0, 143\)"),
+        ((sys.executable, "-c", STUBBORN), "did not stop within 1 s of SIGTERM, and was killed"),
+        ((sys.executable, "-c", STAYS),
+         r"was killed by SIGTERM 0\.\d s after SIGTERM: it, or its wrapper, has no handler"),
+        ((sys.executable, "-c", DIES), r"was killed by SIGSEGV 0\.\d s after SIGTERM"),
+        (wrapped(RELAYS, ORDERLY.replace("CODE", "4")), "ended with exit code 4"),
+        (wrapped(RELAYS, DIES), r"exit code 139 \(128 \+ SIGSEGV\)"),
+        (wrapped('"$0" -c "$1"; true', STAYS), "was killed by SIGTERM"),
+        (wrapped(ENDS_ALONE, STAYS), r"exit code 0 .*, but what it had started still runs: python"),
+    ],
+)  # fmt: skip
+def test_any_other_stop_is_a_failure_that_says_how_it_ended(launch, command, says):
+    system = launch(command=command, stop_within=1.0)
     instance = system.start()
     with pytest.raises(AssertionError, match=says):
         system.stop()
     assert not instance.alive()
+
+
+def test_a_program_that_sigterm_kills_can_be_allowed(launch):
+    system = launch(STAYS, stop_exit_codes=(0, -15))
+    system.start()
+    system.stop()
+
+
+def test_143_can_be_refused(launch):
+    system = launch(ENDS_AS_JAVA, stop_exit_codes=(0,))
+    system.start()
+    with pytest.raises(AssertionError, match=r"exit code 143 \(128 \+ SIGTERM\)"):
+        system.stop()
+
+
+@pytest.mark.parametrize("end", [RunningSystem.stop, RunningSystem.crash])
+def test_what_has_ended_before_can_neither_be_stopped_nor_crash(launch, end):
+    system = launch(STAYS.replace("signal.pause()", "raise SystemExit('no licence')"))
+    instance = system.start()
+    instance.join()
+    with pytest.raises(AssertionError, match=r"(?s)demo-1 ended with exit code 1.*no licence"):
+        end(system)
+
+
+def events(system, kind):
+    return [event.text for event in system._session.history.snapshot().events if event.kind == kind]
+
+
+def test_an_unexpected_death_is_noted_at_once(launch):
+    system = launch(STAYS)
+    system.start().send(signal.SIGSEGV)
+    poll(lambda: events(system, "death"), within=10, awaiting="the death to be noted")
+    assert events(system, "death") == ["demo-1 was killed by SIGSEGV"]
+
+
+def test_deaths_that_were_meant_are_no_events(launch):
+    system = launch(ENDS_AS_JAVA)
+    one, two, three = system.start(), system.start(), system.start()
+    system.stop()
+    system.crash()
+    while system._session.cleanups:
+        system._session.cleanups.pop()()
+    assert [one.alive(), two.alive(), three.alive()] == [False] * 3
+    assert events(system, "death") == []
 
 
 def test_stopping_what_does_not_run_is_a_trouble(launch):
@@ -149,6 +227,20 @@ def test_coverage_of_a_system_that_is_stopped_with_its_scenario(launch, tmp_path
     data = CoverageData(str(file))
     data.read()
     assert data.lines(str(tmp_path / "demo.py")) == [1, 2, 3, 4, 5]
+
+
+def test_a_death_is_the_headline_whatever_was_lost():
+    history = History("t")
+    op = history.send(client="producer", topic="in", ident="a", digest=1)
+    history.complete(op, "ok", partition=0, offset=0)
+    session = SimpleNamespace(history=history, _verdicts=[])
+    died = "demo-1 ended with exit code 1; its log ends:\nValueError: no"
+    with pytest.raises(Died) as told:
+        poll(lambda: 0, within=5, awaiting="1 output", alive=lambda: died)
+    with pytest.raises(AssertionError, match="1 lost") as explained:
+        ScenarioSession.check_after(session, told.value, Flow("outputs", "in", "out"))
+    head, tail, *_ = str(explained.value).splitlines()
+    assert (head, tail) == ("demo-1 ended with exit code 1; its log ends:", "ValueError: no")
 
 
 def test_publishing_in_the_background_ends_with_its_error():

@@ -12,7 +12,7 @@ from typing import Any
 
 from stackproof.errors import Trouble
 from stackproof.polling import DeadlineExceeded
-from stackproof.processes.process import ManagedProcess, describe_exit, file_end
+from stackproof.processes.process import ManagedProcess, describe_exit, file_end, told_end
 from stackproof.processes.run import RUN_VARIABLE, Run
 from stackproof.services.base import Service
 from stackproof.stack.docker import leftovers
@@ -220,7 +220,7 @@ class DockerCluster:
         how = describe_exit(told["ExitCode"])
         if told.get("OOMKilled"):
             how += ": it needed more memory than its container may have"
-        return f"{name} {how}; its log ends:\n{self._log_end(container)}"
+        return told_end(name, how, self._log_end(container))
 
     def _log_end(self, container: str) -> str:
         import docker.errors
