@@ -9,7 +9,7 @@ from typing import Any
 
 from stackproof import values
 from stackproof.errors import Trouble
-from stackproof.settings.vocabulary import ERROR_TYPES, FLAWS
+from stackproof.settings.vocabulary import ERROR_TYPES, FINER, FLAWS
 
 OWN = "own"
 EXACT = "exact"
@@ -111,7 +111,7 @@ def read_system(name: str, table: Any, file: Path | None) -> SystemSettings:
     for key in table:
         if key not in _SYSTEM_KEYS:
             raise values.unknown_key(key, _SYSTEM_KEYS, where)
-    for key, known in (("error_types", ERROR_TYPES), ("not_applicable", FLAWS)):
+    for key, known in (("error_types", (*ERROR_TYPES, *FINER)), ("not_applicable", FLAWS)):
         given = table.get(key, {})
         for word in given if isinstance(given, dict) else ():
             if word not in known:

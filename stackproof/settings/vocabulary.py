@@ -10,6 +10,10 @@ FLAWS = (
     "that is empty",
     "that is null",
     "that is too large",
+    "that is nested too deeply",
+    "with a duplicate field",
+    "with NaN for a number",
+    "with a number beyond a double",
     "with a missing field",
     "with an unknown field",
     "with a value of the wrong type",
@@ -32,3 +36,11 @@ ERROR_TYPES = (
     "not_allowed_value",
     "out_of_range",
 )
+
+#: Finer names of one error: what a system does not name is called as it calls that one.
+FINER = {
+    "duplicate_field": "invalid_json",
+    "not_a_number": "invalid_json",
+    "number_too_large": "invalid_json",
+    "nested_too_deeply": "invalid_json",
+}

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from stackproof.clients.kafka.messages import Message, Received
+from stackproof.errors import NotSupported
 from stackproof.history import carried_digest, digest_of
-from stackproof.systems.contracts import Contract, ContractViolationError, lenient_object
+from stackproof.systems.contracts import (
+    Contract,
+    ContractViolationError,
+    Embedded,
+    NotJsonError,
+    strict_json,
+    strict_object,
+    value_digest,
+)
 from stackproof.systems.inputs import ORIGINAL_HEADERS
 from stackproof.systems.places import MISSING, Place
+
+_SHOWN = 3
 
 
 class Reader(Protocol):
@@ -44,6 +56,9 @@ class Outputs(Protocol):
 
     def take(self, record: Received) -> tuple[str, int, int | None]:
         """Understand one record: for the history, see `Reading`."""
+
+    def not_json(self) -> str:
+        """Which of them should be JSON and are not; empty: none."""
 
 
 class Predictions:
@@ -78,9 +93,9 @@ class Predictions:
         return ident, digest, carried
 
     def _understood(self, record: Received) -> tuple[str, int, int | None]:
-        # Lenient: whether it conforms to its contract is asserted by a step of its own.
+        # Whether it conforms to its contract is asserted by a step of its own.
         digest = digest_of(record.value)
-        document = lenient_object(record.value)
+        document = strict_object(record.value)
         identity = self._identity.of(document)
         carried = {place.text: place.of(document) for place in self.carried}
         if identity is MISSING or MISSING in carried.values():
@@ -91,27 +106,43 @@ class Predictions:
         """Check every output so far against its contract.
 
         Raises:
-            ContractViolationError: one does not conform.
+            ContractViolationError: some do not conform.
         """
+        judged = ((r, self.contract.judged(r.value)[1]) for r in self.records)
+        if text := self._told([(r, wrong) for r, wrong in judged if wrong]):
+            raise ContractViolationError(text)
+
+    def not_json(self) -> str:
+        """Which outputs are not JSON, so that nobody knows whose they are; empty: none."""
+        found = []
         for record in self.records:
-            self.contract.parse(record.value)
+            try:
+                strict_json(record.value, most_nested=self.contract.most_nested)
+            except NotJsonError as error:
+                found.append((record, f"it is not JSON: {error}: {record.value!r:.100}"))
+        return self._told(found)
+
+    def _told(self, found: list[tuple[Received, str]]) -> str:
+        lines = [(self._understood(record)[0], record, wrong) for record, wrong in found]
+        return _violations(self.contract, lines, len(self.records))
 
     def wrongly_keyed(self) -> list[str]:
         """Outputs whose key is not their subject's."""
+        subjects = ((r, str(self._identity.of(self.contract.parse(r.value)))) for r in self.records)
         return [
-            f"partition {r.partition} offset {r.offset}: key {r.key!r}, subject {subject!r}"
-            for r in self.records
-            if (subject := str(self._identity.of(self.contract.parse(r.value)))).encode() != r.key
+            f"{_position(r)}: key {r.key!r}, subject {subject!r}"
+            for r, subject in subjects
+            if subject.encode("utf-8", "surrogatepass") != r.key
         ]
 
 
 @dataclass(frozen=True)
 class Letter:
-    """A dead letter: its record, and what its contract makes of it, or why it cannot."""
+    """A dead letter: its record, what can be read of it, and why it does not conform, or ""."""
 
     record: Received
-    document: Mapping[str, Any] | None
-    problem: ContractViolationError | None = None
+    document: Mapping[str, Any]
+    wrong: str = ""
 
 
 class DeadLetters:
@@ -126,36 +157,85 @@ class DeadLetters:
     def __init__(self, contract: Contract):
         self.contract = contract
         self._letters: list[Letter] = []
+        self._sent: dict[tuple[str, int], int] = {}
 
     @property
     def records(self) -> list[Received]:
         """All records so far."""
         return self.reader.records
 
+    def expect(self, originals: Iterable[Message]) -> None:
+        """Note what is sent, so that an original is recognised that comes as a JSON value."""
+        for message in originals:
+            with suppress(NotJsonError):
+                value = value_digest(strict_json(message.value))
+                self._sent[message.ident, value] = digest_of(message.value)
+
     def take(self, record: Received) -> tuple[str, int, int | None]:
         """Understand one record: for the history, see `Reading`."""
-        try:
-            document = self.contract.parse(record.value, record.headers)
-            original = self.contract.original(document, record.value)
-        except ContractViolationError as problem:
-            self._letters.append(Letter(record, None, problem))
-            return record.ident, digest_of(record.value), None
-        self._letters.append(Letter(record, document))
-        return record.ident, digest_of(original), None
+        document, wrong = self.contract.judged(record.value, record.headers)
+        digest = digest_of(record.value)
+        if isinstance(document, dict):
+            try:
+                digest = self._digest(self.contract.original(document, record.value), record)
+            except ContractViolationError as problem:
+                wrong = f"{wrong}; {problem}".removeprefix("; ")
+        self._letters.append(Letter(record, document or {}, wrong))
+        return record.ident, digest, None
+
+    def _digest(self, original: bytes | Embedded | None, record: Received) -> int:
+        """The digest of the bytes that were sent, if the original says the same as they."""
+        if not isinstance(original, Embedded):
+            return digest_of(original)
+        value = value_digest(original.value)
+        if (record.ident, value) in self._sent:
+            return self._sent[record.ident, value]
+        # What is not JSON can only be embedded as a text.
+        text = original.value
+        if isinstance(text, str):
+            return digest_of(text.encode("utf-8", "surrogatepass"))
+        return digest_of(None) if text is None else value
+
+    def violations(self) -> str:
+        """Which letters do not conform to their contract, why, and what they say; empty: none."""
+        found = [
+            (letter.record.ident, letter.record, f"{letter.wrong}{self._says(letter)}")
+            for letter in self._letters
+            if letter.wrong
+        ]
+        return _violations(self.contract, found, len(self._letters))
+
+    def _says(self, letter: Letter) -> str:
+        """What a letter gives as its error, as far as its contract says where."""
+        keywords = [k for k in ("x-error-type", "x-error-text") if k in self.contract.schema]
+        said = [self.contract.place(keyword).of(letter.document) for keyword in keywords]
+        texts = [f"{text!s:.200}" for text in said if text is not MISSING]
+        return f"; its error: {': '.join(texts)}" if texts else ""
 
     def letters(self) -> list[Mapping[str, Any]]:
         """What the dead letters say.
 
         Raises:
-            ContractViolationError: one does not conform to its contract.
+            ContractViolationError: some do not conform to their contract.
         """
-        documents = []
-        for letter in self._letters:
-            if letter.document is None:
-                assert letter.problem is not None
-                raise letter.problem
-            documents.append(letter.document)
-        return documents
+        if text := self.violations():
+            raise ContractViolationError(text)
+        return [letter.document for letter in self._letters]
+
+    def error_texts(self) -> list[str]:
+        """What the letters say for people, in order of arrival.
+
+        Raises:
+            NotSupported: their contract does not say where.
+        """
+        if "x-error-text" not in self.contract.schema:
+            raise NotSupported(
+                "the text of an error cannot be known",
+                f"the contract {self.contract.file} does not say its x-error-text",
+                'if there is such a field, add "x-error-text": "<field>" to it',
+            )
+        place = self.contract.place("x-error-text")
+        return [str(place.of(letter)) for letter in self.letters()]
 
     def error_types(self) -> list[str]:
         """Error types, by the system's own names, in order of arrival."""
@@ -168,9 +248,7 @@ class DeadLetters:
             return f"{len(self._letters)}"
         place = self.contract.place("x-error-type")
         kinds = Counter(
-            "not as its contract says"
-            if letter.document is None
-            else str(place.of(letter.document))
+            "not as its contract says" if letter.wrong else str(place.of(letter.document))
             for letter in self._letters
         )
         return ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()) or "none"
@@ -203,6 +281,33 @@ class DeadLetters:
                 for headers in (record.headers, _without_own(record.headers))
             }
         ]
+
+
+@contextmanager
+def with_reasons(*tell: Callable[[], str]) -> Iterator[None]:
+    """Begin the message of a failed assertion with what contracts say about the messages."""
+    try:
+        yield
+    except AssertionError as error:
+        texts = [text for told in tell if (text := told())]
+        error.args = ("\n".join([*texts, str(error)]),)
+        raise
+
+
+def _violations(contract: Contract, found: list[tuple[str, Received, str]], total: int) -> str:
+    """Messages that do not conform, by identity and position; empty when there is none."""
+    if not found:
+        return ""
+    lines = [
+        f"  {ident:.60}, {_position(record)}: {wrong}" for ident, record, wrong in found[:_SHOWN]
+    ]
+    more = [f"  and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
+    head = f"{contract.title}: {len(found)} of {total} violate their contract {contract.file.name}"
+    return "\n".join([head, *lines, *more])
+
+
+def _position(record: Received) -> str:
+    return f"{record.topic}/{record.partition}@{record.offset}"
 
 
 def _without_own(headers: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stackproof.clients.kafka.messages import Message
-from stackproof.errors import NotSupported, Trouble
+from stackproof.errors import NotSupported
 from stackproof.history import Flow, Verdict
 from stackproof.history.columns import Isolation
 from stackproof.polling import DeadlineExceeded, Died, pause, poll
+from stackproof.settings.vocabulary import FINER
 from stackproof.systems.attached import AttachedSystem
 from stackproof.systems.background import Background
-from stackproof.systems.contracts import Contract
-from stackproof.systems.inputs import Inputs
 from stackproof.systems.interrupting import Offsets, rightly_repeated
 from stackproof.systems.labels import INVALID, VALID
 from stackproof.systems.launching import RunningSystem, common_fields
-from stackproof.systems.observing import DeadLetters, Makes, Outputs, Predictions
+from stackproof.systems.observing import Makes, Outputs, with_reasons
 from stackproof.systems.topics import PipelineTopics
+from stackproof.systems.understanding import understand
 
 if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
@@ -76,33 +76,9 @@ class Pipeline:
 
     def _understand(self) -> None:
         """Prepare what makes inputs and what understands outputs, by the contracts."""
-        settings = self.settings
-        customer, prediction = self._contract("customer"), self._contract("prediction")
-        carried = {
-            **prediction.carried,
-            prediction.place("x-identity"): customer.place("x-identity"),
-        }
-        self.predictions = Predictions(prediction, carried)
-        self.dead_letters = DeadLetters(self._contract("dead_letter"))
-        self.inputs = Inputs(
-            customer,
-            carried,
-            self._session.seed,
-            samples=settings.samples,
-            invalid=settings.invalid_samples,
-            not_applicable=settings.not_applicable,
+        self.predictions, self.dead_letters, self.inputs = understand(
+            self.settings, self._session.seed
         )
-
-    def _contract(self, role: str) -> Contract:
-        try:
-            return Contract(self.settings.contracts[role])
-        except KeyError as missing:
-            name = self.settings.name
-            raise Trouble(
-                f"the system {name} has no contract {role!r}",
-                "the features check every message against its contract",
-                f"add it to [systems.{name}.contracts] in stackproof.toml",
-            ) from missing
 
     # -- inputs --------------------------------------------------------------
     def publish_valid(self, count: int) -> None:
@@ -118,6 +94,7 @@ class Pipeline:
         messages = self.inputs.valid(valid)
         invalid = [self.inputs.invalid(kind) for kind in kinds]
         self.published_invalid += invalid
+        self.dead_letters.expect(invalid)
         for number, message in enumerate(invalid, start=1):
             messages.insert(number * len(messages) // (len(invalid) + 1), message)
         self._publish(messages)
@@ -209,7 +186,8 @@ class Pipeline:
             )
 
         try:
-            self._await(received, wanted, told, self.outcome, within, self.prediction_flow)
+            with with_reasons(self.predictions.not_json):
+                self._await(received, wanted, told, self.outcome, within, self.prediction_flow)
         except DeadlineExceeded:
             raise
         except AssertionError as explained:
@@ -217,7 +195,8 @@ class Pipeline:
             if count >= wanted or self.instances.death():
                 raise
             raise AssertionError(f"{self.outcome}: {told(count)}\n{explained}") from explained
-        verdict = self._session.assert_flow(self.prediction_flow())
+        with with_reasons(self.predictions.not_json):
+            verdict = self._session.assert_flow(self.prediction_flow())
         self._summarise(verdict)
         return verdict
 
@@ -226,18 +205,22 @@ class Pipeline:
 
         Raises:
             AssertionError: too few in time, or anomalies; explained by the history.
+            ContractViolationError: some do not conform to their contract.
         """
         self._observe()
         wanted = len(self._idents(INVALID))
-        self._await(
-            lambda: len(self.dead_letters.reader.read()),
-            wanted,
-            lambda n: f"{n} dead letters: {self.dead_letters.counted()}",
-            "dead letters",
-            within,
-            self.dead_letter_flow,
-        )
-        return self._session.assert_flow(self.dead_letter_flow())
+        with with_reasons(self.dead_letters.violations):
+            self._await(
+                lambda: len(self.dead_letters.reader.read()),
+                wanted,
+                lambda n: f"{n} dead letters: {self.dead_letters.counted()}",
+                "dead letters",
+                within,
+                self.dead_letter_flow,
+            )
+            verdict = self._session.assert_flow(self.dead_letter_flow())
+        self.dead_letters.letters()
+        return verdict
 
     def _await(
         self,
@@ -324,7 +307,9 @@ class Pipeline:
     # -- dead letters --------------------------------------------------------
     def own_error_type(self, name: str) -> str:
         """The system's own name for an error type of the features."""
-        return self.settings.error_types.get(name, name)
+        names = self.settings.error_types
+        common = FINER.get(name, name)
+        return names.get(name, names.get(common, common))
 
     def without_origin(self) -> list[str]:
         """Dead letters that do not name the topic they came from, or when they failed."""

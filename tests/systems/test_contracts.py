@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stackproof.errors import Trouble
-from stackproof.systems.contracts import Contract, ContractViolationError, lenient_object
+from stackproof.systems.contracts import Contract, ContractViolationError, strict_object
 from stackproof.systems.places import MISSING, Place
 
 SCHEMA = {
@@ -133,6 +133,6 @@ def test_an_original_that_cannot_be_decoded_is_a_violation(contract, letter):
         contract.original(letter)
 
 
-def test_lenient_reading():
-    assert lenient_object(b'{"a": 1}') == {"a": 1}
-    assert lenient_object(b"[1]") == lenient_object(b"{") == lenient_object(None) == {}
+def test_objects_are_read_strictly():
+    assert strict_object(b'{"a": 1}') == {"a": 1}
+    assert strict_object(b"[1]") == strict_object(b'{"a": NaN}') == strict_object(None) == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from stackproof.errors import NotSupported
@@ -15,9 +16,22 @@ from stackproof.values import unknown_key
 
 _STRANGER = "shoeSize"
 _BEYOND = 1000
+#: More levels than parsers accept that have a limit: .NET 64, serde 128, PHP 512, Jackson and
+#: Python 1,000, Go 10,000.
+_MANY_LEVELS = 12_000
 
+#: A document in which a field was changed: where, and the whole.
+Change = tuple[tuple[str, ...], Any]
 #: A field of a document: where it stands, and its schema.
 Field = tuple[tuple[str, ...], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Spoiled:
+    """An invalid message: its bytes, and the field that is wrong (empty: no certain one)."""
+
+    value: bytes | None
+    field: str = ""
 
 
 class Flaws:
@@ -58,15 +72,16 @@ class Flaws:
                 "stackproof.toml says so, under not_applicable",
             )  # fmt: skip
 
-    def spoil(self, document: Any, kind: str) -> bytes | None:
-        """The bytes of a message of that kind, made from a valid document.
+    def spoil(self, document: Any, kind: str) -> Spoiled:
+        """A message of that kind, made from a valid document.
 
         Raises:
             NotSupported: the contract, or the system, has no such messages.
             Trouble: the kind is unknown.
         """
         self.check(kind)
-        return _KINDS[kind](self, document)
+        made = _KINDS[kind](self, document)
+        return made if isinstance(made, Spoiled) else Spoiled(made)
 
     # -- not even a document -------------------------------------------------
     def _not_json(self, document: Any) -> bytes:
@@ -81,35 +96,67 @@ class Flaws:
         return json.dumps(list(document.items())).encode()
 
     def _too_large(self, document: Any) -> bytes:
-        limit = self._contract.schema.get("x-max-bytes")
-        if not isinstance(limit, int):
+        limit = self._contract.most_bytes
+        if limit is None:
             raise self._none("it says no limit (x-max-bytes)")
         # Blanks between tokens are valid JSON: nothing but the size is wrong.
         text = json.dumps(document)
         return (text[:-1] + " " * limit + text[-1]).encode()
 
+    # -- JSON to lenient parsers only ----------------------------------------
+    def _duplicate(self, document: Any) -> Spoiled:
+        if not isinstance(document, dict):
+            raise self._none("its messages are no objects")
+        free = [n for n in document if not any(p.touches((n,)) for p in self._spared)]
+        name = (free or list(document))[-1]
+        return Spoiled(_added(document, name, json.dumps(document[name])), name)
+
+    def _nan(self, document: Any) -> Spoiled:
+        return self._number(document, "NaN")
+
+    def _number_too_large(self, document: Any) -> Spoiled:
+        return self._number(document, "1e400")
+
+    def _number(self, document: Any, literal: str) -> Spoiled:
+        """The literal in the place of a number, or of a field that nobody knows."""
+        mark = "<a number>"
+        for path, schema in self._fields(document):
+            if schema.get("type") in ("number", "integer"):
+                text = json.dumps(_changed(document, path, mark))
+                return Spoiled(text.replace(f'"{mark}"', literal).encode(), _named(path))
+        return Spoiled(_added(document, _STRANGER, literal), _STRANGER)
+
+    def _too_deep(self, document: Any) -> Spoiled:
+        levels = _MANY_LEVELS
+        if "x-max-nesting" in self._contract.schema:
+            levels = self._contract.most_nested
+        size = len(json.dumps(document)) + len(_STRANGER) + 2 * levels
+        if self._contract.most_bytes is not None and size > self._contract.most_bytes:
+            raise self._none(f"{levels} levels are too large (x-max-bytes); say x-max-nesting")
+        return Spoiled(_added(document, _STRANGER, "[" * levels + "]" * levels), _STRANGER)
+
     # -- against the contract ------------------------------------------------
-    def _wrong_type(self, document: Any) -> bytes:
+    def _wrong_type(self, document: Any) -> Spoiled:
         def numbers_first(field: Field) -> int:
             return 0 if field[1].get("type") in ("integer", "number") else 1
 
-        def spoiled() -> Iterator[Any]:
+        def spoiled() -> Iterator[Change]:
             for path, schema in sorted(self._fields(document), key=numbers_first):
                 others: tuple[Any, ...] = ("twelve", 12, True, [], {})
                 for other in others:
                     if "enum" not in schema and "const" not in schema:
-                        yield _changed(document, path, other)
+                        yield path, _changed(document, path, other)
 
         return self._first(spoiled(), {"type"}, "it has no field of a certain type")
 
-    def _missing_field(self, document: Any) -> bytes:
-        changed = (_without(document, path) for path, _ in self._fields(document))
+    def _missing_field(self, document: Any) -> Spoiled:
+        changed = ((path, _without(document, path)) for path, _ in self._fields(document))
         return self._first(changed, {"required"}, "it demands no field that may be missing")
 
-    def _unknown_field(self, document: Any) -> bytes:
+    def _unknown_field(self, document: Any) -> Spoiled:
         objects = [(), *(p for p, _ in self._fields(document, whole=True))]
         changed = (
-            _changed(document, (*path, _STRANGER), 43)
+            ((*path, _STRANGER), _changed(document, (*path, _STRANGER), 43))
             for path in objects
             if isinstance(_at(document, path), dict)
         )
@@ -118,36 +165,36 @@ class Flaws:
             "none of its objects is closed (additionalProperties: false)",
         )  # fmt: skip
 
-    def _out_of_range(self, document: Any) -> bytes:
-        def spoiled() -> Iterator[Any]:
+    def _out_of_range(self, document: Any) -> Spoiled:
+        def spoiled() -> Iterator[Change]:
             for path, schema in self._fields(document):
                 for bound in ("maximum", "exclusiveMaximum"):
                     if bound in schema:
                         step = schema.get("multipleOf", 1)
-                        yield _changed(document, path, schema[bound] + step)
+                        yield path, _changed(document, path, schema[bound] + step)
                 for bound in ("minimum", "exclusiveMinimum"):
                     if bound in schema:
                         step = schema.get("multipleOf", 1)
-                        yield _changed(document, path, schema[bound] - step)
+                        yield path, _changed(document, path, schema[bound] - step)
 
         bounds = {"maximum", "minimum", "exclusiveMaximum", "exclusiveMinimum"}
         return self._first(spoiled(), bounds, "it has no number with a bound")
 
-    def _not_allowed(self, document: Any) -> bytes:
-        def spoiled() -> Iterator[Any]:
+    def _not_allowed(self, document: Any) -> Spoiled:
+        def spoiled() -> Iterator[Change]:
             for path, schema in self._fields(document):
                 allowed = [schema["const"]] if "const" in schema else schema.get("enum", [])
                 if all(isinstance(v, str) for v in allowed) and allowed:
-                    yield _changed(document, path, "none of these")
+                    yield path, _changed(document, path, "none of these")
                 elif allowed:
                     numbers = [v for v in allowed if isinstance(v, int | float)]
-                    yield _changed(document, path, max(numbers, default=0) + _BEYOND)
+                    yield path, _changed(document, path, max(numbers, default=0) + _BEYOND)
 
         return self._first(spoiled(), {"enum", "const"}, "it lists no values that are allowed")
 
-    def _bad_format(self, document: Any) -> bytes:
+    def _bad_format(self, document: Any) -> Spoiled:
         changed = (
-            _changed(document, path, "the day before yesterday")
+            (path, _changed(document, path, "the day before yesterday"))
             for path, schema in self._fields(document, spare_carried=False)
             if schema.get("format") in ("date-time", "date")
         )
@@ -178,21 +225,21 @@ class Flaws:
             elif isinstance(value, list) and value:
                 yield from visit(value[0], resolved.get("items", {}), (*path, "0"))
 
-        found = list(visit(document, self._contract.schema, ()))
+        found = list(visit(document, self._contract.plain, ()))
         yield from sorted(found, key=lambda field: len(field[0]))
 
     def _first(
         self,
-        spoiled: Iterator[Any],
+        spoiled: Iterator[Change],
         meant: set[str],
         otherwise: str,
         besides: set[str] = frozenset(),  # type: ignore[assignment]
-    ) -> bytes:
+    ) -> Spoiled:
         """The first of the spoiled documents that is wrong in this way, and in no other."""
-        for document in spoiled:
+        for path, document in spoiled:
             broken = self._contract.broken_keywords(document)
             if broken & meant and broken <= meant | besides:
-                return json.dumps(document).encode()
+                return Spoiled(json.dumps(document).encode(), _named(path))
         raise self._none(otherwise)
 
     def _none(self, why: str) -> NotSupported:
@@ -203,7 +250,7 @@ class Flaws:
         )
 
 
-_KINDS: dict[str, Callable[[Flaws, Any], bytes | None]] = {
+_KINDS: dict[str, Callable[[Flaws, Any], Spoiled | bytes | None]] = {
     "that is not JSON": Flaws._not_json,
     "that is not text": Flaws._not_text,
     "that is not an object": Flaws._not_an_object,
@@ -216,12 +263,26 @@ _KINDS: dict[str, Callable[[Flaws, Any], bytes | None]] = {
     "that is empty": lambda *_: b"",
     "that is null": lambda *_: None,
     "that is too large": Flaws._too_large,
+    "with a duplicate field": Flaws._duplicate,
+    "with NaN for a number": Flaws._nan,
+    "with a number beyond a double": Flaws._number_too_large,
+    "that is nested too deeply": Flaws._too_deep,
 }
 
 
 def kinds() -> list[str]:
     """The kinds of invalid messages, as features call them."""
     return list(_KINDS)
+
+
+def _named(path: tuple[str, ...]) -> str:
+    """The name of the field at a path; items of arrays have none of their own."""
+    return next((part for part in reversed(path) if not part.isdigit()), "")
+
+
+def _added(document: Any, name: str, literal: str) -> bytes:
+    """An object as JSON with one more field."""
+    return f"{json.dumps(document)[:-1]}, {json.dumps(name)}: {literal}}}".encode()
 
 
 def _at(document: Any, path: tuple[str, ...]) -> Any:

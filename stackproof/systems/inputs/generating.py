@@ -21,6 +21,7 @@ from stackproof.systems.places import Place
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 _OPTIONAL = 0.8  # how often a field is there that need not be
 _MOST_ITEMS = 3  # more than what is demanded
+_DEEP = 6  # from here on only what is demanded: schemas may refer to themselves
 _DEEPEST = 12
 _TYPES_BY_KEYWORD = {
     "properties": "object", "required": "object", "items": "array", "prefixItems": "array",
@@ -33,14 +34,24 @@ class Generator:
     """Generates values for the parts of one schema.
 
     Args:
-        schema: the whole schema; ``$ref`` within it are followed.
+        schema: the whole schema, in the words of the newest draft.
         seed: makes the sequence reproducible.
+        parts: what ``$ref`` refer to, by name; see `stackproof.systems.contracts.schema`.
         demanded: places that every document must have, though the schema may not demand it.
         name: of the schema, for messages.
     """
 
-    def __init__(self, schema: Mapping[str, Any], seed: int, *, demanded: list[Place], name: str):
+    def __init__(
+        self,
+        schema: Mapping[str, Any],
+        seed: int,
+        *,
+        parts: Mapping[str, Any],
+        demanded: list[Place],
+        name: str,
+    ):
         self._root = schema
+        self._parts = parts
         self._name = name
         self._demanded = demanded
         self.dice = random.Random(seed)
@@ -94,20 +105,15 @@ class Generator:
         for _ in range(_DEEPEST):
             if "$ref" not in merged:
                 break
-            merged = _merged(merged, dict(self._referred(merged.pop("$ref"))))
+            referred = self._parts[merged.pop("$ref")]
+            if referred is False:
+                raise self._cannot((), "False allows nothing")
+            merged = _merged(merged, {} if referred is True else dict(referred))
         for part in merged.pop("allOf", []):
             if isinstance(part, Mapping) and "if" in part:
                 continue  # conditions are left to the check of the whole
             merged = _merged(merged, self.resolved(part))
         return merged
-
-    def _referred(self, reference: str) -> Mapping[str, Any]:
-        found: Any = self._root
-        for part in Place(reference[1:]).path if reference.startswith("#/") else ():
-            found = found.get(part) if isinstance(found, Mapping) else None
-        if not reference.startswith("#") or not isinstance(found, Mapping):
-            raise self._cannot((), f"$ref {reference!r} leads nowhere within the file")
-        return found
 
     def _kind(self, schema: Mapping[str, Any]) -> str:
         kind = schema.get("type")
@@ -124,7 +130,8 @@ class Generator:
         for name, part in schema.get("properties", {}).items():
             here = (*path, name)
             wanted = name in required or any(place.touches(here) for place in self._demanded)
-            if part is not False and (wanted or self.dice.random() < _OPTIONAL):
+            optional = len(path) < _DEEP and self.dice.random() < _OPTIONAL
+            if part is not False and (wanted or optional):
                 made[name] = self.value(part, here)
         for name in required:
             if name not in made:
@@ -135,6 +142,7 @@ class Generator:
         first = schema.get("prefixItems", [])
         least = max(schema.get("minItems", 0), len(first))
         most = max(least, min(schema.get("maxItems", least + _MOST_ITEMS), least + _MOST_ITEMS))
+        most = most if len(path) < _DEEP else least
         rest = schema.get("items", {})
         count = len(first) if rest is False else self.dice.randint(max(least, min(1, most)), most)
         items: list[Any] = []
@@ -169,7 +177,7 @@ class Generator:
         dice = self.dice
         self._moment += timedelta(milliseconds=dice.randint(1, 1000))
         if "pattern" in schema and form != "date-time":
-            return self._text.xeger(schema["pattern"].removeprefix("^").removesuffix("$"))
+            return self._matching(schema["pattern"])
         if form == "date-time":
             return self._moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         if form == "date":
@@ -188,7 +196,22 @@ class Generator:
             return f"192.0.2.{dice.randrange(1, 255)}"
         if form == "ipv6":
             return f"2001:db8::{dice.randrange(1, 0xFFFF):x}"
+        if form == "duration":
+            return f"PT{dice.randrange(1, 10**6)}S"
+        if form == "json-pointer":
+            return f"/{self._text.letters(8)}"
+        if form == "relative-json-pointer":
+            return f"{dice.randrange(3)}/{self._text.letters(8)}"
+        if form == "uri-template":
+            return f"https://example.org/{{{self._text.letters(8)}}}"
         return self._text.letters(max(least, min(12, most)))
+
+    def _matching(self, pattern: str) -> str:
+        try:
+            return str(self._text.xeger(pattern.removeprefix("^").removesuffix("$")))
+        except Exception as error:  # rstr says in many ways what it does not know
+            why = f"no text can be made for the pattern {pattern!r:.100}: {error!r:.100}"
+            raise self._cannot((), why) from error
 
     def _cannot(self, path: tuple[str, ...], why: str) -> Trouble:
         where = f"the field {'/'.join(path)!r} of " if path else ""

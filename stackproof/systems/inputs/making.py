@@ -42,6 +42,13 @@ class Inputs:
         invalid: where invalid messages are taken from, see `invalid_samples`; kinds that
             are not there are generated.
         not_applicable: kinds of invalid messages that the system does not have.
+
+    Attributes:
+        wrong_fields: the name of the field that is wrong, by the key of an invalid message;
+            empty where it is no certain one.
+
+    Raises:
+        Trouble: no valid input can be made, or a sample is wrong.
     """
 
     def __init__(
@@ -58,7 +65,9 @@ class Inputs:
         self._identity = contract.place("x-identity")
         self._carried = carried
         places = [self._identity, *carried.values()]
-        self._generator = Generator(contract.schema, seed, demanded=places, name=str(contract.file))
+        self._generator = Generator(
+            contract.plain, seed, parts=contract.parts, demanded=places, name=str(contract.file)
+        )
         self._flaws = Flaws(
             contract, self._generator, spared=places, not_applicable=not_applicable or {}
         )
@@ -68,6 +77,16 @@ class Inputs:
             kind: itertools.cycle(found) for kind, found in given.items()
         }
         self._used: set[str] = set()
+        self.wrong_fields: dict[bytes, str] = {}
+        self._try()
+
+    def _try(self) -> None:
+        """See whether an input can be made, before the first is needed."""
+        if self._samples is None:
+            self._message(self.document())
+            self._used.clear()
+        else:
+            self._fresh_identity()
 
     # -- valid ---------------------------------------------------------------
     def document(self) -> dict[str, Any]:
@@ -113,7 +132,7 @@ class Inputs:
         )
 
     def _fresh_identity(self) -> Any:
-        schema: Any = self._contract.schema
+        schema: Any = self._contract.plain
         for part in self._identity.path:
             resolved = self._generator.resolved(schema)
             schema = resolved.get("properties", {}).get(part, {"type": "string"})
@@ -157,8 +176,11 @@ class Inputs:
         """
         self._flaws.check(kind)
         document = self.document()
+        key = self._key(document)
         if kind in self._invalid:
             value = next(self._invalid[kind]).value
         else:
-            value = self._flaws.spoil(document, kind)
-        return Message(key=self._key(document), value=value, label=INVALID, headers=self._headers())
+            spoiled = self._flaws.spoil(document, kind)
+            value = spoiled.value
+            self.wrong_fields[key] = spoiled.field
+        return Message(key=key, value=value, label=INVALID, headers=self._headers())

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stackproof.clients.kafka.messages import Message
-from stackproof.errors import Trouble
 from stackproof.history import Flow
 from stackproof.polling import poll
 from stackproof.ports import LOOPBACK, free_port
 from stackproof.systems.observing import DeadLetters
 from stackproof.systems.pipeline import Pipeline
 from stackproof.systems.streams.vectors import TransformedVectors, VectorInputs
+from stackproof.systems.understanding import contract_of, dimension_of
 
 if TYPE_CHECKING:
     from stackproof.processes.process import ManagedProcess
@@ -48,17 +48,10 @@ class VectorStream(Pipeline):
         super().__init__(session, name)
 
     def _understand(self) -> None:
-        contract = self._contract("vectors")
-        dimension = contract.schema.get("x-dimension")
-        if not isinstance(dimension, int):
-            raise Trouble(
-                f"the contract {contract.file} does not say its x-dimension",
-                "the suite needs to know how long vectors are",
-                'add "x-dimension": 128 to the schema\'s top level',
-            )
+        dimension = dimension_of(contract_of(self.settings, "vectors"))
         self.inputs = VectorInputs(dimension, self._session.seed)
         self.predictions = TransformedVectors(self.inputs.sent)
-        self.dead_letters = DeadLetters(self._contract("dead_letter"))
+        self.dead_letters = DeadLetters(contract_of(self.settings, "dead_letter"))
 
     def _rightly_repeated(self) -> int:
         return 0 if self.exactly_once else super()._rightly_repeated()

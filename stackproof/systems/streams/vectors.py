@@ -164,6 +164,10 @@ class TransformedVectors:
         self.worst = (0.0, 0.0)
         self.appended: dict[str, int] = {}
 
+    def not_json(self) -> str:
+        """Nothing: they need not be JSON."""
+        return ""
+
     def take(self, record: Received) -> tuple[str, int, int | None]:
         """Understand one record: for the history, see `Reading`."""
         self.received[record.ident] += 1

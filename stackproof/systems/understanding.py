@@ -1,0 +1,63 @@
+"""What a system's contracts say, made ready for a run; `stackproof doctor` does it beforehand."""
+
+from __future__ import annotations
+
+from stackproof.errors import Trouble
+from stackproof.settings.systems import SystemSettings
+from stackproof.systems.contracts import Contract
+from stackproof.systems.inputs import Inputs
+from stackproof.systems.observing import DeadLetters, Predictions
+
+
+def contract_of(settings: SystemSettings, role: str) -> Contract:
+    """The contract of a role: customer, prediction, dead_letter, vectors.
+
+    Raises:
+        Trouble: there is none, or it cannot be used.
+    """
+    if role not in settings.contracts:
+        raise Trouble(
+            f"the system {settings.name} has no contract {role!r}",
+            "the features check every message against its contract",
+            f"add it to [systems.{settings.name}.contracts] in stackproof.toml",
+        )
+    return Contract(settings.contracts[role])
+
+
+def understand(settings: SystemSettings, seed: int) -> tuple[Predictions, DeadLetters, Inputs]:
+    """What understands a pipeline's outputs and dead letters, and makes its inputs.
+
+    Raises:
+        Trouble: a contract cannot be used, or no input can be made from it.
+    """
+    customer, prediction = contract_of(settings, "customer"), contract_of(settings, "prediction")
+    carried = {
+        **prediction.carried,
+        prediction.place("x-identity"): customer.place("x-identity"),
+    }
+    inputs = Inputs(
+        customer,
+        carried,
+        seed,
+        samples=settings.samples,
+        invalid=settings.invalid_samples,
+        not_applicable=settings.not_applicable,
+    )
+    dead_letters = DeadLetters(contract_of(settings, "dead_letter"))
+    return Predictions(prediction, carried), dead_letters, inputs
+
+
+def dimension_of(contract: Contract) -> int:
+    """How long the vectors of a contract are.
+
+    Raises:
+        Trouble: it does not say.
+    """
+    dimension = contract.schema.get("x-dimension")
+    if not isinstance(dimension, int):
+        raise Trouble(
+            f"the contract {contract.file} does not say its x-dimension",
+            "the suite needs to know how long vectors are",
+            'add "x-dimension": 128 to the schema\'s top level',
+        )
+    return dimension
