@@ -173,6 +173,32 @@ var subscriber = object(map[string]field{
 	"roaming":     {yesOrNo, false},
 })
 
+// duplicate tells whether a name occurs twice in one object, which the decoder lets pass.
+// It reads the next value, which must be JSON.
+func duplicate(decoder *json.Decoder) (string, bool) {
+	token, _ := decoder.Token()
+	delimiter, _ := token.(json.Delim)
+	if delimiter == 0 {
+		return "", false
+	}
+	names := map[string]bool{}
+	for decoder.More() {
+		if delimiter == '{' {
+			token, _ := decoder.Token()
+			name := token.(string)
+			if names[name] {
+				return name, true
+			}
+			names[name] = true
+		}
+		if name, twice := duplicate(decoder); twice {
+			return name, true
+		}
+	}
+	decoder.Token()
+	return "", false
+}
+
 // evaluate returns the score of a subscriber as JSON, or why there is none.
 func evaluate(r *kgo.Record) ([]byte, *problem) {
 	switch {
@@ -193,6 +219,9 @@ func evaluate(r *kgo.Record) ([]byte, *problem) {
 	}
 	if _, err := decoder.Token(); err != io.EOF {
 		return nil, wrong("E_SYNTAX", "there is something behind the document")
+	}
+	if name, twice := duplicate(json.NewDecoder(bytes.NewReader(r.Value))); twice {
+		return nil, wrong("E_SYNTAX", "the name %.40q occurs twice in one object", name)
 	}
 	if _, ok := document.(map[string]any); !ok {
 		return nil, wrong("E_SHAPE", "the value is no object")

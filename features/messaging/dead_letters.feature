@@ -39,6 +39,13 @@ Feature: Dead-letter routing
       | that is empty         | empty_message |
       | that is null          | null_message  |
 
+    Examples: JSON to lenient parsers only
+      | flaw                          | error type        |
+      | with a duplicate field        | duplicate_field   |
+      | with NaN for a number         | not_a_number      |
+      | with a number beyond a double | number_too_large  |
+      | that is nested too deeply     | nested_too_deeply |
+
     Examples: against the contract
       | flaw                             | error type        |
       | with a missing field             | missing_field     |

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from stackproof.clients.kafka.messages import Message, Received
 from stackproof.errors import NotSupported
 from stackproof.history import carried_digest, digest_of
+from stackproof.polling import Died
 from stackproof.systems.contracts import (
     Contract,
     ContractViolationError,
@@ -285,12 +286,13 @@ class DeadLetters:
 
 @contextmanager
 def with_reasons(*tell: Callable[[], str]) -> Iterator[None]:
-    """Begin the message of a failed assertion with what contracts say about the messages."""
+    """Tell what contracts say about the messages when an assertion fails: first, save a death."""
     try:
         yield
     except AssertionError as error:
         texts = [text for told in tell if (text := told())]
-        error.args = ("\n".join([*texts, str(error)]),)
+        died = any(isinstance(e, Died) for e in (error, error.__cause__))
+        error.args = ("\n".join([str(error), *texts] if died else [*texts, str(error)]),)
         raise
 
 

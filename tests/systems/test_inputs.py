@@ -65,10 +65,58 @@ def test_an_invalid_input_violates_what_its_name_says(kind, violates):
     assert message.label == INVALID
 
 
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [
+        ("with a missing field", lambda document, name: name not in document),
+        ("with an unknown field", lambda document, name: document[name] == 43),
+        ("with a value of the wrong type", lambda document, name: document[name] == "twelve"),
+    ],
+)
+def test_the_field_that_is_wrong_is_known(kind, shown):
+    made = inputs()
+    message = made.invalid(kind)
+    assert shown(json.loads(message.value), made.wrong_fields[message.key])
+
+
 @pytest.mark.parametrize("kind", ["that is not JSON", "that is not text", "that is empty"])
 def test_what_is_no_json_cannot_be_parsed(kind):
     with pytest.raises(ValueError):
         json.loads(inputs().invalid(kind).value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("with a duplicate field", "occurs more than once"),
+        ("with NaN for a number", "NaN"),
+        ("with a number beyond a double", "1e400"),
+        ("that is nested too deeply", "nested deeper"),
+    ],
+)
+def test_what_is_json_to_lenient_parsers_only(tmp_path, kind, says):
+    """For every contract, whether or not it has a number, a limit, a closed object."""
+    texts = contract(tmp_path, properties={"id": {"type": "string"}})
+    for its, made in ((Contract(CUSTOMER), inputs()), (texts, Inputs(texts, ID, 1))):
+        message = made.invalid(kind)
+        assert says in its.judged(message.value)[1]
+        lenient = json.loads(message.value) if kind[:4] != "that" else {}
+        assert str(lenient.get("id", lenient.get("customerID", ""))) in message.key.decode()
+        assert made.wrong_fields[message.key]
+
+
+def test_one_level_more_than_the_contract_allows(tmp_path):
+    limited = contract(tmp_path, properties={"id": {"type": "string"}}, **{"x-max-nesting": 5})
+    value = Inputs(limited, ID, 1).invalid("that is nested too deeply").value
+    assert limited.judged(value)[1]
+    assert not limited.judged(value.replace(b"[]", b"0"))[1]
+
+
+def test_levels_that_are_too_large_do_not_exist(tmp_path):
+    small = contract(tmp_path, properties={"id": {"type": "string"}}, **{"x-max-bytes": 20_000})
+    with pytest.raises(NotSupported, match="knows no such") as found:
+        Inputs(small, ID, 1).invalid("that is nested too deeply")
+    assert "x-max-nesting" in found.value.why
 
 
 def test_a_large_one_is_too_large_and_nothing_else():

@@ -21,10 +21,14 @@ Feature: Orders are rated
     And every valid customer gets one prediction within 15 seconds
 
     Examples:
-      | flaw                      | error type    |
-      | that is not JSON          | invalid_json  |
-      | with a missing field      | missing_field |
-      | with a value out of range | out_of_range  |
+      | flaw                          | error type        |
+      | that is not JSON              | invalid_json      |
+      | with a duplicate field        | duplicate_field   |
+      | with NaN for a number         | not_a_number      |
+      | with a number beyond a double | number_too_large  |
+      | that is nested too deeply     | nested_too_deeply |
+      | with a missing field          | missing_field     |
+      | with a value out of range     | out_of_range      |
 
   Scenario: Nothing is lost in a crash
     When 2000 valid customers keep arriving
