@@ -7,6 +7,9 @@ traceback and end with the exit code that belongs to them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 #: Exit codes of every command.
 EXIT_PASSED = 0
 EXIT_FAILED = 1
@@ -61,6 +64,23 @@ def step_missing(what: str, before: str) -> PremiseNotMet:
 
 class Refused(Trouble):
     """The suite could do it but must not: it would damage what this run did not create."""
+
+
+Explainer = TypeVar("Explainer", bound=Callable[..., Trouble | None])
+_explainers: list[Callable[..., Trouble | None]] = []
+
+
+def explains(function: Explainer) -> Explainer:
+    """Enter what knows a client library's exceptions; beside the code that raises them."""
+    _explainers.append(function)
+    return function
+
+
+def explained(error: BaseException | None) -> BaseException | None:
+    """An exception of a client library in words for people; any other as it is."""
+    if error is None or isinstance(error, Trouble):
+        return error
+    return next(filter(None, (explain(error) for explain in _explainers)), error)
 
 
 def _labelled(label: str, text: str) -> str:

@@ -17,7 +17,7 @@ from stackproof.processes.run import known_runs
 from stackproof.services import service, service_names
 from stackproof.services.base import Clearable, Endpoint, Leftover
 from stackproof.settings import Settings
-from stackproof.stack.external import ANSWERS_WITHIN, external_endpoint, wait_answers
+from stackproof.stack.external import ANSWERS_WITHIN, asked, external_endpoint, wait_answers
 
 _SHOWN = 12
 
@@ -48,8 +48,9 @@ def clean(chosen: Sequence[str], *, yes: bool = False) -> int:
             continue
         endpoint = external_endpoint(settings, the_service, name, {})
         wait_answers(the_service, endpoint, within=ANSWERS_WITHIN * settings["run.time_factor"])
-        ours = [item for item in the_service.leftovers(endpoint, f"{prefix}-")
-                if names.run_of(prefix, item.name)]  # fmt: skip
+        with asked(the_service, endpoint):
+            ours = [item for item in the_service.leftovers(endpoint, f"{prefix}-")
+                    if names.run_of(prefix, item.name)]  # fmt: skip
         left = _spare(ours, prefix, spared)
         print(f"{name} at {', '.join(endpoint.addresses.values())}: {_told(left, prefix)}")
         if left:
@@ -122,7 +123,8 @@ def _remove(found: Sequence[tuple[Endpoint, Sequence[Leftover]]]) -> int:
         the_service = service(endpoint.service)
         assert isinstance(the_service, Clearable)
         try:
-            the_service.remove(endpoint, left)
+            with asked(the_service, endpoint):
+                the_service.remove(endpoint, left)
             print(f"{endpoint.service}: {len(left)} removed")
         except Trouble as trouble:
             print(f"{endpoint.service}: {trouble}", file=sys.stderr)

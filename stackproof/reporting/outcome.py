@@ -14,7 +14,7 @@ from typing import Any
 
 from behave.model_type import Status
 
-from stackproof.errors import NotSupported, PremiseNotMet, Refused, Trouble
+from stackproof.errors import NotSupported, PremiseNotMet, Refused, Trouble, explained
 from stackproof.polling import Late, Stalled
 from stackproof.reporting.evidence import Category, Verdict, proof_of
 
@@ -176,7 +176,7 @@ def _captured_errors(statement: Any) -> str:
 
 
 def _error_outcome(step: Any) -> Outcome:
-    error = step.exception
+    error = explained(step.exception)
     trace = _traceback(step) or step.error_message or ""
     verdict, category = _blame(error)
     if step.hook_failed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +45,7 @@ class Endpoint:
         instances: names of its instances; none of an endpoint that the suite did not start.
         access: how clients prove who they are; never written anywhere.
         destructive: whether destructive steps may touch it.
+        prefix: what names begin with, those of checks too: rights may be granted on it alone.
     """
 
     service: str
@@ -54,6 +56,11 @@ class Endpoint:
     instances: Sequence[str] = ()
     access: Access = OPEN
     destructive: bool = True
+    prefix: str = "stackproof"
+
+    def check_name(self) -> str:
+        """A name for what a check makes, its own each time."""
+        return f"{self.prefix}-check-{uuid.uuid4().hex}"
 
 
 @dataclass(frozen=True)

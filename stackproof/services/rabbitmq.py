@@ -231,7 +231,8 @@ class RabbitMQ:
         """Publish to a queue that nobody else sees, and get it back from there."""
         from stackproof.clients.rabbitmq.connection import round_trip
 
-        round_trip(endpoint.addresses, endpoint.access, timeout=timeout)
+        name = endpoint.check_name()
+        round_trip(endpoint.addresses, endpoint.access, name, timeout=timeout)
 
     @cached_property
     def unready(self) -> tuple[type[BaseException], ...]:
@@ -244,7 +245,8 @@ class RabbitMQ:
         """Network, TLS, log-in, in this order."""
         from stackproof.clients.rabbitmq.diagnosis import diagnose
 
-        return diagnose(endpoint.addresses, endpoint.access, timeout=timeout)
+        name = endpoint.check_name()
+        return diagnose(endpoint.addresses, endpoint.access, name, timeout=timeout)
 
     def ready_line(self, endpoint: Endpoint) -> str:
         """Its URL, without credentials."""

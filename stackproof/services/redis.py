@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shlex
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stackproof.access import Access
 from stackproof.errors import Trouble
@@ -26,9 +25,6 @@ from stackproof.services.base import (
 )
 from stackproof.services.external import logged_in, number, read_url, required, url_text
 from stackproof.urls import ServiceUrl, host_and_port
-
-if TYPE_CHECKING:
-    from redis import Redis as Client
 
 _PORT = 6379
 _PROGRAM = "usr/bin/redis-server"
@@ -128,13 +124,20 @@ class Redis:
         return {"server": address}, logged_in(access, url, tls=url.scheme == "rediss")
 
     def check(self, endpoint: Endpoint, *, timeout: float) -> None:
-        """Set a key of its own and get it again; it does not outlive ten seconds."""
-        from stackproof.clients.redis.connection import connect
+        """Set a key of its own and get it again; it does not outlive ten seconds.
 
-        key, value = f"stackproof-check-{uuid.uuid4().hex}", uuid.uuid4().bytes
+        Raises:
+            NotSupported: it is part of a Redis Cluster, or a Sentinel.
+        """
+        from stackproof.clients.redis.connection import connect
+        from stackproof.clients.redis.refusals import refuse_other_modes
+
+        key, value = endpoint.check_name(), uuid.uuid4().bytes
         with connect(endpoint.addresses, endpoint.access, timeout=timeout) as client:
+            refuse_other_modes(client, endpoint.addresses["server"])
             client.set(key, value, px=10_000)
-            got = client.getdel(key)
+            got = client.get(key)
+            client.delete(key)
         if got != value:
             raise _NotReadyError(f"{got!r} was got where {value!r} was set")
 
@@ -150,35 +153,22 @@ class Redis:
 
     def leftovers(self, endpoint: Endpoint, prefix: str) -> list[Leftover]:
         """Keys, found without holding up the server."""
+        from stackproof.clients.redis.connection import connect
+
         pattern = re.sub(r"([*?\[\]\\])", r"\\\1", prefix) + "*"
-        with self._asked(endpoint) as client:
+        with connect(endpoint.addresses, endpoint.access) as client:
             names = {name.decode("utf-8", "backslashreplace") for name in
                      client.scan_iter(match=pattern, count=1000)}  # fmt: skip
         return [Leftover("key", name) for name in sorted(names)]
 
     def remove(self, endpoint: Endpoint, leftovers: Sequence[Leftover]) -> None:
         """A thousand keys at a time."""
-        names = [item.name for item in leftovers]
-        with self._asked(endpoint) as client:
-            for first in range(0, len(names), 1000):
-                client.unlink(*names[first : first + 1000])
-
-    @contextlib.contextmanager
-    def _asked(self, endpoint: Endpoint) -> Iterator[Client]:
-        """A client; its errors become a Trouble."""
-        from redis.exceptions import RedisError
-
         from stackproof.clients.redis.connection import connect
 
-        try:
-            with connect(endpoint.addresses, endpoint.access) as client:
-                yield client
-        except (RedisError, OSError) as error:
-            raise Trouble(
-                f"{self.title} at {self.ready_line(endpoint)} cannot be asked",
-                f"{type(error).__name__}: {error}",
-                "check that it is up, and the rights of the suite's user",
-            ) from error
+        names = [item.name for item in leftovers]
+        with connect(endpoint.addresses, endpoint.access) as client:
+            for first in range(0, len(names), 1000):
+                client.delete(*names[first : first + 1000])
 
     def why_unreachable(self, endpoint: Endpoint, *, timeout: float) -> Trouble | None:
         """Network, TLS, log-in, in this order."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from stackproof import figures, guard, names
-from stackproof.errors import PremiseNotMet, Trouble, step_missing
+from stackproof.errors import PremiseNotMet, Trouble, explained, step_missing
 from stackproof.history import Flow, History, Verdict, check_flow, save
 from stackproof.polling import DeadlineExceeded, Died
 from stackproof.processes.run import Run
@@ -89,6 +89,7 @@ class ScenarioSession:
             try:
                 self._cleanups.pop()()
             except BaseException as error:
+                error = explained(error) or error
                 if first is None:
                     first = error
                 else:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from stackproof import guard, names
-from stackproof.errors import NotSupported, Trouble
+from stackproof.errors import NotSupported, Trouble, explained
 from stackproof.obtain import Say
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.processes.run import Run
@@ -21,6 +23,8 @@ from stackproof.services.base import (
 )
 from stackproof.services.external import connect
 from stackproof.settings import Settings
+
+log = logging.getLogger(__name__)
 
 #: An endpoint that is there answers soon; nobody waits a minute for a wrong address.
 ANSWERS_WITHIN = 15.0
@@ -61,10 +65,16 @@ class ExternalCluster:
         Raises:
             Trouble: something is left.
         """
-        if isinstance(self._service, Clearable):
-            found = self._service.leftovers(self.endpoint, self._prefix)
-            if found:
-                self._service.remove(self.endpoint, found)
+        if not isinstance(self._service, Clearable):
+            return
+        try:
+            with asked(self._service, self.endpoint):
+                found = self._service.leftovers(self.endpoint, self._prefix)
+                if found:
+                    self._service.remove(self.endpoint, found)
+        except NotSupported as lacking:
+            # Scenarios have removed what is theirs, or it was told by them.
+            log.warning("what the run left cannot be searched for: %s", lacking)
 
     def act(self, instance: str, action: str, **details: Any) -> Any:
         """Refused: there is no hold on servers that the suite did not start."""
@@ -129,6 +139,34 @@ def external_endpoint(
         options=resolve_options(service, options),
         access=access,
         destructive=guard.allowed(addresses.values(), configured.allow_destructive),
+        prefix=settings["run.prefix"],
+    )
+
+
+@contextmanager
+def asked(service: Service, endpoint: Endpoint) -> Iterator[None]:
+    """Whatever a server answers that is not ours, or its client makes of it, becomes a Trouble.
+
+    Raises:
+        Trouble: what the server said.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise _told(service, endpoint, error) from error
+
+
+def _told(service: Service, endpoint: Endpoint, error: Exception) -> Trouble:
+    place = service.ready_line(endpoint)
+    trouble = explained(error)
+    if trouble is error and isinstance(error, Trouble):
+        return error
+    if isinstance(trouble, Trouble):
+        return type(trouble)(trouble.what, f"{place}: {trouble.why}", trouble.remedy)
+    return Trouble(
+        f"{service.title} answers what the suite does not understand",
+        f"{place}: {type(error).__name__}: {error}",
+        "look at that server's version, settings and log",
     )
 
 
@@ -154,6 +192,8 @@ def wait_answers(service: Service, endpoint: Endpoint, *, within: float) -> None
                 if trouble is not None:
                     raise trouble from None
             raise
+        except Exception as error:
+            raise _told(service, endpoint, error) from error
 
     try:
         poll(

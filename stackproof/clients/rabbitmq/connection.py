@@ -11,9 +11,12 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.credentials import ExternalCredentials, PlainCredentials
 from pika.exceptions import AMQPError
 
+import stackproof.clients.rabbitmq.refusals  # noqa: F401 -- whoever connects may be refused
 from stackproof.access import Access, tls_context
 from stackproof.urls import split_host_and_port
 
+#: Seconds; what is between here and the broker forgets connections on which nothing moves.
+_KEEP_ALIVE = 20
 #: The user that every server has at first, for clients on its own machine.
 _FIRST_USER = "guest"
 
@@ -49,11 +52,15 @@ def parameters(
         blocked_connection_timeout=timeout,
         # Whoever waits repeats, and says so.
         connection_attempts=1,
+        # pika answers heartbeats only while it is called: a scenario that pauses would lose its
+        # connections. TCP notices a broker that is gone.
+        heartbeat=0,
+        tcp_options={"TCP_KEEPIDLE": _KEEP_ALIVE, "TCP_KEEPINTVL": _KEEP_ALIVE},
     )
 
 
-def round_trip(addresses: Mapping[str, str], access: Access, *, timeout: float) -> None:
-    """Publish one message to an exclusive queue, confirmed, and get it back.
+def round_trip(addresses: Mapping[str, str], access: Access, queue: str, *, timeout: float) -> None:
+    """Publish one message to an exclusive queue of this name, confirmed, and get it back.
 
     Raises:
         AMQPError: the server is not ready, refuses, or returns something else.
@@ -63,7 +70,7 @@ def round_trip(addresses: Mapping[str, str], access: Access, *, timeout: float) 
     try:
         channel: BlockingChannel = connection.channel()
         channel.confirm_delivery()
-        queue = channel.queue_declare("", exclusive=True, auto_delete=True).method.queue
+        channel.queue_declare(queue, exclusive=True, auto_delete=True)
         body = uuid.uuid4().bytes
         channel.basic_publish("", queue, body, mandatory=True)
         _, _, got = channel.basic_get(queue, auto_ack=True)

@@ -6,13 +6,20 @@ import contextlib
 from collections.abc import Iterable
 
 import pika
-from pika.exceptions import AMQPConnectionError, AMQPError, NackError, UnroutableError
+from pika.exceptions import (
+    AMQPConnectionError,
+    AMQPError,
+    ChannelClosedByBroker,
+    NackError,
+    UnroutableError,
+)
 
 from stackproof.clients.rabbitmq.messages import Message, preview
 from stackproof.clients.sending import Sent
 from stackproof.history import History, digest_of
 
 _PERSISTENT = 2
+_REFUSED = (403, 540)  # access refused, not implemented
 
 
 class Publisher:
@@ -78,6 +85,9 @@ class Publisher:
                 sent.failed += 1
                 self._fail(sent, op, "refused: the broker answered nack")
             except (AMQPError, OSError) as error:
+                if isinstance(error, ChannelClosedByBroker) and error.reply_code in _REFUSED:
+                    self._fail(sent, op, error.reply_text)
+                    raise  # says nothing about what the broker does with messages
                 # Without an answer it may be in the queue all the same.
                 sent.unknown += 1
                 text = f"{type(error).__name__}: {error}"

@@ -8,6 +8,7 @@ from typing import Literal
 
 from redis import Redis, exceptions
 
+from stackproof.errors import NotSupported, explained
 from stackproof.history import History, digest_of
 
 #: One command for each key; one MSET or MGET; all commands sent before the first answer is read.
@@ -74,6 +75,7 @@ class RecordedStore:
         if answer is True:
             self._history.complete(op, "ok")
             return
+        raise_lacking([answer])
         # Without an answer it may have been written all the same.
         open_ = isinstance(answer, exceptions.ConnectionError | exceptions.TimeoutError)
         self._history.complete(op, "unknown" if open_ else "fail", error=repr(answer))
@@ -106,6 +108,18 @@ class RecordedStore:
                 preview=_preview(value),
             )
         return found
+
+
+def raise_lacking(answers: Iterable[object]) -> None:
+    """A command that the server does not have says nothing about what it does with data.
+
+    Raises:
+        NotSupported: such an error is among the answers.
+    """
+    for answer in answers:
+        trouble = explained(answer) if isinstance(answer, Exception) else None
+        if isinstance(trouble, NotSupported):
+            raise trouble
 
 
 def _preview(value: bytes) -> str:

@@ -16,7 +16,7 @@ from stackproof.clients.redis.collections import COLLECTIONS, differences
 from stackproof.clients.redis.connection import connect
 from stackproof.clients.redis.expiry import Span, Stopwatch, violations, watch_until_gone
 from stackproof.clients.redis.origin import Origin
-from stackproof.clients.redis.store import WAYS, RecordedStore, Way
+from stackproof.clients.redis.store import WAYS, RecordedStore, Way, raise_lacking
 from stackproof.clients.redis.vectors import vectors
 from stackproof.history import Flow
 from stackproof.polling import DeadlineExceeded, poll
@@ -174,6 +174,7 @@ class RedisSession:
         for _ in range(count):
             pipeline.incr(self.own(key))
         self.answers = pipeline.execute(raise_on_error=False)
+        raise_lacking(self.answers)
 
     # -- cache-aside ---------------------------------------------------------
     @cached_property

@@ -1,0 +1,1 @@
+"""Redis and RabbitMQ servers that are not ours, whatever they answer."""

@@ -1,0 +1,128 @@
+"""Servers that run outside of any run, as somebody else's do."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from redis.exceptions import RedisError
+
+from stackproof.access import OPEN
+from stackproof.clients.redis.connection import connect
+from stackproof.obtain import Cache
+from stackproof.obtain.debian import library_path
+from stackproof.polling import poll
+from stackproof.ports import LOOPBACK, free_port
+from stackproof.services import service
+from stackproof.services.base import Endpoint
+from stackproof.stack.site import LocalSite
+
+#: Starts a Redis with these arguments besides its port; returns its address.
+StartRedis = Callable[..., str]
+
+
+@contextmanager
+def ended(*argv: str, place: Path, **options: object) -> Iterator[subprocess.Popen]:
+    """A process that ends with the block; its output in ``place``."""
+    with (place / "output.txt").open("ab") as log:
+        process = subprocess.Popen(argv, cwd=place, stdin=subprocess.DEVNULL, stdout=log,
+                                   stderr=log, **options)  # type: ignore[call-overload] # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def said(process: subprocess.Popen, place: Path) -> str | None:
+    """None while it runs, else its output."""
+    return None if process.poll() is None else (place / "output.txt").read_text()
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[StartRedis]:
+    (artifact,) = service("redis").artifacts()
+    root = Cache().ensure(artifact, lambda _: None)
+    with ExitStack() as servers:
+
+        def start(*arguments: str) -> str:
+            port = free_port()
+            process = servers.enter_context(
+                ended(str(root / "usr/bin/redis-server"), "--port", str(port), "--bind", LOOPBACK,
+                      "--save", "", *arguments, place=tmp_path, env=library_path(root))
+            )  # fmt: skip
+            address = f"{LOOPBACK}:{port}"
+
+            def answers() -> bool:
+                with connect({"server": address}, OPEN, timeout=2) as client:
+                    try:
+                        return bool(client.ping())
+                    except RedisError as error:
+                        return "connect" not in str(error).lower()
+
+            poll(answers, within=20, awaiting="Redis",
+                 alive=lambda: said(process, tmp_path))  # fmt: skip
+            return address
+
+        yield start
+
+
+#: By name: its rights to configure, to write and to read; the password is "pw" for all.
+USERS = {
+    "qa": ("^qa-.*", r"^(qa-.*|amq\.default)$", "^qa-.*"),
+    "undefault": ("^qa-.*", "^qa-.*", "^qa-.*"),
+    "reader": ("^$", "^$", ".*"),
+    "writer": (".*", ".*", "^$"),
+    "guest": (".*", ".*", ".*"),
+}
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a broker that knows `USERS`, with an empty virtual host and heartbeats of 1 s."""
+    place = tmp_path_factory.mktemp("rabbitmq")
+    rabbitmq, cache = service("rabbitmq"), Cache()
+    for artifact in rabbitmq.artifacts():
+        cache.ensure(artifact, lambda _: None)
+    site = LocalSite("somebodys", place / "broker", rabbitmq.default_options(), cache)
+    (spec,) = rabbitmq.lay_out(site)
+    (spec.cwd / "definitions.json").write_text(json.dumps({
+        "users": [{"name": name, "password": "guest" if name == "guest" else "pw", "tags": ""}
+                  for name in USERS],
+        "vhosts": [{"name": "/"}, {"name": "full", "limits": []}],
+        "permissions": [{"user": name, "vhost": "/", "configure": c, "write": w, "read": r}
+                        for name, (c, w, r) in USERS.items()],
+    }))  # fmt: skip
+    config = spec.cwd / "rabbitmq.config"
+    added = f'{{heartbeat, 1}}, {{load_definitions, "{spec.cwd}/definitions.json"}}, '
+    config.write_text(config.read_text().replace("{rabbit, [", "{rabbit, [" + added, 1))
+    env = {**os.environ, **spec.env}
+    with ended(*spec.argv, place=spec.cwd, env=env) as process:
+        address = rabbitmq.addresses(site)["server"]
+        endpoint = Endpoint("rabbitmq", "e", "external", {"server": address})
+        poll(lambda: rabbitmq.check(endpoint, timeout=5), until=lambda _: True, within=90,
+             awaiting="RabbitMQ", retry_on=rabbitmq.unready,
+             alive=lambda: said(process, spec.cwd))  # fmt: skip
+        yield address
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project; nothing of this machine's settings is seen."""
+    for variable in (
+        "STACK",
+        "STACKPROOF_CONFIG",
+        "STACKPROOF_PREFIX",
+        "REDIS_URL",
+        "RABBITMQ_URL",
+    ):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("stackproof.commands.doctor._checks", dict)
+    monkeypatch.setattr("stackproof.commands.doctor._server", str)
+    return tmp_path
