@@ -8,10 +8,15 @@ died. No other module sleeps (`make lint` checks it).
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+#: Seconds without progress after which what lives and has work left is called stalled.
+STALLED_AFTER = 10.0
+#: Seconds over which a rate is measured.
+_RATE_OVER = 5.0
 
 
 class DeadlineExceeded(AssertionError):  # noqa: N818 -- read as a sentence
@@ -105,6 +110,93 @@ def poll(
             )
         time.sleep(max(0.0, min(pause, deadline - time.monotonic())))
         pause = min(pause * backoff, longest_pause)
+
+
+class Progress:
+    """How work gets on: what is left of it, since when it does not get less, and how fast it does.
+
+    Args:
+        stalled_after: seconds without progress after which what lives counts as stalled.
+    """
+
+    def __init__(self, stalled_after: float):
+        self._stalled_after = stalled_after
+        self._began = self._changed = time.monotonic()
+        self._notes: deque[tuple[float, int]] = deque()
+
+    def note(self, left: int) -> int:
+        """Take down how much is left now; the same."""
+        now = time.monotonic()
+        if not self._notes or left < self._notes[-1][1]:
+            self._changed = now if self._notes else self._began
+            self._notes.append((now, left))
+        # The last one before the span stays: the rate is measured from it.
+        while len(self._notes) > 2 and self._notes[1][0] < now - _RATE_OVER:
+            self._notes.popleft()
+        return left
+
+    @property
+    def idle(self) -> float:
+        """Seconds since it last got less, or since the beginning."""
+        return time.monotonic() - self._changed
+
+    @property
+    def rate(self) -> float:
+        """How much was done a second, lately."""
+        if len(self._notes) < 2:
+            return 0.0
+        (since, before), now = self._notes[0], time.monotonic()
+        return (before - self._notes[-1][1]) / max(now - since, 1e-3)
+
+    def missed(self, what: str, within: float) -> Late | Stalled:
+        """The error of a limit that came first: late, or stalled.
+
+        Args:
+            what: how far it has got, for people.
+            within: the limit in seconds, as it was waited for.
+        """
+        took, left = time.monotonic() - self._began, self._notes[-1][1] if self._notes else 0
+        if self.idle >= min(self._stalled_after, within):
+            return Stalled(
+                f"stalled: {what} after {within:g} s, nothing more for the last {self.idle:.0f} s; "
+                "it lives and has work left",
+                left,
+            )
+        speed = f", {self.rate:.1f} a second" if self.rate else ""
+        end = f": all after {took + left / self.rate:.0f} s" if self.rate and left > 0 else ""
+        return Late(f"late: {what} after {within:g} s, still getting on{speed}{end}", left)
+
+
+def work_off(
+    left: Callable[[], int],
+    *,
+    within: float,
+    awaiting: str,
+    describe: Callable[[int], str] = repr,
+    alive: Callable[[], str | None] | None = None,
+    stalled_after: float = STALLED_AFTER,
+) -> None:
+    """Wait until nothing is left; arguments as those of `poll`.
+
+    Raises:
+        Late: the time is over, and it was getting less.
+        Stalled: the time is over, and it got less no more.
+        Died: see `poll`.
+    """
+    progress = Progress(stalled_after)
+    try:
+        poll(
+            lambda: progress.note(left()),
+            until=lambda n: n <= 0,
+            within=within,
+            awaiting=awaiting,
+            describe=describe,
+            alive=alive,
+        )
+    except DeadlineExceeded as late:
+        assert isinstance(late.seen, int)
+        error = progress.missed(describe(late.seen), within)
+        raise type(error)(f"{error}\n  waited for {awaiting}", late.seen) from None
 
 
 def pause(seconds: float) -> None:

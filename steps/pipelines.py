@@ -78,9 +78,13 @@ def several_invalid_among_valid(context, count):
     pipeline_of(context).publish_mixed([row["message"] for row in context.table], count)
 
 
+@when("valid customers keep arriving")
 @when("{count:d} valid customers keep arriving")
-def valid_customers_keep_arriving(context, count):
-    """Begins to publish valid customers; the next steps happen meanwhile."""
+def valid_customers_keep_arriving(context, count=0):
+    """Publishes valid customers, at least so many, until an outcome is awaited.
+
+    The next steps happen meanwhile.
+    """
     pipeline_of(context).begin_publishing(count)
 
 
@@ -144,10 +148,7 @@ def letters_carry_key_and_headers(context):
 @when("the churn pipeline {ending:Ending} after {count:d} predictions")
 def pipeline_ends_at_work(context, ending, count):
     """Ends the oldest instance in the middle of its work: by SIGTERM, or by SIGKILL."""
-    pipeline = pipeline_of(context)
-    pipeline.await_some_predictions(count, within=15)
-    left = pipeline.end_one(ENDINGS[ending])
-    assert_that(left, greater_than(0), "customers left when the instance ended")
+    pipeline_of(context).end_at_work(ENDINGS[ending], after=count, within=15)
 
 
 @when("the churn pipeline {ending:Ending}")

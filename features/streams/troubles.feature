@@ -62,7 +62,7 @@ Feature: Streams survive what goes wrong
   @STREAM-04
   Scenario Outline: No vector is lost when the stream <ends> in the middle of its work
     Given the vector stream is running
-    When 4000 vectors keep arriving
+    When vectors keep arriving
     And the vector stream <ends> after 300 outputs
     And the vector stream is started again
     Then every vector comes out within 30 seconds, repeated only where it was not committed
@@ -75,7 +75,7 @@ Feature: Streams survive what goes wrong
   @STREAM-04 @MSG-04
   Scenario Outline: Every vector comes out exactly once although the stream <ends>
     Given the exactly-once vector stream is running
-    When 4000 vectors keep arriving
+    When vectors keep arriving
     And the exactly-once vector stream <ends> after 300 outputs
     And the exactly-once vector stream is started again
     Then every vector comes out once within 40 seconds
@@ -88,7 +88,7 @@ Feature: Streams survive what goes wrong
   @STREAM-04 @MSG-04
   Scenario: An instance that takes over leaves the older one nothing to do
     Given the exactly-once vector stream is running
-    When 4000 vectors keep arriving
+    When vectors keep arriving
     And the exactly-once vector stream is taken over by another instance after 300 outputs
     And 600 vectors are published
     Then the older instance ends with exit code 4 within 20 seconds and tells of "fenced"

@@ -194,13 +194,21 @@ def make_plan(
                     scenario=scenario,
                     steps=steps,
                     requirements=requirements,
-                    deadline=_deadline(scenario, scenario_timeout) * time_factor,
+                    deadline=_deadline(scenario, scenario_timeout)
+                    * time_factor
+                    * _granted(systems, settings),
                     alone=_ALONE_TAG in scenario.effective_tags,
                     destructive=destructive,
                     exclusive=exclusive,
                 )
             )
     return plan
+
+
+def _granted(systems: set[str], settings: Settings | None) -> float:
+    """The longest time that a scenario's systems are granted, as a factor of its limit."""
+    known = settings.systems if settings else {}
+    return max((known[name].limits.time_factor for name in systems if name in known), default=1)
 
 
 def _kept_apart(

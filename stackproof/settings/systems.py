@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from stackproof import values
 from stackproof.errors import Trouble
+from stackproof.polling import STALLED_AFTER
 from stackproof.settings.vocabulary import ERROR_TYPES, FINER, FLAWS
 
 OWN = "own"
@@ -22,7 +23,8 @@ _LAUNCHING = {
 STOP_EXIT_CODES = (0, 143)
 _SYSTEM_KEYS = {
     *_LAUNCHING, *READINESS, "attach", "ready_within", "names", "group", "topics",
-    "contracts", "completeness", "samples", "invalid_samples", "error_types", "not_applicable",
+    "contracts", "completeness", "limits", "samples", "invalid_samples", "error_types",
+    "not_applicable",
 }  # fmt: skip
 
 
@@ -39,6 +41,21 @@ class TopicSettings:
     partitions: int = 1
     config: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a system is granted that features do not know of.
+
+    Attributes:
+        time_factor: multiplies every time limit for what it is to do, besides the run's own.
+        stalled_after: seconds without progress after which it counts as stalled, not as late.
+        ahead: messages that keep arriving are at most so many ahead of what has come out.
+    """
+
+    time_factor: float = 1.0
+    stalled_after: float = STALLED_AFTER
+    ahead: int = 500
 
 
 @dataclass(frozen=True)
@@ -68,6 +85,7 @@ class SystemSettings:
         invalid_samples: JSONL file or directory of invalid inputs.
         error_types: the system's names of error types, by the features' names.
         not_applicable: kinds of invalid messages that the system does not have, with reasons.
+        limits: what it is granted beyond the features' limits.
     """
 
     name: str
@@ -91,6 +109,7 @@ class SystemSettings:
     invalid_samples: Path | None = None
     error_types: Mapping[str, str] = field(default_factory=dict)
     not_applicable: Mapping[str, str] = field(default_factory=dict)
+    limits: Limits = Limits()
 
     @property
     def exact(self) -> bool:
@@ -150,11 +169,25 @@ def read_system(name: str, table: Any, file: Path | None) -> SystemSettings:
             else None,
             error_types=_texts(table, "error_types"),
             not_applicable=_texts(table, "not_applicable"),
+            limits=_limits(values.table(table, "limits"), f"[systems.{name}.limits] in {file}"),
         )
         _check(system, table)
     except (ValueError, TypeError) as error:
         raise Trouble(f"{where} cannot be used", str(error), "correct it") from error
     return system
+
+
+def _limits(table: Mapping[str, Any], where: str) -> Limits:
+    known = {field.name for field in fields(Limits)}
+    for key in table:
+        if key not in known:
+            raise values.unknown_key(key, known, where)
+    usual = Limits()
+    return Limits(
+        time_factor=values.value(table, "time_factor", values.positive, usual.time_factor),
+        stalled_after=values.value(table, "stalled_after", values.positive, usual.stalled_after),
+        ahead=values.value(table, "ahead", values.from_one, usual.ahead),
+    )
 
 
 def _command(table: Mapping[str, Any], where: str) -> tuple[str, ...]:

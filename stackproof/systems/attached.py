@@ -61,6 +61,10 @@ class AttachedSystem:
         """None: nobody tells the suite of its end."""
         return None
 
+    def extinct(self) -> bool:
+        """False: nobody tells the suite of its end."""
+        return False
+
     def absent(self) -> NoReturn:
         """Refuse what needs the system not to run yet."""
         self._refuse("cannot be kept from running")

@@ -1,18 +1,148 @@
-"""What may rightly come twice after a pipeline was interrupted."""
+"""Interrupting a pipeline, and what may rightly come twice after that."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from stackproof.errors import PremiseNotMet
+from stackproof.history import Flow
+from stackproof.polling import Died
+from stackproof.systems.background import PUBLISHED_WITHIN, Background
+from stackproof.systems.labels import VALID
+from stackproof.systems.observing import Outputs
+from stackproof.systems.settling import Awaited, Waiting
+
+if TYPE_CHECKING:
+    from stackproof.session.scenario import ScenarioSession
+    from stackproof.systems.attached import AttachedSystem
+    from stackproof.systems.launching import RunningSystem
 
 #: Committed offsets by topic and partition.
 Offsets = Mapping[tuple[str, int], int]
 
 
+class Interruptible(ABC):
+    """What a pipeline has that can be interrupted in the middle of its work."""
+
+    subject: str
+    outcome: str
+    predictions: Outputs
+    group: str
+    topics: Mapping[str, str]
+    instances: RunningSystem | AttachedSystem
+    _session: ScenarioSession
+    _waiting: Waiting
+    _background: Background | None
+    _committed_at_faults: Sequence[Offsets] = ()
+
+    def await_some_predictions(self, count: int, *, within: float) -> None:
+        """Wait until the pipeline is in the middle of its work: so much has come out.
+
+        Raises:
+            PremiseNotMet: there was not so much for it to do.
+            AssertionError: it did not get there.
+        """
+        self._observe()
+        awaited = Awaited(
+            self.outcome, count, lambda: len(self.predictions.reader.read()),
+            lambda n: f"{n} of the first {count} {self.outcome}",
+        )  # fmt: skip
+        ended = self._waiting.wait(awaited, within=self._scaled(within))
+        if ended.count >= count:
+            return
+        if isinstance(ended.error, Died) and not self.instances.instances:
+            raise self._nobody_runs(awaited.told(ended.count)) from ended.error
+        if ended.error is not None:
+            raise ended.error
+        self._session.assert_flow(self.prediction_flow())
+        raise _not_at_work(f"{awaited.told(ended.count)} have come out, and all is done")
+
+    def end_at_work(self, end: Callable[[Any], None], *, after: int, within: float) -> None:
+        """End the oldest instance in the middle of its work, when so much has come out.
+
+        Raises:
+            PremiseNotMet: nothing was left to do when it ended.
+        """
+        self.await_some_predictions(after, within=within)
+        left = self.end_one(end)
+        if self._background is not None:
+            self._background.go_on(within=self._session.scaled(PUBLISHED_WITHIN))
+        elif left == 0:
+            raise _not_at_work(f"all {self.subject} had come out when the instance ended")
+
+    def end_one(self, end: Callable[[Any], None]) -> int:
+        """End the oldest instance; after a fault, note what its group had committed.
+
+        Returns:
+            How much of what had been put in by then was left to process.
+        """
+        before = len(self._session.history.snapshot().events)
+        end(self.instances)
+        events = self._session.history.snapshot().events[before:]
+        if any(event.kind == "fault" for event in events):
+            committed = self._session.kafka.admin.committed(self.group)
+            self._committed_at_faults = (*self._committed_at_faults, committed)
+        given = self._idents(VALID)
+        self._observe()
+        self.predictions.reader.drain(within=self._session.scaled(15))
+        left = len(given - self.predictions.received.keys())
+        self._session.figure(f"{self.subject} left at the end of the instance", str(left))
+        return left
+
+    def _rightly_repeated(self) -> int:
+        """How many repetitions are no fault of the pipeline; see `rightly_repeated`."""
+        if not self._committed_at_faults:
+            return 0
+        repeatable, repeated = rightly_repeated(
+            self._positions(),
+            self.predictions.received,
+            self._committed_at_faults,
+            self.topics["input"],
+        )
+        self._session.figure(f"{self.subject} not committed at a fault", str(repeatable))
+        self._session.figure("repeated rightly", str(repeated))
+        return repeated
+
+    @abstractmethod
+    def prediction_flow(self) -> Flow:
+        """What is expected of valid inputs."""
+
+    @abstractmethod
+    def _observe(self) -> None:
+        """Begin to read what comes out."""
+
+    @abstractmethod
+    def _idents(self, label: str) -> set[str]:
+        """Identities of what was put in under a label."""
+
+    @abstractmethod
+    def _positions(self) -> list[tuple[str, int, int]]:
+        """Ident, partition and offset of each input."""
+
+    @abstractmethod
+    def _scaled(self, seconds: float) -> float:
+        """A time limit for the system."""
+
+    @abstractmethod
+    def _nobody_runs(self, told: str) -> PremiseNotMet:
+        """The error that no instance runs."""
+
+
+def _not_at_work(why: str) -> PremiseNotMet:
+    return PremiseNotMet(
+        "the instance was not in the middle of its work when it was to be ended",
+        why,
+        'have messages keep arriving, e.g. by a step like "valid customers keep arriving"',
+    )
+
+
 def rightly_repeated(
     positions: Iterable[tuple[str, int, int]],
     received: Counter[str],
-    committed_at_faults: list[Offsets],
+    committed_at_faults: Sequence[Offsets],
     topic: str,
 ) -> tuple[int, int]:
     """How many repetitions are no fault of the pipeline.

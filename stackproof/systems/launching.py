@@ -142,6 +142,10 @@ class RunningSystem:
         """None while all instances that should run do, else which died and how."""
         return next((d for i in self.instances if (d := i.death())), None)
 
+    def extinct(self) -> bool:
+        """Whether none of those that should run lives any more."""
+        return all(instance.death() for instance in self.instances)
+
     def stop(self, instance: ManagedProcess | None = None) -> None:
         """End one instance (the oldest) as an operator would: SIGTERM, and a while to finish.
 

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from stackproof.clients.kafka.messages import Message
-from stackproof.errors import NotSupported
+from stackproof.errors import NotSupported, PremiseNotMet
 from stackproof.history import Flow, Verdict
 from stackproof.history.columns import Isolation
-from stackproof.polling import DeadlineExceeded, Died, pause, poll
+from stackproof.polling import DeadlineExceeded, Died, Stalled, pause
 from stackproof.settings.vocabulary import FINER
 from stackproof.systems.attached import AttachedSystem
-from stackproof.systems.background import Background
-from stackproof.systems.interrupting import Offsets, rightly_repeated
+from stackproof.systems.background import PUBLISHED_WITHIN, Background
+from stackproof.systems.interrupting import Interruptible
 from stackproof.systems.labels import INVALID, VALID
 from stackproof.systems.launching import RunningSystem, common_fields
 from stackproof.systems.observing import Makes, Outputs, with_reasons
+from stackproof.systems.settling import QUIET, Awaited, Ended, Waiting
 from stackproof.systems.topics import PipelineTopics
 from stackproof.systems.understanding import understand
 
@@ -27,10 +30,9 @@ if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
 
 _COMMIT_WITHIN = 10.0
-_NO_PAUSE = 0.0  # reading waits by itself
 
 
-class Pipeline:
+class Pipeline(Interruptible):
     """A pipeline under test with its topics, contracts and expectations.
 
     Creating it creates its topics; instances are started by `instances`.
@@ -70,7 +72,15 @@ class Pipeline:
             session, settings, fields, lambda: self._kafka.admin.active_members(self.group)
         )
         self._background: Background | None = None
-        self._committed_at_faults: list[Offsets] = []
+        self._making = threading.Lock()
+        self._waiting = Waiting(
+            death=self._death,
+            extinct=self.instances.extinct,
+            uncommitted=self._uncommitted,
+            drain=self._kafka.drain_all,
+            stalled_after=self._scaled(settings.limits.stalled_after),
+            quiet=self._scaled(QUIET),
+        )
         self.published_invalid: list[Message] = []
         self._observed = False
 
@@ -85,13 +95,13 @@ class Pipeline:
         """Publish ``count`` valid inputs.
 
         Raises:
-            AssertionError: not all were acknowledged.
+            PremiseNotMet: not all were acknowledged.
         """
-        self._publish(self.inputs.valid(count))
+        self._publish(self._valid(count))
 
     def publish_mixed(self, kinds: list[str], valid: int) -> None:
         """Publish one invalid input of each kind, spread evenly among valid ones."""
-        messages = self.inputs.valid(valid)
+        messages = self._valid(valid)
         invalid = [self.inputs.invalid(kind) for kind in kinds]
         self.published_invalid += invalid
         self.dead_letters.expect(invalid)
@@ -99,29 +109,43 @@ class Pipeline:
             messages.insert(number * len(messages) // (len(invalid) + 1), message)
         self._publish(messages)
 
-    def begin_publishing(self, count: int) -> None:
-        """Publish ``count`` valid inputs in the background, in portions."""
-        messages = self.inputs.valid(count)
-        self._background = Background(messages, self._publish)
+    def begin_publishing(self, at_least: int = 0) -> None:
+        """Publish valid inputs in the background until an outcome is awaited."""
+        self._background = Background(
+            self._valid,
+            self._publish,
+            out=lambda: len(self.predictions.received),
+            at_least=at_least,
+            ahead=self.settings.limits.ahead,
+        )
 
     def finish_publishing(self) -> None:
-        """Wait for what `begin_publishing` began.
+        """End what `begin_publishing` began.
 
         Raises:
-            AssertionError: not all were acknowledged.
+            PremiseNotMet: not all were acknowledged.
         """
         if self._background is not None:
-            self._background.finish(within=self._session.scaled(30))
+            self._background.finish(within=self._session.scaled(PUBLISHED_WITHIN))
 
-    def _still_to_publish(self) -> int:
-        return self._background.left if self._background is not None else 0
+    def _valid(self, count: int) -> list[Message]:
+        with self._making:  # in the background others are made
+            return self.inputs.valid(count)
 
     def _publish(self, messages: list[Message]) -> None:
         sent = self._kafka.publisher.publish(
-            self.topics["input"], messages, within=self._session.scaled(30)
+            self.topics["input"], messages, within=self._session.scaled(PUBLISHED_WITHIN)
         )
         if sent.ok != len(messages):
-            raise AssertionError(f"{len(messages)} messages were published: {sent}")
+            raise PremiseNotMet(
+                "not everything that the scenario puts in was acknowledged",
+                f"{len(messages)} messages were published: {sent}",
+                "nothing is said of the system; see how the broker is",
+            )
+
+    def _scaled(self, seconds: float) -> float:
+        """A time limit for the system: on this machine, and as it is granted."""
+        return self._session.scaled(seconds) * self.settings.limits.time_factor
 
     # -- outputs -------------------------------------------------------------
     def _observe(self) -> None:
@@ -179,24 +203,15 @@ class Pipeline:
         def told(count: int) -> str:
             self.dead_letters.reader.read()
             return (
-                f"{count} of {len(sent)} valid {self.subject} have come out "
+                f"{self.outcome}: {count} of {len(sent)} valid {self.subject} have come out "
                 f"({_percent(count / max(1, len(sent)))}), {wanted} are needed "
                 f"(completeness {self.settings.completeness:g}); "
                 f"dead letters: {self.dead_letters.counted()}"
             )
 
-        try:
-            with with_reasons(self.predictions.not_json):
-                self._await(received, wanted, told, self.outcome, within, self.prediction_flow)
-        except DeadlineExceeded:
-            raise
-        except AssertionError as explained:
-            count = len(sent & self.predictions.received.keys())
-            if count >= wanted or self.instances.death():
-                raise
-            raise AssertionError(f"{self.outcome}: {told(count)}\n{explained}") from explained
+        awaited = Awaited(self.outcome, wanted, received, told)
         with with_reasons(self.predictions.not_json):
-            verdict = self._session.assert_flow(self.prediction_flow())
+            verdict = self._await(awaited, within, self.prediction_flow)
         self._summarise(verdict)
         return verdict
 
@@ -207,53 +222,74 @@ class Pipeline:
             AssertionError: too few in time, or anomalies; explained by the history.
             ContractViolationError: some do not conform to their contract.
         """
+        self.finish_publishing()
         self._observe()
         wanted = len(self._idents(INVALID))
+        awaited = Awaited(
+            "dead letters",
+            wanted,
+            lambda: len(self.dead_letters.reader.read()),
+            lambda n: f"dead letters: {n} of {wanted} ({self.dead_letters.counted()})",
+        )
         with with_reasons(self.dead_letters.violations):
-            self._await(
-                lambda: len(self.dead_letters.reader.read()),
-                wanted,
-                lambda n: f"{n} dead letters: {self.dead_letters.counted()}",
-                "dead letters",
-                within,
-                self.dead_letter_flow,
-            )
-            verdict = self._session.assert_flow(self.dead_letter_flow())
+            verdict = self._await(awaited, within, self.dead_letter_flow)
         self.dead_letters.letters()
         return verdict
 
-    def _await(
-        self,
-        count: Callable[[], int],
-        wanted: int,
-        describe: Callable[[int], str],
-        what: str,
-        within: float,
-        flow: Callable[[], Flow],
-    ) -> None:
-        try:
-            poll(
-                count,
-                until=lambda n: n >= wanted,
-                within=self._session.scaled(within),
-                awaiting=f"{wanted} {what}",
-                describe=describe,
-                alive=self.instances.death,
-                first_pause=_NO_PAUSE,
-                longest_pause=_NO_PAUSE,
-            )
-            # What comes after the last expected one is found too: a pipeline that has
-            # committed everything has delivered everything.
-            if self.group:
-                self.wait_committed(within=_COMMIT_WITHIN)
-            else:
-                self._session.figure("what it has committed", "not known: it names no group")
-        except (DeadlineExceeded, Died) as error:
-            self._kafka.drain_all()
-            self._note_foreign()
-            self._session.check_after(error, flow())
+    def _await(self, awaited: Awaited, within: float, flow: Callable[[], Flow]) -> Verdict:
+        """Wait until all is there or more cannot come, then check every delivery."""
+        ended = self._waiting.wait(awaited, within=self._scaled(within))
+        if ended.error is None and ended.count >= awaited.wanted:
+            ended = self._ended_with_commit(ended)
         self._kafka.drain_all()
         self._note_foreign()
+        if isinstance(ended.error, Died) and not self.instances.instances:
+            raise self._nobody_runs(awaited.told(ended.count)) from ended.error
+        try:
+            if ended.error is not None:
+                self._session.check_after(ended.error, replace(flow(), settled=ended.settled))
+            return self._session.assert_flow(flow())
+        except (DeadlineExceeded, Died):
+            raise
+        except AssertionError as explained:
+            if ended.count >= awaited.wanted or isinstance(ended.error, Died):
+                raise
+            why = f"; settled: {ended.why}" if ended.settled else ""
+            raise AssertionError(f"{awaited.told(ended.count)}{why}\n{explained}") from explained
+
+    def _ended_with_commit(self, ended: Ended) -> Ended:
+        """What comes after the last expected one is found too, when all is committed.
+
+        A pipeline that has committed everything has delivered everything.
+        """
+        if not self.group:
+            self._session.figure("what it has committed", "not known: it names no group")
+            return ended
+        try:
+            self.wait_committed(within=_COMMIT_WITHIN)
+        except (DeadlineExceeded, Died) as error:
+            return replace(ended, error=error, settled=False)
+        return ended
+
+    def _nobody_runs(self, told: str) -> PremiseNotMet:
+        name = self.settings.name
+        return PremiseNotMet(
+            f"no instance of the system {name} runs, so nothing more can come of it",
+            told,
+            f'start one before, e.g. by a step like "the {name.replace("-", " ")} is started"',
+        )
+
+    def _death(self) -> str | None:
+        """Why nothing is to be waited for: one that should run has died, or none is to run."""
+        if not self.settings.attach and not self.instances.instances:
+            return f"no instance of {self.settings.name} runs"
+        return self.instances.death()
+
+    def _uncommitted(self) -> int | None:
+        """How much of its input its group has not committed; None: nobody knows."""
+        if not self.group:
+            return None
+        return self._kafka.admin.lag(self.group, self.topics["input"], self._place.since["input"])
 
     def wait_committed(self, *, within: float) -> None:
         """Wait until its group has committed the whole input.
@@ -263,7 +299,8 @@ class Pipeline:
 
         Raises:
             NotSupported: its group is not known.
-            DeadlineExceeded: messages are left uncommitted.
+            Late, Stalled, Died: messages are left uncommitted.
+            DeadlineExceeded: they are, although everything has come out.
         """
         if not self.group:
             raise NotSupported(
@@ -271,13 +308,24 @@ class Pipeline:
                 "it is attached, and the settings do not name its consumer group",
                 f'add group = "..." to [systems.{self.settings.name}] of stackproof.toml',
             )
-        self._kafka.wait_worked_off(
-            self.group,
-            self.topics["input"],
-            within=self._session.scaled(within),
-            alive=self.instances.death,
-            since=self._place.since["input"],
-        )
+        self.finish_publishing()
+        try:
+            self._kafka.wait_worked_off(
+                self.group,
+                self.topics["input"],
+                within=self._scaled(within),
+                alive=self._death,
+                since=self._place.since["input"],
+                stalled_after=self._scaled(self.settings.limits.stalled_after),
+            )
+        except Stalled as stalled:
+            if not self._idents(VALID) <= self.predictions.received.keys():
+                raise
+            raise DeadlineExceeded(
+                f"all has come out, but {stalled.seen} messages are not committed after "
+                f"{self._scaled(within):g} s: a restart would repeat them",
+                stalled.seen,
+            ) from None
 
     def stay_idle(self, seconds: float) -> None:
         """Let time pass after its group has committed the whole input.
@@ -318,56 +366,6 @@ class Pipeline:
     def changed_surroundings(self) -> list[str]:
         """Dead letters whose key or headers are not those of any message set aside."""
         return self.dead_letters.changed_surroundings(self.published_invalid)
-
-    # -- faults --------------------------------------------------------------
-    def await_some_predictions(self, count: int, *, within: float) -> None:
-        """Wait until the pipeline is in the middle of its work: so much has come out.
-
-        Raises:
-            AssertionError: it had finished already, so nothing could be interrupted.
-        """
-        self._observe()
-        poll(
-            lambda: len(self.predictions.reader.read()),
-            until=lambda n: n >= count,
-            within=self._session.scaled(within),
-            awaiting=f"the first {count} {self.outcome}",
-            alive=self.instances.death,
-            first_pause=_NO_PAUSE,
-            longest_pause=_NO_PAUSE,
-        )
-
-    def end_one(self, end: Callable[[Any], None]) -> int:
-        """End the oldest instance; after a fault, note what its group had committed.
-
-        Returns:
-            How many customers were left to process: whether work was interrupted at all.
-        """
-        before = len(self._session.history.snapshot().events)
-        end(self.instances)
-        events = self._session.history.snapshot().events[before:]
-        self._observe()
-        self.predictions.reader.drain(within=self._session.scaled(15))
-        out = self.predictions.received.keys()
-        left = len(self._idents(VALID) - out) + self._still_to_publish()
-        self._session.figure(f"{self.subject} left at the end of the instance", str(left))
-        if any(event.kind == "fault" for event in events):
-            self._committed_at_faults.append(self._kafka.admin.committed(self.group))
-        return left
-
-    def _rightly_repeated(self) -> int:
-        """How many repetitions are no fault of the pipeline; see `rightly_repeated`."""
-        if not self._committed_at_faults:
-            return 0
-        repeatable, repeated = rightly_repeated(
-            self._positions(),
-            self.predictions.received,
-            self._committed_at_faults,
-            self.topics["input"],
-        )
-        self._session.figure(f"{self.subject} not committed at a fault", str(repeatable))
-        self._session.figure("repeated rightly", str(repeated))
-        return repeated
 
     def _positions(self) -> list[tuple[str, int, int]]:
         snapshot = self._session.history.snapshot()

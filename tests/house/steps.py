@@ -72,7 +72,10 @@ def _origin(project: Project, error: BaseException) -> tuple[str, int]:
 
 
 def worded(project: Project) -> Iterator[Finding]:
-    """Steps of features that have no definition or several, and definitions without steps."""
+    """Steps of features that have no definition or several, and definitions without steps.
+
+    One wording of a definition is enough: others may be those of users' older features.
+    """
     known = vocabulary(project)
     yield from known.troubles
     if known.troubles:
@@ -83,13 +86,13 @@ def worded(project: Project) -> Iterator[Finding]:
         for scenario in feature.walk_scenarios():
             for step in scenario.all_steps:
                 found = [m for m in known.candidates(step.step_type) if m.match(step.name)]
-                used.update(map(id, found))
+                used.update(id(m.func) for m in found)
                 if wrong := _matching(project, step, found):
                     findings.add(Finding(path, step.line, *wrong))
     yield from sorted(findings)
     for keyword, matchers in known.matchers.items():
         for matcher in matchers:
-            if id(matcher) not in used:
+            if id(matcher.func) not in used:
                 wording = f"{keyword.capitalize()} {matcher.pattern}"
                 yield _at(project, matcher, f"no feature says `{wording}`", "use it or remove it")
 

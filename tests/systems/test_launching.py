@@ -1,6 +1,5 @@
 import signal
 import sys
-import threading
 from types import SimpleNamespace
 
 import pytest
@@ -8,11 +7,10 @@ from coverage import CoverageData
 
 from stackproof.errors import Trouble
 from stackproof.history import Flow, History
-from stackproof.polling import DeadlineExceeded, Died, poll
+from stackproof.polling import Died, poll
 from stackproof.processes.run import Run
 from stackproof.session.scenario import ScenarioSession
 from stackproof.settings import SystemSettings
-from stackproof.systems.background import Background
 from stackproof.systems.launching import RunningSystem
 
 STAYS = "import signal\nprint('ready: yes', flush=True)\nsignal.pause()\n"
@@ -241,28 +239,3 @@ def test_a_death_is_the_headline_whatever_was_lost():
         ScenarioSession.check_after(session, told.value, Flow("outputs", "in", "out"))
     head, tail, *_ = str(explained.value).splitlines()
     assert (head, tail) == ("demo-1 ended with exit code 1; its log ends:", "ValueError: no")
-
-
-def test_publishing_in_the_background_ends_with_its_error():
-    def publish(portion):
-        raise AssertionError("2 of 100 acknowledged")
-
-    with pytest.raises(AssertionError, match="2 of 100"):
-        Background(list(range(250)), publish).finish(within=5)
-
-
-def test_publishing_in_the_background_takes_portions_in_order():
-    seen = []
-    background = Background(list(range(250)), seen.append)
-    background.finish(within=5)
-    assert [len(portion) for portion in seen] == [100, 100, 50]
-    assert [n for portion in seen for n in portion] == list(range(250))
-    assert background.left == 0
-
-
-def test_publishing_in_the_background_has_a_deadline():
-    release = threading.Event()
-    background = Background(list(range(150)), lambda _: release.wait(10))
-    with pytest.raises(DeadlineExceeded, match="150 left"):
-        background.finish(within=0.2)
-    release.set()

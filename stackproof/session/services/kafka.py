@@ -31,7 +31,7 @@ from stackproof.clients.sending import Sent
 from stackproof.errors import Trouble
 from stackproof.history import Flow
 from stackproof.history.columns import Isolation
-from stackproof.polling import poll
+from stackproof.polling import STALLED_AFTER, work_off
 
 _LONGEST_TOPIC = 249
 
@@ -288,6 +288,7 @@ class KafkaSession:
         within: float,
         alive: Any = None,
         since: Mapping[int, int] | None = None,
+        stalled_after: float = STALLED_AFTER,
     ) -> None:
         """Wait until a group (real name) has committed everything in a topic (real name).
 
@@ -297,17 +298,18 @@ class KafkaSession:
             within: seconds.
             alive: tells when it cannot come true any more; see `poll`.
             since: where a partition counts from that the group has never committed.
+            stalled_after: seconds without progress after which it is stalled, not late.
 
         Raises:
-            DeadlineExceeded: messages are left uncommitted.
+            Late, Stalled, Died: messages are left uncommitted.
         """
-        poll(
+        work_off(
             lambda: self.admin.lag(group, topic, since),
-            until=lambda lag: lag == 0,
             within=within,
             awaiting=f'group "{group}" to commit everything it was sent',
             describe=lambda lag: f"{lag} messages not committed: a restart would repeat them",
             alive=alive,
+            stalled_after=stalled_after,
         )
 
 

@@ -14,6 +14,7 @@ from stackproof.polling import poll
 from stackproof.ports import LOOPBACK, free_port
 from stackproof.systems.observing import DeadLetters
 from stackproof.systems.pipeline import Pipeline
+from stackproof.systems.settling import Awaited
 from stackproof.systems.streams.vectors import TransformedVectors, VectorInputs
 from stackproof.systems.understanding import contract_of, dimension_of
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 #: Systems that promise it.
 EXACTLY_ONCE = frozenset({"vector-stream-exactly-once"})
-_NO_PAUSE = 0.0
 _MEGABYTE = 1_000_000
 _BALANCED_WITHIN = 20.0
 _TELLS_WITHIN = 10.0
@@ -70,7 +70,7 @@ class VectorStream(Pipeline):
         poll(
             lambda: sorted(map(len, self._shares().values()), reverse=True),
             until=lambda shares: shares == fair,
-            within=self._session.scaled(_BALANCED_WITHIN),
+            within=self._scaled(_BALANCED_WITHIN),
             awaiting=f"{partitions} partitions to be shared by {count} instances as {fair}",
             describe=str,
             alive=self.instances.death,
@@ -102,7 +102,7 @@ class VectorStream(Pipeline):
         poll(
             instance.log_end,
             until=lambda log: telling in log,
-            within=self._session.scaled(_TELLS_WITHIN),
+            within=self._scaled(_TELLS_WITHIN),
             awaiting=f'{instance.name} to tell of "{telling}"',
             describe=lambda log: log,
             alive=instance.death,
@@ -124,10 +124,10 @@ class VectorStream(Pipeline):
         """Publish so many messages of so many vectors each.
 
         Raises:
-            AssertionError: not all were acknowledged.
+            PremiseNotMet: not all were acknowledged.
         """
         self.inputs.per_message = vectors
-        messages = self.inputs.valid(count)
+        messages = self._valid(count)
         self.note_size(messages)
         self._publish(messages)
 
@@ -142,21 +142,24 @@ class VectorStream(Pipeline):
         A delay is from the call that sends to the moment an observer is handed the output.
 
         Raises:
-            DeadlineExceeded: one has not come out.
+            AssertionError: one has not come out.
         """
         self._observe()
         self.predictions.reader.read()
-        for message in self.inputs.valid(count):
+        for message in self._valid(count):
             began = time.perf_counter()
             self._publish([message])
-            poll(
+            awaited = Awaited(
+                message.ident,
+                1,
                 partial(self._has_come_out, message.ident),
-                within=self._session.scaled(10),
-                awaiting=f"{message.ident} to come out",
-                alive=self.instances.death,
-                first_pause=_NO_PAUSE,
-                longest_pause=_NO_PAUSE,
+                f"{message.ident}: {{}} of 1".format,
             )
+            ended = self._waiting.wait(awaited, within=self._scaled(10))
+            if ended.error is not None:
+                raise ended.error
+            if not ended.count:
+                self._session.assert_flow(self.prediction_flow())
             self.delays.append(time.perf_counter() - began)
 
     def _has_come_out(self, ident: str) -> bool:
