@@ -105,6 +105,7 @@ def _bring(area: str, texts: dict[Path, str]) -> None:
     addition = _ADDITIONS / f"{area}.toml"
     if addition.is_file():
         texts[Path("stackproof.toml")] += f"\n{_text(addition)}"
+    if area in _BESIDES:
         texts.setdefault(Path("reference/__init__.py"), "")
 
 

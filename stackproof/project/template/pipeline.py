@@ -10,11 +10,24 @@ import base64
 import json
 import signal
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Consumer, Message, Producer
+from jsonschema import Draft202012Validator, FormatChecker
 
-REQUIRED = ("orderId", "placedAt", "customer", "amount")
+ORDER = Draft202012Validator(
+    json.loads(Path(__file__).with_name("contracts").joinpath("order.schema.json").read_bytes()),
+    format_checker=FormatChecker(),
+)
+#: Error types by the keyword of the contract that an order violates.
+ERRORS = {
+    "required": "missing_field",
+    "additionalProperties": "unknown_field",
+    "type": "wrong_type",
+    "format": "bad_format",
+    "enum": "not_allowed_value",
+}
 
 
 class UnusableError(Exception):
@@ -56,19 +69,18 @@ def parsed(value: bytes) -> Any:
 
 def rate(value: bytes | None) -> dict[str, Any]:
     """The rating of an order."""
+    if not value:
+        raise UnusableError("null_message" if value is None else "empty_message", "no order")
+    if len(value) > ORDER.schema["x-max-bytes"]:
+        raise UnusableError("too_large", f"{len(value)} bytes")
     try:
-        order = parsed(value or b"")
+        order = parsed(value)
     except (ValueError, RecursionError) as error:
         raise UnusableError("invalid_json", str(error)) from None
     if not isinstance(order, dict):
         raise UnusableError("not_an_object", "an order is an object")
-    if missing := [name for name in REQUIRED if name not in order]:
-        raise UnusableError("missing_field", f"{missing[0]} is missing")
-    amount = order["amount"]
-    if not isinstance(amount, int | float):
-        raise UnusableError("wrong_type", "amount is no number")
-    if not 0 <= amount <= 10_000:
-        raise UnusableError("out_of_range", f"amount is {amount}, not 0 to 10000")
+    for wrong in ORDER.iter_errors(order):
+        raise UnusableError(ERRORS.get(wrong.validator, "out_of_range"), wrong.message)
     return {
         "order": {"id": order["orderId"], "placedAt": order["placedAt"]},
         "rating": min(5, int(order["amount"] // 1000)),
