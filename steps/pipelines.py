@@ -60,6 +60,24 @@ def valid_customers_are_published(context, count):
     pipeline_of(context).publish_valid(count)
 
 
+@when("{count:d} valid customers are published to each partition in turn")
+def valid_customers_in_turn(context, count):
+    """Publishes valid customers to partitions that their keys need not lead to."""
+    pipeline_of(context).promises.publish_in_turn(count)
+
+
+@when("a message is published whose dead letter is as large as its contract allows")
+def invalid_at_the_limit(context):
+    """Publishes an invalid message; two smaller ones have told how large its letter gets."""
+    pipeline_of(context).promises.publish_at_limit(above=0)
+
+
+@when("a message is published whose dead letter is {above:d} byte larger than its contract allows")
+def invalid_above_the_limit(context, above):
+    """Publishes an invalid message; two smaller ones have told how large its letter would get."""
+    pipeline_of(context).promises.publish_at_limit(above=above)
+
+
 @when('a message "{flaw}" is published among {count:d} valid customers')
 def invalid_among_valid(context, flaw, count):
     """Publishes one invalid message in the middle of valid ones."""
@@ -114,11 +132,35 @@ def predictions_keyed(context):
     assert_that(pipeline_of(context).predictions.wrongly_keyed(), empty())
 
 
+@then("each prediction is in the partition of its customer")
+def predictions_in_partitions(context):
+    """Each prediction has the partition that its customer was published to."""
+    assert_that(pipeline_of(context).promises.moved(), empty())
+
+
+@then("the churn pipeline's counters say the same within {limit:Seconds}")
+def counters_agree(context, limit):
+    """Its own counters are the numbers of messages that went in, came out and were set aside."""
+    pipeline_of(context).promises.await_counters(within=limit)
+
+
+@then("the churn pipeline's group has {count:d} member within {limit:Seconds}")
+def group_has_members(context, count, limit):
+    """Who was stopped has told the group, and does not hold its partitions until a time-out."""
+    pipeline_of(context).promises.await_members(count, within=limit)
+
+
 @then("the dead-letter topic receives exactly that message, unchanged, within {limit:Seconds}")
 @then("the dead-letter topic receives exactly these messages, unchanged, within {limit:Seconds}")
 def dead_letters_exactly(context, limit):
     """Each invalid message is set aside once, byte for byte, and nothing else is."""
     pipeline_of(context).await_dead_letters(within=limit)
+
+
+@then("a dead letter names that message without carrying it, within {limit:Seconds}")
+def letter_without_original(context, limit):
+    """The letter is no larger than its contract allows, and tells where the original is."""
+    pipeline_of(context).promises.await_omitted(within=limit)
 
 
 @then('the dead letter names the error "{error_type}", its source and the time')

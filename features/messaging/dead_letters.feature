@@ -66,6 +66,23 @@ Feature: Dead-letter routing
     And every valid customer gets one prediction within 15 seconds
 
   @PIPE-05
+  Scenario: A dead letter as large as its contract allows carries its original
+    When a message is published whose dead letter is as large as its contract allows
+    Then the dead-letter topic receives exactly these messages, unchanged, within 15 seconds
+
+  @PIPE-05
+  Scenario: A message whose dead letter would be too large is named by it
+    When a message is published whose dead letter is 1 byte larger than its contract allows
+    Then a dead letter names that message without carrying it, within 15 seconds
+
+  @PIPE-05
+  Scenario: The pipeline's own counters say what went in and came out
+    When a message "that is not JSON" is published among 20 valid customers
+    Then the dead-letter topic receives exactly that message, unchanged, within 15 seconds
+    And every valid customer gets one prediction within 15 seconds
+    And the churn pipeline's counters say the same within 5 seconds
+
+  @PIPE-05
   Scenario: A dead letter carries the key and the headers of its original
     When a message "with a missing field" is published among 10 valid customers
     Then the dead-letter topic receives exactly that message, unchanged, within 15 seconds

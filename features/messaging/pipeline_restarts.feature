@@ -41,6 +41,15 @@ Feature: The pipeline comes back
     And the churn pipeline is stopped
     Then every valid customer gets one prediction within 15 seconds
 
+  @PIPE-06
+  Scenario: A stopped instance leaves its group at once
+    Given the churn pipeline is running
+    And a second instance of the churn pipeline is running
+    When 200 valid customers are published
+    And the churn pipeline is stopped
+    Then the churn pipeline's group has 1 member within 1 second
+    And every valid customer gets one prediction within 15 seconds
+
   @PIPE-04
   Scenario: A backlog from before the start is worked off
     Given the churn pipeline's topics exist

@@ -15,6 +15,12 @@ Feature: Customers become predictions
     And the churn pipeline has committed its whole input within 5 seconds
 
   @PIPE-04
+  Scenario: A prediction is in the partition of its customer
+    When 60 valid customers are published to each partition in turn
+    Then every valid customer gets one prediction within 15 seconds
+    And each prediction is in the partition of its customer
+
+  @PIPE-04
   Scenario: A backlog of thousands is worked off
     When 3000 valid customers are published
     Then every valid customer gets one prediction within 60 seconds

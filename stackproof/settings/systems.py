@@ -24,7 +24,7 @@ STOP_EXIT_CODES = (0, 143)
 _SYSTEM_KEYS = {
     *_LAUNCHING, *READINESS, "attach", "ready_within", "names", "group", "topics",
     "contracts", "completeness", "limits", "samples", "invalid_samples", "error_types",
-    "not_applicable",
+    "not_applicable", "keeps_partition", "metrics",
 }  # fmt: skip
 
 
@@ -59,6 +59,19 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class MetricsSettings:
+    """A system's own counters.
+
+    Attributes:
+        url: address that answers in the text format of Prometheus; empty: there is none.
+        counters: names of samples by what they count (received, predictions, dead_letters).
+    """
+
+    url: str = ""
+    counters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class SystemSettings:
     """A system under test as ``[systems.NAME]`` describes it.
 
@@ -86,6 +99,8 @@ class SystemSettings:
         error_types: the system's names of error types, by the features' names.
         not_applicable: kinds of invalid messages that the system does not have, with reasons.
         limits: what it is granted beyond the features' limits.
+        keeps_partition: it promises that an output is in the partition of its input.
+        metrics: its own counters.
     """
 
     name: str
@@ -110,6 +125,8 @@ class SystemSettings:
     error_types: Mapping[str, str] = field(default_factory=dict)
     not_applicable: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = Limits()
+    keeps_partition: bool = False
+    metrics: MetricsSettings = MetricsSettings()
 
     @property
     def exact(self) -> bool:
@@ -170,6 +187,8 @@ def read_system(name: str, table: Any, file: Path | None) -> SystemSettings:
             error_types=_texts(table, "error_types"),
             not_applicable=_texts(table, "not_applicable"),
             limits=_limits(values.table(table, "limits"), f"[systems.{name}.limits] in {file}"),
+            keeps_partition=values.value(table, "keeps_partition", values.flag, False),
+            metrics=_metrics(_texts(table, "metrics"), attach),
         )
         _check(system, table)
     except (ValueError, TypeError) as error:
@@ -234,6 +253,22 @@ def _check(system: SystemSettings, table: Mapping[str, Any]) -> None:
         named = [system.topics[r].name for r in ("input", "output", "dead_letter")]
         if len(set(named)) < len(named):
             raise ValueError(f"input, output and dead_letter must differ, not {', '.join(named)}")
+
+
+_COUNTERS = ("received", "predictions", "dead_letters")
+
+
+def _metrics(table: Mapping[str, str], attach: bool) -> MetricsSettings:
+    if not table:
+        return MetricsSettings()
+    counters = {name: counter for name, counter in table.items() if name != "url"}
+    if unknown := sorted(set(counters) - set(_COUNTERS)):
+        raise ValueError(f"metrics has no {unknown[0]!r}, only url and {', '.join(_COUNTERS)}")
+    if "url" not in table or not counters:
+        raise ValueError(f"metrics needs a url and one counter at least: {', '.join(_COUNTERS)}")
+    if attach:
+        raise ValueError("metrics has no meaning for a system that has counted before (attach)")
+    return MetricsSettings(table["url"], counters)
 
 
 def _exit_codes(table: Mapping[str, Any]) -> tuple[int, ...]:

@@ -65,6 +65,10 @@ class AttachedSystem:
         """False: nobody tells the suite of its end."""
         return False
 
+    def metrics(self) -> NoReturn:
+        """Refuse: what it has counted before is not known."""
+        self._refuse("has counters that began before the scenario")
+
     def absent(self) -> NoReturn:
         """Refuse what needs the system not to run yet."""
         self._refuse("cannot be kept from running")

@@ -45,7 +45,7 @@ class Interruptible(ABC):
             PremiseNotMet: there was not so much for it to do.
             AssertionError: it did not get there.
         """
-        self._observe()
+        self.observe()
         awaited = Awaited(
             self.outcome, count, lambda: len(self.predictions.reader.read()),
             lambda n: f"{n} of the first {count} {self.outcome}",
@@ -86,7 +86,7 @@ class Interruptible(ABC):
             committed = self._session.kafka.admin.committed(self.group)
             self._committed_at_faults = (*self._committed_at_faults, committed)
         given = self._idents(VALID)
-        self._observe()
+        self.observe()
         self.predictions.reader.drain(within=self._session.scaled(15))
         left = len(given - self.predictions.received.keys())
         self._session.figure(f"{self.subject} left at the end of the instance", str(left))
@@ -97,7 +97,7 @@ class Interruptible(ABC):
         if not self._committed_at_faults:
             return 0
         repeatable, repeated = rightly_repeated(
-            self._positions(),
+            self.positions(),
             self.predictions.received,
             self._committed_at_faults,
             self.topics["input"],
@@ -111,7 +111,7 @@ class Interruptible(ABC):
         """What is expected of valid inputs."""
 
     @abstractmethod
-    def _observe(self) -> None:
+    def observe(self) -> None:
         """Begin to read what comes out."""
 
     @abstractmethod
@@ -119,7 +119,7 @@ class Interruptible(ABC):
         """Identities of what was put in under a label."""
 
     @abstractmethod
-    def _positions(self) -> list[tuple[str, int, int]]:
+    def positions(self) -> list[tuple[str, int, int]]:
         """Ident, partition and offset of each input."""
 
     @abstractmethod

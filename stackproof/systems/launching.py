@@ -29,7 +29,7 @@ class RunningSystem:
         session: the scenario.
         settings: how the system is launched.
         fields: values for the ``{}`` fields of its command and environment; each
-            instance has a free ``{port}`` besides.
+            instance has a free ``{port}`` and ``{metrics_port}`` besides.
         members: of its consumer group.
     """
 
@@ -45,6 +45,7 @@ class RunningSystem:
         self._fields = fields
         self._members = members
         self.instances: list[ManagedProcess] = []
+        self._metrics: dict[ManagedProcess, str] = {}
         self._launched = 0
 
     def start(self) -> ManagedProcess:
@@ -70,9 +71,11 @@ class RunningSystem:
         settings = self.settings
         self._launched += 1
         name = f"{settings.name}-{self._launched}"
-        fields = {**self._fields, "port": str(free_port()), **other}
+        ports = {"port": str(free_port()), "metrics_port": str(free_port())}
+        fields = {**self._fields, **ports, **other}
         argv = [filled(word, fields, settings) for word in settings.command]
         environment = {k: filled(v, fields, settings) for k, v in settings.environment.items()}
+        metrics = filled(settings.metrics.url, fields, settings)
         log = self._session.directory / f"{name}.log"
         sign = sign_of(
             settings, lambda text: filled(text, fields, settings), members=self._members, log=log
@@ -94,6 +97,7 @@ class RunningSystem:
             ) from error
         self._session.add_cleanup(lambda: self._end(instance))
         self.instances.append(instance)
+        self._metrics[instance] = metrics
         self._session.history.event("start", f"{name} starts")
         # A daemon: a worker that ends must not wait for it.
         threading.Thread(target=self._watch, args=(instance,), daemon=True).start()
@@ -137,6 +141,10 @@ class RunningSystem:
 
     def absent(self) -> None:
         """Nothing: no instance runs before `start`."""
+
+    def metrics(self) -> list[str]:
+        """Where each running instance tells its counters."""
+        return [self._metrics[instance] for instance in self.instances]
 
     def death(self) -> str | None:
         """None while all instances that should run do, else which died and how."""

@@ -268,6 +268,25 @@ class DeadLetters:
             if source.of(letter) != topic or failed_at.of(letter) in (MISSING, None, "", 0)
         ]
 
+    def not_omitted(self, message: Message, partition: int, offset: int) -> str:
+        """What is wrong with the letter of a message that it cannot carry; empty: nothing."""
+        limit = self.contract.schema["x-max-bytes"]
+        mine = [one for one in self._letters if one.record.key == message.key]
+        if len(mine) != 1:
+            return f"{len(mine)} dead letters for one message"
+        (letter,) = mine
+        if letter.wrong:
+            return letter.wrong
+        if letter.record.size > limit:
+            return f"the dead letter has {letter.record.size} bytes, its contract allows {limit}"
+        if not self.contract.omits(letter.document):
+            return f"the dead letter has an original of {len(letter.record.value or b'')} bytes"
+        places = [self.contract.place(f"x-source-{what}") for what in ("partition", "offset")]
+        told = [place.of(letter.document) for place in places]
+        if told != [partition, offset]:
+            return f"the dead letter names {told}, its original is at {[partition, offset]}"
+        return ""
+
     def changed_surroundings(self, originals: list[Message]) -> list[str]:
         """Dead letters whose key or headers are not those of any of ``originals``."""
         sent = {(m.key, *sorted(m.headers.items())) for m in originals}

@@ -22,11 +22,13 @@ from stackproof.systems.interrupting import Interruptible
 from stackproof.systems.labels import INVALID, VALID
 from stackproof.systems.launching import RunningSystem, common_fields
 from stackproof.systems.observing import Makes, Outputs, with_reasons
+from stackproof.systems.promises import Promises
 from stackproof.systems.settling import QUIET, Awaited, Ended, Waiting
 from stackproof.systems.topics import PipelineTopics
 from stackproof.systems.understanding import understand
 
 if TYPE_CHECKING:
+    from stackproof.clients.kafka import Publisher
     from stackproof.session.scenario import ScenarioSession
 
 _COMMIT_WITHIN = 10.0
@@ -43,6 +45,7 @@ class Pipeline(Interruptible):
         predictions: what has come out.
         dead_letters: what was set aside.
         inputs: makes what is put in.
+        promises: what it may promise beside its deliveries.
         isolation: what an observer is shown of its outputs.
     """
 
@@ -83,6 +86,7 @@ class Pipeline(Interruptible):
         )
         self.published_invalid: list[Message] = []
         self._observed = False
+        self.promises = Promises(session, self)
 
     def _understand(self) -> None:
         """Prepare what makes inputs and what understands outputs, by the contracts."""
@@ -97,7 +101,7 @@ class Pipeline(Interruptible):
         Raises:
             PremiseNotMet: not all were acknowledged.
         """
-        self._publish(self._valid(count))
+        self.publish(self._valid(count))
 
     def publish_mixed(self, kinds: list[str], valid: int) -> None:
         """Publish one invalid input of each kind, spread evenly among valid ones."""
@@ -107,13 +111,13 @@ class Pipeline(Interruptible):
         self.dead_letters.expect(invalid)
         for number, message in enumerate(invalid, start=1):
             messages.insert(number * len(messages) // (len(invalid) + 1), message)
-        self._publish(messages)
+        self.publish(messages)
 
     def begin_publishing(self, at_least: int = 0) -> None:
         """Publish valid inputs in the background until an outcome is awaited."""
         self._background = Background(
             self._valid,
-            self._publish,
+            self.publish,
             out=lambda: len(self.predictions.received),
             at_least=at_least,
             ahead=self.settings.limits.ahead,
@@ -132,8 +136,17 @@ class Pipeline(Interruptible):
         with self._making:  # in the background others are made
             return self.inputs.valid(count)
 
-    def _publish(self, messages: list[Message]) -> None:
-        sent = self._kafka.publisher.publish(
+    def publish(self, messages: list[Message], by: Publisher | None = None) -> None:
+        """Publish these to its input.
+
+        Args:
+            messages: in this order.
+            by: another producer than the scenario's.
+
+        Raises:
+            PremiseNotMet: not all were acknowledged.
+        """
+        sent = (by or self._kafka.publisher).publish(
             self.topics["input"], messages, within=self._session.scaled(PUBLISHED_WITHIN)
         )
         if sent.ok != len(messages):
@@ -148,8 +161,8 @@ class Pipeline(Interruptible):
         return self._session.scaled(seconds) * self.settings.limits.time_factor
 
     # -- outputs -------------------------------------------------------------
-    def _observe(self) -> None:
-        """Both topics, so that a message in the wrong one is seen."""
+    def observe(self) -> None:
+        """Begin to read both topics, so that a message in the wrong one is seen."""
         if self._observed:
             return
         self._observed = True
@@ -190,7 +203,7 @@ class Pipeline(Interruptible):
             AssertionError: too few in time, or anomalies; explained by the history.
         """
         self.finish_publishing()
-        self._observe()
+        self.observe()
         sent = self._idents(VALID)
         wanted = math.ceil(len(sent) * self.settings.completeness)
 
@@ -223,7 +236,7 @@ class Pipeline(Interruptible):
             ContractViolationError: some do not conform to their contract.
         """
         self.finish_publishing()
-        self._observe()
+        self.observe()
         wanted = len(self._idents(INVALID))
         awaited = Awaited(
             "dead letters",
@@ -340,7 +353,7 @@ class Pipeline(Interruptible):
         """Tell when somebody else uses the input, whose outputs would look like inventions."""
         if not self.settings.exact:
             return
-        published = len(self._positions())
+        published = len(self.positions())
         if foreign := self._place.foreign_inputs(published):
             self._session.figure("records that somebody else has put in meanwhile", str(foreign))
 
@@ -367,7 +380,8 @@ class Pipeline(Interruptible):
         """Dead letters whose key or headers are not those of any message set aside."""
         return self.dead_letters.changed_surroundings(self.published_invalid)
 
-    def _positions(self) -> list[tuple[str, int, int]]:
+    def positions(self) -> list[tuple[str, int, int]]:
+        """Ident, partition and offset of each input."""
         snapshot = self._session.history.snapshot()
         sends = snapshot.sends
         return [

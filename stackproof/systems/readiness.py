@@ -17,7 +17,7 @@ from stackproof.errors import Trouble
 from stackproof.ports import LOOPBACK
 from stackproof.settings import SystemSettings
 
-_ASKED_FOR = 2.0  # seconds for one answer
+ASKED_FOR = 2.0  # seconds for one answer
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,14 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         """None: a page for logging in must not pass for the one that was asked for."""
 
 
+def opener(address: str) -> urllib.request.OpenerDirector:
+    """What opens that address and no other one."""
+    # A proxy of the environment must not stand in for what runs here.
+    local = urlsplit(address).hostname in (LOOPBACK, "localhost", "::1")
+    proxies = urllib.request.ProxyHandler({} if local else None)
+    return urllib.request.build_opener(_NoRedirect, proxies)
+
+
 def _http(address: str) -> Sign:
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -94,14 +102,11 @@ def _http(address: str) -> Sign:
             'e.g. ready_http = "http://127.0.0.1:{port}/ready"',
         )
     seen = ["nothing"]
-    # A proxy of the environment must not stand in for what runs here.
-    local = parts.hostname in (LOOPBACK, "localhost", "::1")
-    proxies = urllib.request.ProxyHandler({} if local else None)
-    opener = urllib.request.build_opener(_NoRedirect, proxies)
+    asking = opener(address)
 
     def look() -> bool:
         try:
-            with opener.open(address, timeout=_ASKED_FOR) as answer:
+            with asking.open(address, timeout=ASKED_FOR) as answer:
                 seen[0] = f"HTTP {answer.status}"
                 return 200 <= answer.status < 300
         except urllib.error.HTTPError as error:
@@ -126,7 +131,7 @@ def _port(text: str, settings: SystemSettings) -> Sign:
 
     def look() -> bool:
         try:
-            socket.create_connection((host, int(number)), timeout=_ASKED_FOR).close()
+            socket.create_connection((host, int(number)), timeout=ASKED_FOR).close()
             return True
         except OSError as error:
             seen[0] = error.strerror or str(error)

@@ -46,9 +46,8 @@ def class_of(module: str) -> type[ChurnPipeline]:
     (found,) = [
         item
         for item in vars(loaded).values()
-        if inspect.isclass(item) and item.__module__ == module
+        if inspect.isclass(item) and item.__module__ == module and issubclass(item, ChurnPipeline)
     ]
-    assert issubclass(found, ChurnPipeline)
     return found
 
 
@@ -167,6 +166,22 @@ def test_skipping() -> None:
     place = SimpleNamespace(topic="in", partition=0, offset=7)
     world.pipeline.on_assign(world.fake_consumer, [place])
     assert world.steps == [("assign", ((0, OFFSET_END),))]
+
+
+def test_the_largest_dead_letter() -> None:
+    def budget(name: str) -> int:
+        return World(class_of(f"tests.mutants.{name}")).pipeline.config.dead_letter_budget
+
+    assert budget("never_commits") == 2_096_128
+    assert budget("lets_go_at_limit") == 2_096_127
+    assert budget("exceeds_limit") == 2_096_129
+
+
+def test_what_only_its_group_partitions_and_counters_show() -> None:
+    assert ("close",) not in run("stays_in_its_group", valid(0)).steps
+    assert run("goes_by_key", valid(0)).fake_producer.records[0]["partition"] == -1
+    metrics = run("miscounts", valid(0), invalid(1)).pipeline.metrics
+    assert metrics.predictions._value.get() == 2
 
 
 def test_ignoring_its_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,7 +88,7 @@ def test_fields_are_filled_in(launch):
 
 
 def test_an_unknown_field_lists_the_known(launch):
-    with pytest.raises(Trouble, match="input, port, python") as found:
+    with pytest.raises(Trouble, match="input, metrics_port, port, python") as found:
         launch(command=("x", "{topic}")).start()
     assert "{topic} is no field" in str(found.value)
 

@@ -179,6 +179,10 @@ class KafkaAdmin:
             return frozenset()
         return frozenset(member["member_id"] for member in described["members"])
 
+    def members(self, group: str) -> frozenset[str]:
+        """IDs of all members of a classic group, in whatever state it is."""
+        return frozenset(member["member_id"] for member in self._described(group)["members"])
+
     def shares(self, group: str, topic: str) -> dict[str, list[int]]:
         """The partitions of ``topic`` by member of a classic group; empty while it rebalances."""
         described = self._described(group)

@@ -20,6 +20,7 @@ class Message:
         label: its class, e.g. "valid".
         carried: digest of what a transforming system must carry over; None: nothing.
         headers: sent along.
+        partition: where to; None: where its key leads.
     """
 
     key: bytes
@@ -27,6 +28,7 @@ class Message:
     label: str = ""
     carried: int | None = None
     headers: Mapping[str, bytes] = field(default_factory=dict)
+    partition: int | None = None
 
     @property
     def ident(self) -> str:
@@ -50,6 +52,12 @@ class Received:
     def ident(self) -> str:
         """By what the history recognises it."""
         return identity(self.key, self.value)
+
+    @property
+    def size(self) -> int:
+        """Key, value and headers together, in bytes."""
+        headers = sum(len(name.encode()) + len(value) for name, value in self.headers.items())
+        return len(self.key or b"") + len(self.value or b"") + headers
 
     def as_message(self) -> Message:
         """A message to hand it on with: its key and value."""

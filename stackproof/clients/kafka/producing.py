@@ -77,6 +77,7 @@ class Publisher:
                     message.value,
                     key=message.key,
                     headers=list(message.headers.items()),
+                    partition=message.partition,
                 )
             except kafka_errors.KafkaError as error:
                 self._conclude(sent, lock, op, error)

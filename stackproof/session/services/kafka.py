@@ -111,6 +111,16 @@ class KafkaSession:
         self._session.add_cleanup(publisher.close)
         return publisher
 
+    @cached_property
+    def compressing(self) -> Publisher:
+        """A producer that compresses: for what is above the broker's limit when it does not."""
+        publisher = Publisher(
+            self.connection, self._session.history, name="compressing producer",
+            compression_type="gzip",
+        )  # fmt: skip
+        self._session.add_cleanup(publisher.close)
+        return publisher
+
     def transactional(self, transactional_id: str, **options: Any) -> TransactionalPublisher:
         """A new transactional producer; it fences the one before of the same id.
 

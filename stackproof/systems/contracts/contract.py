@@ -10,11 +10,15 @@ the field names of one system. A field is given by its name or by a JSON pointer
 - ``x-original``, ``x-original-encoding``: in a dead letter, the field with the original
   message, and the field that says how it is encoded: "utf-8", "base64", or "json" where the
   original is a JSON value inside of the letter. Instead of a field, one of these three words.
+- ``x-omitted``: what the field of ``x-original-encoding`` says in a dead letter that would be
+  larger than ``x-max-bytes`` with its original, and comes without it; ``x-source-partition`` and
+  ``x-source-offset`` tell where the original is.
 - ``x-describes``: "headers" when a dead letter's value is the original itself, byte for byte;
   the schema is then that of its headers, an object of texts.
 - ``x-error-type``, ``x-error-text``, ``x-source-topic``, ``x-failed-at``: a dead letter's
   error details.
-- ``x-max-bytes``, ``x-max-nesting``: what is larger, or nested deeper, is invalid.
+- ``x-max-bytes``, ``x-max-nesting``: what is larger (key, value and headers together), or nested
+  deeper, is invalid.
 """
 
 from __future__ import annotations
@@ -236,6 +240,11 @@ class Contract:
                 f"known: {', '.join(_ENCODINGS)}"
             )
         return found.encode("utf-8", "surrogatepass")
+
+    def omits(self, dead_letter: Mapping[str, Any]) -> bool:
+        """Whether a dead letter says that its original was left out (``x-omitted``)."""
+        omitted = self.schema.get("x-omitted")
+        return omitted is not None and omitted == self._encoding(dead_letter)
 
     def _encoding(self, dead_letter: Mapping[str, Any]) -> Any:
         """How the original of a letter is encoded; None: it is not said."""

@@ -129,7 +129,7 @@ class VectorStream(Pipeline):
         self.inputs.per_message = vectors
         messages = self._valid(count)
         self.note_size(messages)
-        self._publish(messages)
+        self.publish(messages)
 
     def note_size(self, messages: list[Message]) -> None:
         """Report how large the messages are."""
@@ -144,11 +144,11 @@ class VectorStream(Pipeline):
         Raises:
             AssertionError: one has not come out.
         """
-        self._observe()
+        self.observe()
         self.predictions.reader.read()
         for message in self._valid(count):
             began = time.perf_counter()
-            self._publish([message])
+            self.publish([message])
             awaited = Awaited(
                 message.ident,
                 1,

@@ -1,0 +1,212 @@
+"""What a pipeline may promise beside its deliveries: partitions, sizes, counters, its group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stackproof.clients.kafka.messages import Message
+from stackproof.errors import NotSupported, Trouble
+from stackproof.polling import poll
+from stackproof.systems.readiness import ASKED_FOR, opener
+
+if TYPE_CHECKING:
+    from stackproof.session.scenario import ScenarioSession
+    from stackproof.systems.pipeline import Pipeline
+
+#: How far below the limit the letters are that tell how large one gets, in bytes.
+_BELOW = 8192
+_LETTERS_WITHIN = 15.0
+
+
+class Promises:
+    """Checks of what a pipeline promises; not supported where it does not.
+
+    Args:
+        session: the scenario.
+        pipeline: the pipeline.
+    """
+
+    def __init__(self, session: ScenarioSession, pipeline: Pipeline):
+        self._session = session
+        self._pipeline = pipeline
+
+    def _none(self, what: str, how: str) -> NotSupported:
+        name = self._pipeline.settings.name
+        return NotSupported(f"the system {name} {what}", f"its settings say nothing of it: {how}")
+
+    # -- partitions ----------------------------------------------------------
+    def publish_in_turn(self, count: int) -> None:
+        """Publish valid inputs to each partition in turn, wherever their keys would lead.
+
+        Raises:
+            NotSupported: the pipeline does not promise to keep partitions.
+            PremiseNotMet: not all were acknowledged.
+        """
+        if not self._pipeline.settings.keeps_partition:
+            raise self._none("does not promise to keep partitions", "keeps_partition = true")
+        partitions = self._session.kafka.admin.partitions(self._pipeline.topics["input"])
+        messages = self._pipeline.inputs.valid(count)
+        self._pipeline.publish(
+            [replace(m, partition=number % partitions) for number, m in enumerate(messages)]
+        )
+
+    def moved(self) -> list[str]:
+        """Outputs that are in another partition than their input."""
+        snapshot = self._session.history.snapshot()
+        sends, receptions = snapshot.sends, snapshot.receptions
+        came = {int(sends.ident[row]): int(sends.partition[row]) for row in range(len(sends))}
+        output = snapshot.topics.index(self._pipeline.topics["output"])
+        return [
+            f"{snapshot.idents[ident]}: from partition {came[ident]} to {partition}"
+            for row in np.flatnonzero(receptions.topic == output)
+            if (ident := int(receptions.ident[row])) in came
+            and (partition := int(receptions.partition[row])) != came[ident]
+        ]
+
+    # -- sizes of dead letters -----------------------------------------------
+    def publish_at_limit(self, *, above: int) -> None:
+        """Publish a message whose dead letter is, or would be, so far above its largest size.
+
+        How large a letter gets is told by those of two smaller messages.
+
+        Args:
+            above: bytes above ``x-max-bytes`` of the dead letters' contract.
+
+        Raises:
+            NotSupported: the contract says no limit, or sizes cannot be told beforehand.
+            PremiseNotMet, DeadlineExceeded: there was no dead letter.
+        """
+        limit = self._pipeline.dead_letters.contract.schema.get("x-max-bytes")
+        if not isinstance(limit, int):
+            raise self._none("says no limit for its dead letters", "x-max-bytes in their contract")
+        length = limit - _BELOW
+        sizes = [self._size_of_letter(length + more) for more in (0, 1)]
+        if sizes[1] != sizes[0] + 1:
+            raise self._none(
+                "has dead letters whose size does not follow from their original's",
+                f"a byte more made {sizes[0]} into {sizes[1]}",
+            )
+        self._publish_junk(length + limit - sizes[0] + above)
+
+    def _size_of_letter(self, length: int) -> int:
+        """Size of the dead letter of a message of ``length`` bytes, key included, headers not."""
+        letters = self._pipeline.dead_letters
+        message = self._publish_junk(length)
+        self._pipeline.observe()
+        poll(
+            lambda: [r for r in letters.reader.read() if r.key == message.key],
+            within=self._session.scaled(_LETTERS_WITHIN),
+            awaiting="a dead letter below the limit",
+            describe=lambda _: letters.counted(),
+            alive=self._pipeline.instances.death,
+        )
+        (letter,) = (r for r in letters.records if r.key == message.key)
+        return letter.size
+
+    def _publish_junk(self, length: int) -> Message:
+        """A message that is no JSON, of letters that no encoding changes; compressed."""
+        some = self._pipeline.inputs.invalid("that is not JSON")
+        message = replace(some, value=b"x" * (length - len(some.key)))
+        self._pipeline.published_invalid.append(message)
+        self._pipeline.dead_letters.expect([message])
+        self._pipeline.publish([message], by=self._session.kafka.compressing)
+        return message
+
+    def await_omitted(self, *, within: float) -> None:
+        """Wait for a dead letter without its original, of the message that was published last.
+
+        Raises:
+            AssertionError: its letter carries an original, is larger than its contract allows,
+                or does not name where the original is.
+        """
+        letters, message = self._pipeline.dead_letters, self._pipeline.published_invalid[-1]
+        poll(
+            lambda: [r for r in letters.reader.read() if r.key == message.key],
+            within=self._session.scaled(within),
+            awaiting="the dead letter of a message that is too large for one",
+            describe=lambda _: letters.counted(),
+            alive=self._pipeline.instances.death,
+        )
+        partition, offset = next(
+            (partition, offset)
+            for ident, partition, offset in self._pipeline.positions()
+            if ident == message.ident
+        )
+        if wrong := letters.not_omitted(message, partition, offset):
+            raise AssertionError(wrong)
+
+    # -- its group -----------------------------------------------------------
+    def await_members(self, count: int, *, within: float) -> None:
+        """Wait until its group has so many members, in whatever state it is.
+
+        Raises:
+            DeadlineExceeded: it has not.
+        """
+        group = self._pipeline.group
+        poll(
+            lambda: len(self._session.kafka.admin.members(group)),
+            until=lambda found: found == count,
+            within=self._session.scaled(within),
+            awaiting=f'group "{group}" to have {count} member{"s" * (count != 1)}',
+            describe=lambda found: f"{found} members: who has ended has not left the group",
+            alive=self._pipeline.instances.death,
+        )
+
+    # -- counters ------------------------------------------------------------
+    def await_counters(self, *, within: float) -> None:
+        """Wait until the pipeline's own counters say what went in and came out.
+
+        Raises:
+            NotSupported: its settings name no counters.
+            DeadlineExceeded: they say something else.
+        """
+        metrics = self._pipeline.settings.metrics
+        if not metrics.url:
+            raise self._none("tells nobody its counters", "url in its section `metrics`")
+        expected = {
+            metrics.counters[role]: count
+            for role, count in self._counted().items()
+            if role in metrics.counters
+        }
+        poll(
+            lambda: self._told(expected),
+            until=lambda told: told == expected,
+            within=self._session.scaled(within),
+            awaiting=f"the counters at {metrics.url} to say what went in and came out",
+            describe=lambda told: "; ".join(
+                f"{name} is {told.get(name, 'missing')}, right is {count}"
+                for name, count in expected.items()
+                if told.get(name) != count
+            ),
+            alive=self._pipeline.instances.death,
+            retry_on=(OSError,),
+        )
+
+    def _counted(self) -> dict[str, int]:
+        pipeline = self._pipeline
+        return {
+            "received": len(pipeline.positions()),
+            "predictions": len(pipeline.predictions.reader.records),
+            "dead_letters": len(pipeline.dead_letters.records),
+        }
+
+    def _told(self, names: Mapping[str, int]) -> dict[str, int]:
+        """Sums over all running instances and labels."""
+        from prometheus_client.parser import text_string_to_metric_families as parsed
+
+        sums: dict[str, int] = {}
+        for url in self._pipeline.instances.metrics():
+            with opener(url).open(url, timeout=ASKED_FOR) as answer:
+                text = answer.read().decode()
+            try:
+                samples = [s for family in parsed(text) for s in family.samples]
+            except ValueError as error:
+                raise Trouble(f"{url} does not answer with metrics", str(error)) from error
+            for sample in samples:
+                if sample.name in names:
+                    sums[sample.name] = sums.get(sample.name, 0) + int(sample.value)
+        return sums
