@@ -6,6 +6,7 @@ from hamcrest import (
     contains_string,
     empty,
     equal_to,
+    has_item,
     has_length,
     has_property,
     is_not,
@@ -49,10 +50,9 @@ def admin_api_answers(context, limit):
 @then("the cluster metadata names {count:Brokers} and a controller")
 def metadata_names_brokers(context, count):
     """The cluster's description holds that many live brokers, one of them the controller."""
-    cluster = context.session.kafka.admin.describe_cluster()
-    assert_that(cluster["brokers"], has_length(count))
-    assert_that([b["broker_id"] for b in cluster["brokers"]].count(cluster["controller_id"]),
-                equal_to(1), "brokers that are the controller")  # fmt: skip
+    cluster = context.session.kafka.admin.cluster()
+    assert_that(cluster.brokers, has_length(count))
+    assert_that(cluster.brokers, has_item(cluster.controller), "the controller is one of them")
 
 
 @given('a topic "{topic}" with {partitions:Partitions}')
@@ -94,7 +94,7 @@ def broker_refuses(context, reason):
     """The broker's error has this name, and the broker lives on."""
     assert_that(context.session.kafka.refusal, not_none(), "the broker's refusal")
     assert_that(type(context.session.kafka.refusal).__name__, contains_string(reason))
-    context.session.kafka.admin.describe_cluster()
+    context.session.kafka.admin.cluster()
 
 
 @when('{count:d} messages are published to "{topic}"')

@@ -31,11 +31,6 @@ class BrokerFault(Fault):
         """The broker."""
         return f"broker {self.broker}"
 
-    def heal(self) -> None:
-        """See `Fault.heal`; from then on the scenario's admin client is a new one."""
-        super().heal()
-        self._session.kafka.renew_admin()
-
     def _act(self, action: str, **details: object) -> Any:
         return self._session.act("kafka", self._instance, action, **details)
 

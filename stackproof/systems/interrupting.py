@@ -83,7 +83,7 @@ class Interruptible(ABC):
         end(self.instances)
         events = self._session.history.snapshot().events[before:]
         if any(event.kind == "fault" for event in events):
-            committed = self._session.kafka.admin.committed(self.group)
+            committed = self._session.kafka.admin.committed(self.group, self.topics["input"])
             self._committed_at_faults = (*self._committed_at_faults, committed)
         given = self._idents(VALID)
         self.observe()

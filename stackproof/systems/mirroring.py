@@ -240,11 +240,12 @@ class Regions:
             DeadlineExceeded: it stays behind.
         """
         own = self._session.own(group)
-        here = self.near.admin.committed(own)[self.near.own(self.topic), 0]
-        beginning = self.near.admin.beginning_offsets(self.near.own(self.topic))[0]
+        topic = self.near.own(self.topic)
+        here = self.near.admin.committed(own, topic)[topic, 0]
+        beginning = self.near.admin.beginning_offsets(topic)[0]
         assert self.process is not None
         there = poll(
-            lambda: self.far.admin.committed(own).get((self.mirrored, 0), -1),
+            lambda: self.far.admin.committed(own, self.mirrored).get((self.mirrored, 0), -1),
             until=lambda offset: offset >= here - beginning,
             within=self._session.scaled(within),
             awaiting=f"offset {here} of the group to be translated to {here - beginning}",

@@ -106,7 +106,7 @@ class PipelineTopics:
             return
         within = self._session.scaled(10)
         if not self._settings.exact or self._started_by_suite:
-            self._kafka.admin.create(specs, within=within)
+            self._kafka.admin.provide(specs, within=within)
             return
         ours: list[str] = []
         self._session.add_cleanup(lambda: self._kafka.admin.delete(ours) if ours else None)

@@ -52,7 +52,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
             provider.obtain(kafka, lambda _: None)
             endpoint = provider.start(kafka, Requirement("kafka"), "kafka-1").endpoint
             how = connection(endpoint.addresses, endpoint.access)
-            admin = KafkaAdmin(how)
+            admin = KafkaAdmin(endpoint.addresses, endpoint.access)
             yield Broker(endpoint, how, admin)
             admin.close()
         finally:

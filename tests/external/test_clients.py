@@ -51,7 +51,7 @@ def test_the_suites_clients(broker: SecuredBroker, name: str) -> None:
     arguments = connection(*way(broker, name))
     topic = f"stackproof-r00000001-s001-{name.replace(' ', '-')}"
     history = History("secured", scenario="s001", provider="external")
-    admin = KafkaAdmin(arguments)
+    admin = KafkaAdmin(*way(broker, name))
     admin.create([TopicSpec(topic)])
     publisher = Publisher(arguments, history, name="producer")
     reader = consumer = None

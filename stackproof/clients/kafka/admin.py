@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from kafka import KafkaAdminClient, OffsetSpec, TopicPartition
-from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import (
     ClusterAuthorizationFailedError,
     CoordinatorLoadInProgressError,
     CoordinatorNotAvailableError,
+    GroupIdNotFoundError,
+    KafkaConnectionError,
     KafkaError,
     NotCoordinatorError,
     TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+    UnsupportedVersionError,
 )
 
-from stackproof.errors import Trouble
-from stackproof.polling import poll
+from stackproof.access import OPEN, Access
+from stackproof.clients.kafka.librdkafka import admin_client, translated
+from stackproof.clients.kafka.progress import GroupProgress
+from stackproof.errors import NotSupported, Trouble
+from stackproof.polling import DeadlineExceeded, poll
+
+if TYPE_CHECKING:
+    from confluent_kafka.admin import ConsumerGroupDescription, OffsetSpec
 
 T = TypeVar("T")
 
@@ -29,6 +37,15 @@ _NO_COORDINATOR = (
     NotCoordinatorError,
 )
 _COORDINATOR_WITHIN = 15.0
+_CONNECTS_WITHIN = 10.0
+_SOON = {"request_timeout": 10.0}
+#: Not for want of being offered: it passes, or it is what was asked.
+_TOLD = (
+    *_NO_COORDINATOR,
+    GroupIdNotFoundError,
+    KafkaConnectionError,
+    UnknownTopicOrPartitionError,
+)
 
 
 @dataclass(frozen=True)
@@ -41,20 +58,49 @@ class TopicSpec:
     replicas: int = -1
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """The live brokers' IDs, and which of them is the controller (-1: none is known)."""
+
+    brokers: frozenset[int]
+    controller: int
+
+
 class KafkaAdmin:
-    """The admin API of one cluster."""
+    """The admin API of one cluster.
 
-    def __init__(self, connection: Mapping[str, Any]):
-        self._client = KafkaAdminClient(**connection)
+    What the broker does not offer is `NotSupported`, with what it said. Of somebody else's
+    broker that is also what it does not answer; our own ones offer everything.
 
-    def describe_cluster(self) -> dict[str, Any]:
-        """Brokers, controller ID and cluster ID."""
-        return self._client.describe_cluster()
+    Args:
+        addresses: with ``bootstrap``: ``host:port``, comma-separated.
+        access: how to prove who one is.
+        foreign: the suite did not start this broker.
+
+    Raises:
+        OSError: nobody listens.
+        KafkaError: no broker answers.
+    """
+
+    def __init__(
+        self, addresses: Mapping[str, str], access: Access = OPEN, *, foreign: bool = False
+    ):
+        self._connection = (addresses, access)
+        self._foreign = foreign
+        self._client = admin_client(addresses, access, timeout=_CONNECTS_WITHIN)
+        self._progress: dict[str, GroupProgress] = {}
+
+    def cluster(self) -> Cluster:
+        """The live brokers and the controller, from a broker's metadata."""
+        found = self._ask("Metadata", lambda: self._client.describe_cluster(**_SOON).result())
+        controller = found.controller.id if found.controller else -1
+        return Cluster(frozenset(node.id for node in found.nodes), controller)
 
     def list_topics(self) -> list[str]:
         """Names of all topics."""
-        return list(self._client.list_topics())
+        return list(self._ask("Metadata", lambda: self._client.list_topics(timeout=10)).topics)
 
+    # -- topics --------------------------------------------------------------
     def create(self, specs: Iterable[TopicSpec], *, within: float = 10.0) -> None:
         """Create topics and wait until every partition has a leader.
 
@@ -62,92 +108,163 @@ class KafkaAdmin:
             kafka.errors.KafkaError: the broker refused one, e.g. it exists already.
             Trouble: the user has no right to create them.
         """
-        wanted = {
-            spec.name: {
-                "num_partitions": spec.partitions,
-                "replication_factor": spec.replicas,
-                "configs": dict(spec.config),
-            }
-            for spec in specs
-        }
+        specs = list(specs)
         try:
-            self._client.create_topics(wanted, timeout_ms=int(within * 1000))
+            self._create(specs, within)
         except (TopicAuthorizationFailedError, ClusterAuthorizationFailedError) as error:
             raise Trouble(
                 "the suite's user may not create topics on this broker",
-                f"{type(error).__name__}: {', '.join(wanted)}",
+                f"{type(error).__name__}: {', '.join(spec.name for spec in specs)}",
                 "grant it all operations on topics and groups that begin with run.prefix, "
                 "or set that prefix to what it may use",
             ) from error
+        self._await_leaders(specs, within)
+
+    def _create(self, specs: Sequence[TopicSpec], within: float) -> None:
+        from confluent_kafka.admin import NewTopic
+
+        topics = [NewTopic(s.name, s.partitions, s.replicas, config=dict(s.config)) for s in specs]
+        asked = self._client.create_topics(topics, operation_timeout=within, request_timeout=within)
+        for future in asked.values():
+            with translated():
+                future.result()
+
+    def provide(self, specs: Iterable[TopicSpec], *, within: float = 10.0) -> None:
+        """Have topics as asked for, by whatever way this broker offers.
+
+        Where it does not create them on demand, they may be there, or it may create them by
+        itself when somebody asks for them.
+
+        Raises:
+            NotSupported: they cannot be had on this broker.
+        """
+        specs = list(specs)
+        try:
+            self.create(specs, within=within)
+        except (KafkaError, Trouble) as error:
+            if not self._foreign:
+                raise
+            for spec in specs:
+                self._find(spec, error, within)
+
+    def _find(self, spec: TopicSpec, refusal: Exception, within: float) -> None:
+        """Take a topic that is there, or that the broker makes by itself when asked for it."""
+        failed = NotSupported(
+            f"the topic {spec.name} cannot be had on this broker",
+            f"asked to create it, it says: {refusal}",
+            "run this scenario on another broker, or on a stack of the suite's own",
+        )
+        try:
+            with translated():
+                self._client.list_topics(spec.name, timeout=within)  # makes it, if anything does
+            self._await_leaders([spec], within)
+            partitions = self.partitions(spec.name)
+            if partitions != spec.partitions:
+                failed.why += f"\nby itself it makes {partitions} partitions, not {spec.partitions}"
+                raise failed
+            if spec.config:
+                self._configure(spec)
+        except (KafkaError, DeadlineExceeded) as error:
+            raise failed from error
+
+    def _configure(self, spec: TopicSpec) -> None:
+        from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
+
+        entries = [
+            ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+            for name, value in spec.config.items()
+        ]
+        resource = ConfigResource(ConfigResource.Type.TOPIC, spec.name, incremental_configs=entries)
+        (future,) = self._client.incremental_alter_configs([resource], **_SOON).values()
+        with translated():
+            future.result()
+
+    def _await_leaders(self, specs: Sequence[TopicSpec], within: float) -> None:
         poll(
-            lambda: self._without_leader(wanted),
+            lambda: [s.name for s in specs if not self._led(s.name)],
             until=lambda missing: not missing,
             within=within,
             awaiting="a leader for every partition of the new topics",
             retry_on=(KafkaError,),
         )
 
-    def _without_leader(self, names: Iterable[str]) -> list[str]:
-        described = {t["name"]: t for t in self._client.describe_topics(list(names))}
-        missing = []
-        for name in names:
-            topic = described.get(name)
-            partitions = topic["partitions"] if topic and not topic["error_code"] else []
-            led = [p for p in partitions if not p["error_code"] and p["leader_id"] >= 0]
-            if not partitions or len(led) < len(partitions):
-                missing.append(name)
-        return missing
+    def _led(self, topic: str) -> bool:
+        partitions = self._topic(topic).partitions
+        return bool(partitions) and all(p.leader and p.leader.id >= 0 for p in partitions)
+
+    def _topic(self, name: str) -> Any:
+        from confluent_kafka import TopicCollection
+
+        (future,) = self._client.describe_topics(TopicCollection([name]), **_SOON).values()
+        with translated():
+            return future.result()
 
     def partitions(self, topic: str) -> int:
         """Number of partitions."""
-        (described,) = self._client.describe_topics([topic])
-        return len(described["partitions"])
+        return len(self._ask("Metadata", lambda: self._topic(topic)).partitions)
 
     def config(self, topic: str) -> dict[str, str]:
         """All settings of a topic, defaults included."""
-        resource = ConfigResource(ConfigResourceType.TOPIC, topic)
-        described = self._client.describe_configs([resource], config_filter="all")
-        return {
-            name: entry["value"] if isinstance(entry, dict) else entry
-            for name, entry in _only_topic(described, topic).items()
-        }
+        from confluent_kafka.admin import ConfigResource
+
+        resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+        (future,) = self._client.describe_configs([resource], **_SOON).values()
+        described = self._ask("DescribeConfigs", future.result)
+        return {name: entry.value for name, entry in described.items()}
 
     def delete(self, topics: Iterable[str]) -> None:
         """Delete topics."""
-        self._client.delete_topics(list(topics))
+        for future in self._client.delete_topics(list(topics), **_SOON).values():
+            self._ask("DeleteTopics", future.result)
 
-    def committed(self, group: str) -> dict[tuple[str, int], int]:
-        """A group's committed offsets by topic and partition; empty for an unknown group."""
-        offsets = _coordinated(lambda: self._client.list_group_offsets({group: None}), group)
-        found = offsets.get(group, {})
-        return {
-            (tp.topic, tp.partition): position.offset
-            for tp, position in found.items()
-            if position.offset >= 0
-        }
-
+    # -- offsets -------------------------------------------------------------
     def end_offsets(self, topic: str) -> dict[int, int]:
         """The end of each partition: the offset that the next record will get."""
-        latest = {
-            TopicPartition(topic, p): OffsetSpec.LATEST for p in range(self.partitions(topic))
-        }
-        found = self._client.list_partition_offsets(latest)
-        return {tp.partition: position.offset for tp, position in found.items()}
+        from confluent_kafka.admin import OffsetSpec
+
+        return self._offsets(topic, OffsetSpec.latest())
 
     def beginning_offsets(self, topic: str) -> dict[int, int]:
         """The first offset of each partition that is still there."""
-        earliest = {
-            TopicPartition(topic, p): OffsetSpec.EARLIEST for p in range(self.partitions(topic))
+        from confluent_kafka.admin import OffsetSpec
+
+        return self._offsets(topic, OffsetSpec.earliest())
+
+    def _offsets(self, topic: str, spec: OffsetSpec) -> dict[int, int]:
+        from confluent_kafka import TopicPartition
+
+        wanted = {TopicPartition(topic, p): spec for p in range(self.partitions(topic))}
+        found = self._client.list_offsets(wanted, **_SOON)
+        return {
+            place.partition: self._ask("ListOffsets", future.result).offset
+            for place, future in found.items()
         }
-        found = self._client.list_partition_offsets(earliest)
-        return {tp.partition: position.offset for tp, position in found.items()}
 
     def delete_before(self, topic: str, offsets: Mapping[int, int]) -> None:
         """Delete the records before these offsets, by partition."""
-        self._client.delete_records({TopicPartition(topic, p): o for p, o in offsets.items()})
+        from confluent_kafka import TopicPartition
+
+        places = [TopicPartition(topic, p, o) for p, o in offsets.items()]
+        for future in self._client.delete_records(places, **_SOON).values():
+            self._ask("DeleteRecords", future.result)
+
+    # -- groups --------------------------------------------------------------
+    def committed(self, group: str, topic: str) -> dict[tuple[str, int], int]:
+        """A group's committed offsets in a topic; empty for an unknown group."""
+        partitions = range(self.partitions(topic))
+        try:
+            found = self._coordinated(
+                "OffsetFetch", lambda: self._progress_of(group).committed(topic, partitions), group
+            )
+        except GroupIdNotFoundError:
+            return {}
+        return {(topic, partition): offset for partition, offset in found.items()}
 
     def lag(self, group: str, topic: str, since: Mapping[int, int] | None = None) -> int:
-        """Records of ``topic`` that ``group`` has not committed yet.
+        """Offsets from the first record of ``topic`` that ``group`` has not committed to the end.
+
+        0 where no record is left that anybody could be handed: markers of transactions, aborted
+        and deleted records count only before one that is.
 
         Args:
             since: where a partition counts from that the group has never committed.
@@ -156,80 +273,100 @@ class KafkaAdmin:
             AssertionError: the group has committed an offset beyond a partition's end.
         """
         # Committed first: what is published in between must not look like "beyond".
-        committed = self.committed(group)
-        lag = 0
-        for partition, end in self.end_offsets(topic).items():
+        committed = self.committed(group, topic)
+        ends = self.end_offsets(topic)
+        behind = {}
+        for partition, end in ends.items():
             position = committed.get((topic, partition), (since or {}).get(partition, 0))
             if position > end:
                 raise AssertionError(
                     f'group "{group}" has committed offset {position} of partition {partition}, '
                     f"which is beyond the end {end}: it will skip records"
                 )
-            lag += end - position
-        return lag
+            if position < end:
+                behind[partition] = position
+        if not behind:
+            return 0
+        begins = self.beginning_offsets(topic)
+        left = {p: max(position, begins[p]) for p, position in behind.items()}
+        found = self._progress_of(group).next_records(topic, left)
+        return sum(max(0, ends[p] - offset) for p, offset in found.items())
+
+    def _progress_of(self, group: str) -> GroupProgress:
+        if group not in self._progress:
+            self._progress[group] = GroupProgress(*self._connection, group)
+        return self._progress[group]
 
     def group_members(self, group: str) -> int:
         """How many members the group has now."""
-        return len(self._described(group)["members"])
+        described = self._described(group)
+        return len(described.members) if described else 0
 
     def active_members(self, group: str) -> frozenset[str]:
-        """IDs of the members of a classic group that has finished its rebalance; else none."""
-        described = self._described(group)
-        if described.get("group_state") != "Stable":
-            return frozenset()
-        return frozenset(member["member_id"] for member in described["members"])
+        """IDs of the members of a group that has finished its rebalance; else none."""
+        return frozenset(member.member_id for member in self._settled(group))
 
     def members(self, group: str) -> frozenset[str]:
         """IDs of all members of a classic group, in whatever state it is."""
         return frozenset(member["member_id"] for member in self._described(group)["members"])
 
     def shares(self, group: str, topic: str) -> dict[str, list[int]]:
-        """The partitions of ``topic`` by member of a classic group; empty while it rebalances."""
-        described = self._described(group)
-        if described.get("group_state") != "Stable":
-            return {}
+        """The partitions of ``topic`` by member of a group; empty while it rebalances."""
         return {
-            member["member_id"]: sorted(
-                partition
-                for name, partitions in _assigned(member)
-                if name == topic
-                for partition in partitions
+            member.member_id: sorted(
+                place.partition
+                for place in (member.assignment.topic_partitions if member.assignment else ())
+                if place.topic == topic
             )
-            for member in described["members"]
+            for member in self._settled(group)
         }
 
-    def _described(self, group: str) -> dict[str, Any]:
-        described = _coordinated(lambda: self._client.describe_groups([group]), group)
-        return _only_group(described, group)
+    def _settled(self, group: str) -> Sequence[Any]:
+        from confluent_kafka import ConsumerGroupState
+
+        described = self._described(group)
+        stable = described is not None and described.state == ConsumerGroupState.STABLE
+        return described.members if described and stable else ()
+
+    def _described(self, group: str) -> ConsumerGroupDescription | None:
+        """A group of the classic or of the new protocol (KIP-848); None: there is none."""
+
+        def ask() -> ConsumerGroupDescription:
+            (future,) = self._client.describe_consumer_groups([group], **_SOON).values()
+            return future.result()
+
+        try:
+            return self._coordinated("DescribeGroups", ask, group)
+        except GroupIdNotFoundError:
+            return None
 
     def close(self) -> None:
-        """Close the connection."""
-        self._client.close()
+        """Close the connections."""
+        for progress in self._progress.values():
+            progress.close()
+        self._progress.clear()
 
+    # -- answers -------------------------------------------------------------
+    def _coordinated(self, what: str, ask: Callable[[], T], group: str) -> T:
+        return poll(
+            lambda: self._ask(what, ask),
+            until=lambda _: True,
+            within=_COORDINATOR_WITHIN,
+            awaiting=f'a coordinator of the group "{group}"',
+            retry_on=_NO_COORDINATOR,
+        )
 
-def _only_topic(described: Any, topic: str) -> dict[str, Any]:
-    for by_name in described.values() if isinstance(described, dict) else []:
-        if topic in by_name:
-            return by_name[topic]
-    raise AssertionError(f"the broker described {described!r} instead of topic {topic}")
-
-
-def _only_group(described: Any, group: str) -> dict[str, Any]:
-    return described[group] if isinstance(described, dict) else described[0]
-
-
-def _coordinated(ask: Callable[[], T], group: str) -> T:
-    return poll(
-        ask,
-        until=lambda _: True,
-        within=_COORDINATOR_WITHIN,
-        awaiting=f'a coordinator of the group "{group}"',
-        retry_on=_NO_COORDINATOR,
-    )
-
-
-def _assigned(member: dict[str, Any]) -> list[tuple[str, list[int]]]:
-    """Topics and partitions of a member as the group's leader has assigned them."""
-    assignment = member["member_assignment"] or {}
-    places = assignment["assigned_partitions"] if assignment else []
-    return [(place["topic"], list(place["partitions"])) for place in places]
+    def _ask(self, what: str, call: Callable[[], T]) -> T:
+        try:
+            with translated():
+                return call()
+        except _TOLD:
+            raise
+        except KafkaError as error:
+            if not self._foreign and not isinstance(error, UnsupportedVersionError):
+                raise
+            raise NotSupported(
+                f"the broker does not offer {what} as this scenario needs it",
+                f"it says: {error}",
+                "run this scenario on another broker, or on a stack of the suite's own",
+            ) from error

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any
 
-from kafka.admin import MemberToRemove
-from kafka.errors import KafkaError, RetriableError, for_code
+from kafka.errors import (
+    GroupIdNotFoundError,
+    KafkaError,
+    NonEmptyGroupError,
+    RetriableError,
+    UnknownTopicOrPartitionError,
+)
 
+from stackproof.access import Access
+from stackproof.clients.kafka.connection import connection
+from stackproof.clients.kafka.librdkafka import translated
 from stackproof.polling import DeadlineExceeded, poll
 
-_GONE = ("OK", "NoError", "GroupIdNotFoundError", "UnknownTopicOrPartitionError")
-_HAS_MEMBERS = "NonEmptyGroupError"
-#: States of a group without members; brokers before 2.6 do not tell the state.
-_WITHOUT_MEMBERS = ("", "Empty", "Dead", "Unknown")
+_GONE = (GroupIdNotFoundError, UnknownTopicOrPartitionError)
+#: Of groups without members; brokers before 2.6 do not tell the state.
+_WITHOUT_MEMBERS = ("EMPTY", "DEAD", "UNKNOWN")
+_ANSWERS_WITHIN = 10.0
 
 
 def topics(admin: Any, prefix: str) -> list[str]:
-    """Names of all topics that begin with ``prefix``."""
-    return sorted(name for name in admin.list_topics() if name.startswith(prefix))
+    """Names of all topics that begin with ``prefix``.
+
+    Raises:
+        KafkaError: the broker does not tell.
+    """
+    with translated():
+        found = admin.list_topics(timeout=_ANSWERS_WITHIN).topics
+    return sorted(name for name in found if name.startswith(prefix))
 
 
 def groups(admin: Any, prefix: str, *, within: float) -> dict[str, bool]:
@@ -29,32 +45,40 @@ def groups(admin: Any, prefix: str, *, within: float) -> dict[str, bool]:
 
     Raises:
         DeadlineExceeded: they were not there in time.
+        KafkaError: the broker does not tell.
     """
-    # Each broker tells of its own groups only.
-    brokers = [broker["broker_id"] for broker in admin.describe_cluster()["brokers"]]
-    listed = poll(
-        lambda: admin.list_groups(brokers),
+
+    def listed() -> list[Any]:
+        with translated():
+            answer = admin.list_consumer_groups(request_timeout=_ANSWERS_WITHIN).result()
+            for error in answer.errors:  # of one of the brokers: each tells of its own groups
+                raise error
+        return list(answer.valid)
+
+    found = poll(
+        listed,
         until=lambda _: True,
         within=within,
         awaiting="the coordinators of all groups",
         retry_on=(RetriableError,),
     )
     return {
-        group["group_id"]: group.get("group_state", "") not in _WITHOUT_MEMBERS
-        for group in sorted(listed, key=lambda group: group["group_id"])
-        if group["group_id"].startswith(prefix)
+        group.group_id: group.state.name not in _WITHOUT_MEMBERS
+        for group in sorted(found, key=lambda group: group.group_id)
+        if group.group_id.startswith(prefix)
     }
 
 
-def delete_topics(admin: Any, names: Sequence[str]) -> dict[str, str]:
+def delete_topics(admin: Any, names: Sequence[str]) -> dict[str, KafkaError]:
     """Delete topics; why, by name, for those that could not be."""
     if not names:
         return {}
-    answer = admin.delete_topics(names, raise_errors=False)
-    return _left({t["name"]: for_code(t["error_code"]).__name__ for t in answer["topics"]})
+    return _left(admin.delete_topics(list(names), request_timeout=_ANSWERS_WITHIN))
 
 
-def delete_groups(admin: Any, names: Sequence[str], *, within: float) -> dict[str, str]:
+def delete_groups(
+    admin: Any, names: Sequence[str], *, within: float, evict: Callable[[str], None]
+) -> dict[str, KafkaError]:
     """Delete groups, dead members included; why, by name, for those that could not be.
 
     A member that was killed counts as one until its session times out, which may take a
@@ -62,38 +86,58 @@ def delete_groups(admin: Any, names: Sequence[str], *, within: float) -> dict[st
 
     Args:
         within: seconds to wait for groups to be without members.
+        evict: makes the members of a group leave, as far as that is possible.
     """
-    left = dict.fromkeys(names, "")
+    left: dict[str, KafkaError] = {}
 
-    def attempt() -> dict[str, str]:
+    def attempt() -> dict[str, KafkaError]:
         nonlocal left
-        left = _left(admin.delete_groups(list(left)))
+        wanted = list(left or names)
+        left = _left(admin.delete_consumer_groups(wanted, request_timeout=_ANSWERS_WITHIN))
         for name, error in left.items():
-            if error == _HAS_MEMBERS:
-                _evict(admin, name)
+            if isinstance(error, NonEmptyGroupError):
+                evict(name)
         return left
 
     if names:
-        try:
+        with contextlib.suppress(DeadlineExceeded):
             poll(attempt, until=lambda found: not found, within=within,
-                 awaiting="groups to be deleted", retry_on=(KafkaError,))  # fmt: skip
-        except DeadlineExceeded as late:
-            return {name: error or str(late.seen) for name, error in left.items()}
+                 awaiting="groups to be deleted")  # fmt: skip
     return left
 
 
-def _evict(admin: Any, group: str) -> None:
-    members = admin.describe_groups([group])[group]["members"]
-    leaving = [
-        # A static member does not go by its ID, only by its name.
-        MemberToRemove(group_instance_id=member["group_instance_id"])
-        if member.get("group_instance_id")
-        else MemberToRemove(member_id=member["member_id"])
-        for member in members
-    ]
-    if leaving:
-        admin.remove_group_members(group, leaving)
+def evict(addresses: Mapping[str, str], access: Access, group: str) -> None:
+    """Make the members of a group leave: librdkafka cannot do that, kafka-python can.
+
+    Where the broker or this client cannot, the members' sessions time out some time.
+    """
+    from kafka import KafkaAdminClient
+    from kafka.admin import MemberToRemove
+
+    # Whatever comes of it: what a client raises of a broker that it does not know is not told.
+    with contextlib.suppress(Exception), contextlib.closing(
+        KafkaAdminClient(**connection(addresses, access))
+    ) as admin:  # fmt: skip
+        members = admin.describe_groups([group])[group]["members"]
+        leaving = [
+            # A static member does not go by its ID, only by its name.
+            MemberToRemove(group_instance_id=member["group_instance_id"])
+            if member.get("group_instance_id")
+            else MemberToRemove(member_id=member["member_id"])
+            for member in members
+        ]
+        if leaving:
+            admin.remove_group_members(group, leaving)
 
 
-def _left(answers: Mapping[str, str]) -> dict[str, str]:
-    return {name: error for name, error in answers.items() if error not in _GONE}
+def _left(asked: Mapping[str, Future]) -> dict[str, KafkaError]:
+    left = {}
+    for name, future in asked.items():
+        try:
+            with translated():
+                future.result()
+        except _GONE:
+            pass
+        except KafkaError as error:
+            left[name] = error
+    return left

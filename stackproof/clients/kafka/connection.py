@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from stackproof.access import OPEN, Access
-
-if TYPE_CHECKING:
-    from kafka import KafkaAdminClient
+from stackproof.access import Access
 
 # As the Java client. kafka-python's own 30 s is how long a partition whose leader has moved
 # may wait: its metadata are asked for anew when a connection to the old leader fails.
@@ -59,46 +55,3 @@ def connection(addresses: Mapping[str, str], access: Access) -> dict[str, Any]:
             "sasl_plain_password": access.password,
         }
     return arguments
-
-
-def admin_client(
-    addresses: Mapping[str, str], access: Access = OPEN, *, timeout: float
-) -> KafkaAdminClient:
-    """An admin client, connected; nothing of it is left when that fails.
-
-    Raises:
-        OSError: nobody listens.
-        KafkaError: whoever listens does not answer as a broker within ``timeout`` seconds.
-    """
-    from kafka import KafkaAdminClient
-
-    refused: OSError | None = None
-    for server in servers(addresses):
-        # Refused at once, where the client would go on trying.
-        try:
-            socket.create_connection(server, timeout=timeout).close()
-        except OSError as error:
-            refused = error
-        else:
-            break
-    else:
-        assert refused is not None
-        raise refused
-
-    class Admin(KafkaAdminClient):
-        """Ends its thread when it cannot connect; kafka-python 3.0 leaves it running."""
-
-        def __init__(self, **configuration: Any):
-            try:
-                super().__init__(**configuration)
-            except BaseException:
-                self._closed = False
-                self.close()
-                raise
-
-    milliseconds = int(timeout * 1000)
-    return Admin(
-        **connection(addresses, access),
-        bootstrap_timeout_ms=milliseconds,
-        request_timeout_ms=milliseconds,
-    )

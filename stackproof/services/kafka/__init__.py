@@ -8,12 +8,12 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackproof.access import Access
-from stackproof.clients.kafka.connection import admin_client
+from stackproof.clients.kafka.librdkafka import admin_client, translated
 from stackproof.clients.kafka.security import MECHANISMS, PROTOCOLS, secured
 from stackproof.errors import Trouble
 from stackproof.obtain import Artifact, Cache, MavenArtifact, Say
@@ -40,14 +40,14 @@ from stackproof.services.kafka.properties import (
 )
 
 if TYPE_CHECKING:
-    from kafka import KafkaAdminClient
+    from confluent_kafka.admin import AdminClient
 
 VERSION = "4.3.1"
 _JAVA = 17
 _LOG4J = "2.25.5"
 #: Of an endpoint that is asked for leftovers; dead members of groups take a while to go.
 _ANSWERS_WITHIN = 10.0
-_REMOVED_WITHIN = 30.0
+_REMOVED_WITHIN = 60.0
 
 
 def class_path(jars: Path) -> str:
@@ -122,8 +122,8 @@ class PreparedNode:
     @staticmethod
     def _exercise(bootstrap: str, node: subprocess.Popen) -> None:
         """Touch what every scenario touches, so that its classes get into the archive."""
+        from confluent_kafka.admin import NewTopic
         from kafka import KafkaConsumer, KafkaProducer
-        from kafka.admin import NewTopic
         from kafka.errors import KafkaError
 
         with contextlib.ExitStack() as clients:
@@ -134,8 +134,7 @@ class PreparedNode:
                 retry_on=(KafkaError, OSError),
                 alive=lambda: None if node.poll() is None else "it has ended",
             )
-            clients.callback(admin.close)
-            admin.create_topics([NewTopic("warm-up", 1, 1)])
+            admin.create_topics([NewTopic("warm-up", 1, 1)])["warm-up"].result()
             producer = KafkaProducer(bootstrap_servers=bootstrap)
             clients.callback(producer.close, timeout=5)
             producer.send("warm-up", b"value", key=b"key").get(timeout=20)
@@ -297,27 +296,21 @@ class Kafka:
                         brokers=endpoint.options.get("brokers", 1))  # fmt: skip
 
     def check(self, endpoint: Endpoint, *, timeout: float) -> None:
-        """Every broker registered, a controller elected; of our own ones, each answers itself.
+        """Every broker in the metadata, with a controller; of our own ones, each answers itself.
 
         A broker counts as registered some milliseconds before it serves clients, and what is
         before it (a container engine, a proxy) accepts their connections and drops them.
         """
-        from kafka.errors import KafkaError
-
         from stackproof.clients.kafka.direct import DirectBroker
 
         admin = admin_client(endpoint.addresses, endpoint.access, timeout=timeout)
-        try:
-            cluster = admin.describe_cluster()
-        finally:
-            with contextlib.suppress(KafkaError):
-                admin.close()
-        ready = [b for b in cluster["brokers"] if not b["is_fenced"]]
+        with translated():
+            cluster = admin.describe_cluster(request_timeout=timeout).result()
         expected = endpoint.options.get("brokers", 1)
-        if len(ready) < expected or cluster["controller_id"] < 0:
+        if len(cluster.nodes) < expected or cluster.controller is None:
             raise _NotReadyError(
-                f"{len(ready)} of {expected} brokers registered, "
-                f"controller {cluster['controller_id']}"
+                f"{len(cluster.nodes)} of {expected} brokers registered, "
+                f"controller {cluster.controller or 'unknown'}"
             )
         for address in endpoint.addresses["bootstrap"].split(",") if endpoint.instances else ():
             answer = DirectBroker(address).try_to_ask(timeout=timeout)
@@ -350,7 +343,10 @@ class Kafka:
         groups = [item.name for item in leftovers if item.kind == "group"]
         with self._asked(endpoint) as admin:
             left = clearing.delete_topics(admin, topics)
-            left |= clearing.delete_groups(admin, groups, within=_REMOVED_WITHIN)
+            left |= clearing.delete_groups(
+                admin, groups, within=_REMOVED_WITHIN,
+                evict=partial(clearing.evict, endpoint.addresses, endpoint.access),
+            )  # fmt: skip
         if left:
             raise Trouble(
                 f"{len(left)} of {len(leftovers)} topics and groups could not be removed",
@@ -359,15 +355,12 @@ class Kafka:
             )
 
     @contextlib.contextmanager
-    def _asked(self, endpoint: Endpoint) -> Iterator[KafkaAdminClient]:
+    def _asked(self, endpoint: Endpoint) -> Iterator[AdminClient]:
         """An admin client; its errors become a Trouble."""
         from kafka.errors import KafkaError
 
         try:
-            with contextlib.closing(
-                admin_client(endpoint.addresses, endpoint.access, timeout=_ANSWERS_WITHIN)
-            ) as admin:
-                yield admin
+            yield admin_client(endpoint.addresses, endpoint.access, timeout=_ANSWERS_WITHIN)
         except (KafkaError, OSError, DeadlineExceeded) as error:
             raise Trouble(
                 f"{self.title} at {self.ready_line(endpoint)} cannot be asked",

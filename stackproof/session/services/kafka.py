@@ -93,16 +93,10 @@ class KafkaSession:
     @cached_property
     def admin(self) -> KafkaAdmin:
         """The admin API."""
-        admin = KafkaAdmin(self.connection)
+        endpoint = self._session.endpoint(self.called)
+        admin = KafkaAdmin(endpoint.addresses, endpoint.access, foreign=not endpoint.instances)
         self._session.add_cleanup(admin.close)
         return admin
-
-    def renew_admin(self) -> None:
-        """Have the next call use a new client: an old one may not know brokers that came back.
-
-        kafka-python refuses to ask them (UnknownBrokerIdError).
-        """
-        self.__dict__.pop("admin", None)
 
     @cached_property
     def publisher(self) -> Publisher:
@@ -156,7 +150,7 @@ class KafkaSession:
     def create_topics(self, specs: Iterable[TopicSpec]) -> None:
         """Create topics under the scenario's own names."""
         specs = list(specs)
-        self.admin.create(
+        self.admin.provide(
             [replace(spec, name=self.own(spec.name)) for spec in specs],
             within=self._session.scaled(10),
         )

