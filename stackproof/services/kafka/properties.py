@@ -125,6 +125,17 @@ def properties_of(
         "group.initial.rebalance.delay.ms": 0,
         # Scenarios about dying members would otherwise wait six seconds at least.
         "group.min.session.timeout.ms": 1000,
+        # In the newer protocols (KIP-848, KIP-932, KIP-1071) the broker says when a member is dead.
+        **{
+            f"group.{protocol}.{name}.ms": value
+            for protocol in ("consumer", "share", "streams")
+            for name, value in {
+                "min.session.timeout": 1000,
+                "session.timeout": 6000,
+                "min.heartbeat.interval": 300,
+                "heartbeat.interval": 500,
+            }.items()
+        },
         "broker.session.timeout.ms": 2000,
         "broker.heartbeat.interval.ms": 300,
         "controller.quorum.election.timeout.ms": 300,
