@@ -112,7 +112,7 @@ class PipelineTopics:
         self._session.add_cleanup(lambda: self._kafka.admin.delete(ours) if ours else None)
         for spec in specs:
             try:
-                self._kafka.admin.create([spec], within=within)
+                self._kafka.admin.provide([spec], within=within)
             except TopicAlreadyExistsError as error:  # somebody was quicker: it is not ours
                 raise Refused(
                     f"topics exist already: {spec.name}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -96,7 +97,7 @@ def test_what_may_not_be_removed_is_told(broker: SecuredBroker, topics: Topics) 
     items = [Leftover("topic", "somebodys"), Leftover("topic", "stackproof-a")]
     with pytest.raises(Trouble, match=r"1 of 2 .* could not be removed") as caught:
         Kafka().remove(endpoint, items)
-    assert "somebodys: TopicAuthorizationFailedError" in str(caught.value)
+    assert re.search(r"somebodys: .*TopicAuthorizationFailedError", str(caught.value))
     assert broker.content() == ["somebodys"]
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
+from confluent_kafka import Node
+from confluent_kafka.admin import DescribeClusterResult
 
 from stackproof.errors import Trouble
 from stackproof.obtain import Cache
@@ -243,50 +246,45 @@ def test_start_up_data_that_cannot_be_made(
     assert not list(cache.directory.glob("*.partial"))
 
 
+class Admin:
+    """Describes a cluster as librdkafka does."""
+
+    def __init__(self, brokers: int, controller: int | None):
+        nodes = [Node(number, "h", 1) for number in range(brokers)]
+        leading = None if controller is None else nodes[controller]
+        self._found = DescribeClusterResult(leading, nodes)
+
+    def describe_cluster(self, **_: object) -> Future:
+        future: Future = Future()
+        future.set_result(self._found)
+        return future
+
+
 @pytest.mark.parametrize(
     ("brokers", "controller", "told"),
     [
-        ([False, False], 1, "2 of 3 brokers registered, controller 1"),
-        ([False, False, True], 2, "2 of 3 brokers registered, controller 2"),
-        ([False, False, False], -1, "3 of 3 brokers registered, controller -1"),
-        ([False, False, False], 0, ""),
+        (2, 1, "2 of 3 brokers registered, controller 1"),
+        (3, None, "3 of 3 brokers registered, controller unknown"),
+        (3, 0, ""),
     ],
 )
 def test_all_brokers_and_a_controller_are_needed_for_health(
-    monkeypatch: pytest.MonkeyPatch, brokers: list[bool], controller: int, told: str
+    monkeypatch: pytest.MonkeyPatch, brokers: int, controller: int | None, told: str
 ) -> None:
-    class Admin:
-        closed = False
-
-        def describe_cluster(self) -> dict[str, object]:
-            described = [{"is_fenced": fenced} for fenced in brokers]
-            return {"brokers": described, "controller_id": controller}
-
-        def close(self) -> None:
-            self.closed = True
-
-    admin, kafka = Admin(), Kafka()
-    monkeypatch.setattr(kafka_module, "admin_client", lambda addresses, access, timeout: admin)
+    kafka = Kafka()
+    monkeypatch.setattr(kafka_module, "admin_client", lambda *_, **__: Admin(brokers, controller))
     endpoint = Endpoint("kafka", "k", "native", {"bootstrap": "h:1,h:2,h:3"}, {"brokers": 3})
     if told:
         with pytest.raises(kafka.unready, match=told):
             kafka.check(endpoint, timeout=1)
     else:
         kafka.check(endpoint, timeout=1)
-    assert admin.closed
 
 
 def test_a_broker_that_is_registered_but_drops_its_clients_is_not_healthy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    class Admin:
-        def describe_cluster(self) -> dict[str, object]:
-            return {"brokers": [{"is_fenced": False}], "controller_id": 1}
-
-        def close(self) -> None:
-            pass
-
-    monkeypatch.setattr(kafka_module, "admin_client", lambda *_, **__: Admin())
+    monkeypatch.setattr(kafka_module, "admin_client", lambda *_, **__: Admin(1, 0))
     kafka = Kafka()
     with socket.create_server(("127.0.0.1", 0)) as dropping:
         address = f"127.0.0.1:{dropping.getsockname()[1]}"

@@ -26,7 +26,7 @@ class Kafka:
     def list_topics(self):
         return list(self.existing)
 
-    def create(self, specs, *, within):
+    def provide(self, specs, *, within):
         self.created += [spec.name for spec in specs]
         self.existing |= {s.name: dict.fromkeys(range(s.partitions), 0) for s in specs}
 

@@ -14,6 +14,7 @@ from kafka.errors import (
     KafkaConnectionError,
     KafkaError,
     NotCoordinatorError,
+    TopicAlreadyExistsError,
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
     UnsupportedVersionError,
@@ -130,19 +131,19 @@ class KafkaAdmin:
                 future.result()
 
     def provide(self, specs: Iterable[TopicSpec], *, within: float = 10.0) -> None:
-        """Have topics as asked for, by whatever way this broker offers.
+        """Have new topics as asked for, by whatever way this broker offers.
 
-        Where it does not create them on demand, they may be there, or it may create them by
-        itself when somebody asks for them.
+        Where it does not create them on demand, it may do so by itself when asked for them.
 
         Raises:
+            TopicAlreadyExistsError: one is there already.
             NotSupported: they cannot be had on this broker.
         """
         specs = list(specs)
         try:
             self.create(specs, within=within)
-        except (KafkaError, Trouble) as error:
-            if not self._foreign:
+        except (KafkaError, Trouble, DeadlineExceeded) as error:
+            if not self._foreign or isinstance(error, TopicAlreadyExistsError):
                 raise
             for spec in specs:
                 self._find(spec, error, within)
@@ -159,13 +160,13 @@ class KafkaAdmin:
                 self._client.list_topics(spec.name, timeout=within)  # makes it, if anything does
             self._await_leaders([spec], within)
             partitions = self.partitions(spec.name)
-            if partitions != spec.partitions:
-                failed.why += f"\nby itself it makes {partitions} partitions, not {spec.partitions}"
-                raise failed
-            if spec.config:
+            if partitions == spec.partitions and spec.config:
                 self._configure(spec)
         except (KafkaError, DeadlineExceeded) as error:
-            raise failed from error
+            raise (refusal if isinstance(refusal, Trouble) else failed) from error
+        if partitions != spec.partitions:
+            failed.why += f"\nby itself it makes {partitions} partitions, not {spec.partitions}"
+            raise failed
 
     def _configure(self, spec: TopicSpec) -> None:
         from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource

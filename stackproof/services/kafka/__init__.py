@@ -308,9 +308,9 @@ class Kafka:
             cluster = admin.describe_cluster(request_timeout=timeout).result()
         expected = endpoint.options.get("brokers", 1)
         if len(cluster.nodes) < expected or cluster.controller is None:
+            leading = "unknown" if cluster.controller is None else cluster.controller.id
             raise _NotReadyError(
-                f"{len(cluster.nodes)} of {expected} brokers registered, "
-                f"controller {cluster.controller or 'unknown'}"
+                f"{len(cluster.nodes)} of {expected} brokers registered, controller {leading}"
             )
         for address in endpoint.addresses["bootstrap"].split(",") if endpoint.instances else ():
             answer = DirectBroker(address).try_to_ask(timeout=timeout)
