@@ -1,5 +1,6 @@
-"""What a check found, and the witness that shows it."""
+"""What a check found, and the counterexamples that show it."""
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -20,7 +21,7 @@ Severity = Literal["violation", "allowed", "information"]
 
 @dataclass(frozen=True)
 class WitnessRecord:
-    """One line of a witness: a send or a reception, with what it shows.
+    """One line of a counterexample: a send or a reception, with what it shows.
 
     `at` is in seconds since the Unix epoch, `after` in seconds since the history began;
     `content` and `carried` are digests in hexadecimal, `carried` is empty where there is none.
@@ -52,9 +53,10 @@ class WitnessRecord:
 
 @dataclass(frozen=True)
 class Anomaly:
-    """A kind of deviation, how often it was found, and a witness of it.
+    """A kind of deviation, how often it was found, and counterexamples.
 
-    A count of 0 means that the check has found nothing.
+    A count of 0 means that the check has found nothing. The first `example` records of
+    `witness` are the first counterexample.
     """
 
     name: str
@@ -62,10 +64,11 @@ class Anomaly:
     count: int
     summary: str
     witness: tuple[WitnessRecord, ...] = ()
+    example: int = 0
 
     @property
     def idents(self) -> tuple[str, ...]:
-        """The idents that the anomaly is about: those in the witness, each once."""
+        """The idents that the anomaly is about: those in the counterexamples, each once."""
         return tuple(dict.fromkeys(one.ident for one in self.witness if not one.context))
 
     def as_dict(self) -> dict[str, Any]:
@@ -83,11 +86,14 @@ def found(
     severity: Severity,
     count: int,
     summary: str,
-    witness: Iterable[WitnessRecord] = (),
+    examples: Iterable[Sequence[WitnessRecord]] = (),
 ) -> Anomaly:
-    """Return an anomaly with its witness cut to 32 records."""
-    kept = tuple(record for record, _ in zip(witness, range(WITNESS_RECORDS), strict=False))
-    return Anomaly(name, severity, int(count), summary, kept)
+    """Return an anomaly with its counterexamples cut to 32 records."""
+    rest = iter(examples)
+    first = next(rest, ())
+    records = itertools.chain(first, itertools.chain.from_iterable(rest))
+    kept = tuple(itertools.islice(records, WITNESS_RECORDS))
+    return Anomaly(name, severity, int(count), summary, kept, min(len(first), WITNESS_RECORDS))
 
 
 def number(count: int, word: str) -> str:
@@ -101,7 +107,7 @@ def percentage(fraction: float) -> str:
 
 
 def sent(snapshot: Snapshot, row: int, note: str = "", what: str = "sent") -> WitnessRecord:
-    """Return the witness record of a send."""
+    """Return the line of a send."""
     table = snapshot.sends
     status = STATUS[table.status[row]]
     undone = snapshot.status[row] != table.status[row]
@@ -125,7 +131,7 @@ def _of_transaction(snapshot: Snapshot, row: int) -> str:
 
 
 def received(snapshot: Snapshot, row: int, note: str = "", what: str = "received") -> WitnessRecord:
-    """Return the witness record of a reception."""
+    """Return the line of a reception."""
     table = snapshot.receptions
     return WitnessRecord(
         what=what,
@@ -158,8 +164,8 @@ def both_sides(
     *,
     send_rows: Array | None = None,
     reception_rows: Array | None = None,
-) -> Iterator[WitnessRecord]:
-    """Yield the sends and receptions of these idents, ident by ident.
+) -> Iterator[list[WitnessRecord]]:
+    """Yield, for each of these idents, its sends and receptions.
 
     Of the same ident at most four sends and four receptions are shown.
 
@@ -178,10 +184,11 @@ def both_sides(
     sends = _by_ident(snapshot.sends.ident, send_rows, wanted)
     receptions = _by_ident(snapshot.receptions.ident, reception_rows, wanted)
     for ident in chosen:
-        for row, more in _few(sends.get(ident, [])):
-            yield sent(snapshot, row, more)
+        told = [sent(snapshot, row, more) for row, more in _few(sends.get(ident, []))]
         for place, (row, more) in enumerate(_few(receptions.get(ident, []))):
-            yield received(snapshot, row, more, "received again" if place else "received")
+            what = "received again" if place else "received"
+            told.append(received(snapshot, row, more, what))
+        yield told
 
 
 def _few(rows: Sequence[int]) -> list[tuple[int, str]]:
@@ -200,8 +207,17 @@ def _by_ident(idents: Array, rows: Array, wanted: Array) -> dict[int, list[int]]
     return grouped
 
 
-def table(records: Sequence[WitnessRecord]) -> list[str]:
-    """Return the records as lines of an aligned table; empty columns are left out."""
+def table(records: Sequence[WitnessRecord], *, contents: bool = False) -> list[str]:
+    """Return the records as lines of an aligned table; empty columns are left out.
+
+    Args:
+        records: the lines.
+        contents: whether to show digests of contents, where those of one message differ.
+    """
+    found: dict[str, set[str]] = {}
+    for record in records:
+        found.setdefault(record.ident, set()).add(record.content)
+    contents = contents and any(len(of_one) > 1 for of_one in found.values())
     rows = [
         (
             record.what,
@@ -210,7 +226,7 @@ def table(records: Sequence[WitnessRecord]) -> list[str]:
             _printable(record.ident)[:IDENT_CHARACTERS],
             record.client,
             _printable(record.outcome),
-            record.content[:8],
+            record.content[:8] if contents else "",
             record.note,
             _printable(record.preview),
         )

@@ -236,6 +236,7 @@ class Snapshot:
     consumers: tuple[Consumer, ...]
     assignments: tuple[Assignment, ...]
     drains: tuple[Drain, ...]
+    carried_values: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
 
     @cached_property
     def status(self) -> Array:

@@ -14,6 +14,8 @@ def _digest(data: bytes, person: bytes = b"") -> int:
     return int.from_bytes(blake2b(data, digest_size=8, person=person).digest(), "big")
 
 
+SHOWN = 60
+"""So many characters of a carried value are remembered."""
 _NO_CONTENT = _digest(b"", person=b"no content")
 
 
@@ -26,7 +28,24 @@ def digest_of(data: bytes | None) -> int:
     return _NO_CONTENT if data is None else _digest(data)
 
 
-def carried_digest(mapping: Mapping[str, Any]) -> int:
+class Carried(int):
+    """The digest of what must be carried over; it remembers the values.
+
+    Attributes:
+        values: each value as JSON, by field; of a long one its beginning, size and digest.
+    """
+
+    values: Mapping[str, str]
+
+    @classmethod
+    def of(cls, digest: int, values: Mapping[str, str]) -> "Carried":
+        """Return a digest with its values."""
+        made = cls(digest)
+        made.values = values
+        return made
+
+
+def carried_digest(mapping: Mapping[str, Any]) -> Carried:
     """Return the 64-bit digest of what a transforming system must carry over unchanged.
 
     Two mappings that say the same have the same digest, whatever program wrote
@@ -36,8 +55,16 @@ def carried_digest(mapping: Mapping[str, Any]) -> int:
     Raises:
         TypeError: a value has no form in JSON.
     """
-    text = json.dumps(_plain(mapping), sort_keys=True, separators=(",", ":"))
-    return _digest(text.encode("ascii"))
+    plain = _plain(mapping)
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    shown = {str(field): _shown(json.dumps(value)) for field, value in plain.items()}
+    return Carried.of(_digest(text.encode("ascii")), shown)
+
+
+def _shown(text: str) -> str:
+    if len(text) <= SHOWN:
+        return text
+    return f"{text[:SHOWN]}... ({len(text):,} characters, digest {_digest(text.encode()):016x})"
 
 
 def _plain(value: Any) -> Any:

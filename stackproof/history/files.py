@@ -18,6 +18,7 @@ import numpy as np
 
 from stackproof.history.anomaly import number
 from stackproof.history.columns import ENDINGS, NONE, NOWHERE, STATUS, UNKNOWN, Snapshot
+from stackproof.history.digests import Carried
 from stackproof.history.flow import Flow
 from stackproof.history.record import History
 from stackproof.history.verdict import Verdict, check_flow
@@ -190,6 +191,8 @@ def _common(snapshot: Snapshot, op: str, table: Any, belonging: str) -> Iterator
         )
         if has_carried:
             line += f',"carried":"{carried:016x}"'
+            if carried in snapshot.carried_values:
+                line += f',"carried_values":{json.dumps(snapshot.carried_values[carried])}'
         if labels[label] != '""':
             line += f',"label":{labels[label]}'
         if belongs != NONE:
@@ -346,8 +349,10 @@ def _replay(history: History, op: str, fields: dict[str, Any]) -> None:
         _REPLAY[op](history, **fields)
         return
     fields["digest"] = int(fields["digest"], 16)
+    values = fields.pop("carried_values", None)
     if "carried" in fields:
-        fields["carried"] = int(fields["carried"], 16)
+        carried = int(fields["carried"], 16)
+        fields["carried"] = carried if values is None else Carried.of(carried, values)
     if op == "receive":
         history.receive(**fields)
         return

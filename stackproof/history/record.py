@@ -2,6 +2,7 @@
 
 import math
 import struct
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from stackproof.history import columns
@@ -15,6 +16,7 @@ from stackproof.history.columns import (
     Snapshot,
     Transactions,
 )
+from stackproof.history.digests import Carried
 from stackproof.history.flow import Flow
 from stackproof.history.ledger import Ledger, code, moment
 
@@ -51,6 +53,7 @@ class History(Ledger):
         self._idents: dict[str, int] = {}
         self._labels: dict[str, int] = {}
         self._previews: dict[int, str] = {}
+        self._carried_values: dict[int, Mapping[str, str]] = {}
         self._errors: dict[int, str] = {}
         self._events: list[Event] = []
         self._flows: list[Flow] = []
@@ -79,7 +82,8 @@ class History(Ledger):
             ident: what the record is recognised by at the other end.
             digest: 64-bit digest of the raw bytes (`digest_of`).
             carried: 64-bit digest of what a transforming system must carry over
-                unchanged (`carried_digest`); None: nothing.
+                unchanged (`carried_digest`, whose values are kept as previews are);
+                None: nothing.
             label: the class of the message, such as "valid".
             preview: a short text for explanations; kept once per content, for the
                 first 50,000 contents.
@@ -113,8 +117,7 @@ class History(Ledger):
             op = len(self._sends) // len(row)
             self._sends += row
             self._changes += 1
-            if preview:
-                self._keep_preview(digest, preview)
+            self._keep_shown(digest, preview, carried)
         return op
 
     def complete(
@@ -209,8 +212,7 @@ class History(Ledger):
             number = len(self._receptions) // len(row)
             self._receptions += row
             self._changes += 1
-            if preview:
-                self._keep_preview(digest, preview)
+            self._keep_shown(digest, preview, carried)
         return number
 
     def event(
@@ -258,6 +260,7 @@ class History(Ledger):
                 idents=tuple(self._idents),
                 labels=tuple(self._labels),
                 previews=dict(self._previews),
+                carried_values=dict(self._carried_values),
                 errors=dict(self._errors),
                 events=tuple(self._events),
                 flows=tuple(self._flows),
@@ -271,9 +274,12 @@ class History(Ledger):
             self._snapshot = (self._changes, taken)
             return taken
 
-    def _keep_preview(self, digest: int, preview: str) -> None:
-        if len(self._previews) < PREVIEWS and digest not in self._previews:
+    def _keep_shown(self, digest: int, preview: str, carried: int | None) -> None:
+        """Keep what explanations show of a content; the first to tell of it counts."""
+        if preview and len(self._previews) < PREVIEWS and digest not in self._previews:
             self._previews[digest] = _shortened(preview, PREVIEW_CHARACTERS)
+        if isinstance(carried, Carried) and len(self._carried_values) < PREVIEWS:
+            self._carried_values.setdefault(int(carried), carried.values)
 
     def __repr__(self) -> str:
         sends = len(self._sends) // columns.SEND.struct.size

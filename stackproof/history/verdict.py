@@ -1,4 +1,4 @@
-"""The verdict on one flow: figures, anomalies, and an explanation in plain text."""
+"""The verdict on one flow: figures, anomalies, and explanations in plain text."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -6,7 +6,14 @@ from typing import Any, get_args
 
 import numpy as np
 
-from stackproof.history.anomaly import Anomaly, Severity, number, percentage, table
+from stackproof.history.anomaly import (
+    Anomaly,
+    Severity,
+    WitnessRecord,
+    number,
+    percentage,
+    table,
+)
 from stackproof.history.books import FlowRecords
 from stackproof.history.checks import CHECKS
 from stackproof.history.columns import FAIL, OK, UNKNOWN, Snapshot
@@ -15,8 +22,10 @@ from stackproof.history.lag import lag
 from stackproof.history.record import History
 
 NEIGHBOURHOOD = 1.0
-"""Events this many seconds before and after a witness belong to its explanation."""
+"""Events this many seconds before and after a counterexample belong to its explanation."""
 EVENTS_SHOWN = 8
+_TELLS_MORE_OF = {"lost-write": "lost", "unseen": "lost", "stored-twice": "duplicated"}
+"""Anomalies that say more about the messages of another one: told with it, where both are."""
 _SEVERITIES = get_args(Severity)
 
 
@@ -75,9 +84,10 @@ class Verdict:
         flow: what was expected.
         figures: the counts.
         anomalies: what was found, violations first.
-        events: faults and the like around the witnesses, as lines of text.
+        events: faults and the like around the counterexamples, as lines of text.
         drained: whether a final drain of the received topic took place. Without one, that
             something was not seen is no proof that it is lost.
+        prefix: what the names of the scenario's topics begin with; texts leave it out.
     """
 
     flow: Flow
@@ -85,6 +95,7 @@ class Verdict:
     anomalies: tuple[Anomaly, ...]
     events: tuple[str, ...] = ()
     drained: bool = False
+    prefix: str = ""
 
     @property
     def ok(self) -> bool:
@@ -132,7 +143,7 @@ class Verdict:
 
     @property
     def idents(self) -> dict[str, str]:
-        """The idents in the witnesses of violations, each with the anomaly's name."""
+        """The idents in the counterexamples of violations, each with the anomaly's name."""
         marked: dict[str, str] = {}
         for anomaly in self.violations:
             for ident in anomaly.idents:
@@ -147,7 +158,8 @@ class Verdict:
         """Return the verdict in one line."""
         figures = self.figures
         if self.violations:
-            what = ", ".join(f"{found.count:,} {found.name}" for found in self.violations)
+            told = [found for found in self.violations if not self._more_of(found)]
+            what = ", ".join(f"{found.count:,} {found.name}" for found in told)
             return f"{self.flow.name}: {what} ({number(figures.attempted, 'message')} sent)"
         if not self.conclusive:
             return f"{self.flow.name}: {self.inconclusive}"
@@ -157,7 +169,41 @@ class Verdict:
         )
 
     def explain(self) -> str:
-        """Return the verdict as plain text: what is wrong, figures, witnesses."""
+        """Return the verdict as plain text: counts, figures, and all counterexamples kept."""
+        return self._told(whole=True)
+
+    def brief(self) -> str:
+        """Return the verdict as plain text: all counts, and of each violation one counterexample.
+
+        It is short whatever was found: about ten lines, and some five for each violation.
+        """
+        return self._told(whole=False)
+
+    def _told(self, *, whole: bool) -> str:
+        main = [found for found in self.anomalies if not self._more_of(found)]
+        lines = [self.headline(), ""]
+        for anomaly in main:
+            lines.append(f"{_mark(anomaly)}: {anomaly.summary}")
+            more = (found for found in self.anomalies if self._more_of(found) is anomaly)
+            lines += [f"  {found.name}: {found.summary}" for found in more]
+        lines += [""] * bool(main)
+        lines += self._counts()
+        left_out = 0
+        for anomaly in main:
+            shown = self._records(anomaly) if whole else anomaly.witness[: anomaly.example]
+            if not shown or not (whole or anomaly.severity == "violation"):
+                continue
+            left_out += len(anomaly.witness) - len(shown)
+            title = _mark(anomaly) if whole else f"{_mark(anomaly)}, for example"
+            body = table(self._renamed(shown), contents=self.flow.content == "bytes")
+            lines += ["", f"{title}:", *("  " + line for line in body)]
+        if left_out and not whole:
+            lines += ["", 'more of them: see "counterexamples" below']
+        if self.events:
+            lines += ["", "Meanwhile:", *("  " + event for event in self.events)]
+        return self._without_prefix("\n".join(lines))
+
+    def _counts(self) -> list[str]:
         figures, flow = self.figures, self.flow
         extra = "".join(
             f", {count:,} {text}"
@@ -169,7 +215,6 @@ class Verdict:
             if count
         )
         lines = [
-            self.headline(),
             f'  sent to "{flow.sent_topic}": {figures.attempted:,} '
             f"({figures.acknowledged:,} acknowledged, {figures.failed:,} failed, "
             f"{figures.unknown:,} unknown)",
@@ -184,13 +229,36 @@ class Verdict:
                 f"  lag: {figures.lag_worst:.3f} s at worst, "
                 f"{number(figures.lag_final, 'message')} at the end"
             )
-        for anomaly in self.anomalies:
-            mark = anomaly.name.upper() if anomaly.severity == "violation" else anomaly.name
-            lines += ["", f"{mark}: {anomaly.summary}"]
-            lines += ["  " + line for line in table(anomaly.witness)] if anomaly.witness else []
-        if self.events:
-            lines += ["", "Meanwhile:", *("  " + event for event in self.events)]
-        return "\n".join(lines)
+        if self.prefix:
+            lines.append(f"  names of topics are shown without {self.prefix!r}")
+        return lines
+
+    def _more_of(self, anomaly: Anomaly) -> Anomaly | None:
+        """Return the anomaly with which this one is told, as it is about the same messages."""
+        told_with = self.anomaly(_TELLS_MORE_OF.get(anomaly.name, ""))
+        if told_with is None or (anomaly.severity, told_with.severity) == ("violation", "allowed"):
+            return None
+        return told_with
+
+    def _records(self, anomaly: Anomaly) -> list[WitnessRecord]:
+        """Return the records of an anomaly and of those told with it, none listed twice."""
+        of_all = [anomaly, *(one for one in self.anomalies if self._more_of(one) is anomaly)]
+        records: dict[tuple[Any, ...], WitnessRecord] = {}
+        for one in (record for found in of_all for record in found.witness):
+            key = (one.what.startswith("received"), one.client, one.position, one.at, one.ident)
+            records.setdefault(key, one)
+        return list(records.values())
+
+    def _renamed(self, records: Iterable[WitnessRecord]) -> list[WitnessRecord]:
+        return [replace(one, topic=one.topic.removeprefix(self.prefix)) for one in records]
+
+    def _without_prefix(self, text: str) -> str:
+        if not self.prefix:
+            return text
+        topics = {self.flow.sent_topic, self.flow.received_topic, *self.flow.exclusive_topics}
+        for topic in topics:
+            text = text.replace(f'"{topic}"', f'"{topic.removeprefix(self.prefix)}"')
+        return text
 
     def as_dict(self) -> dict[str, Any]:
         """Return the verdict as plain data for JSON."""
@@ -205,6 +273,10 @@ class Verdict:
             "anomalies": [anomaly.as_dict() for anomaly in self.anomalies],
             "events": list(self.events),
         }
+
+
+def _mark(anomaly: Anomaly) -> str:
+    return anomaly.name.upper() if anomaly.severity == "violation" else anomaly.name
 
 
 def check_flow(history: History | Snapshot, flow: Flow) -> Verdict:
@@ -230,6 +302,7 @@ def check_flow(history: History | Snapshot, flow: Flow) -> Verdict:
         tuple(found),
         _events_around(snapshot, found),
         drained=bool(records.log.drains),
+        prefix=str(snapshot.meta.get("prefix", "")),
     )
 
 

@@ -17,7 +17,6 @@ from stackproof.reporting.summary import render_summary
 
 __all__ = ["ConsoleFormatter", "Style", "render_summary"]
 
-_LONGEST_MESSAGE = 25
 _LONGEST_TRACE = 8
 _DASH = "\N{EN DASH}"
 _MARKS = {
@@ -141,7 +140,7 @@ class ConsoleFormatter(ScenarioFormatter):
                 self._line(f"{indent}{item.name}: {_relative(item.path)}")
 
     def _block(self, text: str, indent: str) -> None:
-        for line in shorten(text, lines=_LONGEST_MESSAGE).splitlines():
+        for line in shorten(text).splitlines():
             self._line(f"{indent}{line}".rstrip())
 
     def _line(self, text: str) -> None:

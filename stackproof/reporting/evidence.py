@@ -21,7 +21,7 @@ Category = Literal[
 DID_NOT_RUN: frozenset[str] = frozenset({"skipped", "refused", "not supported", "unknown"})
 
 #: What a reader of a failed scenario wants to see first, by words in the attachment's name.
-_RANKS = ("timeline", "witness", "expected", "history", "figures", "log")
+_RANKS = ("timeline", "counterexample", "expected", "history", "figures", "log")
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Attachment:
 
     @property
     def rank(self) -> int:
-        """Position among the evidence: pictures, then the witness, histories, logs last."""
+        """Position among the evidence: pictures, counterexamples, histories, logs last."""
         name = self.name.lower()
         if self.mime.startswith("image/"):
             return 0 if "timeline" in name else 1

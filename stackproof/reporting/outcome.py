@@ -7,6 +7,7 @@ formatter reads them here and nowhere else, so that all reports agree.
 
 from __future__ import annotations
 
+import itertools
 import re
 import traceback
 from dataclasses import dataclass, replace
@@ -28,8 +29,14 @@ _HOOK_LINE = re.compile(r"^HOOK-ERROR in .*\n?", re.MULTILINE)
 _BEFORE_TROUBLE = re.compile(r"\AHOOK-ERROR in \w+: \w+: ")
 _CARETS = re.compile(r"^ +[~^]+\n", re.MULTILINE)
 _ERROR_ECHO = re.compile(r"\A(?:ASSERT FAILED|ERROR): ")
-_TOO_LONG_LINES = 40
-_TOO_LONG_CHARACTERS = 4000
+_TOO_LONG_LINES = 60
+_TOO_LONG_CHARACTERS = 8000
+_TOO_LONG_LINE = 600
+#: The first line of a death; see `stackproof.processes.process.told_end`.
+_DEATH = re.compile(r"(?P<how>.*); its log ends:")
+_LOG_LINE = "  | "
+_TELLING = re.compile(r"error|exception|panic|fatal|killed", re.IGNORECASE)
+_TIMESTAMP = re.compile(r"\A\[?\d{4}[-/]\d\d[-/]\d\d[T ][\d:.,]+(?:Z|[+-]\d\d:?\d\d)?\]?\s+")
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,12 @@ class Outcome:
 
     @property
     def headline(self) -> str:
-        """The message in one line: its first, with what was expected and what was there."""
+        """The message in one line: its first, with what was expected and what was there.
+
+        Of a program's death: how it ended, and the last error that it printed.
+        """
+        if (death := _death_in(self.message)) is not None:
+            return death
         lines = [line.strip() for line in self.message.splitlines() if line.strip()]
         but = next((i for i, line in enumerate(lines) if line.startswith("but: ")), 0)
         return "; ".join(lines[: but + 1] if but <= 3 else lines[:1])
@@ -75,7 +87,7 @@ def outcome_of(scenario: Any, *, not_run: Outcome | None = None) -> Outcome:
         verdict=proof.verdict,
         category=proof.category or (derived.category if same else ""),
         message=shorten(message),
-        trace=proof.trace or (derived.trace if same else "") or _if_shortened(message),
+        trace=proof.trace or (derived.trace if same else _if_shortened(message)),
         expected=proof.expected or expected,
         actual=proof.actual or actual,
         step=derived.step,
@@ -90,7 +102,7 @@ def step_outcome(step: Any) -> Outcome:
     if status.is_failure():
         message = _assertion_message(step)
         expected, actual = _expected_actual(message)
-        trace = _traceback(step) or _if_shortened(message)
+        trace = _traceback(step, message)
         category = _kind_of_failure(step.exception)
         return Outcome("failed", category, shorten(message), trace, expected, actual)
     if status.is_undefined():
@@ -132,11 +144,49 @@ def captured_output(scenario: Any) -> str:
 
 
 def shorten(text: str, lines: int = _TOO_LONG_LINES, characters: int = _TOO_LONG_CHARACTERS) -> str:
-    """The first lines of a text; says how much was left out."""
-    text = text.strip("\n").rstrip()
-    kept = "\n".join(text.splitlines()[:lines])[:characters]
-    left_out = len(text[len(kept) :].splitlines())
-    return text if len(kept) == len(text) else f"{kept}\n... ({left_out} more lines)"
+    """Beginning and end of a long text; says how much is left out between them.
+
+    Two thirds are its beginning. Whole lines are left out, and the middle of long lines.
+    """
+    every = [_shorten_line(line) for line in text.strip("\n").rstrip().splitlines()]
+    if len(every) <= lines and sum(map(len, every)) <= characters:
+        return "\n".join(every)
+    lines, characters = lines - 1, characters - _TOO_LONG_LINE  # room for what is said of it
+    head = _first(every, lines - lines // 3, characters * 2 // 3)
+    tail = _first(every[len(head) :][::-1], lines // 3, characters // 3)[::-1]
+    left_out = len(every) - len(head) - len(tail)
+    told = f"... ({left_out} {'line' if left_out == 1 else 'lines'} left out)"
+    return "\n".join([*head, *([told] if left_out else []), *tail])
+
+
+def _first(every: list[str], lines: int, characters: int) -> list[str]:
+    """As many of the first lines as fit, but at least one."""
+    sizes = itertools.accumulate(map(len, every))
+    fitting = sum(1 for size, _ in zip(sizes, range(lines), strict=False) if size <= characters)
+    return every[: max(1, fitting)]
+
+
+def _shorten_line(line: str, characters: int = _TOO_LONG_LINE) -> str:
+    if len(line) <= characters:
+        return line
+    kept = characters - 50  # room for what is said of it
+    head, tail = line[: kept * 3 // 4], line[-(kept // 4) :]
+    left_out = len(line) - len(head) - len(tail)
+    return f"{head}... ({left_out:,} characters left out) ...{tail}"
+
+
+def _death_in(message: str) -> str | None:
+    """A death that a message begins with, in one line; None when it begins otherwise."""
+    first, *rest = message.strip().splitlines() or [""]
+    found = _DEATH.fullmatch(first)
+    if found is None:
+        return None
+    said = itertools.takewhile(lambda line: line.startswith(_LOG_LINE), rest)
+    lines = [line.removeprefix(_LOG_LINE) for line in said]
+    own = [line for line in lines if line.strip() and not line[0].isspace()]
+    errors = [line for line in own if _TELLING.search(line)]
+    last = (errors or own or [""])[-1]
+    return ": ".join(filter(None, (found["how"], _TIMESTAMP.sub("", last).strip())))
 
 
 def _from_model(scenario: Any, not_run: Outcome | None) -> Outcome:
@@ -150,7 +200,7 @@ def _from_model(scenario: Any, not_run: Outcome | None) -> Outcome:
     if also and isinstance(scenario.exception, Trouble):
         return Outcome(*_blame(scenario.exception), shorten(str(scenario.exception)))
     if also:
-        trace = _traceback(scenario) or _if_shortened(also)
+        trace = _traceback(scenario, also)
         verdict, category = _blame(scenario.exception)
         return Outcome(verdict, category, shorten(also), trace)
     if scenario.status is Status.skipped:
@@ -177,20 +227,22 @@ def _captured_errors(statement: Any) -> str:
 
 def _error_outcome(step: Any) -> Outcome:
     error = explained(step.exception)
-    trace = _traceback(step) or step.error_message or ""
-    verdict, category = _blame(error)
+    message = _error_message(step, error)
+    trace = _traceback(step, message) or step.error_message or ""
+    if isinstance(error, NotSupported | PremiseNotMet | Refused):
+        trace = ""  # its class and place say nothing more
+    return Outcome(*_blame(error), shorten(message), trace)
+
+
+def _error_message(step: Any, error: BaseException | None) -> str:
     if step.hook_failed:
-        message = _captured_errors(step) or f"HOOK-ERROR in a step hook: {_describe(error)}"
-    elif step.status is Status.pending:
-        message = f"Pending step: {step.keyword} {step.name}"
-    elif error is None:
-        message = _last_error_line(step.error_message)
-    elif isinstance(error, Trouble):
-        message = str(error)  # written for people; its class and place say nothing more
-        trace = "" if isinstance(error, NotSupported | PremiseNotMet | Refused) else trace
-    else:
-        message = _describe(error)
-    return Outcome(verdict, category, shorten(message), trace)
+        return _captured_errors(step) or f"HOOK-ERROR in a step hook: {_describe(error)}"
+    if step.status is Status.pending:
+        return f"Pending step: {step.keyword} {step.name}"
+    if error is None:
+        return _last_error_line(step.error_message)
+    # A trouble is written for people.
+    return str(error) if isinstance(error, Trouble) else _describe(error)
 
 
 def _kind_of_failure(error: BaseException | None) -> Category:
@@ -241,18 +293,25 @@ def _last_error_line(text: str | None) -> str:
     return "\n".join(lines)
 
 
-def _traceback(statement: Any) -> str:
-    """The error's traceback without the frames of behave and the matchers."""
-    error = statement.exception
-    if error is None:
-        return ""
-    told = traceback.TracebackException(type(error), error, statement.exc_traceback)
-    link: traceback.TracebackException | None = told
-    while link is not None:
-        own = [frame for frame in link.stack if not _FOREIGN.search(frame.filename)]
-        link.stack = traceback.StackSummary.from_list(own or link.stack)
-        link = link.__cause__ or link.__context__
-    return _CARETS.sub("", "".join(told.format()))
+def _traceback(statement: Any, message: str) -> str:
+    """Where the error arose, without the frames of behave and the matchers.
+
+    What ``message`` says is not said again, unless it had to be shortened.
+    """
+    error: BaseException | None = statement.exception
+    parts: list[str] = []
+    while error is not None:
+        arose = statement.exc_traceback if error is statement.exception else error.__traceback__
+        stack = traceback.extract_tb(arose)
+        own = [frame for frame in stack if not _FOREIGN.search(frame.filename)]
+        frames = "".join(traceback.StackSummary.from_list(own or list(stack)).format())
+        what = "".join(traceback.format_exception_only(error)).strip()
+        if str(error).strip() and str(error).strip() in message:
+            what = f"{type(error).__name__} (its message is above)"
+        parts.insert(0, f"Traceback (most recent call last):\n{_CARETS.sub('', frames)}{what}")
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    whole = _if_shortened(message)
+    return "\n\n".join(filter(None, [whole, "\n\nwhich led to:\n\n".join(parts)]))
 
 
 def _if_shortened(message: str) -> str:

@@ -66,7 +66,9 @@ class ScenarioSession:
         self.parameters: dict[str, str] = {}
         self.figures: dict[str, str] = {}
         providers = sorted({e.provider for e in endpoints.values()})
-        self.history = History(name, scenario=scenario_id, provider=", ".join(providers))
+        self.history = History(
+            name, scenario=scenario_id, provider=", ".join(providers), prefix=self.own("")
+        )
 
     # -- life cycle ----------------------------------------------------------
     def begin(self) -> None:
@@ -192,18 +194,19 @@ class ScenarioSession:
         """Check the history against ``flow``.
 
         Raises:
-            AssertionError: anomalies were found; the message names them with a witness.
+            AssertionError: anomalies were found; the message counts them and shows a
+                counterexample of each.
             PremiseNotMet: the history proves nothing (`Verdict.inconclusive`).
         """
         self.history.expect(flow)
         verdict = check_flow(self.history, flow)
         self._verdicts.append(verdict)
         if not verdict.ok:
-            raise AssertionError(verdict.explain())
+            raise AssertionError(verdict.brief())
         if not verdict.conclusive:
             raise PremiseNotMet(
                 f"{flow.name}: inconclusive, {verdict.inconclusive}",
-                verdict.explain(),
+                verdict.brief(),
                 "nothing is said of the system; see what became of the workload and of the fault",
             )
         return verdict
@@ -214,18 +217,22 @@ class ScenarioSession:
         Args:
             error: the missed deadline; raised itself where nothing else is wrong.
             flow: what was awaited; `Flow.settled` says whether what is missing is lost.
+
+        Raises:
+            AssertionError: the anomalies, if they are certain.
+            DeadlineExceeded, Died: as given, and what was not there.
         """
         self.history.expect(flow)
         verdict = check_flow(self.history, flow)
         self._verdicts.append(verdict)
-        if not {one.name for one in verdict.violations} - {"outstanding"}:
-            raise error
-        if isinstance(error, Died):
-            # Whatever is missing, this is why.
-            raise AssertionError(f"{error}\n\nWhat it left:\n{verdict.explain()}") from error
-        raise AssertionError(
-            f"{verdict.explain()}\n\nThis is what was there when it {error}"
-        ) from error
+        certain = {one.name for one in verdict.violations} - {"outstanding"}
+        if certain and not isinstance(error, Died):
+            raise AssertionError(
+                f"{verdict.brief()}\n\nThis is what was there when it {error}"
+            ) from error
+        if not verdict.ok:  # whatever is missing, this is why
+            error.args = (f"{error}\n\n{verdict.brief()}",)
+        raise error
 
     # -- evidence ------------------------------------------------------------
     def attach(self, name: str, text: str, mime: str = "text/plain") -> None:
@@ -267,7 +274,7 @@ class ScenarioSession:
         for verdict in self._verdicts:
             marked |= verdict.idents
         found = [
-            Attachment(f"witness: {_plain(v.headline())}", "text/plain", text=v.explain())
+            Attachment(f"counterexamples: {_plain(v.headline())}", "text/plain", text=v.explain())
             for v in self._verdicts
             if not v.ok
         ]

@@ -98,9 +98,10 @@ class Predictions:
         digest = digest_of(record.value)
         document = strict_object(record.value)
         identity = self._identity.of(document)
-        carried = {place.text: place.of(document) for place in self.carried}
-        if identity is MISSING or MISSING in carried.values():
-            return record.ident, digest, None
+        found = {place.text: place.of(document) for place in self.carried}
+        carried = {field: value for field, value in found.items() if value is not MISSING}
+        if identity is MISSING:
+            return record.ident, digest, carried_digest(carried) if carried else None
         return str(identity), digest, carried_digest(carried)
 
     def check(self) -> None:

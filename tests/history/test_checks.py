@@ -1,10 +1,11 @@
 """Each check on histories short enough to read: violating ones and clean ones."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from stackproof.history import CHECKS, Flow, check_flow
+from stackproof.history import CHECKS, Flow, carried_digest, check_flow
 from stackproof.history.anomaly import nothing, percentage
 from tests.history.story import DIRECT, THROUGH, Story, delivered
 
@@ -168,6 +169,38 @@ def test_corrupted_when_the_carried_part_differs_or_is_missing():
         ("b", "carries bbbb0000"),
         ("b", "carries nothing"),
     ]
+
+
+def test_corrupted_names_the_carried_fields_that_differ_and_their_values():
+    def carries(**fields: Any) -> int:
+        return carried_digest(fields)
+
+    story = Story()
+    for ident in "abc":
+        story.sent(ident, carried=carries(id=ident, at="10:00", size=1))
+    story.received("a", topic="out", offset=0, carried=carries(id="a", at="09:00", size=1.0))
+    story.received("b", topic="out", offset=1, carried=carries(id="c", at="09:00", size=1))
+    story.received("c", topic="out", offset=2, carried=carries(id="c", size="x" * 1000))
+    found = story.find("corrupted", THROUGH)
+    assert found.summary.endswith("differs from what was sent: at (3), id (1), size (1).")
+    notes = [record.note for record in found.witness]
+    assert notes[:2] == ['at = "10:00"', 'at = "09:00"']
+    assert notes[2:4] == ['at = "10:00", id = "b"', 'at = "09:00", id = "c"']
+    assert notes[4] == 'at = "10:00", size = 1'
+    assert notes[5].startswith('at is missing, size = "xxxxx') and len(notes[5]) < 150
+
+
+def test_long_values_that_differ_at_their_ends_are_told_apart():
+    story = Story()
+    for end, topic in (("1", "in"), ("2", "out")):
+        carried = carried_digest({"vector": [0.5] * 500 + [int(end)]})
+        if topic == "in":
+            story.sent("a", carried=carried)
+        else:
+            story.received("a", topic="out", offset=0, carried=carried)
+    found = story.find("corrupted", THROUGH)
+    first, second = (record.note for record in found.witness)
+    assert first != second and "vector (1)" in found.summary
 
 
 def test_corrupted_whatever_the_digest():

@@ -14,6 +14,7 @@ from stackproof.history import (
     Flow,
     History,
     HistoryError,
+    carried_digest,
     check_flow,
     load,
     recheck,
@@ -32,6 +33,14 @@ JSON = st.recursive(
 DETAIL = st.dictionaries(
     TEXT.filter(lambda k: k not in ("self", "kind", "text", "at", "until")), JSON
 )
+
+
+def test_carried_values_are_saved(tmp_path: Path):
+    story = Story().sent("a", carried=carried_digest({"at": "10:00", "tab\t": 1}))
+    story.received("a", topic="out", offset=0, carried=carried_digest({"at": "09:00"}))
+    again = load(save(story.history, tmp_path / "h.jsonl.gz")).snapshot()
+    assert again.carried_values == story.history.snapshot().carried_values
+    assert len(again.carried_values) == 2
 
 
 @st.composite

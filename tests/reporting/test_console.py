@@ -66,7 +66,7 @@ def finished() -> Any:
         attachments=[
             Attachment("kafka log", "text/plain", path=Path("reports/kafka.log")),
             Attachment("timeline", "image/png", path=Path.cwd() / "reports/t.png"),
-            Attachment("witness", "text/plain", text="offset 17"),
+            Attachment("counterexamples", "text/plain", text="offset 17"),
         ],
     )
     not_here.proof = ScenarioProof(100.0, 100.0, verdict="not supported", reason="no partitions")
@@ -141,9 +141,10 @@ def test_a_long_message_is_bounded_and_masked():
     fails = feature.scenarios[1]
     fails.proof.reason = "password=hunter22\n" + "\n".join(f"line {i}" for i in range(100))
     text = printed(Terminal(), features=[feature])
-    assert "line 23\n" in text
-    assert "line 24\n" not in text
-    assert "... (" in text
+    assert "line 0\n" in text
+    assert "line 99\n" in text
+    assert "line 60\n" not in text
+    assert "... (42 lines left out)\n" in text
     assert "hunter22" not in text
 
 

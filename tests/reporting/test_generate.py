@@ -38,6 +38,8 @@ def write_results(folder: Path, provider: str = "native") -> Path:
     scenarios = "\n".join(f"  Scenario: of {category}\n    When x" for category in VERDICTS)
     feature = parse(f"Feature: F\n{scenarios}\n")
     formatter = AllureFormatter(StreamOpener(str(folder)), make_config())
+    picture = folder.with_name("timeline.png")
+    picture.write_bytes(b"\x89PNG")
     for scenario, (category, verdict) in zip(
         feature.walk_scenarios(), VERDICTS.items(), strict=True
     ):
@@ -49,7 +51,7 @@ def write_results(folder: Path, provider: str = "native") -> Path:
             verdict=verdict,  # type: ignore[arg-type]
             category=category,  # type: ignore[arg-type]
             reason=f"because of {category}",
-            attachments=[Attachment("witness", "text/plain", text="offset 17")],
+            attachments=[Attachment("timeline", "image/png", path=picture)],
         )
         if category == "known issue":
             scenario.proof.category = "product"
@@ -102,7 +104,7 @@ def test_a_report_in_one_file_with_history(tmp_path: Path):
     assert len(tests) == 6
     for test in tests:
         assert len(test["history"]) == 1
-        assert "offset 17" in test["descriptionHtml"]
+        assert "data:image/png;base64," in test["descriptionHtml"]
         assert {label["name"] for label in test["labels"]} >= {"epic", "feature", "severity"}
         assert "host" not in {label["name"] for label in test["labels"]}
     uuids = [json.loads(p.read_text())["uuid"] for p in results.glob("*-result.json")]

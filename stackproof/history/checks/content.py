@@ -4,7 +4,8 @@
 and receptions must agree on the record at a position of a topic.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +21,7 @@ from stackproof.history.anomaly import (
     sent,
 )
 from stackproof.history.books import FlowRecords
-from stackproof.history.columns import OK, Array, combined
+from stackproof.history.columns import OK, Array, Snapshot, combined
 
 
 def corrupted(records: FlowRecords) -> Anomaly:
@@ -29,19 +30,63 @@ def corrupted(records: FlowRecords) -> Anomaly:
     if not len(rows):
         return nothing("corrupted")
     what = "content" if records.flow.content == "bytes" else "carried-over part"
+    fields = _differing_fields(records, rows)
     idents = records.snapshot.receptions.ident[rows]
     distinct, first = np.unique(idents, return_index=True)
     summary = (
         f'{number(len(rows), "record")} on "{records.flow.received_topic}" '
-        f"({number(len(distinct), 'message')}) with a {what} that differs from what was sent."
+        f"({number(len(distinct), 'message')}) with a {what} that differs from what was sent{fields}."
     )
     witness = both_sides(records, distinct[np.argsort(first)])
     if records.flow.content == "carried":
-        witness = (
-            replace(one, note=f"carries {one.carried[:8] or 'nothing'} {one.note}".rstrip())
-            for one in witness
-        )
+        witness = (_with_fields(records.snapshot, example) for example in witness)
     return found("corrupted", "violation", len(rows), summary, witness)
+
+
+def _differing_fields(records: FlowRecords, rows: Array) -> str:
+    """Return which carried fields differ, and how often, as the rest of a sentence."""
+    snapshot, receptions = records.snapshot, records.snapshot.receptions
+    last = np.zeros(records.idents, dtype=np.uint64)
+    last[records.sent_ident] = snapshot.sends.carried[records.sends]
+    counts: Counter[str] = Counter()
+    for was, is_now in zip(
+        last[receptions.ident[rows]].tolist(), receptions.carried[rows].tolist(), strict=True
+    ):
+        counts.update(_differing(snapshot, was, is_now))
+    told = ", ".join(f"{field} ({count:,})" for field, count in counts.most_common())
+    return f": {told}" if told else ""
+
+
+def _differing(snapshot: Snapshot, was: int, is_now: int) -> list[str]:
+    """Return the names of the fields in which two carried parts differ; empty: not known."""
+    values = snapshot.carried_values
+    if was not in values or is_now not in values:
+        return []
+    before, after = values[was], values[is_now]
+    return [field for field in {**before, **after} if before.get(field) != after.get(field)]
+
+
+def _with_fields(snapshot: Snapshot, example: Sequence[WitnessRecord]) -> list[WitnessRecord]:
+    """Return the records of one message with the values of the fields that differ."""
+    sends = [one.carried for one in example if not one.what.startswith("received")]
+    parts = {one.carried: int(one.carried or "0", 16) for one in example}
+    differing = {
+        field
+        for one in example
+        for field in _differing(snapshot, parts[sends[-1]] if sends else 0, parts[one.carried])
+    }
+    return [replace(one, note=_carries(snapshot, one, sorted(differing))) for one in example]
+
+
+def _carries(snapshot: Snapshot, one: WitnessRecord, fields: Sequence[str]) -> str:
+    known = snapshot.carried_values.get(int(one.carried or "0", 16))
+    if known is None or not fields:
+        told = f"carries {one.carried[:8] or 'nothing'}"
+    else:
+        told = ", ".join(
+            f"{name} {'is missing' if name not in known else '= ' + known[name]}" for name in fields
+        )
+    return f"{told} {one.note}".rstrip()
 
 
 def inconsistent_offsets(records: FlowRecords) -> Anomaly:
@@ -82,16 +127,17 @@ def inconsistent_offsets(records: FlowRecords) -> Anomaly:
     )
     low, high = np.searchsorted(position, bad), np.searchsorted(position, bad, side="right")
 
-    def witness() -> Iterator[WitnessRecord]:
+    def witness() -> Iterator[list[WitnessRecord]]:
         for start, stop in zip(low.tolist(), high.tolist(), strict=True):
-            shown = set()
+            shown, told = set(), []
             for place in range(start, stop):
                 row = int(order[place])
                 seen = (int(ident[place]), int(digest[place]))
                 if row < len(send_rows):
-                    yield sent(snapshot, int(send_rows[row]))
+                    told.append(sent(snapshot, int(send_rows[row])))
                 elif seen not in shown:
-                    yield received(snapshot, int(reception_rows[row - len(send_rows)]))
+                    told.append(received(snapshot, int(reception_rows[row - len(send_rows)])))
                 shown.add(seen)
+            yield told
 
     return found("inconsistent-offsets", "violation", len(bad), summary, witness())

@@ -50,9 +50,8 @@ def lost_write(records: FlowRecords) -> Anomaly:
         return nothing("lost-write")
     witness = []
     for row, after in zip(rows[lost][:16].tolist(), later[lost][:16].tolist(), strict=True):
-        witness.append(sent(snapshot, row, "never seen"))
         context = received(snapshot, after, "a later record of the partition")
-        witness.append(replace(context, context=True))
+        witness.append([sent(snapshot, row, "never seen"), replace(context, context=True)])
     summary = (
         f"{number(int(lost.sum()), 'acknowledged message')} on "
         f'"{records.flow.received_topic}" never seen, although later offsets of the same '
@@ -80,7 +79,7 @@ def unseen(records: FlowRecords) -> Anomaly:
         f'"{records.flow.received_topic}", nor anything after them: {told}.'
     )
     rows = np.concatenate([rows[proven], rows[~proven]])
-    witness = (sent(records.snapshot, int(row), "never seen") for row in rows)
+    witness = ([sent(records.snapshot, int(row), "never seen")] for row in rows)
     return found("unseen", "violation" if count else "information", len(rows), summary, witness)
 
 
@@ -118,7 +117,7 @@ def vanished(records: FlowRecords) -> Anomaly:
     place, first = np.unique(log.received[gone], return_index=True)
     if not len(place):
         return nothing("vanished")
-    witness = (received(snapshot, int(row), "gone") for row in rows[gone][first])
+    witness = ([received(snapshot, int(row), "gone")] for row in rows[gone][first])
     summary = (
         f'{number(len(place), "record")} on "{records.flow.received_topic}" received by '
         "somebody, and no more there when the topic was drained."

@@ -84,13 +84,15 @@ def reordered(records: FlowRecords) -> Anomaly:
         f"{number(len(send), 'record')} compared."
     )
 
-    def witness() -> Iterator[WitnessRecord]:
+    def witness() -> Iterator[list[WitnessRecord]]:
         snapshot = records.snapshot
         for place in places[:8].tolist():
             early, late = place, place + 1
-            yield sent(snapshot, int(send[late]), "", "sent first")
-            yield sent(snapshot, int(send[early]), "", "sent second")
-            yield received(snapshot, int(reception[early]), "overtook", "received first")
-            yield received(snapshot, int(reception[late]), "overtaken", "received second")
+            yield [
+                sent(snapshot, int(send[late]), "", "sent first"),
+                sent(snapshot, int(send[early]), "", "sent second"),
+                received(snapshot, int(reception[early]), "overtook", "received first"),
+                received(snapshot, int(reception[late]), "overtaken", "received second"),
+            ]
 
     return found("reordered", "violation", len(places), summary, witness())

@@ -105,10 +105,14 @@ def nonmonotonic(name: str, within: bool) -> Callable[[FlowRecords], Anomaly]:
         back = np.flatnonzero((made.high <= made.low) & (made.within == within))
         if not len(back):
             return nothing(name)
-        witness = []
-        for step in back[:16].tolist():
-            witness.append(received(records.snapshot, int(made.before[step])))
-            witness.append(received(records.snapshot, int(made.after[step]), "", "then received"))
+        snapshot = records.snapshot
+        witness = [
+            [
+                received(snapshot, int(made.before[step])),
+                received(snapshot, int(made.after[step]), "", "then received"),
+            ]
+            for step in back[:16].tolist()
+        ]
         where = "within one poll" if within else "from one poll to the next"
         summary = (
             f'{number(len(back), "step")} back on "{records.flow.received_topic}" {where}, '
@@ -141,10 +145,13 @@ def skipping(name: str, within: bool) -> Callable[[FlowRecords], Anomaly]:
             count += len(skips)
             for skip in skips[:8].tolist():
                 step = chosen[skip]
-                witness.append(received(records.snapshot, int(made.before[step])))
-                witness.append(_told(records, places, int(first[skip]), int(passed[skip])))
+                before, after = int(made.before[step]), int(made.after[step])
                 witness.append(
-                    received(records.snapshot, int(made.after[step]), "", "then received")
+                    [
+                        received(records.snapshot, before),
+                        _told(records, places, int(first[skip]), int(passed[skip])),
+                        received(records.snapshot, after, "", "then received"),
+                    ]
                 )
         if not count:
             return nothing(name)
@@ -179,5 +186,5 @@ def unassigned(records: FlowRecords) -> Anomaly:
         f'{number(len(bad), "record")} on "{records.flow.received_topic}" handed to a consumer '
         "from whom the partition had been taken."
     )
-    witness = (received(snapshot, int(row), "revoked before") for row in bad)
+    witness = ([received(snapshot, int(row), "revoked before")] for row in bad)
     return found("unassigned-poll", "violation", len(bad), summary, witness)

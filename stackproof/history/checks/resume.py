@@ -82,11 +82,12 @@ def gap(records: FlowRecords) -> Anomaly:
     left_out = int(np.count_nonzero(np.cumsum(covering)))
     witness = []
     for turn in open_gaps[:8].tolist():
-        witness.append(received(snapshot, int(turns.before[turn]), "the highest until then"))
+        told = [received(snapshot, int(turns.before[turn]), "the highest until then")]
         for index in example[low[turn] : high[turn]][:2].tolist():
             kind = sent if index < len(acknowledged) else received
-            witness.append(kind(snapshot, int(rows[index]), "left out"))
-        witness.append(received(snapshot, int(turns.after[turn]), "the next consumer's first"))
+            told.append(kind(snapshot, int(rows[index]), "left out"))
+        told.append(received(snapshot, int(turns.after[turn]), "the next consumer's first"))
+        witness.append(told)
     summary = (
         f'{number(left_out, "record")} on "{records.flow.received_topic}" left out at '
         f"{number(len(open_gaps), 'change')} of consumer in the group "
@@ -110,10 +111,13 @@ def overlap(records: FlowRecords) -> Anomaly:
     again = np.flatnonzero(table.client[rows] != table.client[rows[first]])
     if not len(again):
         return nothing("overlap-at-resume")
-    witness = []
-    for index in again[:16].tolist():
-        witness.append(received(snapshot, int(rows[first[index]])))
-        witness.append(received(snapshot, int(rows[index]), "", "received again"))
+    witness = [
+        [
+            received(snapshot, int(rows[first[index]])),
+            received(snapshot, int(rows[index]), "", "received again"),
+        ]
+        for index in again[:16].tolist()
+    ]
     summary = (
         f'{number(len(again), "reception")} on "{records.flow.received_topic}" of records that '
         f"another member of the group {', '.join(records.flow.group_clients)} had received before."

@@ -48,10 +48,13 @@ def nonmonotonic(name: str, within: bool) -> Callable[[FlowRecords], Anomaly]:
         places = np.flatnonzero(back)
         if not len(places):
             return nothing(name)
-        witness = []
-        for place in places[:16].tolist():
-            witness.append(sent(records.snapshot, int(before[place]), "", "sent first"))
-            witness.append(sent(records.snapshot, int(after[place]), "", "sent second"))
+        witness = [
+            [
+                sent(records.snapshot, int(before[place]), "", "sent first"),
+                sent(records.snapshot, int(after[place]), "", "sent second"),
+            ]
+            for place in places[:16].tolist()
+        ]
         where = "within a transaction, " if within else ""
         summary = (
             f'{number(len(places), "send")} to "{records.flow.sent_topic}" acknowledged at an '
@@ -80,9 +83,8 @@ def skipping(records: FlowRecords) -> Anomaly:
         return nothing("int-send-skip")
     witness = []
     for skip in skips[:16].tolist():
-        witness.append(sent(snapshot, int(before[skip])))
         note = f"{int(passed[skip]):,} of others in between"
-        witness.append(sent(snapshot, int(after[skip]), note))
+        witness.append([sent(snapshot, int(before[skip])), sent(snapshot, int(after[skip]), note)])
     summary = (
         f'{number(len(skips), "place")} on "{records.flow.sent_topic}" where records of others '
         "stand between those of one transaction: isolation is no promise of Kafka's."

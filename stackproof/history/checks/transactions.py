@@ -114,14 +114,14 @@ def _in_flow(records: FlowRecords, sends: Array) -> Array:
     return among(sends, records.sends)
 
 
-def _pairs(records: FlowRecords, rows: Array) -> list[WitnessRecord]:
+def _pairs(records: FlowRecords, rows: Array) -> list[list[WitnessRecord]]:
     """Return each reception after the last failed send of its message."""
     snapshot, witness = records.snapshot, []
     failed = records.sends[snapshot.status[records.sends] == FAIL]
     for row in rows[:16].tolist():
         same = failed[snapshot.sends.ident[failed] == snapshot.receptions.ident[row]]
-        witness += [sent(snapshot, int(send)) for send in same[-1:]]
-        witness.append(received(snapshot, row))
+        told = [sent(snapshot, int(send)) for send in same[-1:]]
+        witness.append([*told, received(snapshot, row)])
     return witness
 
 
@@ -146,8 +146,8 @@ def precommitted_read(records: FlowRecords) -> Anomaly:
         note = "nobody has asked to commit it"
         if np.isfinite(ending):
             note = f"its commit was asked for at +{ending - snapshot.start:.3f} s"
-        witness.append(sent(snapshot, int(seen.send[place])))
-        witness.append(received(snapshot, int(seen.reception[place]), note))
+        send, reception = int(seen.send[place]), int(seen.reception[place])
+        witness.append([sent(snapshot, send), received(snapshot, reception, note)])
     summary = (
         f'{number(len(bad), "reception")} on "{records.flow.received_topic}" of records whose '
         "transaction had not been committed yet, by readers of committed records."
@@ -197,9 +197,11 @@ def torn(records: FlowRecords) -> Anomaly:
         return nothing("torn-transaction")
     witness = []
     for transaction in bad[:8].tolist():
+        told = []
         for visible, note in ((True, "seen"), (False, "not seen")):
             example = row[(belongs == transaction) & (shown == visible)][:1].tolist()
-            witness += [sent(snapshot, send, note) for send in example]
+            told += [sent(snapshot, send, note) for send in example]
+        witness.append(told)
     summary = (
         f"{number(len(bad), 'transaction')} of which a final drain has seen a part only: "
         f"{int(part[bad].sum()):,} of {int(whole[bad].sum()):,} records."

@@ -1,7 +1,7 @@
 """The description of a result, with the evidence a reader wants to see at once.
 
 Allure shows attachments collapsed at the very end of the page, but the description as it
-is, above the steps: the timeline and the witness of a failure are put there as well.
+is, above the steps: the timeline of a failure is put there as well.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ from stackproof.reporting.evidence import Attachment
 from stackproof.reporting.naming import Identity
 
 _LARGEST_PICTURE = 500_000
-_LONGEST_WITNESS = 40
 _PICTURE_STYLE = "max-width:100%"
-_TEXT_STYLE = "font-size:12px; line-height:1.4; overflow-x:auto"
 
 
 class Description:
@@ -34,16 +32,14 @@ class Description:
         return "\n".join([*self._lines, *([""] if self._lines else []), f"`{self._place}`"])
 
     def html(self, attachments: Sequence[Attachment]) -> str | None:
-        """The same with the first timeline and witness; None when there is neither."""
+        """The same with the first picture; None when there is none."""
         ranked = sorted(attachments, key=lambda item: item.rank)
-        shown = [*filter(None, map(_picture, ranked))][:1] + [*filter(None, map(_witness, ranked))][
-            :1
-        ]
-        if not shown:
+        picture = next(filter(None, map(_picture, ranked)), None)
+        if picture is None:
             return None
         words = html.escape(masking.mask(" ".join(self._lines)))
         paragraphs = [f"<p>{words}</p>"] if words else []
-        return "\n".join([*paragraphs, *shown, f"<p><code>{html.escape(self._place)}</code></p>"])
+        return "\n".join([*paragraphs, picture, f"<p><code>{html.escape(self._place)}</code></p>"])
 
 
 def _picture(item: Attachment) -> str | None:
@@ -57,18 +53,3 @@ def _picture(item: Attachment) -> str | None:
     name = html.escape(masking.mask(item.name), quote=True)
     source = f"data:{item.mime};base64,{base64.b64encode(content).decode()}"
     return f'<img alt="{name}" title="{name}" style="{_PICTURE_STYLE}" src="{source}">'
-
-
-def _witness(item: Attachment) -> str | None:
-    if "witness" not in item.name.lower() or not item.mime.startswith("text/"):
-        return None
-    text = item.text
-    if text is None and item.path is not None and item.path.is_file():
-        text = item.path.read_text(encoding="utf-8", errors="replace")
-    if not text:
-        return None
-    lines = masking.mask(text).splitlines()
-    more = f"\n... {len(lines) - _LONGEST_WITNESS} more lines in the attachment"
-    body = "\n".join(lines[:_LONGEST_WITNESS]) + (more if len(lines) > _LONGEST_WITNESS else "")
-    title = html.escape(masking.mask(item.name))
-    return f'<p><b>{title}</b></p>\n<pre style="{_TEXT_STYLE}">{html.escape(body)}</pre>'

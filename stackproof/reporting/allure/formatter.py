@@ -156,12 +156,12 @@ class AllureFormatter(ScenarioFormatter):
                 self.results.attach(item) for item in _ranked(proof.attachments, step=index)
             ]
             if index == outcome.step:
-                own = outcome  # the runner's reason says more than the bare exception
+                own = outcome  # the runner knows more than behave's model
             steps.append(
                 model2.TestStepResult(
                     name=f"{step.keyword} {step.name}",
                     status=_STATUS[own.verdict],
-                    statusDetails=_details(own) if own.message else None,
+                    statusDetails=_of_step(own),
                     stage="finished" if times else "pending",
                     attachments=attachments,
                     start=_milliseconds(start),
@@ -212,6 +212,11 @@ def _details(outcome: Outcome) -> _Details | None:
         expected=outcome.expected or None,
         actual=outcome.actual or None,
     )
+
+
+def _of_step(outcome: Outcome) -> _Details | None:
+    """One line of a step's end: the whole stands at the scenario, once."""
+    return _Details(message=outcome.headline) if outcome.message else None
 
 
 def _known(proof: ScenarioProof, details: _Details | None) -> _Details | None:
