@@ -25,6 +25,9 @@ from tests.reporting.conftest import ROOT, end_scenario, make_config, parse, rep
 
 VERDICTS = {
     "product": "failed",
+    "late": "failed",
+    "stalled": "failed",
+    "premise": "broken",
     "environment": "broken",
     "suite": "broken",
     "not supported": "not supported",

@@ -55,7 +55,7 @@ def test_what_a_message_says_its_trace_does_not_say_again():
 def test_a_cause_that_the_message_does_not_tell_stands_in_the_trace():
     def fail() -> None:
         try:
-            {}["offset"]  # noqa: B018
+            {}["offset"]
         except KeyError as error:
             raise ValueError("no such record") from error
 

@@ -30,12 +30,13 @@ def corrupted(records: FlowRecords) -> Anomaly:
     if not len(rows):
         return nothing("corrupted")
     what = "content" if records.flow.content == "bytes" else "carried-over part"
-    fields = _differing_fields(records, rows)
+    differing = _differing_fields(records, rows)
     idents = records.snapshot.receptions.ident[rows]
     distinct, first = np.unique(idents, return_index=True)
     summary = (
         f'{number(len(rows), "record")} on "{records.flow.received_topic}" '
-        f"({number(len(distinct), 'message')}) with a {what} that differs from what was sent{fields}."
+        f"({number(len(distinct), 'message')}) with a {what} that differs from what was "
+        f"sent{differing}."
     )
     witness = both_sides(records, distinct[np.argsort(first)])
     if records.flow.content == "carried":
