@@ -42,6 +42,9 @@ class Flow:
         settled: whether nothing more can come. Where more may, what has not arrived is
             "outstanding", and neither lost nor unseen.
         drained: whether a final drain of the received topic is needed for a conclusion.
+        sets_aside: whether the received topic is one for messages that cannot be processed,
+            such as dead letters; elsewhere the exclusive topics are. It decides over nothing
+            but the words and colours of pictures.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Flow:
     expected: tuple[str, ...] = ()
     settled: bool = True
     drained: bool = False
+    sets_aside: bool = False
 
     def __post_init__(self) -> None:
         """Normalise lists (as they come from JSON) to tuples, and refuse nonsense.

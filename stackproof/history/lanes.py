@@ -32,6 +32,7 @@ class Points:
         ident: code of the ident.
         lanes: topic and partition of each lane.
         hidden: how many lanes had no room; their records are left out.
+        prefix: what the names of the scenario's own topics begin with.
     """
 
     x: Array
@@ -40,6 +41,7 @@ class Points:
     ident: Array
     lanes: tuple[tuple[str, int], ...]
     hidden: int = 0
+    prefix: str = ""
 
     def labels(self, names: dict[str, str]) -> list[str]:
         """Return the lanes' labels, given what to call each topic."""
@@ -52,8 +54,8 @@ def points(snapshot: Snapshot, flows: Sequence[Flow], most_lanes: int) -> Points
 
     Args:
         snapshot: the history.
-        flows: they give the topics their order, and tell which ones set messages aside:
-            those that the first flow to name them excludes.
+        flows: they give the topics their order, and tell which ones set messages aside
+            (`Flow.sets_aside`).
         most_lanes: how many lanes there is room for.
     """
     sends, receptions = snapshot.sends, snapshot.receptions
@@ -91,23 +93,25 @@ def points(snapshot: Snapshot, flows: Sequence[Flow], most_lanes: int) -> Points
             for row in first[:most_lanes].tolist()
         ),
         hidden=max(0, len(lanes) - most_lanes),
+        prefix=str(snapshot.meta.get("prefix", "")),
     )
 
 
 def _roles(flows: Sequence[Flow]) -> tuple[list[str], list[str]]:
     """Return the flows' topics from top to bottom, and those that set messages aside.
 
-    The first flow that names a topic decides: that of the valid messages says where the
-    dead letters go, that of the invalid ones may name the same topics the other way round.
+    A topic sets messages aside when a flow says so of its received topic, or when it is
+    excluded by a flow of messages that are to be processed.
     """
-    sent = list(dict.fromkeys(flow.sent_topic for flow in flows))
-    role: dict[str, bool] = {}
-    for flow in flows:
-        role.setdefault(flow.received_topic, False)
-        for topic in flow.exclusive_topics:
-            role.setdefault(topic, True)
-    set_aside = [topic for topic, aside in role.items() if aside]
-    return [*sent, *(topic for topic in role if not role[topic]), *set_aside], set_aside
+    processed = [flow for flow in flows if not flow.sets_aside]
+    refused = [flow for flow in flows if flow.sets_aside]
+    ends = [flow.received_topic for flow in processed]
+    ends += [topic for flow in refused for topic in flow.exclusive_topics]
+    aside = [flow.received_topic for flow in refused]
+    aside += [topic for flow in processed for topic in flow.exclusive_topics]
+    set_aside = [topic for topic in dict.fromkeys(aside) if topic not in ends]
+    topics = [*(flow.sent_topic for flow in flows), *ends]
+    return list(dict.fromkeys([*(t for t in topics if t not in set_aside), *set_aside])), set_aside
 
 
 def _distinct(rank: Array, partition: Array) -> tuple[Array, Array, Array]:
@@ -116,13 +120,15 @@ def _distinct(rank: Array, partition: Array) -> tuple[Array, Array, Array]:
     return np.unique(combined(rank, below), return_index=True, return_inverse=True)
 
 
-def short_names(topics: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+def short_names(topics: Sequence[str], prefix: str = "") -> tuple[dict[str, str], list[str]]:
     """Return what to call each topic, and the parts left out of all names.
 
     What all names have in common at their beginning or end, up to a separator, tells
-    nobody anything: it is the run's or the scenario's ID.
+    nobody anything: it is the run's or the scenario's ID. Of one topic, that is `prefix`.
     """
     names = {topic: topic for topic in topics}
+    if len(topics) == 1 and prefix and topics[0].startswith(prefix):
+        return {topics[0]: topics[0].removeprefix(prefix)}, [prefix]
     left_out = []
     end = _shared_start([topic[::-1] for topic in topics])[::-1]
     for part, cut in ((end, str.removesuffix), (_shared_start(topics), str.removeprefix)):

@@ -184,8 +184,12 @@ class Verdict:
         lines = [self.headline(), ""]
         for anomaly in main:
             lines.append(f"{_mark(anomaly)}: {anomaly.summary}")
-            more = (found for found in self.anomalies if self._more_of(found) is anomaly)
-            lines += [f"  {found.name}: {found.summary}" for found in more]
+            # Beside what is certain, what may be says nothing more.
+            lines += [
+                f"  {found.name}: {found.summary}"
+                for found in self.anomalies
+                if self._more_of(found) is anomaly and found.severity == anomaly.severity
+            ]
         lines += [""] * bool(main)
         lines += self._counts()
         left_out = 0
@@ -198,7 +202,7 @@ class Verdict:
             body = table(self._renamed(shown), contents=self.flow.content == "bytes")
             lines += ["", f"{title}:", *("  " + line for line in body)]
         if left_out and not whole:
-            lines += ["", 'more of them: see "counterexamples" below']
+            lines += ["", 'more of them: see the attachment "counterexamples"']
         if self.events:
             lines += ["", "Meanwhile:", *("  " + event for event in self.events)]
         return self._without_prefix("\n".join(lines))
@@ -357,6 +361,7 @@ def _events_around(snapshot: Snapshot, found: Iterable[Anomaly]) -> tuple[str, .
     times = [r.at for one in found if one.severity == "violation" for r in one.witness]
     if not times:
         return ()
+    times += [event.at for event in snapshot.events if event.kind == "death"]
     first, last = min(times) - NEIGHBOURHOOD, max(times) + NEIGHBOURHOOD
     near = sorted(
         (

@@ -198,7 +198,8 @@ class ManagedProcess:
 
 def told_end(name: str, how: str, log_end: str) -> str:
     """An end for people: who, how (`describe_exit`, `Ended`), and the last that it said."""
-    return f"{name} {how}; its log ends:\n{log_end}"
+    log = "\n".join(f"  | {line}" for line in log_end.splitlines())
+    return f"{name} {how}; its log ends:\n{log}"
 
 
 def describe_exit(code: int) -> str:

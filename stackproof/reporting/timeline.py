@@ -32,7 +32,7 @@ MOST_LANES, MOST_LINES, MOST_EVENTS, EVENT_ROWS, BINS = 20, 80, 40, 5, 200
 MOST_MARKS = 150
 """A kind of record with more than this many in one lane is drawn as bars."""
 MOST_LABELS = 4
-"""So many witnesses of an anomaly are labelled one by one; of more, the first."""
+"""So many counterexamples of an anomaly are labelled one by one; of more, the first."""
 WITNESS, FAULT, FAULT_TEXT, QUIET = "#c00000", "#e69f00", "#8a5a00", "#666666"
 #: Events that explain most: colours of line and label.
 GRAVE = {"fault": (FAULT, FAULT_TEXT), "death": (WITNESS, WITNESS)}
@@ -97,9 +97,9 @@ def render_timeline(
         path: the file to write.
         title: what stands above the picture; the history's name if empty.
         flows: what was expected. They give the topics their order and tell which topics
-            set messages aside: those that the first flow to name them excludes.
+            set messages aside.
         highlight: idents to mark, or idents with a word for each, such as "lost"; None:
-            the witnesses of the flows' violations.
+            those in the counterexamples of the flows' violations.
 
     Raises:
         OSError: the file cannot be written.
@@ -189,7 +189,8 @@ def _arrange(canvas: Canvas, points: Points, title: str, event_rows: int) -> Non
 
 
 def _lane_labels(canvas: Canvas, points: Points) -> list[str]:
-    names, left_out = layout.short_names(list(dict.fromkeys(topic for topic, _ in points.lanes)))
+    topics = list(dict.fromkeys(topic for topic, _ in points.lanes))
+    names, left_out = layout.short_names(topics, points.prefix)
     canvas.remarks += [f'topics\' names without "{_short(part, 30)}"' for part in left_out]
     if points.hidden:
         canvas.remarks.append(f"{points.hidden} more topics are not shown")
@@ -394,7 +395,7 @@ def _draw_legend(canvas: Canvas, snapshot: Snapshot, counts: Counter[Kind], witn
     if kinds - {"fault", "death", "start", "stop"}:
         handles.append(Line2D([], [], color="#777777", linestyle=":", label="other event"))
     if witness:
-        handles.append(mark("witness", "o", WITNESS, 9, True))
+        handles.append(mark("counterexample", "o", WITNESS, 9, True))
     canvas.figure.legend(
         handles=handles, loc="lower center", ncols=len(handles) if len(handles) < 7 else 4,
         fontsize=9, frameon=False, handletextpad=0.4, columnspacing=1.6, borderaxespad=0.2,

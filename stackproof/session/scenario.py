@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stackproof import figures, guard, names
+from stackproof import figures, guard, masking, names
 from stackproof.errors import PremiseNotMet, Trouble, explained, step_missing
 from stackproof.history import Flow, History, Verdict, check_flow, save
 from stackproof.polling import DeadlineExceeded, Died
@@ -19,7 +19,6 @@ from stackproof.services import service_names
 from stackproof.services.base import Endpoint
 from stackproof.session.workers import wire
 from stackproof.settings import Settings
-from stackproof.systems.labels import INVALID
 
 T = TypeVar("T")
 _HISTORY_MIME = "application/x-ndjson"
@@ -269,15 +268,21 @@ class ScenarioSession:
             found += self._pictures()
         return found
 
+    def _counterexamples(self) -> list[Attachment]:
+        found = {v.explain(): v.headline() for v in self._verdicts if not v.ok}
+        attachments = []
+        for number, (text, headline) in enumerate(found.items(), start=1):
+            file = self._evidence_directory / f"counterexamples-{number}.txt"
+            file.write_text(masking.mask(text), encoding="utf-8", errors="backslashreplace")
+            name = f"counterexamples: {_plain(headline)}"
+            attachments.append(Attachment(name, "text/plain", path=file))
+        return attachments
+
     def _pictures(self) -> list[Attachment]:
         marked: dict[str, str] = {}
         for verdict in self._verdicts:
             marked |= verdict.idents
-        found = [
-            Attachment(f"counterexamples: {_plain(v.headline())}", "text/plain", text=v.explain())
-            for v in self._verdicts
-            if not v.ok
-        ]
+        found = self._counterexamples()
         try:
             from stackproof.reporting.timeline import render_timeline
 
@@ -285,17 +290,12 @@ class ScenarioSession:
                 self.history,
                 self._evidence_directory / "timeline.png",
                 title=self.history.name,
-                # The first flow to name a topic tells what it is for: the valid messages' one.
-                flows=sorted((v.flow for v in self._verdicts), key=_about_refused),
+                flows=[verdict.flow for verdict in self._verdicts],
                 highlight=marked,
             )
         except Exception as error:  # the picture must never decide over the verdict
             return [*found, Attachment("timeline missing", "text/plain", text=repr(error))]
         return [Attachment("timeline", "image/png", path=picture), *found]
-
-
-def _about_refused(flow: Flow) -> bool:
-    return flow.sent_label == INVALID
 
 
 def _plain(text: str) -> str:

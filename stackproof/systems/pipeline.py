@@ -193,7 +193,7 @@ class Pipeline(Interruptible):
         """What is expected of invalid inputs."""
         return Flow(
             "dead letters", self.topics["input"], self.topics["dead_letter"], INVALID,
-            content="bytes", exclusive_topics=(self.topics["output"],),
+            content="bytes", exclusive_topics=(self.topics["output"],), sets_aside=True,
         )  # fmt: skip
 
     def await_predictions(self, *, within: float) -> Verdict:

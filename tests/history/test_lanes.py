@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from stackproof.history.lanes import (
     FAILED,
     OPEN,
@@ -14,18 +16,46 @@ from stackproof.history.lanes import (
 )
 from tests.history.story import DIRECT, THROUGH, Story, delivered
 
-INVALID = replace(THROUGH, received_topic="dead", exclusive_topics=("out",))
+PREDICTIONS = replace(THROUGH, name="predictions")
+DEAD_LETTERS = replace(
+    THROUGH, name="dead letters", received_topic="dead", exclusive_topics=("out",), sets_aside=True
+)
 
 
 def test_each_record_is_a_point_of_its_kind():
     story = Story().sent("a", offset=0).sent("b", "fail").sent("c", None)
     story.received("a", topic="out", offset=0).received("b", topic="dead", offset=0)
-    found = points(story.history.snapshot(), [THROUGH, INVALID], 20)
+    found = points(story.history.snapshot(), [THROUGH, DEAD_LETTERS], 20)
     assert found.kind.tolist() == [SENT, FAILED, OPEN, RECEIVED, SET_ASIDE]
     assert [round(x, 3) for x in found.x] == [0.0, 0.002, 0.004, 0.005, 0.006]
     names = {"in": "in", "out": "predictions", "dead": "dead"}
     assert found.labels(names) == ["in / 0", "in / unknown", "predictions / 0", "dead / 0"]
     assert found.lane.tolist() == [0, 1, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "flows",
+    [
+        [PREDICTIONS],
+        [DEAD_LETTERS],
+        [PREDICTIONS, DEAD_LETTERS],
+        [DEAD_LETTERS, PREDICTIONS],
+        [DEAD_LETTERS, replace(DEAD_LETTERS, settled=False)],
+    ],
+)
+def test_what_sets_messages_aside_does_not_depend_on_which_flows_were_checked(flows):
+    story = Story().received("b", topic="dead", offset=0).received("a", topic="out", offset=0)
+    found = points(story.sent("a").sent("b").history.snapshot(), flows, 20)
+    kinds = dict(
+        zip([found.lanes[lane][0] for lane in found.lane], found.kind.tolist(), strict=True)
+    )
+    assert kinds == {"in": SENT, "out": RECEIVED, "dead": SET_ASIDE}
+    assert [topic for topic, _ in found.lanes] == ["in", "out", "dead"]
+
+
+def test_where_nothing_is_processed_and_nothing_set_aside_all_is_received():
+    found = points(delivered("a").history.snapshot(), [], 20)
+    assert found.kind.tolist() == [SENT, RECEIVED]
 
 
 def test_the_order_of_the_topics_is_that_of_the_flows():
@@ -70,6 +100,14 @@ def test_names_are_shortened_by_what_they_share():
     names, left_out = short_names(["run42.customers", "run42.customers-dead"])
     assert list(names.values()) == ["customers", "customers-dead"]
     assert left_out == ["run42."]
+
+
+def test_one_topic_is_shortened_by_the_scenario_s_prefix():
+    assert short_names(["run-s1-in"], "run-s1-") == ({"run-s1-in": "in"}, ["run-s1-"])
+    assert short_names(["foreign"], "run-s1-") == ({"foreign": "foreign"}, [])
+    story = Story()
+    story.history.meta["prefix"] = "run-s1-"
+    assert points(story.sent("a").history.snapshot(), [], 20).prefix == "run-s1-"
 
 
 def test_names_stay_whole_where_little_would_be_left():

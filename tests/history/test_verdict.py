@@ -107,7 +107,7 @@ def test_all_is_counted_first_and_each_violation_has_one_example_however_many_th
         told = [i for i, line in enumerate(lines) if line.startswith(f"{name.upper()}: ")]
         assert told and told[0] < examples[0], name
         assert f"{name.upper()}, for example:" in lines
-    assert 'more of them: see "counterexamples" below' in lines
+    assert 'more of them: see the attachment "counterexamples"' in lines
 
 
 def test_no_row_is_listed_twice_for_messages_that_two_anomalies_are_about():

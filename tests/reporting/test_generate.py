@@ -104,7 +104,7 @@ def test_a_report_in_one_file_with_history(tmp_path: Path):
     environment = {e["name"] for e in data["widgets/allure_environment.json"]}
     assert {"python", "behave", "os"} <= environment
     tests = [v for k, v in data.items() if k.startswith("data/test-results/")]
-    assert len(tests) == 6
+    assert len(tests) == len(VERDICTS)
     for test in tests:
         assert len(test["history"]) == 1
         assert "data:image/png;base64," in test["descriptionHtml"]
@@ -121,7 +121,7 @@ def test_another_provider_has_a_history_of_its_own(tmp_path: Path):
     generate(write_results(results), tmp_path / "report", history)
     report = generate(write_results(results, "docker"), tmp_path / "report", history)
     tests = [v for k, v in embedded(report).items() if k.startswith("data/test-results/")]
-    assert [test["history"] for test in tests] == [[]] * 6
+    assert [test["history"] for test in tests] == [[]] * len(VERDICTS)
 
 
 # -- with a tool that only pretends ------------------------------------------

@@ -101,7 +101,7 @@ def test_a_death_tells_the_exit_and_the_end_of_the_log(start: Start) -> None:
     process = start("--say", "configuration is wrong", "--exit", 3)
     assert process.wait(PATIENCE) == 3
     death = process.death()
-    assert death == "sleeper-1 ended with exit code 3; its log ends:\nconfiguration is wrong"
+    assert death == "sleeper-1 ended with exit code 3; its log ends:\n  | configuration is wrong"
 
 
 @posix_only

@@ -287,7 +287,7 @@ class RabbitSession:
         """The expectation that one class of messages, or all, ends among the dead letters."""
         return Flow(
             f'dead letters of "{queue}"', self.own(queue), self.own(dead), sent_label=label,
-            content="bytes", order="sequence",
+            content="bytes", order="sequence", sets_aside=True,
         )  # fmt: skip
 
 
