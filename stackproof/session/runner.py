@@ -27,6 +27,7 @@ from stackproof.session.running.execution import Execution
 from stackproof.session.running.progress import Progress
 from stackproof.session.running.reports import Reports
 from stackproof.session.running.signals import Interrupted, Signals
+from stackproof.session.selection.locations import each_once
 from stackproof.session.selection.misread import misread
 from stackproof.session.selection.selecting import Selector
 from stackproof.settings import Settings
@@ -76,6 +77,10 @@ class StackproofRunner(Runner):
     def load_step_definitions(self, extra_step_paths: list[str] | None = None) -> None:
         """Import the steps."""
         _load("steps", super().load_step_definitions, extra_step_paths)
+
+    def feature_locations(self) -> list[Any]:
+        """Where the features stand that were asked for; none twice."""
+        return each_once(super().feature_locations())
 
     def run_model(self, features: Sequence[Any] | None = None) -> bool:
         """Plan, start, run, report."""

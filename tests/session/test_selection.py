@@ -71,6 +71,34 @@ def test_selection(made: Project, arguments: list[str], expected: list[str]) -> 
 
 
 @pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["features", "features/a.feature"], ["only a", "only b"]),
+        (["features/a.feature", "features/b.feature", "features/a.feature:2"],
+         ["only a", "only b"]),
+        (["features/a.feature:2", "features/b.feature", "features/a.feature:3"],
+         ["only a", "only b"]),
+        (["features/../features/a.feature", "features/a.feature"], ["only a"]),
+        (["linked", "features"], ["only a", "only b"]),
+        (["@asked.txt", "features/b.feature"], ["only a", "only b"]),
+    ],
+    ids=["folder and file", "file and line", "lines", "dots", "links", "list of features"],
+)  # fmt: skip
+def test_what_is_named_twice_runs_once(
+    project: Project, arguments: list[str], expected: list[str]
+) -> None:
+    for name in "ab":
+        project.feature(name, f"Feature: {name}\n Scenario: only {name}\n  Given it works\n")
+    (project.root / "linked").symlink_to("features", target_is_directory=True)
+    (project.root / "features" / "c.feature").symlink_to("a.feature")
+    project.write("asked.txt", "features/a.feature\n")
+    outcome = project.run(*arguments)
+    assert outcome.code == 0, outcome.text
+    assert names(outcome) == expected
+    assert len(outcome.allure) == len(expected)
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--tags=@nowhere"], "no scenario was selected"),

@@ -171,6 +171,16 @@ def test_nothing_that_is_not_whole_is_green(
     )
 
 
+def test_a_scenario_that_is_named_twice_is_in_one_shard(project: Project, merge: Merge) -> None:
+    make(project)
+    twice = ("features", "features/b.feature", "features/../features/a.feature")
+    parts = [shard(project, index, 2, *twice) for index in (1, 2)]
+    keys = [s["key"] for place in parts for s in results(place)["scenarios"]]
+    assert len(keys) == len(set(keys)) == 7
+    code, said = merge(*parts)
+    assert (code, "2 shards, 7 scenarios: 7 passed" in said) == (0, True), said
+
+
 def test_a_shard_that_is_not_named_is_missing(three: list[Path], merge: Merge) -> None:
     code, said = merge(three[0], three[2])
     assert (code, "missing: shard 2/3" in said) == (1, True), said
