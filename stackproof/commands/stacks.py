@@ -29,8 +29,7 @@ def up(names: Sequence[str]) -> int:
     names = list(requirements)
     settings = settings_module.load()
     progress = Progress(sys.stderr)
-    for stale in reaper.reap_stale_runs():
-        progress.say(f"removed what was left of the interrupted run {stale}")
+    reaper.reap_stale_runs(progress.say)
     run = Run.begin()
     watcher = reaper.Watcher(run)
     providers = Providers(run, run.directory / "logs", settings)

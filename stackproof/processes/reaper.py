@@ -15,6 +15,7 @@ that is a person's shell or pager.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -83,13 +84,24 @@ def _parts(run: Run) -> list[str]:
         return []
 
 
+class _CannotLoadError(Exception):
+    """A part whose module cannot be loaded: waiting mends nothing."""
+
+
 def _call(part: str, run: Run) -> list[str]:
     if not part.startswith("stackproof."):
-        return [f"whatever {part} knows: it is no part of the suite"]
+        raise _CannotLoadError(f"whatever {part} knows: it is no part of the suite")
+    failed = f"what {part} should have removed"
     try:
-        return list(import_module(part).reap(run))
+        clear = import_module(part).reap
+    except Exception as error:
+        raise _CannotLoadError(f"{failed}: {type(error).__name__}: {error}") from error
+    try:
+        return list(clear(run))
+    except ImportError as error:
+        raise _CannotLoadError(f"{failed}: {type(error).__name__}: {error}") from error
     except Exception as error:  # one part that fails must not save the others' remains
-        return [f"what {part} should have removed: {type(error).__name__}: {error}"]
+        return [f"{failed}: {type(error).__name__}: {error}"]
 
 
 def _belongs(process: psutil.Process, run: Run, ledger: Mapping[int, str]) -> bool:
@@ -205,12 +217,21 @@ def wait_gone(processes: Iterable[psutil.Process], within: float) -> list[psutil
     return []
 
 
-def reap(run: Run, *, spare: Iterable[int] = (), within: float = 8.0) -> list[str]:
+def reap(
+    run: Run,
+    *,
+    spare: Iterable[int] = (),
+    within: float = 8.0,
+    waiting: Callable[[list[str]], None] | None = None,
+) -> list[str]:
     """Kill every process of ``run``, remove what else it made, and its directory.
 
     Repeats until twice in a row nothing is found: a process between its fork and its
     exec shows its marks only a moment later. The directory stays while a process does,
     because it is what the process is recognised by.
+
+    Args:
+        waiting: hears once what is still there when clearing away has not helped at once.
 
     Returns:
         Descriptions of what was left after ``within`` seconds; empty when all is gone.
@@ -220,24 +241,44 @@ def reap(run: Run, *, spare: Iterable[int] = (), within: float = 8.0) -> list[st
     parts = _parts(run)
     if parts:
         within = max(within, _WITH_PARTS)
+    beyond_us: dict[str, str] = {}  # by part
     quiet = 0
+
+    def call(part: str) -> list[str]:
+        try:
+            return _call(part, run)
+        except _CannotLoadError as error:
+            beyond_us[part] = str(error)
+            return []
 
     def clear() -> list[str]:
         nonlocal quiet
         ledger.update(_recorded(run))
         killed = kill_found(lambda: processes_of(run, spare=spared, ledger=ledger))
         # After the processes: nothing makes more of it then.
-        found = [left for part in parts for left in _call(part, run)]
+        found = [left for part in parts if part not in beyond_us for left in call(part)]
         if killed or found:
             quiet = 0
             return [*(_describe(process) for process in killed), *found]
         quiet += 1
+        if beyond_us:
+            return []  # the directory tells the next one who tries what there is
         shutil.rmtree(run.directory, ignore_errors=True)
         return [f"directory {run.directory}"] if run.directory.exists() else []
 
+    rounds = itertools.count(1)
+
+    def told() -> list[str]:
+        nonlocal waiting
+        left = clear()
+        if left and waiting and next(rounds) > 1:
+            waiting(left)
+            waiting = None
+        return left
+
     try:
         poll(
-            clear,
+            told,
             until=lambda left: not left and quiet >= 2,
             within=within,
             awaiting=f"run {run.id} to end",
@@ -246,7 +287,9 @@ def reap(run: Run, *, spare: Iterable[int] = (), within: float = 8.0) -> list[st
     except DeadlineExceeded as late:
         assert isinstance(late.seen, list)
         if late.seen:
-            return late.seen
+            return [*late.seen, *beyond_us.values()]
+    if beyond_us:
+        return list(beyond_us.values())
     run.end()
     return []
 
@@ -258,14 +301,24 @@ def _describe(process: psutil.Process) -> str:
         return f"process {process.pid}"
 
 
-def reap_stale_runs() -> list[str]:
-    """End runs whose owner is gone and that were not kept on purpose; their IDs."""
-    gone = [
-        run.id
-        for run in known_runs()
+def reap_stale_runs(say: Callable[[str], None] = lambda line: None) -> list[str]:
+    """End runs whose owner is gone and that were not kept on purpose; their IDs.
+
+    Args:
+        say: hears at once what is being removed, what this waits for, and what stays.
+    """
+    gone = []
+    for run in known_runs():
         # Asked in this order: a run is marked as kept before its owner ends.
-        if not run.owner_lives() and not run.kept and not reap(run)
-    ]
+        if run.owner_lives() or run.kept:
+            continue
+        say(f"removing what was left of the interrupted run {run.id}")
+        left = reap(run, waiting=lambda still: say(f"  waiting for {'; '.join(still)}"))
+        if left:
+            say(f"  could not be removed: {'; '.join(left)}")
+            say(f"  `stackproof down {run.id}` tries again")
+        else:
+            gone.append(run.id)
     with contextlib.suppress(OSError):
         for lock in runs_directory().glob("r*.lock"):
             # Old ones only: a run that is just beginning has a lock before it has a directory.

@@ -219,5 +219,5 @@ def test_up_clears_up_after_those_who_died(
     dead.end()
     dead.write_state(owner_birth="another", owner_started=0.0)
     up = stackproof("up", "kafka", STACKPROOF_CACHE=str(tmp_path / "cache"), PATH=str(tmp_path))
-    assert f"removed what was left of the interrupted run {dead.id}" in ended(up)[2]
+    assert f"removing what was left of the interrupted run {dead.id}" in ended(up)[2]
     assert not dead.directory.exists()

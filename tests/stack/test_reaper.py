@@ -414,7 +414,7 @@ def test_what_resists_is_told_and_can_be_found_again(
         assert left[0].startswith(f"process {process.pid} (")
         assert run.directory.exists()  # what is left is recognised by it
         stale(run)
-        patch.setattr(reaper, "reap", lambda run: left)
+        patch.setattr(reaper, "reap", lambda run, **_: left)
         assert reaper.reap_stale_runs() == []  # not told as removed
     assert reaper.reap(run) == []
     assert not process.alive()

@@ -83,6 +83,66 @@ def test_a_part_with_a_defect_does_not_save_the_others_remains(
     (run.directory / "reaped-by").unlink()
 
 
+@pytest.fixture
+def no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody may come to wait for the end of a minute: it never comes."""
+    monkeypatch.setattr(reaper, "_WITH_PARTS", float("inf"))
+
+
+def _not_installed(of: Run) -> list[str]:
+    import nowhere  # type: ignore[import-not-found]
+
+    return [str(nowhere)]
+
+
+def test_what_cannot_be_loaded_is_not_waited_for(
+    run: Run, part: Callable[[Part], str], no_time: None
+) -> None:
+    left = ["a container"]
+
+    def works(of: Run) -> list[str]:
+        return [left.pop()] if left else []
+
+    for module in ("stackproof.no_such_module", "evil", "stackproof.errors", part(_not_installed)):
+        reaper.also(run, module)
+    reaper.also(run, part(works))
+    told = reaper.reap(run)
+    assert left == []
+    for said in ("no_such_module", "evil", "stackproof.errors", "No module named 'nowhere'"):
+        assert sum(said in line for line in told) == 1, told
+    assert run.directory.is_dir()
+    (run.directory / "reaped-by").unlink()
+
+
+def test_a_start_says_at_once_what_it_removes_and_what_it_waits_for(
+    run: Run, part: Callable[[Part], str], no_time: None
+) -> None:
+    said: list[str] = []
+    heard: list[list[str]] = []
+
+    def slow(of: Run) -> list[str]:
+        heard.append(list(said))
+        return ["container c: the engine is busy"] if len(heard) < 4 else []
+
+    reaper.also(run, part(slow))
+    run.end()
+    run.write_state(owner_birth=None, owner_started=0.0)
+    assert reaper.reap_stale_runs(said.append) == [run.id]
+    assert heard[0] == [f"removing what was left of the interrupted run {run.id}"]
+    assert said[1:] == ["  waiting for container c: the engine is busy"]
+    assert heard[2] == said  # told while it waits, once
+
+
+def test_a_start_says_what_it_could_not_remove(run: Run, no_time: None) -> None:
+    said: list[str] = []
+    reaper.also(run, "stackproof.no_such_module")
+    run.end()
+    run.write_state(owner_birth=None, owner_started=0.0)
+    assert reaper.reap_stale_runs(said.append) == []
+    assert "could not be removed: what stackproof.no_such_module" in said[1]
+    (run.directory / "reaped-by").unlink()
+
+
 def test_only_parts_of_the_suite_are_called(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reaper, "_WITH_PARTS", 0.3)
     monkeypatch.setitem(sys.modules, "evil", None)

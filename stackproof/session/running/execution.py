@@ -104,8 +104,7 @@ class Execution:
         Raises:
             Trouble: the stack could not be started.
         """
-        for stale in reaper.reap_stale_runs():
-            self._progress.say(f"removed what was left of the interrupted run {stale}")
+        reaper.reap_stale_runs(self._progress.say)
         with self._signals.held():
             run = self._run = Run.begin()
             self._watcher = reaper.Watcher(run)
