@@ -71,6 +71,7 @@ class Plan:
         known_issues: of quarantined scenarios, by the plan's scenario ID.
         artifacts: programs that steps use besides services, by key.
         earlier: how scenarios that are run again ended before, by ID.
+        durations: seconds that scenarios took in an earlier run, by key, as far as known.
     """
 
     features: Sequence[Feature]
@@ -85,6 +86,7 @@ class Plan:
     known_issues: dict[str, KnownIssue] = field(default_factory=dict)
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     earlier: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    durations: dict[str, float] = field(default_factory=dict)
 
     @cached_property
     def catalogue(self) -> Catalogue:

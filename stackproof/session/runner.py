@@ -170,8 +170,7 @@ class StackproofRunner(Runner):
         execution = Execution(
             plan,
             settings,
-            self.config,
-            base_dir=self.base_dir,
+            self,
             formatters=formatters,
             reports=reports,
             progress=Progress(sys.stderr),

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from tests.house.project import Finding, Project
 
 #: The house rule is "some 400 lines"; above this it is no longer some.
-MOST_LINES = 450
+MOST_LINES = 500
 MOST_FILES = 14
 _SIZED = ("stackproof", "reference", "steps")
 

@@ -104,6 +104,101 @@ def test_behaves_own_formatters_see_each_feature_as_a_whole_with_several_workers
             assert step["result"]["status"] == "passed"
 
 
+ALLURE_BEHAVE = "allure_behave.formatter:AllureFormatter"
+KINDS = """
+    Feature: Kinds
+      Background:
+        Given it works
+      Scenario: passes
+        Then it works
+      Scenario: fails
+        When it fails
+        Then it works
+      @not_selected
+      Scenario: deselected
+        Given it works
+      Scenario Outline: row <n>
+        When it raises
+        Examples:
+          | n |
+          | 1 |
+          | 2 |
+      Rule: r
+        Scenario: within a rule
+          When it fails
+          Then it works
+    """
+
+
+def results_below(place: Path) -> dict[str, dict]:
+    found = [json.loads(file.read_text()) for file in place.glob("*-result.json")]
+    named = {result["name"]: result for result in found}
+    assert len(named) == len(found), "a result twice"
+    return named
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_allure_behave_writes_a_result_for_each_scenario_outside_rules(
+    small: Project, jobs: str
+) -> None:
+    small.feature("kinds", KINDS)
+    outcome = small.run(
+        "-j", jobs, "--tags=not @not_selected", "-f", ALLURE_BEHAVE, "-o", "theirs",
+        "-f", "json", "-o", "out.json", "-f", "stackproof",
+    )  # fmt: skip
+    assert (outcome.code, outcome.results["suite_problems"]) == (1, []), outcome.text
+    theirs = results_below(small.root / "theirs")
+    assert {name: result["status"] for name, result in theirs.items()} == {
+        "passes": "passed", "fails": "failed", "works": "passed",
+        "row 1 -- @1.1 ": "broken", "row 2 -- @1.2 ": "broken",
+    }  # fmt: skip
+    steps = {step["name"]: step["status"] for step in theirs["fails"]["steps"]}
+    assert steps == {"Given it works": "passed", "When it fails": "failed",
+                     "Then it works": "skipped"}  # fmt: skip
+    assert "one is not two" in theirs["fails"]["statusDetails"]["message"]
+    assert "ValueError: not a number" in theirs["row 1 -- @1.1 "]["statusDetails"]["message"]
+    # Ours has all of them, and nobody else hears anything twice.
+    assert len(outcome.allure) == 6
+    assert outcome.allure["within a rule"]["status"] == "failed"
+    told = [e["name"] for f in json.loads((small.root / "out.json").read_text())
+            for e in f["elements"] if e["type"] == "scenario"]  # fmt: skip
+    assert sorted(told) == sorted([*theirs, "within a rule"])
+
+
+def test_allure_behave_named_in_a_settings_file(small: Project) -> None:
+    small.write("behave.ini", f"""
+        [behave]
+        paths = features
+        runner = stackproof.session.runner:StackproofRunner
+        format = {ALLURE_BEHAVE}
+        outfiles = theirs
+        """)  # fmt: skip
+    (small.root / "pyproject.toml").unlink()
+    assert small.run().code == 0
+    assert set(results_below(small.root / "theirs")) == {"works"}
+
+
+def test_a_wrapper_with_a_defect_is_told_and_costs_nothing_else(small: Project) -> None:
+    small.feature("kinds", KINDS)
+    small.write("wrapping.py", """
+        from behave.formatter.base import Formatter
+        class Wrapping(Formatter):
+            def feature(self, feature):
+                for scenario in feature.scenarios:
+                    def broken(runner, run=scenario.run):
+                        assert runner.config is self.config
+                        run(runner)
+                        raise ZeroDivisionError("in a wrapper")
+                    scenario.run = broken
+        """)  # fmt: skip
+    outcome = small.run("-f", ALLURE_BEHAVE, "-o", "theirs", "-f", "wrapping:Wrapping")
+    assert outcome.code == 1
+    (problem,) = outcome.results["suite_problems"]
+    assert "in a wrapper" in problem
+    assert len(outcome.allure) == 7
+    assert len(results_below(small.root / "theirs")) == 6
+
+
 def test_a_console_that_is_closed_changes_no_verdict(small: Project) -> None:
     small.feature("z", """
         Feature: Last

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from behave.model import Scenario, ScenarioOutline
@@ -11,8 +10,8 @@ from stackproof.errors import Trouble
 from stackproof.session.workers import wire
 
 
-def choose(feature: Any, unit: wire.Unit) -> Iterator[tuple[Scenario, str | None]]:
-    """Put a feature into the unit's order; every scenario with its ID, None for the others.
+def choose(feature: Any, unit: wire.Unit) -> dict[int, str]:
+    """Put a feature into the unit's order; IDs of the chosen scenarios, by the object's ``id()``.
 
     Raises:
         Trouble: the feature is not what it was when the run was planned.
@@ -28,11 +27,8 @@ def choose(feature: Any, unit: wire.Unit) -> Iterator[tuple[Scenario, str | None
                 "run again",
             )
         ids[id(found)] = chosen.id
-    for rule in feature.iter_rules():
-        # The hooks of a rule without chosen scenarios are not run.
-        rule.should_skip = not any(id(s) in ids for s in rule.walk_scenarios())
     _sort(feature, {scenario: place for place, scenario in enumerate(ids)})
-    return ((scenario, ids.get(id(scenario))) for scenario in scenarios)
+    return ids
 
 
 def _sort(container: Any, order: dict[int, int]) -> None:

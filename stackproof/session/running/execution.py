@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from stackproof.session.running.reports import Reports, facts_of
 from stackproof.session.running.signals import Signals
 from stackproof.session.running.spans import LogSpans, full_disk
 from stackproof.session.running.verdicts import Verdicts
+from stackproof.session.selection import shards
 from stackproof.session.workers import wire
 from stackproof.session.workers.inbox import Inbox
 from stackproof.session.workers.pool import Pool
@@ -55,9 +56,8 @@ class Execution:
         self,
         plan: Plan,
         settings: Settings,
-        config: Any,
+        runner: Any,
         *,
-        base_dir: str,
         formatters: list[Any],
         reports: Reports,
         progress: Progress,
@@ -68,14 +68,14 @@ class Execution:
         self.settings = settings
         self.reports = reports
         self.verdicts = Verdicts(plan, allow_skipped=settings["run.allow_skipped"], seed=seed)
-        self._config = config
+        config = self._config = runner.config
         self._progress = progress
         self._signals = signals
         self._seed = seed
-        self._base_dir = base_dir
-        self._jobs = max(1, min(int(config.jobs), len({s.feature_index for s in plan.scenarios})))
+        self._base_dir = str(runner.base_dir)
+        self._jobs = max(1, min(int(config.jobs), len(plan.scenarios)))
         live = self._jobs == 1
-        self._replay = Replay(plan, formatters, live=live, failed=self.suite_failed)
+        self._replay = Replay(plan, formatters, live=live, failed=self.suite_failed, runner=runner)
         selected = {id(planned.scenario) for planned in plan.scenarios}
         for feature in plan.features:
             for scenario in feature.walk_scenarios():
@@ -137,7 +137,7 @@ class Execution:
         with self.attempt("the report lacks its environment"):
             facts = facts_of(self.plan, providers, self.settings, self._seed)
             write_environment(self.reports.allure, facts)
-        pool.work(self._units())
+        pool.work(self._by_feature())
 
     def _in_thread(self, work: Callable[[], None]) -> None:
         """Do ``work`` where no signal reaches it: waiting for it can be interrupted at once."""
@@ -164,15 +164,18 @@ class Execution:
             * max(1.0, self.settings["run.time_factor"]),
         )
 
-    def _units(self) -> list[list[ScenarioPlan]]:
+    def _by_feature(self) -> list[list[ScenarioPlan]]:
         """The scenarios of each feature; with several workers the longest first."""
-        units: dict[int, list[ScenarioPlan]] = {}
-        for planned in self.plan.scenarios:
-            units.setdefault(planned.feature_index, []).append(planned)
-        listed = list(units.values())
-        if self._jobs > 1 and not self.settings["run.random_order"]:
-            listed.sort(key=len, reverse=True)
-        return listed
+        if self._jobs == 1 or self.settings["run.random_order"]:
+            return _grouped(self.plan.scenarios)
+        keys = [self.plan.identity(planned).key for planned in self.plan.scenarios]
+        seconds = dict(zip(keys, shards.weights_of(keys, self.plan.durations), strict=True))
+
+        def takes(planned: ScenarioPlan) -> float:
+            return seconds[self.plan.identity(planned).key]
+
+        listed = _grouped(sorted(self.plan.scenarios, key=takes, reverse=True))
+        return sorted(listed, key=lambda scenarios: sum(map(takes, scenarios)), reverse=True)
 
     # -- when it cannot go on ------------------------------------------------
     def could_not_start(self, trouble: Trouble) -> None:
@@ -352,6 +355,8 @@ class Execution:
         known = {container.line: container for container in [feature, *feature.iter_rules()]}
         container = known.get(line, feature)
         container.hook_failed = True
+        if message in (container.error_message or ""):
+            return  # another worker's hooks of the same feature have said the same
         container.error_message = "\n".join(filter(None, (container.error_message, message)))
         self.verdicts.container_problems.append(f"{container.name}: {message}")
         log.error("hooks of %s: %s", container.name, message)
@@ -401,6 +406,14 @@ class Execution:
         if self._spans is not None:
             with self.attempt(f"the logs of {planned.scenario.name} are missing"):
                 proof.attachments += self._spans.copies(planned)
+
+
+def _grouped(scenarios: Iterable[ScenarioPlan]) -> list[list[ScenarioPlan]]:
+    """By feature, in the order in which they come."""
+    features: dict[int, list[ScenarioPlan]] = {}
+    for planned in scenarios:
+        features.setdefault(planned.feature_index, []).append(planned)
+    return list(features.values())
 
 
 def _raise_error(_: Any, error: Exception | None) -> None:

@@ -30,6 +30,7 @@ class Replay:
         formatters: behave formatters.
         live: tell steps as they happen.
         failed: hears when a formatter raises an exception; the others go on.
+        runner: behave's, for formatters that ask it.
     """
 
     def __init__(
@@ -39,13 +40,14 @@ class Replay:
         *,
         live: bool,
         failed: Callable[[str], None],
+        runner: Any,
     ):
         self._plan = plan
         self._live = live
         prompt = [f for f in formatters if live or isinstance(f, ScenarioFormatter)]
         patient = [f for f in formatters if f not in prompt]
-        self._prompt = Teller(plan.features, prompt, plan.matches, failed)
-        self._patient = Teller(plan.features, patient, plan.matches, failed)
+        self._prompt = Teller(plan.features, prompt, plan.matches, failed, runner)
+        self._patient = Teller(plan.features, patient, plan.matches, failed, runner)
         self._concluded: list[ScenarioPlan] = []
 
     def started(self, planned: ScenarioPlan) -> None:
@@ -99,7 +101,8 @@ class Replay:
     def finish(self) -> None:
         """The run is over: every formatter is closed."""
         self._prompt.close()
-        for planned in sorted(self._concluded, key=lambda planned: planned.feature_index):
+        # As written: workers may have ended the scenarios of a rule among others.
+        for planned in sorted(self._concluded, key=lambda p: (p.feature_index, p.index)):
             self._patient.conclude(planned)
         self._patient.close()
         for feature in self._plan.features:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import Any
 from stackproof.errors import Trouble
 from stackproof.session.plan import Plan, ScenarioPlan
 from stackproof.session.selection import quarantine, shards
-from stackproof.session.selection.last import LastRun
+from stackproof.session.selection.last import RESULTS, LastRun
 from stackproof.session.selection.shards import Shard
 from stackproof.session.selection.suites import SuiteFilter
 from stackproof.settings import Settings
@@ -40,7 +41,8 @@ class Selector:
         shard, again = config.userdata.get("shard"), config.userdata.getbool("rerun_failed", False)
         self._shard = Shard.parse(shard) if shard else None
         self._durations = config.userdata.get("durations", "")
-        self._last = LastRun.read(Path(settings["run.reports"])) if again else None
+        self._reports = Path(settings["run.reports"])
+        self._last = LastRun.read(self._reports) if again else None
         if self._shard and self._last:
             raise Trouble(
                 "--shard and --rerun-failed exclude each other",
@@ -61,6 +63,11 @@ class Selector:
             Trouble: nothing is left.
         """
         plan.notes += [self.suite.note] if self.suite.note else []
+        if self._durations:
+            plan.durations = shards.durations(Path(self._durations))
+        else:
+            with contextlib.suppress(Trouble):  # they decide over the order only
+                plan.durations = shards.durations(self._reports / RESULTS)
         self._quarantine(plan)
         keys = [plan.identity(planned).key for planned in plan.scenarios]
         plan.selection = {
@@ -126,7 +133,7 @@ class Selector:
                 "one of them would be empty",
                 "use fewer shards",
             )
-        known = shards.durations(Path(self._durations)) if self._durations else {}
+        known = plan.durations if self._durations else {}  # else machines would differ
         keys = [plan.identity(planned).key for planned in ordered]
         places = shards.partition(shards.weights_of(keys, known), shard.of)
         own = {p.id for p, at in zip(ordered, places, strict=True) if at == shard.index - 1}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from stackproof.processes.run import Run
 from stackproof.session.plan import ScenarioPlan, containers_of
 from stackproof.session.workers import wire
 from stackproof.session.workers.inbox import Inbox
+from stackproof.session.workers.left import Left
 from stackproof.session.workers.listening import Listening
 from stackproof.session.workers.process import WITH_WORK, Disconnected, Phase, Worker, WorkerProcess
 
@@ -33,7 +34,11 @@ _SLOW = "mend what hangs there; if it is only slow, the tag @timeout:SECONDS giv
 
 
 class Pool:
-    """Runs units of work in ``jobs`` worker processes.
+    """Hands out scenarios, one by one, to ``jobs`` worker processes.
+
+    A worker opens a feature and asks for each of its scenarios before it runs it, so that
+    several may work on one feature. Another one is opened as long as there is one that nobody
+    is at: hooks of features and rules run in every worker that runs a part of them.
 
     Args:
         run: the run they belong to.
@@ -66,7 +71,7 @@ class Pool:
         self._workers: list[Worker] = []
         self._number = 0
         self._inbox = Inbox()
-        self._units: list[list[ScenarioPlan]] = []
+        self._left = Left()
         self._waiting: list[Worker] = []
         self._stopping = ""
         self._closing = False
@@ -78,12 +83,15 @@ class Pool:
         for _ in range(self._jobs):
             self._spawn()
 
-    def work(self, units: Sequence[Sequence[ScenarioPlan]]) -> None:
-        """Run all units; returns when each scenario has been told to ``listening``."""
-        self._units = [list(unit) for unit in units]
+    def work(self, features: Sequence[Sequence[ScenarioPlan]]) -> None:
+        """Run the scenarios of all features, in the order given.
+
+        Returns when each of them has been told to ``listening``.
+        """
+        self._left = Left(features)
         for worker in self._workers:
             self._give_time_to_load(worker)
-        while self._units or any(w.phase in WITH_WORK for w in self._workers):
+        while self._left or any(w.phase in WITH_WORK for w in self._workers):
             with self._held():
                 self._hand_out()
             self._turn()
@@ -116,9 +124,7 @@ class Pool:
     def drop_rest(self, reason: str) -> None:
         """Begin no further scenario."""
         self._stopping = reason
-        left = [planned for unit in self._units for planned in unit]
-        self._units = []
-        for planned in left:
+        for planned in self._left.take_all():
             self._tell(self._listening.passed_over, planned, reason)
         waiting, self._waiting = self._waiting, []
         for worker in waiting:
@@ -151,19 +157,34 @@ class Pool:
         worker.enter(Phase.AFTER_ALL, self._begin.hooks_deadline)
         worker.process.send(wire.Stop())
 
+    # -- handing out ---------------------------------------------------------
     def _hand_out(self) -> None:
         for worker in self._workers:
-            if worker.phase is not Phase.IDLE or not self._units:
-                continue
-            unit = worker.todo = self._units.pop(0)
-            worker.feature_index = unit[0].feature_index
-            worker.progressed = False
-            worker.enter(Phase.HOOKS, self._begin.hooks_deadline)
-            chosen = [wire.Chosen(p.id, p.index, p.scenario.line, p.scenario.name) for p in unit]
-            worker.process.send(wire.Unit(self._feature_files[worker.feature_index], chosen))
+            if worker.phase is Phase.IDLE and self._left:
+                attended = {w.feature_index for w in self._workers if w.phase in WITH_WORK}
+                self._open(worker, self._left.next_feature(attended))
         at_work = sum(w.phase in WITH_WORK for w in self._workers)
-        while len(self._workers) < min(self._jobs, at_work + len(self._units)):
+        while len(self._workers) < min(self._jobs, at_work + len(self._left)):
             self._give_time_to_load(self._spawn())
+
+    def _open(self, worker: Worker, feature_index: int) -> None:
+        offered = self._left.of(feature_index)
+        worker.todo = []
+        worker.offered = {planned.id for planned in offered}
+        worker.feature_index = feature_index
+        worker.progressed = False
+        self._claim(worker, worker.offered)  # or its hooks might run for nothing
+        worker.enter(Phase.HOOKS, self._begin.hooks_deadline)
+        chosen = [wire.Chosen(p.id, p.index, p.scenario.line, p.scenario.name) for p in offered]
+        worker.process.send(wire.Unit(self._feature_files[feature_index], chosen))
+
+    def _claim(self, worker: Worker, ids: Collection[str]) -> bool:
+        """Whether one of these is the worker's now: it was already, or nobody had it."""
+        if any(planned.id in ids for planned in worker.todo):
+            return True
+        taken = self._left.take_first(worker.feature_index, ids)
+        worker.todo += [taken] if taken else []
+        return taken is not None
 
     # -- the loop ------------------------------------------------------------
     def _turn(self) -> None:
@@ -221,6 +242,8 @@ class Pool:
             self._tell(self._listening.step_started, current, message)
         elif isinstance(message, wire.StepEnds):
             self._tell(self._listening.step_ended, current, message)
+        elif isinstance(message, wire.RuleStarts):
+            self._rule_starts(worker, message)
         elif isinstance(message, wire.ScenarioStarts):
             self._scenario_starts(worker, message)
         elif isinstance(message, wire.ScenarioOver):
@@ -250,19 +273,25 @@ class Pool:
         if message.problem:
             self._remove(worker)
             self._gone(worker, f"before_all failed in {worker.name}", message.problem)
-        elif self._stopping and not self._units:
+        elif self._stopping and not self._left:
             self._tell_to_stop(worker)
         else:
             worker.enter(Phase.IDLE)
 
     def _unit_ends(self, worker: Worker, message: wire.UnitEnds) -> None:
-        rest, worker.todo = worker.todo, []
+        errors_of = {
+            planned.id: [e for e in message.errors if e.line in _lines(planned)]
+            for planned in [*worker.todo, *self._left.of(worker.feature_index)]
+        }
+        # What it has not even asked for, and what the same hooks would keep back elsewhere.
+        rest = [planned for planned in self._left.of(worker.feature_index)
+                if planned.id in worker.offered or errors_of[planned.id]]  # fmt: skip
+        self._left.take(rest)
+        rest, worker.todo, worker.offered = worker.todo + rest, [], set()
         worker.enter(Phase.IDLE)
         told = set()
         for planned in rest:
-            lines = {container.line for container in containers_of(planned.scenario)}
-            errors = [e for e in message.errors if e.line in lines]
-            if errors:
+            if errors := errors_of[planned.id]:
                 told |= {e.line for e in errors}
                 reason = "\n".join(e.message for e in errors)
                 self._tell(self._listening.kept_back, planned, reason)
@@ -283,7 +312,19 @@ class Pool:
         self.drop_rest(f"not run: {by} aborted the run")
 
     # -- scenarios -----------------------------------------------------------
+    def _rule_starts(self, worker: Worker, message: wire.RuleStarts) -> None:
+        worker.enter(Phase.HOOKS, self._begin.hooks_deadline)
+        claimed = not self._stopping and self._claim(worker, message.ids)
+        if not claimed:
+            worker.offered -= set(message.ids)
+        worker.process.send(wire.Reply(claimed))
+
     def _scenario_starts(self, worker: Worker, message: wire.ScenarioStarts) -> None:
+        worker.offered.discard(message.id)
+        if not self._claim(worker, [message.id]):
+            worker.enter(Phase.HOOKS, self._begin.hooks_deadline)
+            worker.process.send(wire.PassOver() if self._stopping else wire.Taken())
+            return
         worker.current = next(p for p in worker.todo if p.id == message.id)
         worker.enter(Phase.ASKING)
         if self._stopping:
@@ -398,8 +439,12 @@ class Pool:
         elif worker.progressed:
             self._tell(self._listening.suite_failed, whole)
         else:
-            # Another worker would fare the same, again and again.
+            # Another worker would fare the same, again and again; those at it already do not.
             lost, worker.todo = worker.todo, []
+            index = worker.feature_index
+            if not any(w.feature_index == index and w.phase in WITH_WORK for w in self._workers):
+                lost += (others := self._left.of(index))
+                self._left.take(others)
             for planned in lost:
                 self._tell(self._listening.lost, planned, what, trace)
         self._give_back(worker)
@@ -409,13 +454,16 @@ class Pool:
         if rest and self._stopping:
             for planned in rest:
                 self._tell(self._listening.passed_over, planned, self._stopping)
-        elif rest:
-            self._units.insert(0, rest)
+        else:
+            self._left.give_back(rest)
 
     def _cannot_begin(self, problem: str) -> None:
         """Another worker would fare the same: what is left cannot be run."""
         self._tell(self._listening.could_not_run, problem)
-        left = [planned for unit in self._units for planned in unit]
-        self._units = []
-        for planned in left:
+        for planned in self._left.take_all():
             self._tell(self._listening.lost, planned, problem, "")
+
+
+def _lines(planned: ScenarioPlan) -> set[int]:
+    """Of what the scenario stands in."""
+    return {container.line for container in containers_of(planned.scenario)}

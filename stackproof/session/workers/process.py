@@ -185,7 +185,8 @@ class Worker:
     """One worker process as the pool sees it.
 
     Attributes:
-        todo: what is left of its unit, the current scenario included.
+        todo: what it has claimed and not ended, the current scenario included.
+        offered: IDs of scenarios of its feature for which it has not asked yet.
         progressed: whether a scenario of its unit has begun in it.
         deadline: when it is killed; None while it waits for the run.
         allowed: the seconds that led to the deadline.
@@ -196,6 +197,7 @@ class Worker:
     process: WorkerProcess
     phase: Phase = Phase.LOADING
     todo: list[ScenarioPlan] = field(default_factory=list)
+    offered: set[str] = field(default_factory=set)
     current: ScenarioPlan | None = None
     feature_index: int = -1
     progressed: bool = False

@@ -61,7 +61,7 @@ class Chosen:
 
 @dataclass
 class Unit:
-    """Scenarios of one feature to run, in this order."""
+    """What is left of one feature, in this order; each scenario is asked for before it runs."""
 
     feature: str
     scenarios: Sequence[Chosen]
@@ -84,13 +84,18 @@ class CannotGo:
 
 
 @dataclass
+class Taken:
+    """Answer to `ScenarioStarts`: another worker has it."""
+
+
+@dataclass
 class PassOver:
     """Answer to `ScenarioStarts`: neither this scenario nor later ones of the unit shall run."""
 
 
 @dataclass
 class Reply:
-    """Answer to `Call`."""
+    """Answer to `Call` and `RuleStarts`."""
 
     value: Any = None
     error: Exception | None = None
@@ -115,8 +120,15 @@ class Ready:
 
 
 @dataclass
+class RuleStarts:
+    """A rule with these scenarios is next; answered by whether there is one of them to run."""
+
+    ids: Sequence[str]
+
+
+@dataclass
 class ScenarioStarts:
-    """The scenario with this ID is next; answered by `Go`, `CannotGo` or `PassOver`."""
+    """The scenario with this ID is next; answered by `Go`, `CannotGo`, `Taken` or `PassOver`."""
 
     id: str
 

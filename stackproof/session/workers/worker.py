@@ -12,13 +12,13 @@ import logging
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 from behave.configuration import Configuration
-from behave.model import Scenario
+from behave.model import Rule, Scenario
 from behave.model_type import Status
 from behave.runner import Context, Runner
 from behave.runner_util import parse_features
@@ -106,8 +106,12 @@ class WorkerRunner(Runner):
         """Run the chosen scenarios of one feature, in the order given."""
         with self._hooks_watched():
             (feature,) = parse_features([unit.feature], language=self.config.lang)
-            for scenario, scenario_id in choose(feature, unit):
-                scenario.run = _Runnable(self, scenario, scenario_id)
+            ids = choose(feature, unit)
+            for scenario in feature.walk_scenarios():
+                scenario.run = _Runnable(self, scenario, ids.get(id(scenario)))
+            for rule in feature.iter_rules():
+                within = [ids[id(s)] for s in rule.walk_scenarios() if id(s) in ids]
+                rule.run = _RunnableRule(self._link, rule, within)
             self.feature = feature
             self._passing_over = False
             self._escaped = ""
@@ -130,11 +134,9 @@ class WorkerRunner(Runner):
             return False
         faulthandler.cancel_dump_traceback_later()
         answer = self._link.ask(wire.ScenarioStarts(scenario_id))
-        if isinstance(answer, wire.PassOver):
-            self._passing_over = True
+        if isinstance(answer, wire.PassOver | wire.Taken):
+            self._passing_over = isinstance(answer, wire.PassOver)
             self._watch(self._begin.hooks_deadline)
-            for rule in self.feature.iter_rules():
-                rule.should_skip = True  # no hooks either
             return False
         began = time.time()
         self._watch(answer.deadline)
@@ -311,6 +313,19 @@ class _Runnable:
         if self._id is None:
             return False
         return self._runner.run_scenario(self._scenario, self._id)
+
+
+class _RunnableRule:
+    """Stands in for ``rule.run``: the hooks of a rule are not run for nothing."""
+
+    def __init__(self, link: Link, rule: Rule, ids: Sequence[str]):
+        self._link = link
+        self._rule = rule
+        self._ids = ids
+
+    def __call__(self, runner: Any) -> bool:
+        left = self._ids and self._link.ask(wire.RuleStarts(self._ids)).value
+        return bool(left) and Rule.run(self._rule, runner)
 
 
 class _Tee:
