@@ -45,8 +45,8 @@ lint-ci: $(VENV)/ready-dev ## Check the CI definitions by linters from npm as we
 catalogue: $(VENV)/ready ## Write docs/steps.md from the steps
 	@$(BIN)/python -m stackproof steps --markdown > docs/steps.md.new && mv docs/steps.md.new docs/steps.md
 
-mutants: $(VENV)/ready ## Run the broken systems: each must be caught (takes a while)
-	@$(BIN)/python -m tests.mutants $(ARGS)
+mutants: $(VENV)/ready-dev ## Run the broken systems: each must be caught; AUTO=20: random changes
+	@$(BIN)/python -m tests.mutants$(if $(AUTO),.auto $(AUTO) $(if $(SEED),--seed $(SEED)) $(if $(SYSTEM),--system $(SYSTEM))) $(ARGS)
 
 troubles: $(VENV)/ready-dev ## Provoke every known trouble and write docs/troubleshooting.md
 	@$(BIN)/python -m tests.troubles

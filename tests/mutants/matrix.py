@@ -22,6 +22,17 @@ Written by `make mutants`. Each row is a deliberately broken pipeline, or a serv
 fault, from `tests/mutants/`; it must be caught by the scenario in bold, which must name the
 anomaly. The controls are the unbroken ones under the same conditions: they pass everything.
 
+## Changes that nobody thought of
+
+`make mutants AUTO=20 SEED=7` makes random small changes (mutmut's operators, and calls left out)
+in the Python code of a system, one at a time in a copy, and runs the features that use the
+system. Log calls, docstrings, annotations, help texts and the like are left alone. What survived
+stands with its diff in `reports/mutants-auto.md`: code that cannot matter outside, or a scenario
+that is missing. For your own system: `SYSTEM=orders STACKPROOF_CONFIG=/path/stackproof.toml`;
+`ARGS` takes more (`python -m tests.mutants.auto --help`).
+
+## Changes that are put in on purpose
+
 """
 
 

@@ -308,8 +308,9 @@ class KafkaAdmin:
         return frozenset(member.member_id for member in self._settled(group))
 
     def members(self, group: str) -> frozenset[str]:
-        """IDs of all members of a classic group, in whatever state it is."""
-        return frozenset(member["member_id"] for member in self._described(group)["members"])
+        """IDs of all members of a group, in whatever state it is."""
+        described = self._described(group)
+        return frozenset(member.member_id for member in (described.members if described else ()))
 
     def shares(self, group: str, topic: str) -> dict[str, list[int]]:
         """The partitions of ``topic`` by member of a group; empty while it rebalances."""
