@@ -181,6 +181,12 @@ def letters_name_their_errors(context):
     assert_that(pipeline.without_origin(), empty())
 
 
+@then("the dead letters' error texts name the field and the rule that it breaks")
+def letters_explain(context):
+    """Each text names the field that is wrong, and the rule in the system's own words for it."""
+    assert_that(pipeline_of(context).vague_texts(), empty())
+
+
 @then("the dead letters carry the keys and headers of their originals")
 def letters_carry_key_and_headers(context):
     """Key and headers of each dead letter are those of the message that was set aside."""

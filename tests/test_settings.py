@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -334,14 +335,20 @@ def test_names_and_kinds_of_its_own(project: Path, write: Callable[[str], Path])
         ready_http = "http://127.0.0.1:{port}/ready"
         samples = "contracts/order.json"
         invalid_samples = "contracts"
-        error_types = { missing_field = "E_MISSING" }
+        error_types = { missing_field = "E_M", invalid_json = "E_JSON", duplicate_field = "E_2" }
+        error_words = { missing_field = "is missing" }
         not_applicable = { "that is null" = "tombstones delete" }
         """)
     system = loaded(project).system("a")
     assert not system.exact
     assert system.samples == project / "contracts" / "order.json"
     assert system.invalid_samples == project / "contracts"
-    assert system.error_types == {"missing_field": "E_MISSING"}
+    names = ("missing_field", "wrong_type", "invalid_json", "not_a_number", "duplicate_field")
+    assert [system.error_type(name) for name in names] == [
+        "E_M", "wrong_type", "E_JSON", "E_JSON", "E_2",
+    ]  # fmt: skip
+    assert replace(system, error_types={}).error_type("not_a_number") == "invalid_json"
+    assert system.error_words == {"missing_field": "is missing"}
     assert system.not_applicable == {"that is null": "tombstones delete"}
 
 

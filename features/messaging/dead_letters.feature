@@ -87,3 +87,15 @@ Feature: Dead-letter routing
     When a message "with a missing field" is published among 10 valid customers
     Then the dead-letter topic receives exactly that message, unchanged, within 15 seconds
     And the dead letters carry the keys and headers of their originals
+
+  @PIPE-05
+  Scenario: A dead letter tells people which field breaks which rule
+    When these messages are published among 10 valid customers
+      | message                          |
+      | with a missing field             |
+      | with an unknown field            |
+      | with a value of the wrong type   |
+      | with a value that is not allowed |
+      | with a value out of range        |
+    Then the dead-letter topic receives exactly these messages, unchanged, within 15 seconds
+    And the dead letters' error texts name the field and the rule that it breaks

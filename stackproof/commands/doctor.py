@@ -22,6 +22,7 @@ from stackproof.processes.run import known_runs, runs_directory
 from stackproof.services import service, service_names
 from stackproof.services.external import connection_settings
 from stackproof.settings import Settings
+from stackproof.settings.systems import SystemSettings
 from stackproof.stack.external import ANSWERS_WITHIN, external_endpoint, wait_answers
 
 _ENOUGH_DISK = 2 * 2**30
@@ -44,6 +45,12 @@ def doctor(names: Sequence[str] = (), *, endpoints: bool = False) -> int:
     )
     settings = settings_module.load()
     fine &= _passed(container_checks(settings))
+    fine &= _passed(
+        {
+            f"contracts of {name}": partial(_contracts, system)
+            for name, system in settings.systems.items()
+        }
+    )
     if endpoints:
         fine &= _passed(_endpoints(settings))
     print(f"\nsettings (file: {settings.file or 'none'})")
@@ -107,6 +114,14 @@ def _checks() -> dict[str, Callable[[], str]]:
         "ports": lambda: f"127.0.0.1:{free_port()} is free",
         "runs": _runs,
     }
+
+
+def _contracts(system: SystemSettings) -> str:
+    """Load a system's contracts as a run would."""
+    from stackproof.systems import understanding  # loads much, and only where there are systems
+
+    understanding.prepare(system)
+    return ", ".join(f"{role} {file.name}" for role, file in system.contracts.items()) or "none"
 
 
 def _clock() -> str:

@@ -24,7 +24,7 @@ STOP_EXIT_CODES = (0, 143)
 _SYSTEM_KEYS = {
     *_LAUNCHING, *READINESS, "attach", "ready_within", "names", "group", "topics",
     "contracts", "completeness", "limits", "samples", "invalid_samples", "error_types",
-    "not_applicable", "keeps_partition", "metrics",
+    "error_words", "not_applicable", "keeps_partition", "metrics",
 }  # fmt: skip
 
 
@@ -97,6 +97,7 @@ class SystemSettings:
         samples: JSONL file of valid inputs to take instead of generated ones.
         invalid_samples: JSONL file or directory of invalid inputs.
         error_types: the system's names of error types, by the features' names.
+        error_words: how its errors' texts word the rule that is broken, by the same names.
         not_applicable: kinds of invalid messages that the system does not have, with reasons.
         limits: what it is granted beyond the features' limits.
         keeps_partition: it promises that an output is in the partition of its input.
@@ -123,6 +124,7 @@ class SystemSettings:
     samples: Path | None = None
     invalid_samples: Path | None = None
     error_types: Mapping[str, str] = field(default_factory=dict)
+    error_words: Mapping[str, str] = field(default_factory=dict)
     not_applicable: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = Limits()
     keeps_partition: bool = False
@@ -132,6 +134,11 @@ class SystemSettings:
     def exact(self) -> bool:
         """Whether topics and group are taken literally."""
         return self.names == EXACT
+
+    def error_type(self, name: str) -> str:
+        """The system's own name for an error type of the features."""
+        common = FINER.get(name, name)
+        return self.error_types.get(name, self.error_types.get(common, common))
 
 
 def read_system(name: str, table: Any, file: Path | None) -> SystemSettings:
@@ -147,7 +154,10 @@ def read_system(name: str, table: Any, file: Path | None) -> SystemSettings:
     for key in table:
         if key not in _SYSTEM_KEYS:
             raise values.unknown_key(key, _SYSTEM_KEYS, where)
-    for key, known in (("error_types", (*ERROR_TYPES, *FINER)), ("not_applicable", FLAWS)):
+    errors = (*ERROR_TYPES, *FINER)
+    for key, known in (
+        ("error_types", errors), ("error_words", errors), ("not_applicable", FLAWS)
+    ):  # fmt: skip
         given = table.get(key, {})
         for word in given if isinstance(given, dict) else ():
             if word not in known:
@@ -185,6 +195,7 @@ def read_system(name: str, table: Any, file: Path | None) -> SystemSettings:
             if "invalid_samples" in table
             else None,
             error_types=_texts(table, "error_types"),
+            error_words=_texts(table, "error_words"),
             not_applicable=_texts(table, "not_applicable"),
             limits=_limits(values.table(table, "limits"), f"[systems.{name}.limits] in {file}"),
             keeps_partition=values.value(table, "keeps_partition", values.flag, False),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -41,6 +42,8 @@ class Reader(Protocol):
 
 class Makes(Protocol):
     """Makes inputs for a system; see `stackproof.systems.inputs.Inputs`."""
+
+    wrong_fields: dict[bytes, str]
 
     def valid(self, count: int) -> list[Message]:
         """So many valid ones."""
@@ -125,12 +128,21 @@ class Predictions:
         return self._told(found)
 
     def _told(self, found: list[tuple[Received, str]]) -> str:
-        lines = [(self._understood(record)[0], record, wrong) for record, wrong in found]
+        subjects = [self._identity.of(strict_object(record.value)) for record, _ in found]
+        lines = [
+            (record.ident if subject is MISSING else str(subject), record, wrong)
+            for subject, (record, wrong) in zip(subjects, found, strict=True)
+        ]
         return _violations(self.contract, lines, len(self.records))
 
     def wrongly_keyed(self) -> list[str]:
-        """Outputs whose key is not their subject's."""
-        subjects = ((r, str(self._identity.of(self.contract.parse(r.value)))) for r in self.records)
+        """Outputs whose key is not their subject's.
+
+        Raises:
+            ContractViolationError: some do not conform to their contract.
+        """
+        self.check()
+        subjects = ((r, str(self._identity.of(strict_object(r.value)))) for r in self.records)
         return [
             f"{_position(r)}: key {r.key!r}, subject {subject!r}"
             for r, subject in subjects
@@ -152,12 +164,17 @@ class DeadLetters:
 
     Args:
         contract: of the dead letters.
+
+    Raises:
+        Trouble: it does not say where the original is.
     """
 
     reader: Reader
 
     def __init__(self, contract: Contract):
         self.contract = contract
+        if not contract.describes_headers:
+            contract.place("x-original")
         self._letters: list[Letter] = []
         self._sent: dict[tuple[str, int], int] = {}
 
@@ -224,20 +241,42 @@ class DeadLetters:
             raise ContractViolationError(text)
         return [letter.document for letter in self._letters]
 
-    def error_texts(self) -> list[str]:
-        """What the letters say for people, in order of arrival.
+    def vague_texts(self, fields: Mapping[bytes, str], rules: Mapping[str, str]) -> list[str]:
+        """Letters whose text for people does not name the wrong field, or the rule it breaks.
+
+        Args:
+            fields: the field that is wrong, by the key of the message that was set aside.
+            rules: how the system words the rule, by its own error type.
 
         Raises:
-            NotSupported: their contract does not say where.
+            ContractViolationError: some do not conform to their contract.
+            NotSupported: where the text stands, or how a rule is worded, is not known.
         """
         if "x-error-text" not in self.contract.schema:
             raise NotSupported(
-                "the text of an error cannot be known",
+                "the text of an error is not known",
                 f"the contract {self.contract.file} does not say its x-error-text",
                 'if there is such a field, add "x-error-text": "<field>" to it',
             )
-        place = self.contract.place("x-error-text")
-        return [str(place.of(letter)) for letter in self.letters()]
+        found = [] if self._letters else ["there is no dead letter"]
+        for letter, kind in zip(self._letters, self.error_types(), strict=True):
+            if kind not in rules:
+                raise NotSupported(
+                    f"whether an error's text names the rule is not known for {kind!r:.100}",
+                    "the settings do not say how the system words it",
+                    "add it to its error_words in stackproof.toml, by the features' name of the "
+                    'error: missing_field = "is missing"',
+                )
+            record, text = (
+                letter.record,
+                str(self.contract.place("x-error-text").of(letter.document)),
+            )
+            field, rule = fields.get(record.key or b"", ""), rules[kind]
+            if not field or not re.search(rf"(?<!\w){re.escape(field)}(?!\w)", text):
+                found.append(f"{record.ident}: the field {field!r} is not in {text!r:.300}")
+            if rule not in text:
+                found.append(f"{record.ident}: the rule {rule!r} is not in {text!r:.300}")
+        return found
 
     def error_types(self) -> list[str]:
         """Error types, by the system's own names, in order of arrival."""

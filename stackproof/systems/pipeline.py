@@ -15,7 +15,6 @@ from stackproof.errors import NotSupported, PremiseNotMet
 from stackproof.history import Flow, Verdict
 from stackproof.history.columns import Isolation
 from stackproof.polling import DeadlineExceeded, Died, Stalled, pause
-from stackproof.settings.vocabulary import FINER
 from stackproof.systems.attached import AttachedSystem
 from stackproof.systems.background import PUBLISHED_WITHIN, Background
 from stackproof.systems.interrupting import Interruptible
@@ -368,9 +367,12 @@ class Pipeline(Interruptible):
     # -- dead letters --------------------------------------------------------
     def own_error_type(self, name: str) -> str:
         """The system's own name for an error type of the features."""
-        names = self.settings.error_types
-        common = FINER.get(name, name)
-        return names.get(name, names.get(common, common))
+        return self.settings.error_type(name)
+
+    def vague_texts(self) -> list[str]:
+        """Dead letters whose error text does not name the field and the rule that it breaks."""
+        words = {self.own_error_type(n): text for n, text in self.settings.error_words.items()}
+        return self.dead_letters.vague_texts(self.inputs.wrong_fields, words)
 
     def without_origin(self) -> list[str]:
         """Dead letters that do not name the topic they came from, or when they failed."""

@@ -47,6 +47,19 @@ def understand(settings: SystemSettings, seed: int) -> tuple[Predictions, DeadLe
     return Predictions(prediction, carried), dead_letters, inputs
 
 
+def prepare(settings: SystemSettings) -> None:
+    """Do with a system's contracts what its first scenario would do.
+
+    Raises:
+        Trouble: a contract cannot be used, or no input can be made from it.
+    """
+    if "vectors" in settings.contracts:
+        dimension_of(contract_of(settings, "vectors"))
+        DeadLetters(contract_of(settings, "dead_letter"))
+    elif settings.contracts:
+        understand(settings, seed=0)
+
+
 def dimension_of(contract: Contract) -> int:
     """How long the vectors of a contract are.
 

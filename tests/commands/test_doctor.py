@@ -155,3 +155,33 @@ def test_settings_that_are_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[s
     (tmp_path / "project" / "stackproof.toml").write_text("[run]\nsede = 5\n")
     assert main(["doctor"]) == 2
     assert "'run.sede' is no setting" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after", "said"),
+    [
+        ("order", '"minimum"', '"minimun"', "did you mean 'minimum'"),
+        ("order", '"enum": [', '"format": "iso", "enum": [', "format that cannot be checked"),
+        ("order", '"orderId": {', '"orderId": {"pattern": "^x$", ', "no valid input can be made"),
+        ("rating", "draft/2020-12", "draft/2099-12", "draft that is not known"),
+        ("rating", '"x-identity": "/order/id",', "", "does not say its x-identity"),
+        ("rating", '"/order/placedAt": "placedAt"', '"/order/placedAt": "at"', "is in no input"),
+        ("dead_letter", '"x-original": "original",', "", "does not say its x-original"),
+    ],
+)
+def test_contracts_are_loaded_as_a_run_would(
+    machine: Path, capsys: pytest.CaptureFixture[str], file: str, before: str, after: str, said: str
+) -> None:
+    assert main(["init", "."]) == 0
+    assert main(["doctor"]) == 0
+    fine = checks(capsys)["contracts of churn-pipeline"]
+    assert fine.startswith("ok customer order.schema.json, prediction rating.schema.json")
+    contract = Path("contracts") / f"{file}.schema.json"
+    text = contract.read_text()
+    assert before in text
+    contract.write_text(text.replace(before, after))
+    assert main(["doctor"]) == 2
+    printed = capsys.readouterr().out
+    assert "FAIL  contracts of churn-pipeline: " in printed
+    assert said in printed
+    assert ".schema.json" in printed

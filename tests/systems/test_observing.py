@@ -9,11 +9,12 @@ import pytest
 from stackproof.clients.kafka.messages import Message, Received
 from stackproof.errors import NotSupported, Trouble
 from stackproof.history import carried_digest, digest_of
+from stackproof.polling import Died
 from stackproof.settings import SystemSettings
 from stackproof.systems.attached import AttachedSystem
 from stackproof.systems.contracts import Contract, ContractViolationError
 from stackproof.systems.interrupting import rightly_repeated
-from stackproof.systems.observing import DeadLetters, Predictions
+from stackproof.systems.observing import DeadLetters, Predictions, with_reasons
 from stackproof.systems.places import Place
 
 SCORE = {"title": "Score", "x-identity": "/who/id", "type": "object", "required": ["who"],
@@ -59,9 +60,17 @@ def test_what_lacks_them_is_taken_by_its_key(tmp_path, value):
 
 def test_violations_and_wrong_keys_are_told(tmp_path):
     scores = Predictions(contract(tmp_path, SCORE), CARRIED)
-    observed(scores, record({"who": {"id": "a"}, "level": "MEDIUM"}))
-    with pytest.raises(ContractViolationError, match="MEDIUM"):
-        scores.check()
+    bad = record({"who": {"id": "a"}, "level": "MEDIUM"}, offset=7)
+    nan = record(b'{"who": {"id": "b"}, "level": NaN}', key=b"b", offset=8)
+    observed(scores, bad, record({"who": {"id": "c"}}), nan)
+    for judge in (scores.check, scores.wrongly_keyed):
+        with pytest.raises(ContractViolationError) as found:
+            judge()
+        told = str(found.value).splitlines()
+        assert told[0] == "Score: 2 of 3 violate their contract c.json"
+        assert told[1].startswith("  a, t/0@7: level: 'MEDIUM' is not one of")
+        assert told[2].startswith("  b, t/0@8: it is not JSON: NaN is not JSON")
+    assert scores.not_json().splitlines()[0] == "Score: 1 of 3 violate their contract c.json"
     observed(scores, record({"who": {"id": "a"}, "when": 1}))
     (told,) = scores.wrongly_keyed()
     assert "key b'k', subject 'a'" in told
@@ -98,11 +107,130 @@ def test_no_letter_proves_nothing(tmp_path):
 
 
 def test_a_letter_that_violates_its_contract(tmp_path):
-    letters = DeadLetters(contract(tmp_path, HEADERS))
-    observed(letters, record(b"x", headers=headers(err=None)))
-    assert letters.counted() == "1 not as its contract says"
-    with pytest.raises(ContractViolationError, match="'err' is a required"):
-        letters.error_types()
+    letters = DeadLetters(contract(tmp_path, {**HEADERS, "x-error-text": "why"}))
+    assert letters.violations() == ""
+    bad = record(b"x", headers=headers(err=None, why="amount is missing"), offset=3)
+    found = observed(letters, bad, record(b"y", headers=headers()))
+    assert [digest for _, digest, _ in found] == [digest_of(b"x"), digest_of(b"y")]
+    assert letters.counted() == "1 not as its contract says, 1 E_X"
+    for judge in (letters.error_types, letters.letters):
+        with pytest.raises(ContractViolationError) as violation:
+            judge()
+        assert str(violation.value) == letters.violations()
+    assert letters.violations().splitlines() == [
+        "c: 1 of 2 violate their contract c.json",
+        "  k, t/0@3: the message: 'err' is a required property; its error: amount is missing",
+    ]
+
+
+JSON = {"x-original": "original", "x-original-encoding": "json"}
+ORIGINAL = b'{"a": 1.0, "b": [{"c": 1e2, "d": null}], "e": "\\u00fc"}'
+
+
+def letters_of(tmp_path, schema, sent, *letters):
+    """The digests of letters about what was sent, under the key k."""
+    made = DeadLetters(contract(tmp_path, schema))
+    made.expect([Message(b"k", value) for value in sent])
+    found = observed(made, *(record(json.dumps(letter).encode()) for letter in letters))
+    return [digest for _, digest, _ in found], made
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [JSON, {"x-original": "original"}, {"x-original": "original", "x-original-encoding": "how"}],
+)
+def test_originals_that_are_json_values_are_compared_as_values(tmp_path, schema):
+    same = [
+        {"original": json.loads(ORIGINAL), "how": "json"},
+        {"how": "json", "original": {"e": "ü", "b": [{"d": None, "c": 100}], "a": 1}},
+    ]
+    found, letters = letters_of(tmp_path, schema, [ORIGINAL], *same)
+    assert found == [digest_of(ORIGINAL)] * 2
+    assert letters.violations() == ""
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"a": True}, {"a": "1"}, {"a": 1.5}, {"b": []}, {"b": None}, {"b": [{"c": 100}]}, {"f": 1},
+     {"e": "u"}],
+)  # fmt: skip
+def test_another_value_is_another_original(tmp_path, changed):
+    letter = {"original": json.loads(ORIGINAL) | changed}
+    found, _ = letters_of(tmp_path, JSON, [ORIGINAL], letter)
+    assert found != [digest_of(ORIGINAL)]
+
+
+@pytest.mark.parametrize(
+    ("sent", "embedded"),
+    [(b"[1, 2]", [1, 2.0]), (b"7", 7.0), (b'"text"', "text"), (b"null", None), (b"true", True),
+     (b"{", "{"), (b'{"a": NaN}', '{"a": NaN}'), (b"", ""), (None, None),
+     (b'{"a": 1, "a": 1}', '{"a": 1, "a": 1}')],
+)  # fmt: skip
+def test_originals_of_every_kind_can_be_embedded(tmp_path, sent, embedded):
+    found, _ = letters_of(tmp_path, JSON, [sent], {"original": embedded})
+    assert found == [digest_of(sent)]
+
+
+def test_an_original_belongs_to_its_key(tmp_path):
+    letters = DeadLetters(contract(tmp_path, JSON))
+    letters.expect([Message(b"k", b'{"a":1}'), Message(b"l", b'{"a": 1}')])
+    value = b'{"original": {"a": 1}}'
+    found = observed(letters, record(value, key=b"k"), record(value, key=b"l"))
+    assert [digest for _, digest, _ in found] == [digest_of(b'{"a":1}'), digest_of(b'{"a": 1}')]
+
+
+def test_an_object_that_is_said_to_be_a_text(tmp_path):
+    schema = {"x-original": "original", "x-original-encoding": "how"}
+    letter = {"original": {"a": 1}, "how": "utf-8"}
+    _, letters = letters_of(tmp_path, schema, [b'{"a": 1}'], letter)
+    assert 'for originals that are JSON values it is "json"' in letters.violations()
+
+
+def test_letters_that_are_not_json(tmp_path):
+    letters = DeadLetters(contract(tmp_path, JSON))
+    value = b'{"original": {"a": NaN}}'
+    ((_, digest, _),) = observed(letters, record(value))
+    assert digest == digest_of(value)
+    assert "NaN is not JSON" in letters.violations()
+
+
+def test_a_contract_must_say_where_the_original_is(tmp_path):
+    with pytest.raises(Trouble, match="x-original"):
+        DeadLetters(contract(tmp_path, {"x-error-type": "err"}))
+
+
+@pytest.mark.parametrize(
+    ("text", "vague"),
+    [
+        ("amount: is missing", []),
+        ("/order/amount is missing", []),
+        ("theamount is missing", ["the field 'amount'"]),
+        ("amount", ["the rule 'is missing'"]),
+        ("bad message", ["the field 'amount'", "the rule 'is missing'"]),
+    ],
+)
+def test_texts_name_field_and_rule(tmp_path, text, vague):
+    letters = DeadLetters(contract(tmp_path, {**HEADERS, "x-error-text": "why"}))
+    observed(letters, record(b"x", headers=headers(err="E_M", why=text)))
+    found = letters.vague_texts({b"k": "amount"}, {"E_M": "is missing"})
+    assert len(found) == len(vague)
+    assert all(part in one for part, one in zip(vague, found, strict=True))
+    assert len(letters.vague_texts({}, {"E_M": ""})) == 1
+    with pytest.raises(NotSupported, match="E_M"):
+        letters.vague_texts({b"k": "amount"}, {})
+    with pytest.raises(NotSupported, match="text of an error"):
+        DeadLetters(contract(tmp_path, HEADERS)).vague_texts({}, {})
+
+
+def test_reasons_stand_first_save_a_death():
+    for error, first in (
+        (AssertionError("late"), "why"),
+        (Died("ended with exit code 1"), "ended"),
+    ):
+        with pytest.raises(AssertionError) as found, with_reasons(lambda: "", lambda: "why"):
+            raise error
+        assert str(found.value).startswith(first)
+        assert "why" in str(found.value)
 
 
 def test_keys_and_headers_of_the_original(tmp_path):

@@ -73,12 +73,14 @@ class VectorInputs:
     Attributes:
         per_message: vectors in each valid message.
         sent: the vectors of each valid message by its key.
+        wrong_fields: none, vectors have no fields.
     """
 
     def __init__(self, dimension: int, seed: int):
         self.dimension = dimension
         self.per_message = 1
         self.sent: dict[str, Vectors] = {}
+        self.wrong_fields: dict[bytes, str] = {}
         self._dice = np.random.default_rng(seed)
         self._made = 0
         self._kinds: dict[str, Callable[[], bytes | None]] = {
