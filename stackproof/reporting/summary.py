@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,18 @@ from stackproof.reporting.outcome import Outcome, outcome_of
 MOST_LINES = 24
 _SLOWEST = 3
 _MOST_NOTES = 6
-_ALIKE = 3
+_NAMES_SHOWN = 72
+_MOST_ADVICE = 3
+#: Words with a digit: counts, offsets, times, identities.
+_VARYING = re.compile(r"\S*\d\S*")
+_REMEDY = re.compile(r"^ *what to do: (.+)$", re.MULTILINE)
+_WHAT_TO_DO = {
+    "product": "read the message above and look at the timeline in the report",
+    "late": "if the limit is too short for this system, set [systems.<name>.limits]; "
+    "on a slow machine, --time-factor",
+    "stalled": "the end of the system's output tells what it waits for",
+    "suite": "mend the step or hook; its place stands in the message above",
+}
 _QUARANTINED = "quarantined"
 _ORDER = (
     "passed",
@@ -126,37 +138,63 @@ def _counts(entries: list[_Entry], elapsed: float, provider: str) -> str:
 
 def _body(failures: list[_Entry], idle: list[_Entry], room: int) -> list[str]:
     """Failures first; what did not run gets the rest, but at least a third if it needs it."""
+    advice = _advice(failures)[: room // 4]
+    room -= len(advice)
     reserved = min(1 + len(idle), room // 3) if idle else 0
     lines = _section("did not pass:", failures, room - reserved)
     lines += _section("did not run:", idle, room - len(lines))
-    return lines
+    return lines + advice
 
 
 def _section(title: str, entries: list[_Entry], room: int) -> list[str]:
+    """Each cause once, with the scenarios that it struck; the most frequent first."""
     if not entries:
         return []
-    entries = _gathered(entries)
-    if 1 + 2 * len(entries) <= room:  # a reason in a line of its own is easier to read
-        pairs = [(f"  {e.name}", f"      {_reason(e)}") for e in entries]
-        return [title, *(line for pair in pairs for line in pair)]
-    lines = [f"  {_shortened(e.name)} - {_reason(e)}" for e in entries]
-    return [title, *_some(lines, room - 1)]
-
-
-def _gathered(entries: list[_Entry]) -> list[_Entry]:
-    """Scenarios that share one reason become one entry: it is one trouble."""
-    by_reason: dict[str, list[_Entry]] = {}
+    by_cause: dict[str, list[_Entry]] = {}
     for entry in entries:
-        by_reason.setdefault(_reason(entry), []).append(entry)
-    return [
-        one
-        for same in by_reason.values()
-        for one in (
-            same
-            if len(same) < _ALIKE or same[0].outcome.category == "product"
-            else [replace(same[0], name=f"{len(same)} scenarios, {same[0].name} the first")]
-        )
-    ]
+        by_cause.setdefault(_cause(entry), []).append(entry)
+    causes = sorted(by_cause.values(), key=lambda alike: -len(alike))
+    if 1 + 2 * len(causes) <= room:  # the scenarios in a line of their own are easier to read
+        pairs = [_in_two_lines(alike) for alike in causes]
+        return [title, *(line for pair in pairs for line in pair)]
+    return [title, *_some([_in_one_line(alike) for alike in causes], room - 1)]
+
+
+def _in_one_line(alike: list[_Entry]) -> str:
+    if len(alike) == 1:
+        return f"  {_shortened(alike[0].name)} - {_reason(alike[0])}"
+    return f"  {len(alike)} scenarios: {_reason(alike[0])}"
+
+
+def _in_two_lines(alike: list[_Entry]) -> tuple[str, str]:
+    if len(alike) == 1:
+        return f"  {alike[0].name}", f"      {_reason(alike[0])}"
+    return f"  {len(alike)} scenarios: {_reason(alike[0])}", f"      {_names(alike)}"
+
+
+def _names(alike: list[_Entry]) -> str:
+    """The scenarios of one cause: as many names as one line shows, and how many more."""
+    names = [entry.name for entry in alike]
+    shown = 1
+    while shown < len(names) and len("; ".join(names[: shown + 1])) <= _NAMES_SHOWN:
+        shown += 1
+    more = f"; and {len(names) - shown} more" if shown < len(names) else ""
+    return "; ".join(_shortened(name, _NAMES_SHOWN) for name in names[:shown]) + more
+
+
+def _cause(entry: _Entry) -> str:
+    """What failures have in common that came of one thing: all but numbers, IDs and times."""
+    return f"{entry.outcome.category}: {_VARYING.sub('#', _reason(entry))}"
+
+
+def _advice(failures: list[_Entry]) -> list[str]:
+    """What to do about failures: what their messages say, or what serves their category."""
+    told: dict[str, None] = {}
+    for entry in failures:
+        said = _REMEDY.search(entry.outcome.message)
+        told[said[1] if said else _WHAT_TO_DO.get(entry.outcome.category, "")] = None
+    lines = [f"what to do: {remedy}" for remedy in told if remedy][:_MOST_ADVICE]
+    return [*lines, "to run only these again: stackproof run --rerun-failed"] if lines else []
 
 
 def _some(lines: list[str], room: int) -> list[str]:

@@ -189,6 +189,8 @@ def test_the_summary_tells_all_that_matters():
         "did not run:",
         "  Dead letters: not here",
         "      not supported: no partitions",
+        "what to do: read the message above and look at the timeline in the report",
+        "to run only these again: stackproof run --rerun-failed",
         "slowest: 4 min 21 s Dead letters: kept",
         "         15.3 s Dead letters: fails",
         "report: allure-report/index.html",
@@ -225,7 +227,8 @@ def test_a_summary_fits_a_screen_and_hides_no_count(broken: int, idle: int, note
     for index, scenario in enumerate(feature.walk_scenarios()):
         end_scenario(scenario)
         verdict = "broken" if index < broken else "skipped"
-        reason = f"reason {index}: password=hunter22 " + "y" * 300
+        name = "".join("abcdefghij"[int(digit)] for digit in str(index))
+        reason = f"reason {name}: password=hunter22 " + "y" * 300
         scenario.proof = ScenarioProof(1.0, 2.0 + index, verdict=verdict, reason=reason)
     text = summary(feature, report_path="r", width=80, notes=["note"] * notes)
     shown = text.splitlines()
@@ -242,6 +245,55 @@ def test_a_summary_fits_a_screen_and_hides_no_count(broken: int, idle: int, note
             assert f"  and {count - len(named)} more" in shown
         else:
             assert len(named) == count
+
+
+def failed(*reasons: str, **proof: Any) -> Any:
+    lines = [f"  Scenario: s{i}\n    When it is sent" for i in range(len(reasons))]
+    feature = parse("\n".join(["Feature: F", *lines]) + "\n")
+    for scenario, reason in zip(feature.walk_scenarios(), reasons, strict=True):
+        end_scenario(scenario)
+        how: dict[str, Any] = {"verdict": "failed", "category": "product", **proof}
+        scenario.proof = ScenarioProof(1.0, 1.5, reason=reason, **how)
+    return feature
+
+
+DIED = """\
+pipeline-{n} ended with exit code 1; its log ends:
+  | 2026-11-25T20:32:4{n}.163Z ERROR cannot read offset {n}
+
+dead letters: {n} lost ({n} messages sent)"""
+
+
+def test_failures_of_one_cause_are_told_once_with_their_scenarios():
+    lines = summary(failed(*(DIED.format(n=n) for n in range(5)), "other")).splitlines()
+    assert lines[1:6] == [
+        "did not pass:",
+        "  5 scenarios: pipeline-0 ended with exit code 1: ERROR cannot read offset 0",
+        "      F: s0; F: s1; F: s2; F: s3; F: s4",
+        "  F: s5",
+        "      other",
+    ]
+
+
+@pytest.mark.parametrize("causes", [1, 5, 12, 60])
+def test_sixty_failures_fit_a_screen_and_each_is_counted(causes: int):
+    words = ["".join("abcdefghij"[int(d)] for d in str(i % causes)) for i in range(60)]
+    lines = summary(failed(*(f"lost in {word}" for word in words))).splitlines()
+    assert len(lines) <= 24
+    told = sum(int(line.split()[0]) for line in lines if " scenarios: lost" in line)
+    told += sum(line.startswith("  F: s") for line in lines)
+    told += sum(int(line.split()[1]) for line in lines if line.endswith(" more"))
+    assert told == 60 or (causes == 1 and "  60 scenarios: lost in a" in lines)
+    if causes == 1:
+        assert lines[3].startswith("      F: s0; F: s1;") and lines[3].endswith(" more")
+
+
+def test_what_to_do_is_what_the_message_says_and_else_what_serves_the_category():
+    trouble = "kafka did not start\n  why: port taken\n  what to do: free port {n}"
+    told = summary(failed(trouble.format(n=1), trouble.format(n=1), category="environment"))
+    assert told.count("what to do: free port 1") == 1
+    assert "limits" in summary(failed("late", category="late"))
+    assert "what to do" not in summary(failed("x", verdict="passed"))
 
 
 def test_a_summary_of_a_run_that_never_began():
