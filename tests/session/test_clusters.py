@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from stackproof.errors import Trouble
+from stackproof.services.base import Endpoint, Requirement
 from stackproof.session.running.clusters import Clusters
 from stackproof.session.workers.pool import Pool
 from stackproof.session.workers.process import Worker
@@ -420,3 +422,38 @@ def test_nobody_overtakes_a_scenario_that_must_run_alone() -> None:
         pool._waiting.append(worker)
     pool._admit_waiting()
     assert asked == ["large", "alone"]
+
+
+def test_a_scenario_s_evidence_holds_the_logs_of_the_services_that_it_uses_and_no_others() -> None:
+    def uses(name: str, *requirements: Requirement) -> Any:
+        return SimpleNamespace(
+            id=name,
+            requirements={r.service: r for r in requirements},
+            alone=False,
+            exclusive=frozenset(),
+            destructive={},
+        )
+
+    def endpoint(requirement: Requirement) -> Endpoint:
+        if requirement.service == "broken":
+            raise Trouble("it did not start")
+        name = requirement.service + ("-own" if requirement.dedicated else "")
+        return Endpoint(requirement.service, name, "native", {}, instances=(f"{name}-1",))
+
+    instances = ("kafka-1", "redis-1", "rabbitmq-1", "kafka-own-1")
+    stack: Any = SimpleNamespace(
+        memory_mb=lambda _: 0,
+        shared=endpoint,
+        start=endpoint,
+        logs=lambda: {name: Path(f"{name}.log") for name in instances},
+    )
+    clusters = Clusters(stack, memory_mb=100, shared=[], freed=lambda: None)
+    kafka, redis = Requirement("kafka"), Requirement("redis")
+    owner = uses("s1", Requirement("kafka", dedicated=True), redis)
+    assert clusters.admit(owner)
+    clusters.provide(owner)
+    assert list(clusters.logs(owner)[0]) == ["redis-1", "kafka-own-1"]
+    assert clusters.logs(owner)[1] == {"kafka-own-1"}
+    assert list(clusters.logs(uses("s2", kafka))[0]) == ["kafka-1"]
+    assert list(clusters.logs(uses("s3", Requirement("broken"), redis))[0]) == ["redis-1"]
+    assert list(clusters.logs(uses("s4"))[0]) == []

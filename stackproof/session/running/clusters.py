@@ -140,13 +140,16 @@ class Clusters:
             return [endpoint.cluster for endpoint in self._dedicated.get(planned.id, [])]
 
     def logs(self, planned: ScenarioPlan) -> tuple[Mapping[str, Path], Collection[str]]:
-        """Log files by instance, and the names of those instances that are its own."""
+        """Log files of the instances that it uses, and the names of those that are its own."""
         with self._lock:
-            dedicated = [e for own in self._dedicated.values() for e in own]
             own = {i for e in self._dedicated.get(planned.id, []) for i in e.instances}
-        foreign = {i for e in dedicated for i in e.instances} - own
+        used = set(own)
+        for requirement in planned.requirements.values():
+            if not requirement.dedicated:
+                with contextlib.suppress(Trouble, KeyError):  # it did not start
+                    used |= set(self._stack.shared(requirement).instances)
         logs = self._stack.logs()
-        return {name: path for name, path in logs.items() if name not in foreign}, own
+        return {name: path for name, path in logs.items() if name in used}, own
 
     # -- after a scenario ----------------------------------------------------
     def release(self, planned: ScenarioPlan) -> None:
