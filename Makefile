@@ -31,7 +31,7 @@ merge: $(VENV)/ready ## Join the reports of shards (SHARDS='dir dir') into one v
 	@$(BIN)/python -m stackproof merge $(SHARDS) $(ARGS)
 
 test: $(VENV)/ready-dev ## Run the suite's own tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 lint: $(VENV)/ready-dev ## Check code, features, steps and documents
 	@$(BIN)/python -m ruff check . && $(BIN)/python -m ruff format --check .

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import shutil
 from pathlib import Path
 from types import ModuleType
 
@@ -53,12 +52,10 @@ def test_they_are_fine(check: ModuleType) -> None:
 def test_each_check_sees_what_is_broken(
     check: ModuleType, tmp_path: Path, name: str, before: str, after: str
 ) -> None:
-    for definition in check.DEFINITIONS:
-        shutil.copy(CI / definition, tmp_path)
-    text = (tmp_path / name).read_text()
+    text = (CI / name).read_text()
     assert before in text
     (tmp_path / name).write_text(text.replace(before, after, 1))
-    found = list(check.findings(tmp_path))
+    found = list(check.findings(tmp_path, [name]))
     assert len(found) == 1, found
     assert found[0].startswith(f"{name}: ")
 
