@@ -13,7 +13,6 @@ from tests.troubles.case import CASES
 from tests.troubles.catalogue import documented, provoke
 from tests.troubles.sandbox import ROOT, Outcome, Sandbox
 
-
 IN_EVERY_RUN = (
     "broker-dies", "breaking-somebodys", "cache-damaged", "contract-unusable", "host-unknown",
     "interrupted", "no-engine", "no-java", "pipeline-ends", "undefined-step",
