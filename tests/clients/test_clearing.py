@@ -63,7 +63,7 @@ def evicting(evicted: list[str]) -> Any:
     return lambda group: evicted.append(group)
 
 
-@pytest.mark.parametrize("loading", [LOADING, listed(LOADING)])
+@pytest.mark.parametrize("loading", [LOADING, listed(LOADING.args[0])])
 def test_a_coordinator_that_is_just_being_made_is_waited_for(loading: Any) -> None:
     admin = Admin(list_consumer_groups=[loading, listed()])
     assert clearing.groups(admin, "p-", within=10) == {"p-a": False, "p-b": True, "p-c": False}
@@ -75,7 +75,7 @@ def test_not_for_ever() -> None:
         clearing.groups(admin, "p-", within=0.05)
 
 
-@pytest.mark.parametrize("forbidden", [FORBIDDEN, listed(FORBIDDEN)])
+@pytest.mark.parametrize("forbidden", [FORBIDDEN, listed(FORBIDDEN.args[0])])
 def test_what_waiting_does_not_mend_is_raised(forbidden: Any) -> None:
     admin = Admin(list_consumer_groups=[forbidden])
     with pytest.raises(GroupAuthorizationFailedError):

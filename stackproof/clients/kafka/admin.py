@@ -39,7 +39,6 @@ _NO_COORDINATOR = (
 )
 _COORDINATOR_WITHIN = 15.0
 _CONNECTS_WITHIN = 10.0
-_SOON = {"request_timeout": 10.0}
 #: Not for want of being offered: it passes, or it is what was asked.
 _TOLD = (
     *_NO_COORDINATOR,
@@ -77,6 +76,7 @@ class KafkaAdmin:
         addresses: with ``bootstrap``: ``host:port``, comma-separated.
         access: how to prove who one is.
         foreign: the suite did not start this broker.
+        patience: seconds for each answer.
 
     Raises:
         OSError: nobody listens.
@@ -84,22 +84,32 @@ class KafkaAdmin:
     """
 
     def __init__(
-        self, addresses: Mapping[str, str], access: Access = OPEN, *, foreign: bool = False
+        self,
+        addresses: Mapping[str, str],
+        access: Access = OPEN,
+        *,
+        foreign: bool = False,
+        patience: float = 10.0,
     ):
         self._connection = (addresses, access)
         self._foreign = foreign
+        self._soon = {"request_timeout": patience}
         self._client = admin_client(addresses, access, timeout=_CONNECTS_WITHIN)
         self._progress: dict[str, GroupProgress] = {}
 
     def cluster(self) -> Cluster:
         """The live brokers and the controller, from a broker's metadata."""
-        found = self._ask("Metadata", lambda: self._client.describe_cluster(**_SOON).result())
+        found = self._ask("Metadata", lambda: self._client.describe_cluster(**self._soon).result())
         controller = found.controller.id if found.controller else -1
         return Cluster(frozenset(node.id for node in found.nodes), controller)
 
     def list_topics(self) -> list[str]:
         """Names of all topics."""
-        return list(self._ask("Metadata", lambda: self._client.list_topics(timeout=10)).topics)
+        return list(
+            self._ask(
+                "Metadata", lambda: self._client.list_topics(timeout=self._soon["request_timeout"])
+            ).topics
+        )
 
     # -- topics --------------------------------------------------------------
     def create(self, specs: Iterable[TopicSpec], *, within: float = 10.0) -> None:
@@ -176,7 +186,7 @@ class KafkaAdmin:
             for name, value in spec.config.items()
         ]
         resource = ConfigResource(ConfigResource.Type.TOPIC, spec.name, incremental_configs=entries)
-        (future,) = self._client.incremental_alter_configs([resource], **_SOON).values()
+        (future,) = self._client.incremental_alter_configs([resource], **self._soon).values()
         with translated():
             future.result()
 
@@ -196,7 +206,7 @@ class KafkaAdmin:
     def _topic(self, name: str) -> Any:
         from confluent_kafka import TopicCollection
 
-        (future,) = self._client.describe_topics(TopicCollection([name]), **_SOON).values()
+        (future,) = self._client.describe_topics(TopicCollection([name]), **self._soon).values()
         with translated():
             return future.result()
 
@@ -209,13 +219,13 @@ class KafkaAdmin:
         from confluent_kafka.admin import ConfigResource
 
         resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
-        (future,) = self._client.describe_configs([resource], **_SOON).values()
+        (future,) = self._client.describe_configs([resource], **self._soon).values()
         described = self._ask("DescribeConfigs", future.result)
         return {name: entry.value for name, entry in described.items()}
 
     def delete(self, topics: Iterable[str]) -> None:
         """Delete topics."""
-        for future in self._client.delete_topics(list(topics), **_SOON).values():
+        for future in self._client.delete_topics(list(topics), **self._soon).values():
             self._ask("DeleteTopics", future.result)
 
     # -- offsets -------------------------------------------------------------
@@ -235,7 +245,7 @@ class KafkaAdmin:
         from confluent_kafka import TopicPartition
 
         wanted = {TopicPartition(topic, p): spec for p in range(self.partitions(topic))}
-        found = self._client.list_offsets(wanted, **_SOON)
+        found = self._client.list_offsets(wanted, **self._soon)
         return {
             place.partition: self._ask("ListOffsets", future.result).offset
             for place, future in found.items()
@@ -246,7 +256,7 @@ class KafkaAdmin:
         from confluent_kafka import TopicPartition
 
         places = [TopicPartition(topic, p, o) for p, o in offsets.items()]
-        for future in self._client.delete_records(places, **_SOON).values():
+        for future in self._client.delete_records(places, **self._soon).values():
             self._ask("DeleteRecords", future.result)
 
     # -- groups --------------------------------------------------------------
@@ -298,11 +308,6 @@ class KafkaAdmin:
             self._progress[group] = GroupProgress(*self._connection, group)
         return self._progress[group]
 
-    def group_members(self, group: str) -> int:
-        """How many members the group has now."""
-        described = self._described(group)
-        return len(described.members) if described else 0
-
     def active_members(self, group: str) -> frozenset[str]:
         """IDs of the members of a group that has finished its rebalance; else none."""
         return frozenset(member.member_id for member in self._settled(group))
@@ -334,7 +339,7 @@ class KafkaAdmin:
         """A group of the classic or of the new protocol (KIP-848); None: there is none."""
 
         def ask() -> ConsumerGroupDescription:
-            (future,) = self._client.describe_consumer_groups([group], **_SOON).values()
+            (future,) = self._client.describe_consumer_groups([group], **self._soon).values()
             return future.result()
 
         try:

@@ -17,7 +17,6 @@ from stackproof.clients.kafka.connection import servers
 from stackproof.clients.kafka.properties import librdkafka_properties
 
 if TYPE_CHECKING:
-    from confluent_kafka import KafkaException
     from confluent_kafka.admin import AdminClient
     from kafka.errors import KafkaError
 
@@ -73,20 +72,20 @@ def _someone_listens(addresses: Mapping[str, str], timeout: float) -> None:
 @contextlib.contextmanager
 def translated() -> Iterator[None]:
     """Raise kafka-python's errors instead of librdkafka's."""
-    from confluent_kafka import KafkaException
+    import confluent_kafka
 
     try:
         yield
-    except KafkaException as error:
+    except (confluent_kafka.KafkaException, confluent_kafka.KafkaError) as error:
         raise error_of(error) from error
 
 
-def error_of(error: KafkaException) -> KafkaError:
+def error_of(error: BaseException) -> KafkaError:
     """kafka-python's error for the same code, in the server's words where it has sent any."""
     from confluent_kafka import KafkaError as Code
     from kafka import errors
 
-    told = error.args[0]
+    told: Any = error if isinstance(error, Code) else error.args[0]
     if told.code() >= 0 or told.code() == Code.UNKNOWN:
         return errors.for_code(told.code())(told.str())
     own = {
