@@ -15,11 +15,16 @@ from typing import Any
 
 from confluent_kafka import Consumer, Message, Producer
 from jsonschema import Draft202012Validator, FormatChecker
+from prometheus_client import Counter, start_http_server
 
+CONTRACTS = Path(__file__).with_name("contracts")
 ORDER = Draft202012Validator(
-    json.loads(Path(__file__).with_name("contracts").joinpath("order.schema.json").read_bytes()),
-    format_checker=FormatChecker(),
+    json.loads((CONTRACTS / "order.schema.json").read_bytes()), format_checker=FormatChecker()
 )
+LARGEST_LETTER = json.loads((CONTRACTS / "dead_letter.schema.json").read_bytes())["x-max-bytes"]
+RECEIVED = Counter("orders_received", "Orders that came in.")
+RATED = Counter("orders_rated", "Ratings that went out.")
+SET_ASIDE = Counter("orders_set_aside", "Dead letters that went out.")
 #: Error types by the keyword of the contract that an order violates.
 ERRORS = {
     "required": "missing_field",
@@ -88,17 +93,28 @@ def rate(value: bytes | None) -> dict[str, Any]:
 
 
 def dead_letter(message: Message, problem: UnusableError) -> bytes:
-    """An envelope with the original, byte for byte."""
-    value = message.value()
+    """An envelope with the original, byte for byte; too large a one is left out."""
+    value, encoding = message.value(), "utf-8"
+    try:
+        original = None if value is None else value.decode()
+    except UnicodeDecodeError:
+        original, encoding = base64.b64encode(value).decode(), "base64"
     letter = {
-        "original": None if value is None else base64.b64encode(value).decode(),
-        "encoding": "base64",
+        "original": original,
+        "encoding": encoding,
         "error": problem.error,
         "reason": problem.reason,
         "topic": message.topic(),
-        "at": datetime.now(UTC).isoformat(),
+        "partition": message.partition(),
+        "offset": message.offset(),
+        "at": datetime.now(UTC).isoformat(timespec="microseconds"),
     }
-    return json.dumps(letter).encode()
+    found = json.dumps(letter).encode()
+    around = [message.key(), *(part for name, text in message.headers() or ()
+                               for part in (name.encode(), text))]  # fmt: skip
+    if len(found) + sum(len(part or b"") for part in around) > LARGEST_LETTER:
+        return json.dumps({**letter, "original": None, "encoding": "omitted"}).encode()
+    return found
 
 
 def main() -> None:
@@ -106,7 +122,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     for name in ("broker", "input", "output", "dead-letters", "group"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--metrics-port", type=int, required=True)
     options = parser.parse_args()
+    start_http_server(options.metrics_port, "127.0.0.1")
     ending: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: ending.append(number))
     signal.signal(signal.SIGINT, lambda number, _: ending.append(number))
@@ -123,11 +141,16 @@ def main() -> None:
     while not ending:
         batch = [m for m in consumer.consume(200, timeout=0.1) if not m.error()]
         for message in batch:
+            RECEIVED.inc()
+            about = {"key": message.key(), "headers": message.headers()}
             try:
-                topic, value = options.output, json.dumps(rate(message.value())).encode()
+                value = json.dumps(rate(message.value())).encode()
+                # Input and output have equally many partitions: order is kept whatever the key.
+                producer.produce(options.output, value, partition=message.partition(), **about)
+                RATED.inc()
             except UnusableError as error:
-                topic, value = options.dead_letters, dead_letter(message, error)
-            producer.produce(topic, value, message.key(), headers=message.headers())
+                producer.produce(options.dead_letters, dead_letter(message, error), **about)
+                SET_ASIDE.inc()
         if batch:
             if producer.flush(30):
                 raise SystemExit("not everything was delivered")
