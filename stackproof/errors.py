@@ -54,10 +54,15 @@ class PremiseNotMet(Trouble):
 
 
 def step_missing(what: str, before: str) -> PremiseNotMet:
-    """A step comes too early: the error that names the step which must stand before it."""
+    """A step comes too early.
+
+    Args:
+        what: what it needs, for people.
+        before: a step that brings it about, in the words of features.
+    """
     return PremiseNotMet(
-        f"there is no {what} yet",
-        "this step is about what an earlier one leaves behind, and none has left it",
+        f"this step needs {what}, and no step before it has brought that about",
+        "steps are done in the order of the feature",
         f'put a step like "{before}" before it',
     )
 

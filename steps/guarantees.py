@@ -15,32 +15,53 @@ from stackproof.faults.promises.transacting import (
     transform_through,
 )
 from stackproof.session.needs import needs
+from stackproof.session.premises import presume
 from stackproof.session.words import TYPES
 from stackproof.session.words_of_faults import FAULT_TYPES
 
 register_type(**TYPES, **FAULT_TYPES)
+
+#: What later steps are about.
+LOSS = "messages that are bound to be lost"
+HANDED_ON = "messages that were handed on"
+TRANSACTION = "a transaction"
+
+
+def handed_on_in(context):
+    """What was handed on before."""
+    before = (
+        '"orders" is handed on to "invoices" by a consumer that commits before it sends '
+        "and ends in between, and by its successor"
+    )
+    return context.session.kept(HANDED_ON, before)
+
+
+def transaction_of(context):
+    """The transaction that was opened before."""
+    return context.session.kept(TRANSACTION, '20 messages to "orders" in an open transaction')
 
 
 @when('messages to "{topic}" are acknowledged with {way:Way}')
 @needs("kafka", dedicated=True)
 def messages_bound_to_be_lost(context, topic, way):
     """Has the cluster lose for certain what it acknowledges meanwhile; makes the topic."""
-    context.session.losing = Losing(context.session, topic)
-    context.session.losing.run(way)
+    context.session.keep(LOSS, Losing(context.session, topic)).run(way)
 
 
 @when('messages to "{topic}" are acknowledged with {way:PowerWay}')
 @needs("kafka", dedicated=True, syncs=True)
 def messages_bound_to_be_lost_with_power(context, topic, way):
     """The same, where what a broker makes durable is known."""
-    context.session.losing = Losing(context.session, topic)
-    context.session.losing.run(way)
+    context.session.keep(LOSS, Losing(context.session, topic)).run(way)
 
 
 @then("the loss of all of them is found and named")
 def loss_is_found(context):
     """The checks find it under its names, and as large as it must be; none is inconclusive."""
-    verdict = context.session.losing.check()
+    before = (
+        'messages to "orders" are acknowledged with acks=0 by a leader that hangs and then crashes'
+    )
+    verdict = context.session.kept(LOSS, before).check()
     assert_that(verdict.missing, empty())
 
 
@@ -96,68 +117,67 @@ def transformed_exactly_once(context, source, target):
 @needs("kafka")
 def handed_on(context, source, target, committing):
     """One consumer ends between committing and sending; the next one of its group goes on."""
-    context.session.handing_on = HandingOn(context.session, source, target, committing)
-    context.session.handing_on.run()
+    handing_on = HandingOn(context.session, source, target, committing)
+    context.session.keep(HANDED_ON, handing_on).run()
 
 
 @then("exactly what it had committed and not sent is found lost, and nothing is there twice")
 def committed_is_found_lost(context):
     """As many messages are lost as its end came between; their loss is found and named."""
-    figures = context.session.handing_on.check().figures
-    assert_that(
-        (figures.lost, figures.duplicated), equal_to((context.session.handing_on.between, 0))
-    )
+    handing_on = handed_on_in(context)
+    figures = handing_on.check().figures
+    assert_that((figures.lost, figures.duplicated), equal_to((handing_on.between, 0)))
 
 
 @then("exactly what it had sent and not committed is found there twice, and nothing is lost")
 def sent_is_found_twice(context):
     """As many messages are there twice as its end came between; they are found and named."""
-    figures = context.session.handing_on.check().figures
-    assert_that(
-        (figures.lost, figures.duplicated), equal_to((0, context.session.handing_on.between))
-    )
+    handing_on = handed_on_in(context)
+    figures = handing_on.check().figures
+    assert_that((figures.lost, figures.duplicated), equal_to((0, handing_on.between)))
 
 
 @given('{count:d} messages to "{topic}" in an open transaction')
 @needs("kafka")
 def an_open_transaction(context, count, topic):
     """A producer publishes them and does not end the transaction for now."""
-    context.session.open = OpenTransaction(
+    transaction = OpenTransaction(
         context.session, topic, count, transaction_timeout_ms=int(OPEN_AT_MOST * 1000)
     )
-    assert_that(context.session.open.seen("read_uncommitted"), has_length(count))
+    context.session.keep(TRANSACTION, transaction)
+    presume(transaction.seen("read_uncommitted"), has_length(count), "messages in the log")
 
 
 @when("the transaction is aborted")
 def transaction_is_aborted(context):
     """Its producer asks the coordinator to abort it."""
-    context.session.open.producer.abort()
+    transaction_of(context).producer.abort()
 
 
 @when("a new producer with the same transactional ID commits {count:d} messages")
 def successor_commits(context, count):
     """By initialising the ID it fences the producer before."""
-    context.session.open.succeed(count)
+    transaction_of(context).succeed(count)
 
 
 @when("the transaction's producer disappears and {count:d} messages of no transaction follow")
 def transaction_hangs(context, count):
     """Nobody ends the transaction; messages of another producer stand behind it."""
-    context.session.open.producer.leave_open()
-    context.session.open.publish_behind(count)
+    transaction_of(context).producer.leave_open()
+    transaction_of(context).publish_behind(count)
 
 
 @then("readers of committed messages wait before it, and others see all {count:d}")
 def readers_wait(context, count):
     """A fresh reader of committed records finds none, one of uncommitted records all."""
-    assert_that(context.session.open.seen("read_committed"), empty())
-    assert_that(context.session.open.seen("read_uncommitted"), has_length(count))
+    assert_that(transaction_of(context).seen("read_committed"), empty())
+    assert_that(transaction_of(context).seen("read_uncommitted"), has_length(count))
 
 
 @then("they see the {count:d} messages behind it when its time is up, and none of it ever")
 def readers_go_on(context, count):
     """The coordinator aborts it after its timeout; it looks every ten seconds."""
-    transaction = context.session.open
+    transaction = transaction_of(context)
     seen = transaction.await_seen(count, within=OPEN_AT_MOST + 2 * LOOKS_EVERY)
     assert_that(seen, has_length(count))
     assert_that(seen, only_contains(begins_with("behind it")))
@@ -167,13 +187,13 @@ def readers_go_on(context, count):
 @then("the old producer is refused to commit")
 def zombie_is_refused(context):
     """The coordinator has fenced it."""
-    context.session.figure("refused by", context.session.open.refused())
+    context.session.figure("refused by", transaction_of(context).refused())
 
 
 @then("readers of committed messages see {count:d} messages, and others all {total:d}")
 def readers_see(context, count, total):
     """Aborted messages are in the log, and hidden from readers of committed ones."""
-    transaction = context.session.open
+    transaction = transaction_of(context)
     seen = transaction.await_seen(count, within=10)
     assert_that(transaction.check().figures.acknowledged, equal_to(count))
     assert_that(seen, has_length(count))

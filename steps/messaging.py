@@ -23,6 +23,12 @@ from stackproof.session.words import FAULTS, TYPES
 
 register_type(**TYPES)
 
+#: What later steps are about.
+CREATED = "topics that were created"
+REFUSAL = "a topic that was asked for"
+PUBLISHED = "messages that were published"
+ARE_PUBLISHED = '50 messages are published to "orders"'
+
 
 @given("a Kafka broker")
 @needs("kafka")
@@ -68,18 +74,18 @@ def topics_are_created(context):
     """Creates the topics of the table: its columns are topic, partitions and settings."""
     specs = topic_specs(context.table)
     duration = timed(context.session.kafka.create_topics, specs)
-    context.session.topics_created_in = duration
+    context.session.keep(CREATED, duration)
     context.session.figure("topics created in", f"{duration * 1000:.0f} ms")
 
 
 @then("each topic has the partitions and settings asked for within {limit:Seconds}")
 def topics_as_configured(context, limit):
     """The broker describes every topic as it was asked for, and created it in that time."""
+    created_in = context.session.kept(CREATED, "these topics are created")
     kafka = context.session.kafka
     differences = [d for topic in kafka.topics for d in kafka.differences(topic)]
     assert_that(differences, empty())
-    assert_that(context.session.topics_created_in,
-                less_than_or_equal_to(context.session.scaled(limit)))  # fmt: skip
+    assert_that(created_in, less_than_or_equal_to(context.session.scaled(limit)))
 
 
 @when('a topic "{topic}" with {partitions:Partitions} is asked for')
@@ -87,13 +93,15 @@ def topics_as_configured(context, limit):
 def topic_is_asked_for(context, topic, partitions):
     """Asks for a topic that the broker may refuse."""
     context.session.kafka.try_to_create(TopicSpec(topic, partitions))
+    context.session.keep(REFUSAL, context.session.kafka.refusal)
 
 
 @then('the broker refuses it: "{reason}"')
 def broker_refuses(context, reason):
     """The broker's error has this name, and the broker lives on."""
-    assert_that(context.session.kafka.refusal, not_none(), "the broker's refusal")
-    assert_that(type(context.session.kafka.refusal).__name__, contains_string(reason))
+    refusal = context.session.kept(REFUSAL, 'a topic "orders" with 0 partitions is asked for')
+    assert_that(refusal, not_none(), "the broker's refusal")
+    assert_that(type(refusal).__name__, contains_string(reason))
     context.session.kafka.admin.cluster()
 
 
@@ -101,29 +109,31 @@ def broker_refuses(context, reason):
 def messages_are_published(context, count, topic):
     """Publishes distinct keyed messages, one after the other, with acks=all."""
     messages = context.session.kafka.plain_messages(count)
-    context.session.published_in = timed(context.session.kafka.publish, topic, messages)
+    context.session.keep(PUBLISHED, timed(context.session.kafka.publish, topic, messages))
 
 
 @when('a message of {size:d} bytes is published to "{topic}"')
 def a_message_of_size(context, size, topic):
     """Publishes one message of that size."""
-    context.session.kafka.publish(topic, context.session.kafka.plain_messages(1, size=size))
+    messages = context.session.kafka.plain_messages(1, size=size)
+    context.session.keep(PUBLISHED, timed(context.session.kafka.publish, topic, messages))
 
 
 @then("{count:d} messages are acknowledged and none failed within {limit:Seconds}")
 def messages_acknowledged(context, count, limit):
     """Every message has an acknowledgement; none failed, none is without an outcome."""
+    published_in = context.session.kept(PUBLISHED, ARE_PUBLISHED)
     sent = context.session.kafka.sent
     assert_that(sent, has_property("ok", count))
     assert_that((sent.failed, sent.unknown), equal_to((0, 0)), str(sent))
-    context.session.figure("published in", f"{context.session.published_in * 1000:.0f} ms")
-    assert_that(context.session.published_in,
-                less_than_or_equal_to(context.session.scaled(limit)))  # fmt: skip
+    context.session.figure("published in", f"{published_in * 1000:.0f} ms")
+    assert_that(published_in, less_than_or_equal_to(context.session.scaled(limit)))
 
 
 @then('it fails with "{reason}"')
 def publishing_fails(context, reason):
     """The publishing has failed for good, with an error of this name."""
+    context.session.kept(PUBLISHED, ARE_PUBLISHED)
     sent = context.session.kafka.sent
     assert_that(sent, has_property("failed", 1), str(sent))
     assert_that(str(sent), contains_string(reason))
@@ -157,14 +167,14 @@ def consumer_receives_and_closes(context, group, count, topic):
 def consumers_took_turns(context, topic):
     """Together they received every message once; each resumed where the one before stopped."""
     kafka = context.session.kafka
-    names = tuple(consumer.name for consumer in kafka.consumers)
+    names = tuple(consumer.name for consumer in kafka.closed_consumers())
     context.session.assert_flow(kafka.delivery(topic, group_clients=names, order=None))
 
 
 @then("the first message of consumer {number:d} is message {position:d}")
 def first_message_of_consumer(context, number, position):
     """The consumer resumed at that message of the topic (one partition)."""
-    first = context.session.kafka.consumers[number - 1].records[0]
+    first = context.session.kafka.closed_consumers(number)[number - 1].records[0]
     assert_that(first.key.decode(), equal_to(f"message-{position:05d}"))
 
 
@@ -172,6 +182,7 @@ def first_message_of_consumer(context, number, position):
 def group_has_no_lag(context, group, topic):
     """The group's committed offsets are the ends of all partitions."""
     kafka = context.session.kafka
+    kafka.closed_consumers()
     lag = kafka.admin.lag(context.session.own(group), kafka.own(topic))
     assert_that(lag, equal_to(0), "messages not committed")
 

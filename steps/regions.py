@@ -11,10 +11,19 @@ from hamcrest import (
 )
 
 from stackproof.session.needs import needs, obtains
+from stackproof.session.premises import presume
 from stackproof.session.words import TYPES
 from stackproof.systems.mirroring import FAR, MIRROR, Regions, median
 
 register_type(**TYPES)
+
+REGIONS = "two regions"
+
+
+def regions_of(context):
+    """The scenario's two regions."""
+    return context.session.kept(REGIONS, "two regions with 60 milliseconds between them")
+
 
 #: So that arrivals in the other region are told by its broker's clock.
 ARRIVAL = (("log.message.timestamp.type", "LogAppendTime"),)
@@ -25,61 +34,60 @@ ARRIVAL = (("log.message.timestamp.type", "LogAppendTime"),)
 @needs("kafka", called=FAR, dedicated=True, proxied=True, config=ARRIVAL)
 def two_regions(context, milliseconds):
     """Two clusters; whoever asks the second one waits that long for each answer (measured)."""
-    context.regions = Regions(context.session)
-    took = context.regions.delay(milliseconds)
-    assert_that(took, greater_than_or_equal_to(milliseconds / 1000), "round trip in seconds")
+    took = context.session.keep(REGIONS, Regions(context.session)).delay(milliseconds)
+    presume(took, greater_than_or_equal_to(milliseconds / 1000), "round trip in seconds")
 
 
 @obtains(MIRROR)
 @given('a topic "{topic}" whose first {count:d} messages are deleted, mirrored for group "{group}"')
 def mirrored_topic(context, topic, count, group):
     """The same record has another offset on the other side: offsets must be translated."""
-    context.regions.prepare(topic, count)
-    context.regions.start(group)
+    regions_of(context).prepare(topic, count)
+    regions_of(context).start(group)
 
 
 @when("{count:d} messages are published in the first region")
 @when("{count:d} more messages are published in the first region and mirrored")
 def published_here(context, count):
     """Publishes, and waits until all is in the other region, once, unchanged and in order."""
-    context.regions.publish(count)
-    context.regions.await_mirrored(within=40)
+    regions_of(context).publish(count)
+    regions_of(context).await_mirrored(within=40)
 
 
 @then("the other region holds each of them once, unchanged and in order")
 def held_there(context):
     """A reader from the beginning finds exactly what was published."""
-    context.session.assert_flow(context.regions.flow())
+    context.session.assert_flow(regions_of(context).flow())
 
 
 @then("half of them arrived there within {limit:Seconds}")
 def lag_is_bounded(context, limit):
     """The median of the lag; it is in the report with the greatest."""
-    assert_that(median(context.regions.lags()), less_than(context.session.scaled(limit)))
+    assert_that(median(regions_of(context).lags()), less_than(context.session.scaled(limit)))
 
 
 @when('a consumer of group "{group}" handles {count:d} messages in the first region')
 def consumes_here(context, group, count):
     """It receives and commits them, and leaves."""
-    context.regions.consume_here(group, count)
+    regions_of(context).consume_here(group, count)
 
 
 @when('the offset of "{group}" is known in the other region within {limit:Seconds}')
 def offset_translated(context, group, limit):
     """The group has the translated offset there: the same record's, not the same number."""
-    found, expected = context.regions.await_translated(group, within=limit)
+    found, expected = regions_of(context).await_translated(group, within=limit)
     assert_that(found, equal_to(expected), "offset in the other region")
 
 
 @when('the first region is lost and the consumer of "{group}" moves to the other one')
 def region_is_lost(context, group):
     """Kills the first region's brokers; a consumer of the group goes on in the other region."""
-    context.regions.lose_here()
-    context.regions.consume_there(group)
+    regions_of(context).lose_here()
+    regions_of(context).consume_there(group)
 
 
 @then("the consumer has missed nothing and received at most {count:d} messages twice")
 def consumer_failed_over(context, count):
     """Here and there together it has received everything."""
-    assert_that(context.regions.missed(), empty())
-    assert_that(context.regions.repeated(), less_than_or_equal_to(count))
+    assert_that(regions_of(context).missed(), empty())
+    assert_that(regions_of(context).repeated(), less_than_or_equal_to(count))

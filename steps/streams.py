@@ -16,6 +16,7 @@ from hamcrest import (
 )
 
 from stackproof.session.needs import needs, uses_system
+from stackproof.session.premises import presume
 from stackproof.session.words import ENDINGS, TYPES
 from stackproof.session.words_of_streams import TYPES as STREAM_TYPES
 
@@ -24,9 +25,20 @@ register_type(**TYPES, **STREAM_TYPES)
 PLAIN, EXACTLY_ONCE = "vector-stream", "vector-stream-exactly-once"
 
 
+#: What later steps are about.
+INSTANCE = "an instance that is to end"
+
+
 def stream_of(context):
     """The scenario's stream of vectors: the one that was first named."""
-    return context.session.systems.stream(context.stream)
+    name = context.session.kept("a stream of vectors", "the vector stream is running")
+    return context.session.systems.stream(name)
+
+
+def named(context, stream):
+    """The stream that a step names; later steps are about it."""
+    context.session.keep("a stream of vectors", stream)
+    return stream_of(context)
 
 
 @given("{stream:Stream}'s topics exist")
@@ -34,8 +46,7 @@ def stream_of(context):
 @uses_system(EXACTLY_ONCE)
 def stream_topics_exist(context, stream):
     """Creates the stream's topics; starts nothing."""
-    context.stream = stream
-    assert_that(stream_of(context).instances.instances, empty())
+    presume(named(context, stream).instances.instances, empty(), "instances that run already")
 
 
 @given("{stream:Stream} is running")
@@ -43,8 +54,7 @@ def stream_topics_exist(context, stream):
 @uses_system(EXACTLY_ONCE)
 def stream_is_running(context, stream):
     """Starts an instance of the stream on topics of the scenario's own, until it is ready."""
-    context.stream = stream
-    stream_of(context).instances.ensure()
+    named(context, stream).instances.ensure()
 
 
 @given("{count:d} instances of {stream:Stream} share its partitions")
@@ -52,8 +62,7 @@ def stream_is_running(context, stream):
 @uses_system(EXACTLY_ONCE)
 def instances_share(context, count, stream):
     """Starts instances in one group, until the broker says that the shares are equal."""
-    context.stream = stream
-    stream_of(context).start_all(count)
+    named(context, stream).start_all(count)
 
 
 @when("{stream:Stream} is started again")
@@ -61,8 +70,7 @@ def instances_share(context, count, stream):
 @uses_system(EXACTLY_ONCE)
 def stream_is_started(context, stream):
     """Starts an instance of the stream, until it is ready."""
-    context.stream = stream
-    stream_of(context).instances.start()
+    named(context, stream).instances.start()
 
 
 @when("{stream:Stream} is started and works off its input")
@@ -70,8 +78,7 @@ def stream_is_started(context, stream):
 @uses_system(EXACTLY_ONCE)
 def stream_works_off(context, stream):
     """Starts an instance and waits until its group has committed all; nobody reads meanwhile."""
-    context.stream = stream
-    stream_of(context).instances.start()
+    named(context, stream).instances.start()
     stream_of(context).wait_committed(within=60)
 
 
@@ -79,8 +86,7 @@ def stream_works_off(context, stream):
 @uses_system(PLAIN, "kafka")
 def stream_is_started_without_broker(context, stream):
     """Launches an instance with the address of a port that refuses connections."""
-    context.stream = stream
-    context.instance = stream_of(context).start_without_broker()
+    context.session.keep(INSTANCE, named(context, stream).start_without_broker())
 
 
 @when('{stream:Stream} is started too early and tells of "{reason}"')
@@ -88,16 +94,15 @@ def stream_is_started_without_broker(context, stream):
 @uses_system(EXACTLY_ONCE)
 def stream_is_started_too_early(context, stream, reason):
     """Launches an instance whose broker is away; its log tells of that."""
-    context.stream = stream
-    stream_of(context).start_too_early(reason)
+    named(context, stream).start_too_early(reason)
 
 
 @when("{stream:Stream} is taken over by another instance after {count:d} outputs")
 @uses_system(EXACTLY_ONCE, "kafka")
 def stream_is_taken_over(context, stream, count):
     """Starts an instance with the same transactional ID while the first is at work."""
-    stream_of(context).await_some_predictions(count, within=20)
-    context.instance = stream_of(context).take_over()
+    named(context, stream).await_some_predictions(count, within=20)
+    context.session.keep(INSTANCE, stream_of(context).take_over())
 
 
 @then('it ends with exit code {code:d} within {limit:Seconds} and tells of "{reason}"')
@@ -106,9 +111,11 @@ def stream_is_taken_over(context, stream, count):
 )
 def it_ends(context, code, limit, reason):
     """The instance that was launched last has ended by itself, and its log says why."""
-    found = context.instance.wait(context.session.scaled(limit))
-    assert_that(found, equal_to(code), context.instance.log_end())
-    assert_that(context.instance.log_end(), contains_string(reason))
+    before = "the vector stream is started where no broker listens"
+    instance = context.session.kept(INSTANCE, before)
+    found = instance.wait(context.session.scaled(limit))
+    assert_that(found, equal_to(code), instance.log_end())
+    assert_that(instance.log_end(), contains_string(reason))
 
 
 @when("{count:d} vectors are published")

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from stackproof.errors import step_missing
 from stackproof.faults.clients import ClientCut, ClientFault, Reset, Slow, Throttle
 from stackproof.faults.failover import Failover
 from stackproof.faults.fault import Fault, NoEffect, NotHealed, Proof
@@ -74,6 +75,7 @@ WORDS = {**PROCESS_FAULTS, **CLIENT_FAULTS, **PEER_FAULTS, **DISK_FAULTS, **POWE
 #: Messages that must get through while something is broken, and after it has healed.
 _MEANWHILE, _AFTERWARDS = 200, 100
 _SERVED_WITHIN = 30.0
+_TRAFFIC, _FAILOVER = "messages that keep arriving", "a failover"
 
 
 class Faults:
@@ -82,8 +84,30 @@ class Faults:
     def __init__(self, session: ScenarioSession):
         self._session = session
         self._begun: list[BrokerFault] = []
-        self.traffic: Traffic | None = None
-        self.failover: Failover | None = None
+
+    @property
+    def traffic(self) -> Traffic:
+        """The messages that keep arriving; `PremiseNotMet` where none do."""
+        before = 'messages keep arriving in "orders" while broker 1 has crashed'
+        return cast(Traffic, self._session.kept(_TRAFFIC, before))
+
+    def keep_traffic(self, traffic: Traffic) -> Traffic:
+        """Have later steps ask what became of it."""
+        return self._session.keep(_TRAFFIC, traffic)
+
+    @property
+    def failover(self) -> Failover:
+        """The failover that took place; `PremiseNotMet` where none did."""
+        before = (
+            'messages of an idempotent producer keep arriving in "orders" '
+            "while the leader crashes once"
+        )
+        return cast(Failover, self._session.kept(_FAILOVER, before))
+
+    def keep_failover(self, failover: Failover) -> Failover:
+        """Have later steps ask what became of it, and of its traffic."""
+        self.keep_traffic(failover.traffic)
+        return self._session.keep(_FAILOVER, failover)
 
     def begin(self, words: str, broker: int) -> BrokerFault:
         """Break a broker as a feature says it; healed by `heal`, or at the scenario's end."""
@@ -92,10 +116,16 @@ class Faults:
         return fault.begin()
 
     def heal(self, broker: int) -> None:
-        """Heal all that ails a broker."""
-        for fault in reversed(self._begun):
-            if fault.broker == broker:
-                fault.heal()
+        """Heal all that ails a broker.
+
+        Raises:
+            PremiseNotMet: nothing does.
+        """
+        ailing = [f for f in reversed(self._begun) if f.broker == broker and f.active]
+        if not ailing:
+            raise step_missing(f"a broker {broker} that ails", f"broker {broker} has crashed")
+        for fault in ailing:
+            fault.heal()
 
     def with_traffic(self, topic: str, words: str, broker: int) -> None:
         """Publish before, while and after a broker is broken; `finish` tells the outcome.
@@ -115,6 +145,6 @@ class Faults:
         traffic.await_more(_AFTERWARDS, within=_SERVED_WITHIN, while_="after the restarts")
 
     def _begin_traffic(self, topic: str) -> Traffic:
-        self.traffic = Traffic(self._session, topic)
-        self.traffic.await_more(_AFTERWARDS, within=_SERVED_WITHIN, while_="before the fault")
-        return self.traffic
+        traffic = self.keep_traffic(Traffic(self._session, topic))
+        traffic.await_more(_AFTERWARDS, within=_SERVED_WITHIN, while_="before the fault")
+        return traffic

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
-from stackproof.errors import Trouble
+from stackproof.errors import PremiseNotMet, Trouble, step_missing
 from stackproof.polling import DeadlineExceeded, Died, poll
 from stackproof.ports import free_port
 from stackproof.processes.process import Ended, ManagedProcess, describe_exit, told_end
@@ -204,10 +204,16 @@ class RunningSystem:
 
     def _take(self, instance: ManagedProcess | None) -> ManagedProcess:
         if not self.instances:
-            raise Trouble(f"no instance of {self.settings.name} runs", "", "start one first")
+            raise no_instance(self.settings.name)
         instance = instance or self.instances[0]
         self.instances.remove(instance)
         return instance
+
+
+def no_instance(name: str) -> PremiseNotMet:
+    """A step is about an instance of a system, and none runs."""
+    before = f"the {name.replace('-', ' ')} is started"
+    return step_missing(f"an instance of the system {name} that runs", before)
 
 
 def filled(text: str, fields: Mapping[str, str], settings: SystemSettings) -> str:

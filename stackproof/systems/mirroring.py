@@ -6,12 +6,13 @@ has a region's delay. Topics keep their names behind the first region's (its def
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from stackproof.clients.kafka import GroupConsumer, Message, TopicReader
 from stackproof.clients.kafka.admin import TopicSpec
+from stackproof.errors import PremiseNotMet, step_missing
 from stackproof.faults.fault import no_effect
 from stackproof.history import Flow
 from stackproof.obtain import Cache, MavenArtifact
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 #: The second cluster among a scenario's; see `needs(called=...)`.
 FAR = "kafka far away"
+_TOPIC, _MIRROR = "a topic that is mirrored", "a mirror"
+_IS_MIRRORED = 'a topic "orders" whose first 100 messages are deleted, mirrored for group "billing"'
+_ARE_PUBLISHED = "500 messages are published in the first region"
 _HERE, _THERE = "here", "there"
 _JAVA = 17
 _STARTS_WITHIN = 90.0
@@ -51,7 +55,6 @@ class Regions:
     Attributes:
         near: the cluster where messages are published.
         far: the one that they are mirrored to.
-        topic: what is mirrored, as the scenario's text calls it.
         received: what a consumer has received, here and there.
     """
 
@@ -59,8 +62,6 @@ class Regions:
         self._session = session
         self.near: KafkaSession = session.kafka
         self.far = KafkaSession(session, FAR)
-        self.topic = ""
-        self.process: ManagedProcess | None = None
         self._reader: TopicReader | None = None
         self.received: dict[str, list[str]] = {_HERE: [], _THERE: []}
 
@@ -90,7 +91,7 @@ class Regions:
         Offsets here and there differ by so many from then on: who takes one for the other
         is found out.
         """
-        self.topic = topic
+        self._session.keep(_TOPIC, topic)
         self.near.create_topics([TopicSpec(topic, 1)])
         self.near.publish(topic, _messages("forgotten", forgotten))
         self.near.admin.delete_before(self.near.own(topic), {0: forgotten})
@@ -119,7 +120,7 @@ class Regions:
             run=session.run,
         )  # fmt: skip
         session.add_cleanup(process.kill)
-        self.process = process
+        self._session.keep(_MIRROR, process)
         session.history.event("start", "mirrormaker starts")
         poll(
             lambda: self.mirrored in self.far.admin.list_topics(),
@@ -127,6 +128,14 @@ class Regions:
             awaiting=f"{self.mirrored} in the other region",
             alive=process.death,
         )
+
+    @property
+    def topic(self) -> str:
+        """What is mirrored, as the scenario's text calls it; `PremiseNotMet`: nothing is."""
+        return cast(str, self._session.kept(_TOPIC, _IS_MIRRORED))
+
+    def _death(self) -> str | None:
+        return cast(ManagedProcess, self._session.kept(_MIRROR, _IS_MIRRORED)).death()
 
     @property
     def mirrored(self) -> str:
@@ -167,12 +176,12 @@ class Regions:
         """Publish here.
 
         Raises:
-            AssertionError: not all were acknowledged.
+            PremiseNotMet: not all were acknowledged.
         """
         begun = len(self._idents())
         sent = self.near.publish(self.topic, _messages("order", count, begun))
         if sent.ok != count:
-            raise AssertionError(f"{count} messages were published: {sent}")
+            raise PremiseNotMet(f"{count} messages were published: {sent}")
 
     def _idents(self) -> list[str]:
         snapshot = self._session.history.snapshot()
@@ -193,14 +202,13 @@ class Regions:
             )
             self._session.add_cleanup(self._reader.close)
         reader, wanted = self._reader, len(self._idents())
-        assert self.process is not None
         poll(
             lambda: len(reader.read()),
             until=lambda count: count >= wanted,
             within=self._session.scaled(within),
             awaiting=f"{wanted} records in the other region",
             describe=lambda count: f"{count} records",
-            alive=self.process.death,
+            alive=self._death,
             first_pause=_NO_PAUSE,
             longest_pause=_NO_PAUSE,
         )
@@ -217,6 +225,8 @@ class Regions:
         near = self.near.reader(self.near.own(self.topic)).drain(within=self._session.scaled(15))
         published = {record.ident: record.timestamp for record in near}
         there = self._reader.records if self._reader is not None else []
+        if not there:
+            raise step_missing("messages that were mirrored", _ARE_PUBLISHED)
         lags = [(r.timestamp - published[r.ident]) / 1000 for r in there]
         told = ", ".join(f"{p} % {np.percentile(lags, p) * 1000:.0f}" for p in (50, 95, 100))
         self._session.figure("lag between the regions (ms)", told)
@@ -241,16 +251,21 @@ class Regions:
         """
         own = self._session.own(group)
         topic = self.near.own(self.topic)
-        here = self.near.admin.committed(own, topic)[topic, 0]
+        committed = self.near.admin.committed(own, topic)
+        if (topic, 0) not in committed:
+            raise step_missing(
+                f'a consumer of group "{group}" that has committed',
+                f'a consumer of group "{group}" handles 300 messages in the first region',
+            )
+        here = committed[topic, 0]
         beginning = self.near.admin.beginning_offsets(topic)[0]
-        assert self.process is not None
         there = poll(
             lambda: self.far.admin.committed(own, self.mirrored).get((self.mirrored, 0), -1),
             until=lambda offset: offset >= here - beginning,
             within=self._session.scaled(within),
             awaiting=f"offset {here} of the group to be translated to {here - beginning}",
             describe=str,
-            alive=self.process.death,
+            alive=self._death,
         )
         self._session.figure("offsets committed", f"{here} here, {there} in the other region")
         return there, here - beginning
@@ -301,6 +316,11 @@ class Regions:
     def missed(self) -> list[str]:
         """Messages that the consumer has received neither here nor there."""
         found = {*self.received[_HERE], *self.received[_THERE]}
+        if not found:
+            raise step_missing(
+                "a consumer that has moved",
+                'the first region is lost and the consumer of "billing" moves to the other one',
+            )
         return [ident for ident in self._idents() if ident not in found]
 
     def repeated(self) -> int:

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from stackproof.clients.kafka.messages import Message, Received
-from stackproof.errors import NotSupported
+from stackproof.errors import NotSupported, step_missing
 from stackproof.history import carried_digest, digest_of
 from stackproof.polling import Died
 from stackproof.systems.contracts import (
@@ -65,7 +65,35 @@ class Outputs(Protocol):
         """Which of them should be JSON and are not; empty: none."""
 
 
-class Predictions:
+class Observed:
+    """What an observer reads; nobody does before its coming is awaited."""
+
+    #: For people; and a step that awaits it, in the words of features.
+    needed: ClassVar[tuple[str, str]]
+    _reader: Reader | None = None
+
+    @property
+    def reader(self) -> Reader:
+        """The observer.
+
+        Raises:
+            PremiseNotMet: there is none yet.
+        """
+        if self._reader is None:
+            raise step_missing(*self.needed)
+        return self._reader
+
+    @reader.setter
+    def reader(self, reader: Reader) -> None:
+        self._reader = reader
+
+    @property
+    def records(self) -> list[Received]:
+        """All records so far."""
+        return self.reader.records
+
+
+class Predictions(Observed):
     """The outputs received so far. Each record is understood once, when it arrives.
 
     Args:
@@ -77,18 +105,16 @@ class Predictions:
         carried: as given.
     """
 
-    reader: Reader
+    needed = (
+        "predictions that were awaited",
+        "every valid customer gets one prediction within 60 seconds",
+    )
 
     def __init__(self, contract: Contract, carried: Mapping[Place, Place]):
         self.contract = contract
         self._identity = contract.place("x-identity")
         self.carried = carried
         self.received: Counter[str] = Counter()
-
-    @property
-    def records(self) -> list[Received]:
-        """All records so far."""
-        return self.reader.records
 
     def take(self, record: Received) -> tuple[str, int, int | None]:
         """Understand one record: for the history, see `Reading`."""
@@ -159,7 +185,7 @@ class Letter:
     wrong: str = ""
 
 
-class DeadLetters:
+class DeadLetters(Observed):
     """The dead letters received so far. Each record is understood once, when it arrives.
 
     Args:
@@ -169,7 +195,10 @@ class DeadLetters:
         Trouble: it does not say where the original is.
     """
 
-    reader: Reader
+    needed = (
+        "dead letters that were awaited",
+        "the dead-letter topic receives exactly these messages, unchanged, within 15 seconds",
+    )
 
     def __init__(self, contract: Contract):
         self.contract = contract
@@ -177,11 +206,6 @@ class DeadLetters:
             contract.place("x-original")
         self._letters: list[Letter] = []
         self._sent: dict[tuple[str, int], int] = {}
-
-    @property
-    def records(self) -> list[Received]:
-        """All records so far."""
-        return self.reader.records
 
     def expect(self, originals: Iterable[Message]) -> None:
         """Note what is sent, so that an original is recognised that comes as a JSON value."""
@@ -237,6 +261,7 @@ class DeadLetters:
         Raises:
             ContractViolationError: some do not conform to their contract.
         """
+        _ = self.reader  # somebody must have looked
         if text := self.violations():
             raise ContractViolationError(text)
         return [letter.document for letter in self._letters]

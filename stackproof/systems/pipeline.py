@@ -155,6 +155,10 @@ class Pipeline(Interruptible):
                 "nothing is said of the system; see how the broker is",
             )
 
+    def put_in(self) -> int:
+        """How many messages the scenario has put in so far, acknowledged ones."""
+        return len(self.positions())
+
     def _scaled(self, seconds: float) -> float:
         """A time limit for the system: on this machine, and as it is granted."""
         return self._session.scaled(seconds) * self.settings.limits.time_factor

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stackproof.clients.kafka.messages import Message
-from stackproof.errors import NotSupported, Trouble
+from stackproof.errors import NotSupported, Trouble, step_missing
 from stackproof.polling import poll
+from stackproof.systems.launching import no_instance
+from stackproof.systems.observing import Predictions
 from stackproof.systems.readiness import ASKED_FOR, opener
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 #: How far below the limit the letters are that tell how large one gets, in bytes.
 _BELOW = 8192
 _LETTERS_WITHIN = 15.0
+_TOO_LARGE = "a message is published whose dead letter is 1 byte larger than its contract allows"
 
 
 class Promises:
@@ -56,6 +59,8 @@ class Promises:
 
     def moved(self) -> list[str]:
         """Outputs that are in another partition than their input."""
+        if not self._pipeline.predictions.reader.records:
+            raise step_missing(*Predictions.needed)
         snapshot = self._session.history.snapshot()
         sends, receptions = snapshot.sends, snapshot.receptions
         came = {int(sends.ident[row]): int(sends.partition[row]) for row in range(len(sends))}
@@ -123,7 +128,10 @@ class Promises:
             AssertionError: its letter carries an original, is larger than its contract allows,
                 or does not name where the original is.
         """
+        if not self._pipeline.published_invalid:
+            raise step_missing("a message that is too large for a dead letter", _TOO_LARGE)
         letters, message = self._pipeline.dead_letters, self._pipeline.published_invalid[-1]
+        self._pipeline.observe()
         poll(
             lambda: [r for r in letters.reader.read() if r.key == message.key],
             within=self._session.scaled(within),
@@ -146,7 +154,9 @@ class Promises:
         Raises:
             DeadlineExceeded: it has not.
         """
-        group = self._pipeline.group
+        group, settings = self._pipeline.group, self._pipeline.settings
+        if count and not settings.attach and not self._pipeline.instances.instances:
+            raise no_instance(settings.name)
         poll(
             lambda: len(self._session.kafka.admin.members(group)),
             until=lambda found: found == count,

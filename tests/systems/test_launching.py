@@ -188,7 +188,7 @@ def test_deaths_that_were_meant_are_no_events(launch):
 
 
 def test_stopping_what_does_not_run_is_a_trouble(launch):
-    with pytest.raises(Trouble, match="no instance of demo runs"):
+    with pytest.raises(Trouble, match="an instance of the system demo that runs"):
         launch().stop()
 
 

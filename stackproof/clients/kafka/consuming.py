@@ -11,6 +11,7 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, T
 from kafka.errors import KafkaError
 
 from stackproof.clients.kafka.messages import Received, preview
+from stackproof.errors import step_missing
 from stackproof.history import History, digest_of
 from stackproof.history.columns import Change, Isolation, Mode
 from stackproof.polling import DeadlineExceeded, poll
@@ -153,9 +154,11 @@ class TopicReader:
             fetch_max_wait_ms=50,
             isolation_level=isolation,
         )
-        self._partitions = [
-            TopicPartition(topic, p) for p in sorted(self._consumer.partitions_for_topic(topic))
-        ]
+        partitions = self._consumer.partitions_for_topic(topic)
+        if not partitions:
+            self.close()
+            raise step_missing(f"the topic {topic}", 'a topic "orders" with 3 partitions')
+        self._partitions = [TopicPartition(topic, p) for p in sorted(partitions)]
         self._consumer.assign(self._partitions)
         self._consumer.seek_to_beginning(*self._partitions)
         for partition in self._partitions:

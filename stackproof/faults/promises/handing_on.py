@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from stackproof.clients.kafka import GroupConsumer, Received
+from stackproof.errors import PremiseNotMet, step_missing
 from stackproof.faults.promises.finding import show_found
 from stackproof.history import Flow, Verdict
 from stackproof.polling import poll
@@ -48,7 +49,8 @@ class HandingOn:
         """Hand on a part, end between committing and sending, and have the rest handed on.
 
         Raises:
-            DeadlineExceeded: there was not enough to hand on.
+            PremiseNotMet: there was not enough to hand on.
+            DeadlineExceeded: it was not handed out.
         """
         kafka = self._session.kafka
         first = self._join()
@@ -74,6 +76,11 @@ class HandingOn:
         return self._session.kafka.join(self._source, _GROUP)
 
     def _take(self, consumer: GroupConsumer) -> list[Received]:
+        kafka = self._session.kafka
+        left = kafka.admin.lag(self._session.own(_GROUP), kafka.own(self._source))
+        if left == 0:
+            before = f'300 messages are published to "{self._source}"'
+            raise step_missing(f'more messages in "{self._source}"', before)
         return poll(
             lambda: consumer.poll(max_records=_AT_ONCE),
             until=bool,
@@ -84,7 +91,8 @@ class HandingOn:
     def _send(self, records: list[Received]) -> None:
         messages = [record.as_message() for record in records]
         sent = self._session.kafka.publish(self._target, messages)
-        assert sent.ok == len(records), f"of {len(records)} messages to hand on: {sent}"
+        if sent.ok != len(records):
+            raise PremiseNotMet(f"of {len(records)} messages to hand on: {sent}")
 
     def _halves(
         self, records: list[Received], consumer: GroupConsumer

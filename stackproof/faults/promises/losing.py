@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from stackproof.clients.kafka import Message, Publisher, TopicSpec
+from stackproof.errors import PremiseNotMet
 from stackproof.faults.peers import PeerCut
 from stackproof.faults.processes import BrokerFault, Crash, Pause
 from stackproof.faults.promises.finding import show_found
@@ -60,7 +61,7 @@ class Losing:
 
         Raises:
             NoEffect, NotHealed: see `Fault`.
-            AssertionError: what had to be acknowledged was not.
+            PremiseNotMet: what had to be acknowledged was not.
         """
         {**WAYS, **POWER_WAYS}[words](self)
 
@@ -150,7 +151,8 @@ class Losing:
         ]
         within = self._session.scaled(_PUBLISHED_WITHIN)
         sent = producer.publish(self._real, messages, within=within)
-        assert sent.ok == count, f"of {count} messages: {sent}"
+        if sent.ok != count:
+            raise PremiseNotMet(f"of {count} messages that must be acknowledged: {sent}")
 
     def _doom(self, producer: Publisher) -> None:
         """Publish what is bound to be lost; it must be acknowledged, or nothing is proved."""
@@ -182,7 +184,8 @@ class Losing:
         """Check that the loss is found, under its names, and is as large as it must be.
 
         Raises:
-            AssertionError: it was not found ("inconclusive"), or something else was.
+            PremiseNotMet: it was not found ("inconclusive").
+            AssertionError: something else was.
         """
         kafka = self._session.kafka
         kafka.final_drain(self._real)
@@ -194,7 +197,9 @@ class Losing:
             )
         )  # fmt: skip
         lost = verdict.figures.lost
-        assert DOOMED <= lost <= self._at_most, f"{lost} lost; {DOOMED} to {self._at_most} must be"
+        if lost < DOOMED:
+            raise PremiseNotMet(f"of {DOOMED} messages that are bound to be lost, {lost} were")
+        assert lost <= self._at_most, f"{lost} lost; at most {self._at_most} may be"
         show_found(self._session, verdict)
         return verdict
 

@@ -28,8 +28,8 @@ def publish_through_late_answers(session: ScenarioSession, topic: str, producer:
         topic: as the scenario's text calls it; of one partition.
         producer: one of `PRODUCERS`.
     """
-    traffic = session.faults.traffic = Traffic(
-        session, topic, request_timeout_ms=_PATIENCE_MS, **PRODUCERS[producer]
+    traffic = session.faults.keep_traffic(
+        Traffic(session, topic, request_timeout_ms=_PATIENCE_MS, **PRODUCERS[producer])
     )
     traffic.await_more(_SOME, within=_SERVED_WITHIN, while_="before the fault")
     leader = Roles(session, session.kafka.own(topic)).holder(LEADER)

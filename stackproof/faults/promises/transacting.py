@@ -16,6 +16,7 @@ from stackproof.clients.kafka import (
     TransactionalPublisher,
     transform,
 )
+from stackproof.errors import PremiseNotMet
 from stackproof.faults.failover import ENDS
 from stackproof.faults.roles import LEADER, Roles
 from stackproof.faults.traffic import Traffic
@@ -126,7 +127,7 @@ def transform_through(session: ScenarioSession, source: str, target: str, ending
         target: the same.
         ending: one of `ENDS`.
     """
-    traffic = session.faults.traffic = Traffic(session, source)
+    traffic = session.faults.keep_traffic(Traffic(session, source))
     transformer = Transformer(session, source, target)
     transformer.await_more(_SOME, while_="before the fault")
     roles = Roles(session, session.kafka.own(target))
@@ -179,7 +180,8 @@ class OpenTransaction:
     def _publish(self, producer: Publisher, what: str, count: int) -> None:
         messages = [Message(f"{what} {n:03d}".encode(), what.encode()) for n in range(1, count + 1)]
         sent = producer.publish(self._real, messages, within=self._session.scaled(_WITHIN))
-        assert sent.ok == count, f"of {count} messages {what}: {sent}"
+        if sent.ok != count:
+            raise PremiseNotMet(f"of {count} messages {what}: {sent}")
 
     def publish_behind(self, count: int) -> None:
         """Publish messages of no transaction behind it."""

@@ -28,7 +28,7 @@ from stackproof.clients.kafka.properties import (
     write_properties,
 )
 from stackproof.clients.sending import Sent
-from stackproof.errors import Trouble
+from stackproof.errors import Trouble, step_missing
 from stackproof.history import Flow
 from stackproof.history.columns import Isolation
 from stackproof.polling import STALLED_AFTER, work_off
@@ -283,6 +283,19 @@ class KafkaSession:
         self._session.add_cleanup(consumer.close)
         self.consumers.append(consumer)
         return consumer
+
+    def closed_consumers(self, at_least: int = 1) -> list[GroupConsumer]:
+        """The consumers of groups that steps have had, in their order; each has received.
+
+        Raises:
+            PremiseNotMet: there were fewer.
+        """
+        if len(self.consumers) < at_least:
+            raise step_missing(
+                "a consumer that has received" if at_least == 1 else f"{at_least} consumers",
+                'a consumer of group "readers" receives 10 messages from "orders" and closes',
+            )
+        return self.consumers
 
     def wait_worked_off(
         self,

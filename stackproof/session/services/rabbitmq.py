@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import parse
 
@@ -15,6 +15,7 @@ from stackproof.clients.rabbitmq.consuming import Consumer, Positions
 from stackproof.clients.rabbitmq.messages import Delivery, Message
 from stackproof.clients.rabbitmq.publishing import Publisher
 from stackproof.clients.sending import Sent
+from stackproof.errors import PremiseNotMet, step_missing
 from stackproof.history import Flow
 from stackproof.polling import DeadlineExceeded, poll
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
 
 _PATIENCE = 15.0
+_SENT, _PENDING = "messages that were sent", "messages that a consumer was handed"
+_RECEIVES = 'a consumer of "orders" receives 50 messages and acknowledges 20 of them'
 #: The classes of messages, also the beginnings of their bodies.
 WHOLE, BROKEN = "whole", "broken"
 THE_SAME = "the same consumer"
@@ -46,9 +49,6 @@ class RabbitSession:
         self._positions = Positions()
         self.queues: dict[str, QueueSpec] = {}
         self.consumers: list[Consumer] = []
-        self.sent = Sent()
-        #: What the latest consumer did not acknowledge, or gave back.
-        self.pending: Sequence[Delivery] = ()
 
     @property
     def parameters(self) -> pika.ConnectionParameters:
@@ -90,10 +90,17 @@ class RabbitSession:
         with self.admin() as admin:
             admin.delete(spec)
 
+    def _declared(self, queue: str) -> str:
+        """The scenario's own queue; `PremiseNotMet`: no step has made it."""
+        own = self.own(queue)
+        if not any(own in (spec.name, spec.dead_letter_queue) for spec in self.queues.values()):
+            raise step_missing(f'the queue "{queue}"', f'a queue "{queue}"')
+        return own
+
     def waiting(self, queue: str) -> int:
         """How many messages no consumer has been handed."""
         with self.admin() as admin:
-            return admin.waiting(self.own(queue))
+            return admin.waiting(self._declared(queue))
 
     # -- publishing ----------------------------------------------------------
     def publish(
@@ -120,12 +127,17 @@ class RabbitSession:
             label = BROKEN if broken_every and number % broken_every == 0 else WHOLE
             body = f"{label} content of message {number:05d}".encode()
             messages.append(Message(f"message-{number:05d}", body, label, ttl))
-        self.sent = self.publisher.publish(
+        sent = self.publisher.publish(
             messages,
             queue=self.own(queue),
             routing_key=None if routing_key is None else self.own(routing_key),
         )
-        return self.sent
+        return self._session.keep(_SENT, sent)
+
+    @property
+    def sent(self) -> Sent:
+        """What became of the messages that were sent last; `PremiseNotMet`: none were."""
+        return cast(Sent, self._session.kept(_SENT, '100 messages are sent to the queue "orders"'))
 
     # -- consuming -----------------------------------------------------------
     def consume(self, queue: str, *, prefetch: int) -> Consumer:
@@ -133,7 +145,7 @@ class RabbitSession:
         consumer = Consumer(
             self.parameters,
             self._session.history,
-            self.own(queue),
+            self._declared(queue),
             positions=self._positions,
             name=f"consumer {len(self.consumers) + 1}",
             prefetch=prefetch,
@@ -144,15 +156,29 @@ class RabbitSession:
 
     @property
     def consumer(self) -> Consumer:
-        """The one that began last."""
+        """The one that began last; `PremiseNotMet`: there was none."""
+        if not self.consumers:
+            raise step_missing("a consumer", _RECEIVES)
         return self.consumers[-1]
+
+    @property
+    def pending(self) -> Sequence[Delivery]:
+        """What the latest consumer did not acknowledge; `PremiseNotMet`: nothing is left."""
+        pending = cast(Sequence[Delivery], self._session.kept(_PENDING, _RECEIVES))
+        if not pending:
+            raise PremiseNotMet(
+                "the consumer has acknowledged all that it received",
+                "so that nothing is to come again",
+                f'let it receive more than it acknowledges: "{_RECEIVES}"',
+            )
+        return pending
 
     def receive(self, queue: str, count: int, *, acknowledged: int) -> None:
         """A new consumer receives so many messages and acknowledges the first ones of them."""
         consumer = self.consume(queue, prefetch=count)
         deliveries = consumer.receive(count, within=self._session.scaled(_PATIENCE))
         consumer.acknowledge(deliveries[:acknowledged])
-        self.pending = deliveries[acknowledged:]
+        self._session.keep(_PENDING, deliveries[acknowledged:])
 
     def give_back(self) -> None:
         """The consumer gives what it did not acknowledge back to the queue."""

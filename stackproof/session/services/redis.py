@@ -6,8 +6,9 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import parse
 
@@ -18,6 +19,7 @@ from stackproof.clients.redis.expiry import Span, Stopwatch, violations, watch_u
 from stackproof.clients.redis.origin import Origin
 from stackproof.clients.redis.store import WAYS, RecordedStore, Way, raise_lacking
 from stackproof.clients.redis.vectors import vectors
+from stackproof.errors import PremiseNotMet, step_missing
 from stackproof.history import Flow
 from stackproof.polling import DeadlineExceeded, poll
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
 
 _PATIENCE = 10.0
+_VALUES, _ANSWERS = "values that were written", "answers of a pipeline"
+_MEDIANS = "SETs and GETs that were measured"
 
 
 @parse.with_pattern("|".join(sorted(COLLECTIONS, reverse=True)))
@@ -58,11 +62,8 @@ class RedisSession:
     def __init__(self, session: ScenarioSession):
         self._session = session
         self._keys: set[str] = set()
-        self._set_at: dict[str, Span] = {}
+        self._set_at: dict[str, tuple[Span, float | None]] = {}
         self._collections: dict[str, tuple[str, Any]] = {}
-        self.values: dict[str, bytes] = {}
-        self.answers: list[Any] = []
-        self.medians: dict[str, float] = {}
 
     @cached_property
     def client(self) -> Redis:
@@ -89,7 +90,7 @@ class RedisSession:
         milliseconds = None if ttl is None else round(ttl * 1000)
         with Stopwatch() as watch:
             self.client.set(self.own(key), value, px=milliseconds)
-        self._set_at[key] = watch.span
+        self._set_at[key] = watch.span, ttl
 
     def get(self, key: str) -> str | None:
         """A key's value as text; None: there is none."""
@@ -97,16 +98,36 @@ class RedisSession:
         return None if value is None else value.decode()
 
     def expire(self, key: str, ttl: float) -> bool:
-        """Change the time to live of a key, and note when; whether there is such a key."""
+        """Change the time to live of a key, and note when; whether there is such a key.
+
+        Raises:
+            PremiseNotMet: it was never set, or its time to live was over before.
+        """
         with Stopwatch() as watch:
             done = self.client.pexpire(self.own(key), round(ttl * 1000))
-        self._set_at[key] = watch.span
+        if not done:
+            self._demand_in_time(key)
+        self._set_at[key] = watch.span, ttl
         return bool(done)
+
+    def _demand_in_time(self, key: str) -> Span:
+        """When a key was set; its time to live must not be over."""
+        if key not in self._set_at:
+            raise step_missing(f'the key "{key}"', f'the key "{key}" is set for 60 seconds')
+        span, ttl = self._set_at[key]
+        if ttl is not None and time.monotonic() - span.began >= ttl:
+            raise PremiseNotMet(
+                f'the time to live of "{key}" was over before the step that is about it',
+                f"it was set for {ttl:g} s, {time.monotonic() - span.began:.1f} s ago",
+                "the machine is too slow for that: set it for longer",
+            )
+        return span
 
     def lifetime_violations(self, key: str, ttl: float, *, late: float) -> list[str]:
         """What contradicts the time to live; watches the key until it is gone."""
+        set_at = self._demand_in_time(key)
         sightings = watch_until_gone(self.client, self.own(key), within=ttl + late + 1)
-        return violations(self._set_at[key], ttl, sightings, late)
+        return violations(set_at, ttl, sightings, late)
 
     def measure(self, count: int, size: int) -> None:
         """SET and GET ``count`` keys one after the other; `medians` are in seconds."""
@@ -121,12 +142,13 @@ class RedisSession:
             took["SET"].append(between - began)
             if got != value:
                 raise AssertionError(f"{key} was set to {value!r}, and {got!r} was got")
-        self.medians = {name: statistics.median(durations) for name, durations in took.items()}
+        medians = {name: statistics.median(durations) for name, durations in took.items()}
+        self._session.keep(_MEDIANS, medians)
         for name, durations in took.items():
             slow = statistics.quantiles(durations, n=100)[98]
             self._session.figure(
                 f"{name}, {count} times",
-                f"median {self.medians[name] * 1000:.3f} ms, 99 % within {slow * 1000:.3f} ms",
+                f"median {medians[name] * 1000:.3f} ms, 99 % within {slow * 1000:.3f} ms",
             )
 
     # -- collections ---------------------------------------------------------
@@ -139,8 +161,10 @@ class RedisSession:
 
     def collection_differences(self, kind: str, key: str) -> list[str]:
         """How a key differs from what was written to it as this kind."""
-        written, entries = self._collections[key]
-        assert written == kind, f"{key} was written as a {written}"
+        written, entries = self._collections.get(key, ("", None))
+        if written != kind:
+            before = f'a {kind} of 100 entries is written to "{key}"'
+            raise step_missing(f'a {kind} at "{key}"', before)
         return differences(kind, self.client, self.own(key), entries)
 
     # -- many keys -----------------------------------------------------------
@@ -151,8 +175,26 @@ class RedisSession:
 
     def write_many(self, values: Iterable[bytes], way: Way) -> None:
         """Write values under keys of their own."""
-        self.values = {self.own(f"value:{n:05d}"): v for n, v in enumerate(values, 1)}
-        self.store.write(self.values, way)
+        named = {self.own(f"value:{n:05d}"): v for n, v in enumerate(values, 1)}
+        self.store.write(self._session.keep(_VALUES, named), way)
+
+    @property
+    def values(self) -> dict[str, bytes]:
+        """What was written by `write_many`; `PremiseNotMet`: nothing was."""
+        before = "100 values are written one by one"
+        return cast(dict[str, bytes], self._session.kept(_VALUES, before))
+
+    @property
+    def answers(self) -> list[Any]:
+        """What came back for each command of a pipeline; `PremiseNotMet`: there was none."""
+        before = 'the counter "visits" is increased 100 times in one pipeline'
+        return cast(list[Any], self._session.kept(_ANSWERS, before))
+
+    @property
+    def medians(self) -> dict[str, float]:
+        """Seconds that a SET and a GET take; `PremiseNotMet`: that was not measured."""
+        before = "1000 values of 100 bytes are set and got, one after the other"
+        return cast(dict[str, float], self._session.kept(_MEDIANS, before))
 
     def plain_values(self, count: int) -> list[bytes]:
         """Distinct texts."""
@@ -173,7 +215,7 @@ class RedisSession:
         pipeline = self.client.pipeline(transaction=False)
         for _ in range(count):
             pipeline.incr(self.own(key))
-        self.answers = pipeline.execute(raise_on_error=False)
+        self._session.keep(_ANSWERS, pipeline.execute(raise_on_error=False))
         raise_lacking(self.answers)
 
     # -- cache-aside ---------------------------------------------------------
@@ -181,9 +223,12 @@ class RedisSession:
     def aside(self) -> CacheAside:
         """A cache in front of an origin on disk."""
         origin = Origin(self._session.directory / "origin.sqlite")
-        cache = CacheAside(self.client, origin, self._session.own("aside"), ttl=60)
-        self.observed = Observed(cache)
-        return cache
+        return CacheAside(self.client, origin, self._session.own("aside"), ttl=60)
+
+    @cached_property
+    def observed(self) -> Observed:
+        """That cache, with every reading and update noted."""
+        return Observed(self.aside)
 
     def fill_origin(self, count: int) -> list[str]:
         """So many customers at the origin, none of them cached."""
@@ -194,7 +239,9 @@ class RedisSession:
         return names
 
     def customers(self) -> list[str]:
-        """Everybody at the origin."""
+        """Everybody at the origin; `PremiseNotMet`: nobody is."""
+        if not self.observed.updates:
+            raise step_missing("an origin", "an origin with 10 customers behind the cache")
         return list(dict.fromkeys(value.name for value in self.observed.updates))
 
     def read_all(self, times: int) -> None:
@@ -208,12 +255,15 @@ class RedisSession:
         within = self._session.scaled(_PATIENCE)
 
         def until_all_missed() -> None:
-            poll(
-                lambda: self.aside.misses,
-                until=lambda misses: misses >= readers,
-                within=within / 2,
-                awaiting="every reader to miss",
-            )
+            try:
+                poll(
+                    lambda: self.aside.misses,
+                    until=lambda misses: misses >= readers,
+                    within=within / 2,
+                    awaiting="every reader to miss",
+                )
+            except DeadlineExceeded as late:
+                raise PremiseNotMet("not all readers asked at once", str(late)) from late
 
         self.aside.origin.before_loading = until_all_missed
         errors = read_at_once(self.observed, self.customers()[0], readers, within=within)
@@ -227,7 +277,7 @@ class RedisSession:
         """
         name = self.customers()[0]
         within = self._session.scaled(_PATIENCE)
-        done = threading.Event()
+        done, all_read = threading.Event(), threading.Barrier(readers + 1)
         errors: dict[int, BaseException] = {}
 
         def read() -> bool:
@@ -240,17 +290,22 @@ class RedisSession:
 
         def read_on(number: int) -> None:
             try:
+                read()
+                all_read.wait(within)
                 while read():
                     pass
             except BaseException as error:  # raised below
                 errors[number] = error
                 done.set()
+                all_read.abort()
 
         threads = [threading.Thread(target=read_on, args=(n,), daemon=True) for n in range(readers)]
         read()  # cached before the first update
         for thread in threads:
             thread.start()
         try:
+            with suppress(threading.BrokenBarrierError):  # what has gone wrong is raised below
+                all_read.wait(within)
             for version in range(1, updates + 1):
                 self.observed.update(name, f"{name}, version {version}".encode())
                 if not read():

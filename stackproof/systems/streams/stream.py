@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stackproof.clients.kafka.messages import Message
+from stackproof.errors import step_missing
 from stackproof.history import Flow
 from stackproof.polling import poll
 from stackproof.ports import LOOPBACK, free_port
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 #: Systems that promise it.
 EXACTLY_ONCE = frozenset({"vector-stream-exactly-once"})
+_ONE_BY_ONE = "500 vectors are published, each when the one before has come out"
 _MEGABYTE = 1_000_000
 _BALANCED_WITHIN = 20.0
 _TELLS_WITHIN = 10.0
@@ -81,11 +83,17 @@ class VectorStream(Pipeline):
 
     def shares_of_work(self) -> list[float]:
         """What fraction of the outputs each instance has made, as they say; largest first."""
-        workers = self.predictions.workers
+        workers = self._came_out().workers
         total = sum(workers.values())
         told = ", ".join(f"{name} {n}" for name, n in workers.most_common())
         self._session.figure("messages by instance", told)
         return [n / total for _, n in workers.most_common()]
+
+    def _came_out(self) -> TransformedVectors:
+        """The outputs; an error when there is none to say something of."""
+        if not self.predictions.received:
+            raise step_missing(*self.predictions.needed)
+        return self.predictions
 
     def start_without_broker(self) -> ManagedProcess:
         """Launch an instance that is told an address where nobody listens."""
@@ -168,6 +176,8 @@ class VectorStream(Pipeline):
 
     def delay(self, percentile: float) -> float:
         """A percentile of `delays`, in seconds; the usual ones are reported."""
+        if not self.delays:
+            raise step_missing("delays that were measured", _ONE_BY_ONE)
         ms = np.array(self.delays) * 1000
         told = [f"{p} % {np.percentile(ms, p):.1f}" for p in (50, 95, 99)]
         self._session.figure(
@@ -184,7 +194,7 @@ class VectorStream(Pipeline):
 
     def inexact(self) -> list[str]:
         """What is wrong with computed numbers; also when there were none to compare."""
-        found = self.predictions
+        found = self._came_out()
         lengths, components = found.worst
         self._session.figure("vectors compared", str(found.compared))
         self._session.figure("greatest error", f"length {lengths:.1e}, component {components:.1e}")
@@ -196,10 +206,11 @@ class VectorStream(Pipeline):
         The broker's clock tells when an output was there. That the program starts and joins
         its group counts as work, so nothing done before the measurement can flatter it.
         """
+        appended = self._came_out().appended
         events = self._session.history.snapshot().events
         began = max(event.at for event in events if event.text.endswith(" starts"))
-        ended = max(self.predictions.appended.values()) / 1000
-        count = len(self.predictions.appended)
+        ended = max(appended.values()) / 1000
+        count = len(appended)
         rate = count / (ended - began) if ended > began else 0.0
         self._session.figure("rate", f"{count} messages in {ended - began:.2f} s: {rate:.0f}/s")
         return rate

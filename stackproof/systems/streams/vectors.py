@@ -19,7 +19,7 @@ from stackproof.clients.kafka.messages import Message, Received
 from stackproof.errors import Trouble
 from stackproof.history import digest_of
 from stackproof.systems.labels import INVALID, VALID
-from stackproof.systems.observing import Reader
+from stackproof.systems.observing import Observed
 
 #: Greatest error of a computed number: relative of a length, absolute of a normalised component.
 #: Single precision rounds at 6e-8; a sum of 1000 squares computed in it is off by some 1e-6.
@@ -141,7 +141,7 @@ def carried_of(originals: bytes, headers: Mapping[str, bytes]) -> int:
     return digest_of(headers.get(_TRACE, b"") + b"\0" + originals)
 
 
-class TransformedVectors:
+class TransformedVectors(Observed):
     """The outputs received so far; each is understood once, when it arrives.
 
     Args:
@@ -155,7 +155,7 @@ class TransformedVectors:
         appended: the broker's time of each output's arrival, ms since the epoch.
     """
 
-    reader: Reader
+    needed = ("vectors that were awaited", "every vector comes out once within 30 seconds")
 
     def __init__(self, sent: Mapping[str, Vectors]):
         self._sent = sent
