@@ -26,6 +26,25 @@ def security_protocol(access: Access) -> str:
     return ("SASL_" if access.sasl_mechanism else "") + ("SSL" if access.tls else "PLAINTEXT")
 
 
+def _ask_plainly_for_versions() -> None:
+    """Have kafka-python ask for a broker's versions in version 0, which every broker knows.
+
+    It begins with its own latest one. Kafka answers that by an error in the layout of version 0,
+    with all it knows; others by the error and no more, which kafka-python 3.0 cannot read: it
+    closes the connection and begins anew, for ever.
+    """
+    from kafka.net import connection as net
+    from kafka.net import manager
+
+    class Connection(net.KafkaConnection):
+        def __init__(self, *arguments: Any, **configuration: Any):
+            super().__init__(*arguments, **configuration)
+            self._api_versions_idx = 0
+
+    if manager.KafkaConnection is net.KafkaConnection:
+        manager.KafkaConnection = Connection
+
+
 def connection(addresses: Mapping[str, str], access: Access) -> dict[str, Any]:
     """Arguments for any of kafka-python's clients.
 
@@ -33,6 +52,7 @@ def connection(addresses: Mapping[str, str], access: Access) -> dict[str, Any]:
         addresses: with ``bootstrap``: ``host:port``, comma-separated.
         access: how to prove who one is.
     """
+    _ask_plainly_for_versions()
     arguments: dict[str, Any] = {
         "bootstrap_servers": addresses["bootstrap"].split(","),
         "reconnect_backoff_max_ms": _RECONNECTS_WITHIN_MS,
