@@ -114,7 +114,7 @@ def it_ends(context, code, limit, reason):
     before = "the vector stream is started where no broker listens"
     instance = context.session.kept(INSTANCE, before)
     found = instance.wait(context.session.scaled(limit))
-    assert_that(found, equal_to(code), instance.log_end())
+    assert_that(found, equal_to(code), instance.death())
     assert_that(instance.log_end(), contains_string(reason))
 
 
