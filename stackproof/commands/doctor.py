@@ -16,7 +16,8 @@ from stackproof.clock import check_clock
 from stackproof.commands.containers import container_checks, containers_usable
 from stackproof.errors import EXIT_COULD_NOT_RUN, EXIT_PASSED, Trouble
 from stackproof.masking import MASK, mask
-from stackproof.obtain import Cache, MavenArtifact, cache_directory
+from stackproof.obtain import Cache, MavenArtifact
+from stackproof.paths import cache_directory, find_program
 from stackproof.ports import free_port
 from stackproof.processes.run import known_runs, runs_directory
 from stackproof.services import service, service_names
@@ -137,7 +138,7 @@ def _maven(name: str) -> None:
         for artifact in service(name).artifacts()
         if isinstance(artifact, MavenArtifact) and not cache.has(artifact)
     ]
-    if missing and shutil.which("mvn") is None:
+    if missing and find_program("mvn") is None:
         raise Trouble(
             "`mvn` is not on the PATH",
             f"needed to obtain {', '.join(missing)}",
@@ -146,7 +147,8 @@ def _maven(name: str) -> None:
 
 
 def _node() -> str:
-    return shutil.which("node") or "not on the PATH; obtained from PyPI for the report"
+    found = find_program("node")
+    return str(found or "not on the PATH; obtained from PyPI for the report")
 
 
 def _memory() -> str:

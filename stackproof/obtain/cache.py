@@ -18,14 +18,15 @@ import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-import platformdirs
 import psutil
 from filelock import FileLock, Timeout
 
 from stackproof.errors import Trouble
+from stackproof.paths import cache_directory, demand_plain
 from stackproof.polling import poll
 from stackproof.processes import reaper
 
@@ -35,13 +36,6 @@ Say = Callable[[str], None]
 _MANIFEST = ".manifest.json"
 # Longer than the longest build, so that whoever waits outlasts a builder that works.
 _LOCK_WITHIN = 1800.0
-
-
-def cache_directory() -> Path:
-    """Where obtained servers are kept: ``STACKPROOF_CACHE`` or the user's cache directory."""
-    configured = os.environ.get("STACKPROOF_CACHE")
-    place = Path(configured) if configured else Path(platformdirs.user_cache_dir("stackproof"))
-    return place.absolute()  # servers are started from other working directories
 
 
 class Artifact(Protocol):
@@ -71,10 +65,22 @@ class Cache:
     """Artifacts by key below one directory. Safe to use from several threads."""
 
     def __init__(self, directory: Path | None = None):
-        self.directory = (directory or cache_directory()) / "servers"
+        self._chosen = directory
         self._given_up = False
         self._programs: set[subprocess.Popen] = set()
         self._guard = threading.Lock()
+
+    @cached_property
+    def directory(self) -> Path:
+        """Where servers lie; a project that uses none needs no such place.
+
+        Raises:
+            Trouble: there is no place for them, or its name would not do.
+        """
+        place = (self._chosen or cache_directory()) / "servers"
+        # Paths of libraries and of classes are lists.
+        demand_plain(place, "what servers consist of", os.pathsep + ";!")
+        return place
 
     def path(self, artifact: Artifact) -> Path:
         """Where ``artifact`` lies, whether it is there or not."""

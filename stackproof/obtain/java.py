@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stackproof.errors import Trouble
+from stackproof.paths import absolute, find_program
+from stackproof.processes.environment import server_environment
 from stackproof.processes.process import describe_exit
 
 
@@ -34,25 +36,26 @@ def find_java(*, at_least: int) -> Java:
         Trouble: there is none, or it is older than ``at_least``.
     """
     home = os.environ.get("JAVA_HOME")
-    found = shutil.which("java", path=str(Path(home) / "bin")) if home else None
-    found = found or shutil.which("java")
+    of_home = shutil.which("java", path=str(absolute(home) / "bin")) if home else None
+    launcher = Path(of_home) if of_home else find_program("java")
     remedy = (
         f"install Java {at_least} or newer (Debian: apt-get install openjdk-17-jre-headless), "
         "or set JAVA_HOME"
     )
-    if found is None:
+    if launcher is None:
         raise Trouble("no Java was found", "`java` is neither on the PATH nor in JAVA_HOME", remedy)
-    launcher = Path(found).resolve()
     java = Java(launcher, _version(launcher))
     if java.major < at_least:
         raise Trouble(
-            f"Java {java.version} is too old", f"{found}: {at_least} or newer is needed", remedy
+            f"Java {java.version} is too old", f"{launcher}: {at_least} or newer is needed", remedy
         )
     return java
 
 
 def _version(launcher: Path) -> str:
-    release = launcher.parent.parent / "release"
+    true = launcher.resolve()
+    # What a launcher of another name starts, it knows itself.
+    release = true.parents[1] / "release" if true.name == launcher.name else Path()
     pattern = r'"(\d+[\w.+-]*)"'
     # The release file spares the start of a virtual machine.
     if release.is_file() and (
@@ -63,7 +66,12 @@ def _version(launcher: Path) -> str:
         return match.group(1)
     try:
         done = subprocess.run(
-            [launcher, "-version"], capture_output=True, text=True, errors="replace", timeout=30
+            [launcher, "-version"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=30,
+            env=server_environment(),
         )
     except (subprocess.SubprocessError, OSError) as error:
         raise Trouble("Java does not start", f"{launcher}: {error}", "repair it") from error

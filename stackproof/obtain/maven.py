@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import re
-import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from xml.sax.saxutils import escape
 
 from stackproof.errors import Trouble
 from stackproof.obtain.cache import Cache, Say
+from stackproof.paths import find_program
 from stackproof.processes.process import describe_exit
 
 _POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -50,7 +50,7 @@ class MavenArtifact:
 
     def build(self, into: Path, cache: Cache, say: Say) -> None:
         """Let Maven copy the jars into ``into/lib``."""
-        maven = shutil.which("mvn")
+        maven = find_program("mvn")
         if maven is None:
             raise Trouble(
                 f"{self.title} cannot be obtained",
@@ -65,7 +65,7 @@ class MavenArtifact:
         pom = into / "pom.xml"
         pom.write_text(_POM.format(dependencies=dependencies))
         command = [
-            maven,
+            str(maven),
             "-B",
             "-q",
             "-Dstyle.color=never",

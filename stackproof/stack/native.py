@@ -15,6 +15,8 @@ import psutil
 
 from stackproof.errors import Trouble
 from stackproof.obtain import Cache, Say
+from stackproof.paths import demand_plain
+from stackproof.processes.environment import server_environment
 from stackproof.processes.process import ManagedProcess
 from stackproof.processes.run import Run
 from stackproof.services.base import Requirement, Service, resolve_options
@@ -69,7 +71,8 @@ class NativeCluster:
                     spec.argv,
                     log=self._log_files[name],
                     cwd=spec.cwd,
-                    env={**spec.env, **self._means.environment(name)},
+                    env=server_environment({**spec.env, **self._means.environment(name)}),
+                    alone=True,
                     run=self._run,
                     group=self._means.group(name),
                 )
@@ -205,6 +208,7 @@ class NativeProvider:
     ) -> NativeCluster:
         # Another directory each time: nothing of an earlier attempt can be in the way.
         directory = self._run.directory / (cluster if attempt == 1 else f"{cluster}.{attempt}")
+        demand_plain(directory, service.title)
         site = LocalSite(cluster, directory, options, self._cache)
         running = self._starting.lay_out(
             directory,

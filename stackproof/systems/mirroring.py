@@ -18,6 +18,7 @@ from stackproof.history import Flow
 from stackproof.obtain import Cache, MavenArtifact
 from stackproof.obtain.java import find_java
 from stackproof.polling import DeadlineExceeded, poll
+from stackproof.processes.environment import server_environment
 from stackproof.processes.process import ManagedProcess
 from stackproof.services import service
 from stackproof.services.kafka import VERSION, class_path
@@ -117,6 +118,8 @@ class Regions:
              "org.apache.kafka.connect.mirror.MirrorMaker", str(properties)],
             log=session.directory / "mirrormaker.log",
             cwd=session.directory,
+            env=server_environment(),
+            alone=True,
             run=session.run,
         )  # fmt: skip
         session.add_cleanup(process.kill)

@@ -140,9 +140,9 @@ class Machine:
         monkeypatch.setattr(report_tool.shutil, "which", self._which)
         self.tool_home = self.cache / "tools" / f"allure-{allure_version()}"
 
-    def _which(self, name: str) -> str | None:
-        path = self.bin / name
-        return str(path) if path.exists() else None
+    def _which(self, name: str, path: str = "") -> str | None:
+        program = self.bin / name
+        return str(program) if program.exists() else None
 
     def program(self, name: str, script: str) -> Path:
         path = self.bin / name

@@ -84,6 +84,27 @@ def test_an_endpoint_is_used_only_where_it_is_asked_for(
     assert origin.endswith(expected[1])
 
 
+@pytest.mark.parametrize("name", ["redis", "rabbitmq"])
+@pytest.mark.parametrize("injected", ["tcp://10.0.0.1:6379", "udp://10.0.0.1:53", "tcp://[::1]:1"])
+def test_variables_that_kubernetes_injects_are_passed_over(
+    project: Project, name: str, injected: str
+) -> None:
+    env = {f"{name.upper()}_PORT": injected, f"{name.upper()}_SERVICE_HOST": "10.0.0.1",
+           f"{name.upper()}_PORT_6379_TCP": injected, "KAFKA_PORT": injected}  # fmt: skip
+
+    def address(text: str, **more: str) -> str:
+        texts = project.load(text, {**env, **more}).service(name).texts
+        return connect(service(name), texts)[0]["server"]
+
+    section = f'[services.{name}]\nhost = "h"\n'
+    assert address(section + "port = 7787\n") == "h:7787"
+    usual = {"redis": 6379, "rabbitmq": 5672}[name]
+    assert address(section) == f"h:{usual}"
+    scheme = {"redis": "redis", "rabbitmq": "amqp"}[name]
+    assert address("", **{f"{name.upper()}_URL": f"{scheme}://h"}) == f"h:{usual}"
+    assert address(section, **{f"{name.upper()}_PORT": "7"}) == "h:7"
+
+
 def test_the_provider_of_one_service_says_nothing_of_others(project: Project) -> None:
     settings = project.load('[services.kafka]\nprovider = "external"\n')
     assert settings.provider_of("redis")[0] == "auto"

@@ -98,11 +98,37 @@ def test_a_release_file_of_something_else(install: Install) -> None:
     assert (home / "started").exists()
 
 
-def test_a_link_leads_to_the_true_place(install: Install, tmp_path: Path) -> None:
+def test_the_release_file_is_found_behind_a_link(install: Install, tmp_path: Path) -> None:
     home = install("jvm", release='JAVA_VERSION="17.0.9"\n')
-    (tmp_path / "path" / "bin").mkdir(parents=True)
-    (tmp_path / "path" / "bin" / "java").symlink_to(home / "bin" / "java")
-    assert find_java(at_least=17) == Java(home / "bin" / "java", "17.0.9")
+    link = tmp_path / "path" / "bin" / "java"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(home / "bin" / "java")
+    assert find_java(at_least=17) == Java(link, "17.0.9")
+
+
+@pytest.mark.parametrize("by", ["PATH", "JAVA_HOME", "relative PATH", "relative JAVA_HOME"])
+def test_a_launcher_that_goes_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    """As mise, snap and busybox have it; its own release file is not Java's."""
+    multi = tmp_path / "opt" / "bin" / "multi"
+    multi.parent.mkdir(parents=True)
+    multi.write_text(
+        "#!/bin/sh\n"
+        'case "$0" in */java) echo \'openjdk version "21.0.1" 2024\' >&2 ;; *) exit 1 ;; esac\n'
+    )
+    multi.chmod(0o755)
+    (tmp_path / "opt" / "release").write_text('JAVA_VERSION="8"\n')
+    link = tmp_path / "home" / "bin" / "java"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(multi)
+    monkeypatch.chdir(tmp_path)
+    base = "home" if "relative" in by else f"{tmp_path}/home"
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setenv(*(("JAVA_HOME", base) if "HOME" in by else ("PATH", f"{base}/bin")))
+    java = find_java(at_least=17)
+    assert java == Java(link, "21.0.1")
 
 
 @pytest.mark.parametrize(

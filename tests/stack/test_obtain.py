@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from stackproof.errors import Trouble
-from stackproof.obtain import Cache, MavenArtifact, Say, cache_directory
+from stackproof.obtain import Cache, MavenArtifact, Say
 from stackproof.obtain import cache as cache_module
 from stackproof.obtain import maven as maven_module
+from stackproof.paths import cache_directory
 from stackproof.polling import poll
 from tests.stack.conftest import PATIENCE, PROGRAMS, await_gone, await_text, posix_only
 

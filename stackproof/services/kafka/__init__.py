@@ -20,6 +20,7 @@ from stackproof.obtain import Artifact, Cache, MavenArtifact, Say
 from stackproof.obtain.java import find_java
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.ports import LOOPBACK, free_port
+from stackproof.processes.environment import server_environment
 from stackproof.processes.process import file_end
 from stackproof.services.base import (
     Composition,
@@ -87,20 +88,20 @@ class PreparedNode:
         port, controller = free_port(), free_port()
         properties = place / "server.properties"
         properties.write_text(
-            node_properties(place, 1, {1: (port, controller)}, extra={"num.partitions": "1"})
+            node_properties(1, {1: (port, controller)}, extra={"num.partitions": "1"})
         )
         (place / "log4j2.xml").write_text(LOG4J_CONFIGURATION)
         self._format([java, "-cp", classes, "kafka.tools.StorageTool", "format", "-t",
-                      cluster_id(), "-c", str(properties)], place, cache)  # fmt: skip
+                      cluster_id(), "-c", properties.name], place, cache)  # fmt: skip
         shutil.copy(place / "data" / "bootstrap.checkpoint", into)
         archive = into / "classes.jsa"
         log = place / "node.log"
         with log.open("wb") as output:
             node = cache.launch(
                 [java, *jvm_flags(384), f"-XX:ArchiveClassesAtExit={archive}",
-                 f"-Dlog4j2.configurationFile={place / 'log4j2.xml'}",
-                 "-cp", classes, "kafka.Kafka", str(properties)],
-                output=output.fileno(), cwd=place,
+                 "-Dlog4j2.configurationFile=log4j2.xml",
+                 "-cp", classes, "kafka.Kafka", properties.name],
+                output=output.fileno(), cwd=place, env=server_environment(),
             )  # fmt: skip
         try:
             self._exercise(f"{LOOPBACK}:{port}", node)
@@ -147,7 +148,7 @@ class PreparedNode:
 
     def _format(self, command: Sequence[str], place: Path, cache: Cache) -> None:
         try:
-            done = cache.run(command, within=120, cwd=place)
+            done = cache.run(command, within=120, cwd=place, env=server_environment())
         except subprocess.TimeoutExpired as error:
             raise Trouble(f"{self.title} could not be made", str(error), "run again") from error
         if done.code or not (place / "data" / "bootstrap.checkpoint").exists():
@@ -198,7 +199,7 @@ class Kafka:
         return (self._jars, self._prepared)
 
     def lay_out(self, site: Site) -> list[ProcessSpec]:
-        """One directory and process per node, ready formatted."""
+        """One directory and process per node, ready formatted; paths are relative to it."""
         prepared = site.cache.path(self._prepared)
         archive = prepared / "classes.jsa"
         sharing = [f"-XX:SharedArchiveFile={archive}"] if archive.exists() else []
@@ -222,7 +223,7 @@ class Kafka:
             data.mkdir(parents=True)
             extra = dict(site.options["config"])
             (place / "server.properties").write_text(
-                node_properties(place, node, ports, extra=extra, beside=beside)
+                node_properties(node, ports, extra=extra, beside=beside)
             )
             (place / "log4j2.xml").write_text(LOG4J_CONFIGURATION)
             shutil.copy(prepared / "bootstrap.checkpoint", data)
@@ -231,8 +232,8 @@ class Kafka:
                 f"version=1\nnode.id={node}\ncluster.id={cluster}\ndirectory.id={directory_id}\n"
             )
             argv = [java, *jvm_flags(site.options["heap_mb"]), *sharing,
-                    f"-Dlog4j2.configurationFile={place / 'log4j2.xml'}", "-cp", classes,
-                    "kafka.Kafka", str(place / "server.properties")]  # fmt: skip
+                    "-Dlog4j2.configurationFile=log4j2.xml", "-cp", classes,
+                    "kafka.Kafka", "server.properties"]  # fmt: skip
             specs.append(ProcessSpec(name, argv, place, data=data))
         return specs
 

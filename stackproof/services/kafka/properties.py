@@ -6,7 +6,7 @@ import base64
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
 from stackproof.ports import LOOPBACK
 
@@ -65,17 +65,15 @@ class Node:
 
 
 def node_properties(
-    place: Path,
     node: int,
     ports: Mapping[int, tuple[int, int]],
     *,
     extra: Mapping[str, str],
     beside: Mapping[int, tuple[int, int]] | None = None,
 ) -> str:
-    """The ``server.properties`` of one node on loopback; its data go to ``place/data``.
+    """The ``server.properties`` of one node on loopback; its data go to its folder ``data``.
 
     Args:
-        place: its directory.
         node: its number.
         ports: node -> (client, controller).
         extra: properties that override.
@@ -93,7 +91,7 @@ def node_properties(
             reached[between] = told[between] = f"{LOOPBACK}:{other}"
             told["PLAINTEXT"] = f"{LOOPBACK}:{proxy}"
         nodes[number] = Node({**reached, "CONTROLLER": voter}, told, voter, between)
-    return properties_of(node, nodes, data=place / "data", extra=extra)
+    return properties_of(node, nodes, data=PurePath("data"), extra=extra)
 
 
 def properties_of(

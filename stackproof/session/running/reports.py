@@ -15,6 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from stackproof.errors import Trouble, reason_of
+from stackproof.paths import absolute
 from stackproof.services import service
 from stackproof.session.plan import Plan
 from stackproof.settings import Settings
@@ -49,7 +50,7 @@ class Reports:
         Raises:
             Trouble: another run is using it, or it cannot be written.
         """
-        directory = Path(settings["run.reports"]).resolve()
+        directory = absolute(settings["run.reports"]).resolve()
         lock = FileLock(directory / ".lock")
         try:
             directory.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stackproof.errors import Trouble
-from stackproof.obtain import Cache, MavenArtifact, Say, cache_directory
+from stackproof.obtain import Cache, MavenArtifact, Say
+from stackproof.paths import cache_directory, find_program
 from stackproof.services import service, service_names
 from stackproof.stack.docker.engine import Engine
 
@@ -109,7 +110,7 @@ def build(recipe: Recipe, engine: Engine, cache: Cache, say: Say) -> None:
 
 
 def _root_filesystem(recipe: Recipe, root: Path, archive: Path, cache: Cache, say: Say) -> None:
-    tool = shutil.which("debootstrap", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    tool = find_program("debootstrap", "/usr/sbin", "/sbin")
     if tool is None:
         raise Trouble(
             "images cannot be built here",
@@ -128,7 +129,7 @@ def _root_filesystem(recipe: Recipe, root: Path, archive: Path, cache: Cache, sa
     packages.mkdir(parents=True, exist_ok=True)
     say(f"{recipe.tag}: obtaining {', '.join(recipe.packages)} and a minimal {suite} system")
     command = [
-        tool, "--variant=minbase", f"--cache-dir={packages}",
+        str(tool), "--variant=minbase", f"--cache-dir={packages}",
         f"--include={','.join(recipe.packages)}", suite, str(root), mirror,
     ]  # fmt: skip
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from stackproof.errors import Trouble
+from stackproof.paths import find_program
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -143,9 +143,12 @@ def find_compose() -> tuple[tuple[str, ...], str]:
         Trouble: it is missing or too old.
     """
     told = ""
+    command: tuple[str, ...]
     for command in (("docker", "compose"), ("docker-compose",)):
-        if shutil.which(command[0]) is None:
+        program = find_program(command[0])
+        if program is None:
             continue
+        command = (str(program), *command[1:])
         try:
             done = subprocess.run(
                 [*command, "version", "--short"],

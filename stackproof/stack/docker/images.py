@@ -59,16 +59,19 @@ class Images:
         if self.present(wanted):
             return wanted
         refusal = self.refusal(wanted)
-        if refusal is None:
-            self._pull(wanted, title, say)
-            return wanted
-        if not named and image.local and self.present(image.local):
+        if refusal is not None and not named and image.local and self.present(image.local):
             say(
                 f"{title}: {wanted} cannot be pulled ({refusal}); "
                 f"{image.local}, built here, is taken"
             )
             return image.local
-        raise self.missing(image, title, refusal)
+        try:
+            self._pull(wanted, title, say)
+        except Trouble as trouble:
+            if refusal is None or self._given_up:
+                raise
+            raise self.missing(image, title, f"{refusal}; {trouble.why}") from trouble
+        return wanted
 
     def missing(self, image: Image, title: str, refusal: str) -> Trouble:
         """It is not there and cannot be had."""
@@ -98,7 +101,10 @@ class Images:
             return True
 
     def refusal(self, name: str) -> str | None:
-        """Why it cannot be pulled; None when a registry says that it has it."""
+        """Why it can probably not be pulled; None when a registry says that it has it.
+
+        Not every engine that pulls can ask a registry (Podman; Docker with a mirror).
+        """
         import docker.errors
         import requests.exceptions
 

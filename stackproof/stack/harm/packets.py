@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 import psutil
 
 from stackproof.errors import Trouble
+from stackproof.paths import find_program
 from stackproof.processes import reaper
 from stackproof.processes.run import Run
 
@@ -107,7 +107,8 @@ def _chain(run: Run) -> str:
 
 
 def _tool() -> str | None:
-    return shutil.which("iptables", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    found = find_program("iptables", "/usr/sbin", "/sbin")
+    return str(found) if found else None
 
 
 def _iptables(*words: str, inside: int | None = None) -> subprocess.CompletedProcess[str]:
@@ -139,7 +140,7 @@ def unusable_inside() -> str | None:
     """Why the network of this machine's containers cannot be entered; None: it can."""
     if (why := unusable()) is not None:
         return why
-    if shutil.which("nsenter") is None:
+    if find_program("nsenter") is None:
         return "nsenter was not found (Debian: apt-get install util-linux)"
     return None
 

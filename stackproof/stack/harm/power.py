@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -21,6 +20,7 @@ from pathlib import Path
 
 from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import Cache, Say
+from stackproof.paths import find_program
 
 VARIABLE = "STACKPROOF_SYNCS"
 LIBRARY = "syncs.so"
@@ -43,14 +43,14 @@ class SyncLibrary:
 
     def build(self, into: Path, cache: Cache, say: Say) -> None:
         """Compile it."""
-        compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+        compiler = find_program("cc") or find_program("gcc") or find_program("clang")
         if compiler is None:
             raise NotSupported(
                 "a loss of power cannot be staged here",
                 "what a server has synced is recorded by a library that a C compiler must make",
                 _WITHOUT,
             )
-        command = [compiler, "-O2", "-shared", "-fPIC", "-nostdlib", "-fno-stack-protector",
+        command = [str(compiler), "-O2", "-shared", "-fPIC", "-nostdlib", "-fno-stack-protector",
                    "-o", str(into / LIBRARY), str(_SOURCE)]  # fmt: skip
         try:
             done = cache.run(command, within=_DEADLINE)

@@ -16,6 +16,7 @@ from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import Cache, GoArtifact, Say
 from stackproof.polling import poll
 from stackproof.ports import LOOPBACK
+from stackproof.processes.environment import server_environment
 from stackproof.processes.process import ManagedProcess
 from stackproof.processes.run import Run
 
@@ -97,7 +98,8 @@ class Proxies:
             [str(TOXIPROXY.program(cache)), "-host", LOOPBACK, "-port", str(self._port)],
             log=self._log,
             cwd=self._run.directory,
-            env={"LOG_LEVEL": "warn"},
+            env=server_environment({"LOG_LEVEL": "warn"}),
+            alone=True,
             run=self._run,
         )
         proxies = [
