@@ -36,13 +36,13 @@ OUR_HOOKS = "from stackproof.session.hooks import after_scenario, before_scenari
 
 def write_project(root: Path, steps: int, hooks: str) -> None:
     (root / "steps").mkdir(parents=True)
-    (root / "steps" / "steps.py").write_text(STEPS)
-    (root / "environment.py").write_text(hooks)
+    (root / "steps" / "steps.py").write_text(STEPS, encoding="utf-8")
+    (root / "environment.py").write_text(hooks, encoding="utf-8")
     lines = ["Feature: Empty steps"]
     for scenario in range(SCENARIOS):
         lines.append(f"  Scenario: number {scenario}")
         lines += [f"    Given nothing is done for the {step}th time" for step in range(steps)]
-    (root / "empty.feature").write_text("\n".join(lines) + "\n")
+    (root / "empty.feature").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def timed(root: Path, options: list[str]) -> float:

@@ -34,7 +34,7 @@ def main() -> None:
         timed(command)  # the first one may obtain something
         for _ in range(RUNS):
             totals.append(timed(command))
-            results = json.loads((Path(reports) / "results.json").read_text())
+            results = json.loads((Path(reports) / "results.json").read_text(encoding="utf-8"))
             ready.append(results["ready_after"])
             scenarios.append(sum(s["seconds"] for s in results["scenarios"]))
     total = statistics.median(totals)

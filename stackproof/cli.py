@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +17,7 @@ from stackproof.errors import (
     EXIT_PASSED,
     Trouble,
 )
+from stackproof.texts import defects, streams
 
 _EXAMPLES = """\
 examples:
@@ -96,7 +99,7 @@ def _run_options(run: argparse.ArgumentParser) -> None:
         nargs="*",
         default=None,
         metavar="FEATURE",
-        help="feature files or folders, FILE:LINE for one scenario; default: features",
+        help="feature files or folders, FILE:LINE for one scenario; default: what `behave` runs",
     )
     run.add_argument(
         "--tags",
@@ -116,7 +119,7 @@ def _run_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("--durations", metavar="RESULTS", help="a results.json: cut shards by time")
     run.add_argument("--name", action="append", default=[], help="scenarios whose name matches")
     run.add_argument(
-        "-j", "--jobs", type=_positive, default=1, metavar="N", help="worker processes (default: 1)"
+        "-j", "--jobs", type=_positive, metavar="N", help="worker processes (default: 1)"
     )
     run.add_argument("--keep", action="store_true", help="leave the stack up after the run")
     run.add_argument("--verbose", action="store_true", help="show every step")
@@ -159,17 +162,41 @@ def _positive(text: str) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    with streams.safe():
+        try:
+            code: object = _main(arguments)
+        except SystemExit as ended:  # argparse has told how a command is called
+            code = ended.code
+            if streams.refused() is None:
+                raise
+        # What was lost with the output may have been the verdict.
+        if (trouble := streams.refused()) and code in (EXIT_PASSED, EXIT_FAILED):
+            code = _told(trouble)
+        assert isinstance(code, int)
+        return code
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         return _dispatch(options)
     except Trouble as trouble:
-        print(f"\nstackproof: {trouble}", file=sys.stderr)
-        return EXIT_COULD_NOT_RUN
+        return _told(trouble)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # e.g. `stackproof steps | head`
-        sys.stderr.close()
         return EXIT_FAILED if options.command == "run" else EXIT_PASSED
+    except ModuleNotFoundError:
+        raise  # told by `__main__`, when a requirement is missing
+    except Exception as error:
+        given = sys.argv[1:] if arguments is None else arguments
+        return _told(defects.described(error, shlex.join(["stackproof", *given])))
+
+
+def _told(trouble: Trouble) -> int:
+    with contextlib.suppress(OSError):
+        print(f"\nstackproof: {trouble}", file=sys.stderr, flush=True)
+    return EXIT_COULD_NOT_RUN
 
 
 def _dispatch(options: argparse.Namespace) -> int:

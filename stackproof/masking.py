@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TextIO
 from urllib.parse import quote, quote_plus
 
+from stackproof.texts import printable
+
 MASK = "*****"
 
 #: A secret's name from its telling word on; bounded, as lines may be endless.
@@ -82,8 +84,9 @@ class Masker:
         self._longest = len(ordered[0])
 
     def mask(self, text: str) -> str:
-        """The text without secrets."""
-        text = self._mask_registered(text)
+        """The text without secrets, in a form that can be printed and written."""
+        # A registered secret is found as it is; what no encoding has is escaped only then.
+        text = printable(self._mask_registered(text))
         if not _looks_suspicious(text):
             return text
         return "\n".join(map(_mask_line, text.split("\n")))

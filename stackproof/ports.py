@@ -29,7 +29,7 @@ def port_range() -> range:
     """The ports to choose from: below those of outgoing connections where that is possible."""
     highest = _HIGHEST
     try:
-        text = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text()
+        text = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="utf-8")
         highest = min(highest, int(text.split()[0]))
     except (OSError, ValueError, IndexError):
         pass  # macOS and Windows begin at 49152

@@ -20,15 +20,17 @@ RUNNER = "stackproof.session.runner:StackproofRunner"
 
 def run(options: argparse.Namespace) -> int:
     """Run features through behave, then make the report and print the summary."""
-    from behave.__main__ import main as behave
+    from behave.__main__ import run_behave
 
     from stackproof.session.runner import StackproofRunner
+    from stackproof.session.selection import configuration
 
     # behave finds steps and hooks next to the features; modules of a project as well.
     sys.path.insert(0, str(Path.cwd()))
     StackproofRunner.last = None
     try:
-        code = behave(behave_arguments(options))
+        arguments = [f"--runner={configuration.runner(RUNNER)}", *behave_arguments(options)]
+        code = run_behave(configuration.read(arguments))
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else EXIT_FAILED
     execution: Any = StackproofRunner.last
@@ -39,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     if not options.no_report:
         report = report_of(execution.reports.allure, Path(options.report_to))
     with contextlib.suppress(BrokenPipeError):  # e.g. `stackproof run | head`
-        print(execution.summary(report=report))
+        print(execution.summary(report=report), flush=True)
     execution.reports.close()
     return code
 
@@ -76,13 +78,13 @@ def behave_arguments(options: argparse.Namespace) -> list[str]:
         paths, seed = _again(options, paths)
         userdata.setdefault("seed", str(seed))
     verbose = options.verbose or settings_module.load()["run.verbose"]
-    arguments = [f"--runner={RUNNER}", f"--jobs={options.jobs}"]
+    arguments = [f"--jobs={options.jobs}"] if options.jobs else []
     arguments += [f"--tags={expression}" for expression in options.tags]
     arguments += [f"--name={name}" for name in options.name]
     arguments += [f"-D{name}={value}" for name, value in userdata.items()]
     arguments += ["--stop"] if options.stop else []
     arguments += ["--verbose"] if verbose else []
-    return [*arguments, *(paths or ["features"])]
+    return [*arguments, *(["--"] * bool(paths)), *paths]
 
 
 def _again(options: argparse.Namespace, paths: list[str]) -> tuple[list[str], int]:

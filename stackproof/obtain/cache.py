@@ -247,7 +247,7 @@ def damage(directory: Path, *, contents: bool = False) -> str | None:
     With ``contents``, also files changed without a change of size, and files added.
     """
     try:
-        manifest = json.loads((directory / _MANIFEST).read_text())
+        manifest = json.loads((directory / _MANIFEST).read_text(encoding="utf-8"))
         files = {str(name): (int(size), str(digest)) for name, (size, digest) in manifest.items()}
     except FileNotFoundError:
         return "it was never completed"
@@ -275,7 +275,7 @@ def _write_manifest(directory: Path) -> None:
         str(file.relative_to(directory)): (file.stat().st_size, _digest(file))
         for file in sorted(_files(directory))
     }
-    (directory / _MANIFEST).write_text(json.dumps(manifest, indent=0))
+    (directory / _MANIFEST).write_text(json.dumps(manifest, indent=0), encoding="utf-8")
 
 
 def _files(directory: Path) -> list[Path]:

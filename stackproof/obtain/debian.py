@@ -80,7 +80,7 @@ class DebianArtifact:
                     _ELSEWHERE,
                 )
         architecture = self._ask(["dpkg", "--print-architecture"]).strip()
-        with tempfile.NamedTemporaryFile("w", suffix=".status") as status:
+        with tempfile.NamedTemporaryFile("w", suffix=".status", encoding="utf-8") as status:
             status.write(self._pretended(architecture))
             status.flush()
             said = self._ask(
@@ -139,7 +139,9 @@ class DebianArtifact:
         names = [*BASE, *self.without]
         query = ["dpkg-query", "-W", "-f=${Package} ${Version}\\n", *names]
         # Names those it does not know on stderr, with exit code 1.
-        done = subprocess.run(query, capture_output=True, text=True, timeout=_RESOLVE)
+        done = subprocess.run(
+            query, capture_output=True, text=True, errors="replace", timeout=_RESOLVE
+        )
         told = (line.split() for line in done.stdout.splitlines())
         versions = {words[0]: words[1] for words in told if len(words) == 2}
         return "\n".join(

@@ -60,7 +60,9 @@ def _version(launcher: Path) -> str:
     # The release file spares the start of a virtual machine.
     if release.is_file() and (
         match := re.search(
-            f"^JAVA_VERSION={pattern}", release.read_text(errors="replace"), re.MULTILINE
+            f"^JAVA_VERSION={pattern}",
+            release.read_text(encoding="utf-8", errors="replace"),
+            re.MULTILINE,
         )
     ):
         return match.group(1)

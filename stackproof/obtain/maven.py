@@ -63,7 +63,7 @@ class MavenArtifact:
             for coordinate in self.coordinates
         )
         pom = into / "pom.xml"
-        pom.write_text(_POM.format(dependencies=dependencies))
+        pom.write_text(_POM.format(dependencies=dependencies), encoding="utf-8")
         command = [
             str(maven),
             "-B",

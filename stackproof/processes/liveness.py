@@ -82,7 +82,7 @@ def has_terminal(process: psutil.Process) -> bool:
 def _stat(process_id: int) -> list[str]:
     """The fields of ``/proc/PID/stat`` behind the name, which may hold anything."""
     try:
-        text = Path(f"/proc/{process_id}/stat").read_text(errors="replace")
+        text = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return []
     return text.rpartition(")")[2].split()
@@ -90,7 +90,7 @@ def _stat(process_id: int) -> list[str]:
 
 def _boot_id() -> str:
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8")[:8]
     except OSError:
         return "boot"
 

@@ -55,7 +55,9 @@ def record(run: Run, process_id: int) -> None:
 
 def _recorded(run: Run) -> dict[int, str]:
     try:
-        lines = (run.directory / LEDGER).read_text(errors="replace").split("\n")[:-1]
+        lines = (
+            (run.directory / LEDGER).read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+        )
     except OSError:
         return {}
     entries = (line.partition(" ") for line in lines)
@@ -79,7 +81,7 @@ def also(run: Run, module: str) -> None:
 
 def _parts(run: Run) -> list[str]:
     try:
-        return (run.directory / _PARTS).read_text().split()
+        return (run.directory / _PARTS).read_text(encoding="utf-8").split()
     except OSError:
         return []
 

@@ -94,7 +94,7 @@ class Run:
     def read_state(self) -> dict[str, Any]:
         """What is known about the run; empty when it never came to write anything."""
         try:
-            state = json.loads(self.state_file.read_text())
+            state = json.loads(self.state_file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         return state if isinstance(state, dict) else {}
@@ -103,7 +103,7 @@ class Run:
         """Merge ``changes`` into the state file, atomically."""
         state = {"id": self.id, "begun": time.time(), **self.read_state(), **changes}
         beside = self.state_file.with_suffix(".new")
-        beside.write_text(json.dumps(state, indent=1))
+        beside.write_text(json.dumps(state, indent=1), encoding="utf-8")
         beside.replace(self.state_file)
 
     def owner(self) -> int | None:

@@ -54,8 +54,8 @@ class Style:
         return f"\x1b[{code}m{text}\x1b[0m" if self._colored else text
 
     def encodable(self, text: str) -> str:
-        """The text with what the stream cannot show replaced."""
-        return text.encode(self._encoding, "replace").decode(self._encoding)
+        """The text with what the stream cannot show escaped."""
+        return text.encode(self._encoding, "backslashreplace").decode(self._encoding)
 
 
 class ConsoleFormatter(ScenarioFormatter):

@@ -238,7 +238,7 @@ def _write(parts: list[_Part], merged: Merged) -> None:
         merged.exit_code = EXIT_FAILED
         _tell_problems(root, merged)
     ET.ElementTree(root).write(target / JUNIT, encoding="utf-8", xml_declaration=True)
-    (target / RESULTS).write_text(json.dumps(_results(parts, merged), indent=1))
+    (target / RESULTS).write_text(json.dumps(_results(parts, merged), indent=1), encoding="utf-8")
 
 
 def _tell_problems(root: ET.Element, merged: Merged) -> None:

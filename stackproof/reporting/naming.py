@@ -198,4 +198,4 @@ def _ordered_tags(feature: Any, rule: Any, scenario: Any) -> tuple[str, ...]:
 
 def _digest(*parts: str) -> str:
     text = "\x1f".join(parts)
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+    return hashlib.md5(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()

@@ -126,7 +126,9 @@ def _node_on_path() -> _Node | None:
     if node is None:
         return None
     try:
-        asked = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=30)
+        asked = subprocess.run(
+            [node, "--version"], capture_output=True, text=True, errors="replace", timeout=30
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     found = re.match(r"v(\d+)\.(\d+)", asked.stdout)

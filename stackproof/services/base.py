@@ -257,7 +257,7 @@ def readable(file: Path, text: str) -> Path:
     """Write a file, with its directory, that containers with users of their own can read."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.parent.chmod(0o755)  # whatever the umask says; the run's directory above is private
-    file.write_text(text)
+    file.write_text(text, encoding="utf-8")
     file.chmod(0o644)
     return file
 

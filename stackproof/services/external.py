@@ -212,7 +212,7 @@ def _why_unusable(access: Access, error: ssl.SSLError) -> str:
         return f"the key in {access.key_file} is not that of {access.certificate_file}"
     if access.key_password or "ENCRYPTED" in Path(
         access.key_file or access.certificate_file
-    ).read_text(errors="replace"):
+    ).read_text(encoding="utf-8", errors="replace"):
         return f"{access.key_file}: key_password is missing or wrong, or it holds no key in PEM"
     if not access.key_file:
         return f"{access.certificate_file} holds no key, and no key_file is named"

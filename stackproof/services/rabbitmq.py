@@ -98,7 +98,7 @@ class WithoutPortMapper:
         """Compile it with the server's own Erlang."""
         say(f"{self.title}: compiling a module")
         launcher, variables = _emulator(cache.path(self.server))
-        (into / "no_epmd.erl").write_text(_NO_EPMD)
+        (into / "no_epmd.erl").write_text(_NO_EPMD, encoding="utf-8")
         command = [str(launcher), "-noinput", "-boot", "no_dot_erlang",
                    "-eval", _COMPILE.replace("\n", " ")]  # fmt: skip
         try:
@@ -157,9 +157,10 @@ class RabbitMQ:
             f'  {{vm_memory_high_watermark, {{absolute, "{site.options["max_memory_mb"]}MiB"}}}},\n'
             "  {disk_free_limit, 50000000},\n"
             "  {log, [{console, [{enabled, true}, {level, info}]},\n"
-            "         {file, [{file, false}]}]}]}].\n"
+            "         {file, [{file, false}]}]}]}].\n",
+            encoding="utf-8",
         )
-        (place / "enabled_plugins").write_text(f"[{','.join(plugins)}].\n")
+        (place / "enabled_plugins").write_text(f"[{','.join(plugins)}].\n", encoding="utf-8")
         return [
             ProcessSpec(
                 site.cluster,
@@ -271,7 +272,7 @@ def _applications(plugins: Path, names: Iterable[str]) -> list[Path]:
         if place is None or name in found:  # it is one of Erlang's own
             continue
         found[name] = place
-        described = (place / "ebin" / f"{name}.app").read_text()
+        described = (place / "ebin" / f"{name}.app").read_text(encoding="utf-8")
         for listed in re.findall(r"\{applications,\s*\[([^\]]*)\]", described):
             asked += re.findall(r"\w+", listed)
     return sorted(found.values())

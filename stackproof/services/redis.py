@@ -73,7 +73,9 @@ class Redis:
             **dict(site.options["config"]),
         }
         file = place / "redis.conf"
-        file.write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
+        file.write_text(
+            "".join(f"{key} {value}\n" for key, value in settings.items()), encoding="utf-8"
+        )
         return [
             ProcessSpec(site.cluster, [str(root / _PROGRAM), file.name], place, library_path(root))
         ]

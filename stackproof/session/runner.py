@@ -10,18 +10,20 @@ import difflib
 import random
 import re
 import sys
-import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from behave import exception
+from behave.exception import ConfigError, TagExpressionError
+from behave.formatter._registry import make_formatters
+from behave.formatter.base import StreamOpener
 from behave.model import Step
-from behave.parser import ParserError
-from behave.runner import Runner
+from behave.runner import Context
 
 from stackproof import settings as settings_module
 from stackproof.clock import check_clock
 from stackproof.errors import EXIT_COULD_NOT_RUN, EXIT_FAILED, Trouble
+from stackproof.session import reading
 from stackproof.session.plan import Plan, make_plan
 from stackproof.session.running.execution import Execution
 from stackproof.session.running.progress import Progress
@@ -31,22 +33,14 @@ from stackproof.session.selection.locations import each_once
 from stackproof.session.selection.misread import misread
 from stackproof.session.selection.selecting import Selector
 from stackproof.settings import Settings
+from stackproof.texts import defects, streams
 
 #: ``-D name=value`` of these is a setting given on the command line.
 _USERDATA = {setting.key.partition(".")[2]: setting.key for setting in settings_module.SETTINGS}
 _SECTIONS = ("stack", "run", "services")
-_UNREADABLE = (
-    ParserError,
-    exception.ConfigError,
-    exception.FileNotFoundError,
-    exception.InvalidFileLocationError,
-    exception.InvalidFilenameError,
-    exception.TagExpressionError,
-    UnicodeDecodeError,
-)
 
 
-class StackproofRunner(Runner):
+class StackproofRunner(reading.ReadingRunner):
     """Runs features in worker processes against a stack of real services."""
 
     #: What the last run in this process came to; for `stackproof run`.
@@ -58,25 +52,40 @@ class StackproofRunner(Runner):
         Raises:
             SystemExit: 2 when the run could not take place, 130 or 143 when interrupted.
         """
-        with Signals() as signals:
+        with streams.safe(), Signals() as signals:
             self._signals = signals
+            self.config.outputs = [_Output(opener) for opener in self.config.outputs]
             try:
-                return super().run()
-            except _UNREADABLE as error:
-                complain(Trouble(f"the features cannot be read: {error}"))
+                failed = super().run()
+                if (trouble := streams.refused()) is None:
+                    return failed
+                complain(trouble)
             except Trouble as trouble:
                 complain(trouble)
+            except (ConfigError, TagExpressionError) as error:
+                complain(Trouble("behave's settings are not understood", str(error)))
             except Interrupted as interrupted:
                 raise SystemExit(interrupted.exit_code) from None
+            except Exception as error:
+                complain(defects.described(error, "behave's part of the run"))
             raise SystemExit(EXIT_COULD_NOT_RUN)
 
-    def load_hooks(self, filename: str | None = None) -> None:
-        """Import the hooks."""
-        _load("hooks", super().load_hooks, filename)
-
-    def load_step_definitions(self, extra_step_paths: list[str] | None = None) -> None:
-        """Import the steps."""
-        _load("steps", super().load_step_definitions, extra_step_paths)
+    def run_with_paths(self) -> bool:
+        """Read hooks, steps and features, then run."""
+        self.context = Context(self)
+        self.load_hooks()
+        self.load_step_definitions()
+        chosen = [one for one in self.feature_locations() if not self.config.exclude(one)]
+        self.features.extend(reading.features(chosen, self.config.lang))
+        try:
+            self.formatters = make_formatters(self.config, self.config.outputs)
+        except Exception as error:
+            raise Trouble(
+                "a formatter cannot be used",
+                f"{type(error).__name__}: {error}",
+                "correct -f and -o",
+            ) from error
+        return self.run_model()
 
     def feature_locations(self) -> list[Any]:
         """Where the features stand that were asked for; none twice."""
@@ -126,7 +135,7 @@ class StackproofRunner(Runner):
             places = list(dict.fromkeys(told))  # a step of a Background counts once
             raise Trouble(
                 f"{_count(places, 'step is', 'steps are')} not defined",
-                _some(places),
+                f"{_some(places)}\nsteps were loaded from: {', '.join(self.step_folders)}",
                 "docs/steps.md lists the steps; `stackproof steps WORD` searches them",
             )
         read = [
@@ -151,9 +160,8 @@ class StackproofRunner(Runner):
         if not plan.scenarios:
             raise Trouble(
                 "no scenario was selected",
-                f"paths: {', '.join(map(str, self.config.paths))}; tags: "
-                f"{self.config.tag_expression}; names: {self.config.name or 'any'}"
-                + (f"\n{note}" if note else ""),
+                f"paths: {', '.join(map(str, self.config.paths))}; {_tags(self.config)}; "
+                f"names: {self.config.name or 'any'}" + (f"\n{note}" if note else ""),
                 _nearest_tag(self.config.tag_expression, plan.features)
                 or "check the path, --tags and --name; `--plan` shows what would run",
             )
@@ -228,20 +236,32 @@ def complain(trouble: Trouble) -> None:
         print(f"\nstackproof: {trouble}", file=sys.stderr, flush=True)
 
 
-def _load(what: str, load: Any, place: Any) -> None:
-    try:
-        load(place)
-    except Trouble:
-        raise
-    except (Exception, SystemExit) as error:  # a module's sys.exit(0) would look like success
-        trace = traceback.TracebackException.from_exception(error)
-        own = [f for f in trace.stack if "behave" not in f.filename and f.filename != __file__]
-        trace.stack = traceback.StackSummary.from_list(own or list(trace.stack))
-        raise Trouble(
-            f"the {what} cannot be loaded",
-            "".join(trace.format(chain=False)).strip(),
-            "install what requirements.txt names, or mend the module",
-        ) from error
+def _tags(config: Any) -> str:
+    """What selects by tag, and where it was said."""
+    if not config.tags:
+        return "tags: any"
+    given = " and ".join(config.tags) if isinstance(config.tags, list) else str(config.tags)
+    for name in ("tags", "default_tags"):
+        if config.tags == getattr(config, {"tags": "config_tags"}.get(name, name)):
+            return f"tags: {given} ({name} of behave's settings)"
+    return f"tags: {given}"
+
+
+class _Output(StreamOpener):
+    """Where a formatter writes: as it is told, but in UTF-8, and with what that has not escaped."""
+
+    def __init__(self, told: StreamOpener):
+        super().__init__(told.name, None if told.name else sys.stdout, "utf-8")
+        self.stream: Any
+
+    def open(self) -> Any:
+        if self.stream is None or self.stream.closed:
+            self.ensure_dir_exists(Path(self.name).parent)
+            self.stream = Path(self.name).open(  # noqa: SIM115 -- behave closes it
+                "w", encoding="utf-8", errors="backslashreplace"
+            )
+            self.should_close_stream = True
+        return self.stream
 
 
 def _some(lines: list[str], most: int = 10) -> str:

@@ -107,9 +107,9 @@ class Regions:
         session = self._session
         jars = Cache().ensure(MIRROR, lambda said: session.history.event("note", said))
         properties = session.directory / "mirror.properties"
-        properties.write_text(self._properties(group))
+        properties.write_text(self._properties(group), encoding="utf-8")
         logging = session.directory / "mirror-log4j2.xml"
-        logging.write_text(LOG4J_CONFIGURATION)
+        logging.write_text(LOG4J_CONFIGURATION, encoding="utf-8")
         java = str(find_java(at_least=_JAVA).launcher)
         process = ManagedProcess(
             "mirrormaker",

@@ -76,7 +76,7 @@ def sign_of(
 
 def _text(log: Path) -> str:
     with contextlib.suppress(FileNotFoundError):
-        return log.read_text(errors="replace")
+        return log.read_text(encoding="utf-8", errors="replace")
     return ""
 
 

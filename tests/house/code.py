@@ -60,6 +60,20 @@ def _sleeps(tree: ast.Module) -> Iterator[tuple[int, str]]:
     return visit(tree, "")
 
 
+def encoded(project: Project) -> Iterator[Finding]:
+    """Texts that are read or written in whatever encoding a machine happens to have."""
+    for path in project.under("stackproof", "steps"):
+        for node in ast.walk(project.tree(path)):
+            if not isinstance(node, ast.Call):
+                continue
+            given = {keyword.arg for keyword in node.keywords}
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+            if name in ("read_text", "write_text") and not given & {"encoding", None}:
+                yield Finding(path, node.lineno, f"{name} without encoding", 'say encoding="utf-8"')
+            if "text" in given and not given & {"errors", None} and name in ("run", "Popen"):
+                yield Finding(path, node.lineno, "text=True without errors", 'say errors="replace"')
+
+
 @dataclass(frozen=True)
 class Boundary:
     """What the files below ``where`` must not import, or the only things they may."""

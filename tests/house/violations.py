@@ -156,6 +156,7 @@ LAYOUT = "features: laid out"
 SHAPE = "features: scenarios"
 TAGS = "features: known tags"
 SLEEP = "code: nothing sleeps"
+ENCODED = "code: texts have an encoding"
 IMPORTS = "code: dependencies"
 SIZE = "code: modules"
 CATALOGUE = "documents: the catalogue"
@@ -300,6 +301,12 @@ VIOLATIONS = [
     (SLEEP, _RETRYING, _NEW, "def other():\n    time.sleep(1)\n",
      [(1, "commit does not sleep; take it out of tests.house.code"), (2, _SLEEPS)]),
     (SLEEP, _RETRYING, _NEW, "def commit():\n    time.sleep(1)\n", []),
+
+    (ENCODED, "stackproof/a.py", _NEW, 'file.read_text()\nfile.write_text("a", encoding="utf-8")\n',
+     [(1, 'read_text without encoding; say encoding="utf-8"')]),
+    (ENCODED, "steps/a.py", _NEW, 'run(["a"], text=True)\nsubprocess.run(["a"], text=True)\n',
+     [(2, 'text=True without errors; say errors="replace"')]),
+    (ENCODED, "tests/a.py", _NEW, "file.read_text()\n", []),
 
     (IMPORTS, "reference/a.py", _NEW, "def f():\n    import stackproof.errors\n",
      [(2, "imports stackproof.errors; a system under test knows nothing of the suite")]),

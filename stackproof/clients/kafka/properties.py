@@ -51,10 +51,12 @@ def java_properties(addresses: Mapping[str, str], access: Access) -> dict[str, s
     if access.tls and access.ca_file:
         properties |= {"ssl.truststore.type": "PEM", "ssl.truststore.location": access.ca_file}
     if access.tls and access.certificate_file:
-        key = Path(access.key_file or access.certificate_file).read_text()
+        key = Path(access.key_file or access.certificate_file).read_text(encoding="utf-8")
         properties |= {
             "ssl.keystore.type": "PEM",
-            "ssl.keystore.certificate.chain": Path(access.certificate_file).read_text(),
+            "ssl.keystore.certificate.chain": Path(access.certificate_file).read_text(
+                encoding="utf-8"
+            ),
             "ssl.keystore.key": key,
         }
         if access.key_password:

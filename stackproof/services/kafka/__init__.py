@@ -88,9 +88,10 @@ class PreparedNode:
         port, controller = free_port(), free_port()
         properties = place / "server.properties"
         properties.write_text(
-            node_properties(1, {1: (port, controller)}, extra={"num.partitions": "1"})
+            node_properties(1, {1: (port, controller)}, extra={"num.partitions": "1"}),
+            encoding="utf-8",
         )
-        (place / "log4j2.xml").write_text(LOG4J_CONFIGURATION)
+        (place / "log4j2.xml").write_text(LOG4J_CONFIGURATION, encoding="utf-8")
         self._format([java, "-cp", classes, "kafka.tools.StorageTool", "format", "-t",
                       cluster_id(), "-c", properties.name], place, cache)  # fmt: skip
         shutil.copy(place / "data" / "bootstrap.checkpoint", into)
@@ -223,13 +224,15 @@ class Kafka:
             data.mkdir(parents=True)
             extra = dict(site.options["config"])
             (place / "server.properties").write_text(
-                node_properties(node, ports, extra=extra, beside=beside)
+                node_properties(node, ports, extra=extra, beside=beside),
+                encoding="utf-8",
             )
-            (place / "log4j2.xml").write_text(LOG4J_CONFIGURATION)
+            (place / "log4j2.xml").write_text(LOG4J_CONFIGURATION, encoding="utf-8")
             shutil.copy(prepared / "bootstrap.checkpoint", data)
             directory_id = cluster_id()
             (data / "meta.properties").write_text(
-                f"version=1\nnode.id={node}\ncluster.id={cluster}\ndirectory.id={directory_id}\n"
+                f"version=1\nnode.id={node}\ncluster.id={cluster}\ndirectory.id={directory_id}\n",
+                encoding="utf-8",
             )
             argv = [java, *jvm_flags(site.options["heap_mb"]), *sharing,
                     "-Dlog4j2.configurationFile=log4j2.xml", "-cp", classes,

@@ -96,7 +96,7 @@ class Reports:
         """Write the run's results for programs, completely or not at all."""
         unfinished = self.directory / f".{_RESULTS}.new"
         try:
-            unfinished.write_text(json.dumps(results, indent=1))
+            unfinished.write_text(json.dumps(results, indent=1), encoding="utf-8")
             unfinished.replace(self.directory / _RESULTS)
         except OSError as error:
             unfinished.unlink(missing_ok=True)
@@ -140,7 +140,7 @@ class _LogFile(logging.FileHandler):
 
 
 def _log_to_file(file: Path, level: str) -> logging.Handler:
-    handler = _LogFile(file, mode="w")
+    handler = _LogFile(file, mode="w", encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     root = logging.getLogger()
     for old in list(root.handlers):

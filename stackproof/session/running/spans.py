@@ -60,7 +60,7 @@ class LogSpans:
             except OSError:
                 continue
             copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_text(masking.mask(text))
+            copy.write_text(masking.mask(text), encoding="utf-8")
             found.append(Attachment(name, "text/plain", path=copy))
         return found
 

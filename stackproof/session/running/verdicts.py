@@ -12,6 +12,7 @@ from stackproof.errors import EXIT_COULD_NOT_RUN, EXIT_FAILED, EXIT_PASSED
 from stackproof.reporting.evidence import DID_NOT_RUN, ScenarioProof
 from stackproof.reporting.summary import render_summary
 from stackproof.session.plan import Plan, ScenarioPlan
+from stackproof.texts import printable
 
 _MOST_NOTES = 3
 
@@ -111,9 +112,9 @@ class Verdicts:
             "seed": self._seed,
             "memory_mb": self.memory_mb,
             "selection": self._plan.selection,
-            "notes": self._plan.notes,
+            "notes": [*map(printable, self._plan.notes)],
             "exit_code": self.exit_code,
-            "suite_problems": [*self.problems, *self.container_problems],
+            "suite_problems": [*map(printable, [*self.problems, *self.container_problems])],
             "scenarios": [self._scenario(planned) for planned in self._plan.scenarios],
         }
 
@@ -128,13 +129,13 @@ class Verdicts:
             "tags": sorted(map(str, planned.scenario.effective_tags)),
             "verdict": proof.verdict,
             "category": proof.category,
-            "reason": proof.reason,
-            "trace": proof.trace,
+            "reason": printable(proof.reason),
+            "trace": printable(proof.trace),
             "seconds": round(proof.stop - proof.start, 3),
             "worker": proof.worker,
             "provider": proof.provider,
             "steps": [step.status.name for step in planned.steps],
-            "figures": proof.figures,
+            "figures": {name: printable(value) for name, value in proof.figures.items()},
             "quarantine": None
             if proof.known_issue is None
             else {**asdict(proof.known_issue), "state": proof.known_state},

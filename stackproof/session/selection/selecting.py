@@ -151,8 +151,8 @@ def commit() -> str:
     """The commit that is checked out; empty where git does not know."""
     try:
         done = subprocess.run(
-            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10,
-            stdin=subprocess.DEVNULL, env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, errors="replace",
+            timeout=10, stdin=subprocess.DEVNULL, env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return ""

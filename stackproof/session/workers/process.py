@@ -154,7 +154,7 @@ class WorkerProcess:
     def stacks(self) -> str:
         """The stacks it has dumped, or that there are none."""
         try:
-            text = self._stacks.read_text(errors="replace").strip()
+            text = self._stacks.read_text(encoding="utf-8", errors="replace").strip()
         except OSError:
             text = ""
         return text or "(no stacks were dumped)"

@@ -20,13 +20,13 @@ from typing import Any, TextIO
 from behave.configuration import Configuration
 from behave.model import Rule, Scenario
 from behave.model_type import Status
-from behave.runner import Context, Runner
-from behave.runner_util import parse_features
+from behave.runner import Context
 from behave.userdata import UserData
 
 from stackproof.errors import Trouble, reason_of
 from stackproof.reporting.evidence import Attachment, ScenarioProof
 from stackproof.reporting.outcome import Outcome, captured_output, container_error, outcome_of
+from stackproof.session import reading
 from stackproof.session.running.chosen import choose
 from stackproof.session.scenario import ScenarioSession
 from stackproof.session.workers import wire
@@ -34,12 +34,13 @@ from stackproof.session.workers.events import StepEvents
 from stackproof.session.workers.libraries import LibraryLog
 from stackproof.session.workers.link import Link, RunGone
 from stackproof.session.workers.process import open_link, stacks_file
+from stackproof.texts import streams
 
 # The dump is written before the run kills the worker at its deadline.
 _DUMP_EARLIER = 0.5
 
 
-class WorkerRunner(Runner):
+class WorkerRunner(reading.ReadingRunner):
     """behave's runner, fed with units of work instead of paths."""
 
     def __init__(self, config: Configuration, begin: wire.Begin, link: Link, stacks: TextIO):
@@ -105,7 +106,7 @@ class WorkerRunner(Runner):
     def run_unit(self, unit: wire.Unit) -> None:
         """Run the chosen scenarios of one feature, in the order given."""
         with self._hooks_watched():
-            (feature,) = parse_features([unit.feature], language=self.config.lang)
+            feature = reading.parse(unit.feature, self.config.lang)
             ids = choose(feature, unit)
             for scenario in feature.walk_scenarios():
                 scenario.run = _Runnable(self, scenario, ids.get(id(scenario)))
@@ -371,6 +372,11 @@ def _keep_logging(*_: Any, **__: Any) -> None:
 def main(arguments: list[str]) -> int:
     """Serve the run at the other end of the connection ``HANDLE`` as worker ``NUMBER``."""
     handle, number = map(int, arguments)
+    with streams.safe():
+        return _serve(handle, number)
+
+
+def _serve(handle: int, number: int) -> int:
     link = Link(open_link(handle))
     begin: wire.Begin = link.receive()
     with stacks_file(Path(begin.run_directory), number).open("a") as stacks:

@@ -47,7 +47,7 @@ class Recipe:
     @property
     def tag(self) -> str:
         """The name that the image gets."""
-        found = _TAG.search((self.directory / "Dockerfile").read_text())
+        found = _TAG.search((self.directory / "Dockerfile").read_text(encoding="utf-8"))
         if found is None:
             raise Trouble(f"{self.directory}/Dockerfile names no image", "", "add its LABEL")
         return found.group(1)
@@ -55,7 +55,7 @@ class Recipe:
     @property
     def packages(self) -> list[str]:
         """Debian packages that it needs, besides those of a minimal system."""
-        return (self.directory / "packages.txt").read_text().split()
+        return (self.directory / "packages.txt").read_text(encoding="utf-8").split()
 
 
 def recipes() -> list[Recipe]:

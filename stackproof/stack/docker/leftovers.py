@@ -35,7 +35,9 @@ _SETTLES_WITHIN = 30.0
 
 def register(run: Run, engine: Engine) -> None:
     """Have the run's containers removed with it, whoever ends it. Before the first exists."""
-    (run.directory / _ENGINE_FILE).write_text(json.dumps({"host": engine.host, "api": engine.api}))
+    (run.directory / _ENGINE_FILE).write_text(
+        json.dumps({"host": engine.host, "api": engine.api}), encoding="utf-8"
+    )
     reaper.also(run, __name__)
 
 
@@ -68,7 +70,7 @@ def reap(run: Run) -> list[str]:
     import requests.exceptions
 
     try:
-        known = json.loads((run.directory / _ENGINE_FILE).read_text())
+        known = json.loads((run.directory / _ENGINE_FILE).read_text(encoding="utf-8"))
         host, api = str(known["host"]), str(known["api"])
     except FileNotFoundError:
         return []  # it never came to start anything

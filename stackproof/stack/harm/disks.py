@@ -83,7 +83,7 @@ def free(place: Path) -> None:
 def unmount_below(directory: Path) -> list[str]:
     """Unmount whatever is mounted below a directory; the places."""
     try:
-        lines = Path("/proc/self/mounts").read_text().splitlines()
+        lines = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
     places = [line.split()[1].encode().decode("unicode_escape") for line in lines]

@@ -72,7 +72,7 @@ class NativeMeans(Means):
         if data is None or instance not in self._at_start:
             raise not_made_for("lose power", "syncs=True")
         journal = self._journal(instance)
-        lines = journal.read_text().splitlines() if journal.exists() else []
+        lines = journal.read_text(encoding="utf-8").splitlines() if journal.exists() else []
         return asdict(power.lose(data, lines, self._at_start[instance]))
 
     def part(self, instance: str, processes: Mapping[str, int], *, one_way: bool) -> None:

@@ -1,0 +1,196 @@
+"""Texts that no encoding has, terminals that show little, streams that take nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from stackproof.texts import printable, streams
+from tests.session.conftest import Project
+
+HALF = "\ud83d"
+BYTE = os.fsdecode(b"caf\xe9")
+
+
+@pytest.fixture
+def small(project: Project) -> Project:
+    project.feature("a", "Feature: A\n  Scenario: one\n    Given it works\n")
+    return project
+
+
+def shell(project: Project, command: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run ``stackproof run`` (as $RUN) in a shell, which can close streams."""
+    run = f"{sys.executable} -m stackproof run --no-report"
+    return subprocess.run(
+        ["/bin/sh", "-c", command], cwd=project.root, env=project.environ(RUN=run, **env),
+        capture_output=True, text=True, errors="surrogateescape", timeout=60, check=False,
+    )  # fmt: skip
+
+
+# -- lone surrogates -------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("step", "verdict"),
+    [
+        ('assert False, "half \\ud83d"', "failed"),
+        ('raise ValueError("half \\ud83d")', "broken"),
+        ('raise OSError(2, "none", "caf\\udce9")', "broken"),
+        ('from hamcrest import assert_that, equal_to; assert_that("half \\ud83d", equal_to("a"))',
+         "failed"),
+        ('raise Trouble("half \\ud83d", "caf\\udce9")', "broken"),
+        ('context.session.figures["caf\\udce9"] = "half \\ud83d"; assert False, "plain"', "failed"),
+        ('context.session.history.event("half \\ud83d", "caf\\udce9"); assert False, "plain"',
+         "failed"),
+        ('print("half \\ud83d"); sys.stderr.write("half \\ud83d"); assert False, "plain"',
+         "failed"),
+        ('import logging; logging.error("half \\ud83d"); assert False, "plain"', "failed"),
+    ],
+)  # fmt: skip
+def test_half_a_character_is_escaped_in_every_report(
+    small: Project, step: str, verdict: str
+) -> None:
+    small.steps(f'@step("half a character")\ndef half(context): {step}\n')
+    small.feature("a", "Feature: A\n  Scenario: one\n    Given half a character\n")
+    outcome = small.run("-f", "plain", "-o", "plain.txt", "-f", "json", "-o", "all.json",
+                        "-f", "stackproof")  # fmt: skip
+    assert (outcome.code, outcome.verdicts) == (1, {"one": verdict}), outcome.text
+    assert "Traceback" not in outcome.err
+    assert outcome.results["suite_problems"] == []
+    assert outcome.allure["one"]["status"] == verdict
+    assert not list((outcome.directory / "allure-results").glob("*.tmp"))
+    ET.parse(outcome.directory / "junit" / "stackproof.xml")
+    json.loads((small.root / "all.json").read_text(encoding="utf-8"))
+    reason = outcome.scenario("one")["reason"]
+    assert reason == printable(reason)
+
+
+def test_a_feature_whose_name_is_not_utf8(small: Project) -> None:
+    (small.root / "features" / "a.feature").rename(small.root / "features" / f"{BYTE}.feature")
+    planned = shell(small, "$RUN --plan")
+    assert (planned.returncode, "caf\\udce9.feature" in planned.stdout) == (0, True)
+    small.environment("def before_step(context, step): assert False\n")
+    done = shell(small, "$RUN")
+    assert (done.returncode, "caf\\udce9.feature" in done.stdout) == (1, True), done.stderr
+    assert "Traceback" not in done.stderr
+    again = shell(small, "$RUN --rerun-failed")
+    assert "run again: 1" in again.stderr, again.stderr
+
+
+def test_a_project_in_a_folder_whose_name_is_not_utf8(small: Project) -> None:
+    inner = Project(small.root / BYTE)
+    inner.feature("a", "Feature: A\n  Scenario: one\n    Given it fails\n")
+    outcome = inner.run()
+    assert (outcome.code, outcome.verdicts) == (1, {"one": "failed"}), outcome.text
+    assert outcome.results["suite_problems"] == []
+
+
+# -- encodings of terminals ------------------------------------------------------------
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"PYTHONIOENCODING": "latin-1"},
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONIOENCODING": "cp1252:strict"},
+        {"PYTHONIOENCODING": "utf-16"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONUNBUFFERED": "1"},
+    ],
+    ids=str,
+)
+def test_a_terminal_shows_what_it_can(small: Project, env: dict[str, str]) -> None:
+    small.feature("a", """
+        Feature: Größe
+          Scenario: 数据 ✓
+            Given it works 数据
+            Then it fails
+        """)  # fmt: skip
+    for arguments, code in (("--plan", 0), ("", 1), ("--verbose", 1), ("--random", 1)):
+        done = shell(small, f"$RUN {arguments}", **env)
+        assert done.returncode == code, (arguments, done.stderr)
+        assert "Traceback" not in done.stderr
+        assert done.stdout
+    found = json.loads((small.root / "reports" / "results.json").read_text(encoding="utf-8"))
+    assert [s["name"] for s in found["scenarios"]] == ["数据 ✓"]
+    assert "数据" in (small.root / "reports/junit/stackproof.xml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("formatter", ["plain", "json", "progress3", "steps.usage"])
+def test_files_of_formatters_do_not_depend_on_the_terminal(small: Project, formatter: str) -> None:
+    small.feature("a", f"Feature: A\n  Scenario: 数据\n    Given it works {formatter}\n")
+    outcome = small.run("-f", formatter, "-o", "out.txt", PYTHONIOENCODING="latin-1")
+    assert outcome.code == 0, outcome.text
+    (small.root / "out.txt").read_text(encoding="utf-8")
+
+
+# -- closed and full streams -----------------------------------------------------------
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("$RUN --plan >&-", 0),
+        ("$RUN >&-", 0),
+        ("$RUN 2>&-", 0),
+        ("$RUN <&-", 0),
+        ("$RUN <&- >&- 2>&-", 0),
+        ("$RUN --tags=@none >&-", 2),
+        ("$RUN >/dev/full", 2),
+        ("$RUN --plan >/dev/full", 2),
+        ("$RUN --random 2>/dev/full >/dev/full", 2),
+        ("$RUN -j 2 </dev/full", 0),
+    ],
+)
+def test_streams_that_take_nothing(small: Project, command: str, code: int) -> None:
+    done = shell(small, command)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    if code == 2 and "2>" not in command and "full" in command:
+        assert "standard output: No space left on device" in done.stderr
+        assert done.stderr.count("the output is incomplete") == 1
+    assert "Error" not in done.stdout
+    if "--plan" not in command and "@none" not in command:
+        found = json.loads((small.root / "reports" / "results.json").read_text(encoding="utf-8"))
+        assert [s["verdict"] for s in found["scenarios"]] == ["passed"], "the verdicts stand"
+
+
+@pytest.mark.parametrize("command", ["behave >&-", "behave 2>&-", "behave >/dev/full"])
+def test_plain_behave_with_streams_that_take_nothing(small: Project, command: str) -> None:
+    done = shell(small, f"{sys.executable} -m {command}")
+    assert done.returncode == (2 if "full" in command else 0), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["doctor", "steps", "figures", "--help", "down"])
+def test_other_commands_with_streams_that_take_nothing(small: Project, command: str) -> None:
+    for streams_, codes in ((">&-", (0, 1)), (">&- 2>&- <&-", (0, 1)), (">/dev/full", (2,))):
+        done = shell(small, f"{sys.executable} -m stackproof {command} {streams_}")
+        assert done.returncode in codes, (streams_, done.stderr)
+        assert "Traceback" not in done.stderr
+
+
+def test_a_file_opened_later_is_not_taken_for_standard_output(small: Project) -> None:
+    """The lowest free descriptor is the next file's."""
+    small.environment("print('printed by a hook')\n")
+    done = shell(small, "$RUN >&- 2>&-")
+    assert done.returncode == 0
+    for file in (small.root / "reports").rglob("*"):
+        if file.is_file() and not file.name.startswith("worker-"):
+            assert b"printed by a hook" not in file.read_bytes(), file
+
+
+def test_streams_are_as_before_afterwards(capsys: pytest.CaptureFixture[str]) -> None:
+    before = sys.stdin, sys.stdout, sys.stderr
+    with streams.safe(), streams.safe():
+        print(f"half {HALF}")
+        assert streams.refused() is None
+    assert (sys.stdin, sys.stdout, sys.stderr) == before
+    assert "half \\ud83d" in capsys.readouterr().out
+
+
+def test_text_without_surrogates_is_left_alone() -> None:
+    text = "Größe 数据 \U0001f600 \0 \\ud83d"
+    assert printable(text) == text
+    assert printable(str(Path(BYTE))) == "caf\\udce9"
