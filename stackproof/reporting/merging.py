@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stackproof import texts
 from stackproof.errors import EXIT_FAILED, EXIT_PASSED, Trouble, reason_of
 from stackproof.reporting.evidence import DID_NOT_RUN
 
@@ -119,7 +120,7 @@ def merge_shards(places: Sequence[Path], target: Path) -> Merged:
 def _read(place: Path) -> _Part:
     file = place / RESULTS
     try:
-        results = json.loads(file.read_text(encoding="utf-8"))
+        results = json.loads(texts.read(file))
         part = _Part(place, results)
         selection = results["selection"]
         if selection["rerun_of"]:

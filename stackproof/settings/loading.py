@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stackproof import names, values
+from stackproof import names, texts, values
 from stackproof.errors import Trouble
 from stackproof.paths import absolute
 from stackproof.settings.services import PROVIDERS, ServiceSettings, rank, read_services
@@ -191,8 +191,8 @@ def _find_file(directory: Path, environment: Mapping[str, str]) -> Path | None:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        content = tomllib.loads(texts.read(file))
+    except tomllib.TOMLDecodeError as error:
         raise Trouble(f"{file} cannot be read", str(error), "correct the file") from error
     for section in content:
         if section not in _SECTIONS:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stackproof import texts
 from stackproof.errors import Trouble
 
 RESULTS = "results.json"
@@ -45,7 +46,7 @@ class LastRun:
                 "run all: stackproof run",
             )
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
+            content = json.loads(texts.read(file))
             failures = {s["key"]: s for s in content["scenarios"] if not _fine(s)}
             last = cls(
                 content["run"],
@@ -54,7 +55,7 @@ class LastRun:
                 len(content["scenarios"]) - len(failures),
                 [str(problem) for problem in content["suite_problems"]],
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise Trouble(
                 f"{file} cannot be read", repr(error), "run all: stackproof run"
             ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from stackproof import values
+from stackproof import texts, values
 from stackproof.errors import Trouble
 from stackproof.reporting.evidence import KnownIssue
 from stackproof.reporting.naming import Catalogue, Identity
@@ -57,10 +58,8 @@ def read(file: Path) -> list[Entry]:
         Trouble: it cannot be understood.
     """
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError) as error:
+        content = tomllib.loads(texts.read(file)) if os.path.lexists(file) else {}
+    except ValueError as error:
         raise Trouble(f"{file} cannot be read", str(error), "correct the file") from error
     for section in content:
         if section != "quarantine":

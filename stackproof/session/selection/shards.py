@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stackproof import texts
 from stackproof.errors import Trouble
 
 _SHARD = re.compile(r"(\d{1,4})/(\d{1,4})")
@@ -74,9 +75,9 @@ def durations(file: Path) -> dict[str, float]:
         Trouble: it cannot be read, or holds none.
     """
     try:
-        scenarios = json.loads(file.read_text(encoding="utf-8"))["scenarios"]
+        scenarios = json.loads(texts.read(file))["scenarios"]
         found = {s["key"]: max(float(s["seconds"]), 0.001) for s in scenarios}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise Trouble(
             f"{file} has no durations", str(error), "name the results.json of an earlier run"
         ) from error
