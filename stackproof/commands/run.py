@@ -124,7 +124,7 @@ def report_of(results: Path, output: Path, *, strict: bool = False) -> Path | No
             shutil.copy(file, results)
         history = results.parent / "allure-history.jsonl"
         return generate(
-            results.resolve(), output.resolve(), history.resolve(), progress=progress.say
+            results.absolute(), output.absolute(), history.absolute(), progress=progress.say
         )
     except (Trouble, OSError) as trouble:
         if strict:

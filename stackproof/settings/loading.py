@@ -183,7 +183,7 @@ def _find_file(directory: Path, environment: Mapping[str, str]) -> Path | None:
         if not file.is_file():
             raise Trouble(f"{named} does not exist", "STACKPROOF_CONFIG names it", "correct it")
         return file.resolve()
-    for place in (directory.resolve(), *directory.resolve().parents):
+    for place in (directory.absolute(), *directory.absolute().parents):
         if (place / FILE_NAME).is_file():
             return place / FILE_NAME
     return None

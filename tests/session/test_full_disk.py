@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from stackproof import settings
+from stackproof.errors import Trouble
+from stackproof.session.running.reports import Reports
 from tests.session.conftest import Project
 
 #: In a step: from now on, the run's own process cannot write to files any more (EFBIG), but
@@ -127,3 +131,88 @@ def test_a_failure_while_the_services_disk_is_full_is_the_environments(
     assert "one is not two" in scenario["reason"]
     assert f"the disk of the run is full: {small_disk}" in scenario["reason"]
     assert project.run().scenario("s")["category"] == "product"
+
+
+# -- folders that are there already ----------------------------------------------------
+def linked(place: Path) -> None:
+    elsewhere = place.parent.parent / f"elsewhere-{place.name}"
+    elsewhere.mkdir()
+    (elsewhere / "old").write_text("")
+    (elsewhere / "old-result.json").symlink_to("nowhere")
+    (elsewhere / "old-folder").mkdir()
+    (elsewhere / "old-folder" / "x").write_text("")
+    place.symlink_to(f"../{elsewhere.name}")
+
+
+def linked_to_nothing(place: Path) -> None:
+    place.symlink_to(f"../made-{place.name}")
+
+
+def plain_file(place: Path) -> None:
+    place.write_text("")
+
+
+def read_only_inside(place: Path) -> None:
+    (place / "inner").mkdir(parents=True)
+    (place / "inner").chmod(0o500)
+
+
+@pytest.mark.parametrize("name", ["allure-results", "evidence", "junit", "logs"])
+@pytest.mark.parametrize("make", [linked, linked_to_nothing, plain_file, read_only_inside])
+def test_a_folder_of_the_reports_is_emptied_whatever_it_is(
+    tmp_path: Path, name: str, make: Callable[[Path], None]
+) -> None:
+    (tmp_path / "reports").mkdir()
+    place = tmp_path / "reports" / name
+    make(place)
+    was_link = place.is_symlink()
+    opened(tmp_path).close()
+    assert (place.is_dir(), place.is_symlink(), list(place.iterdir())) == (True, was_link, [])
+
+
+@pytest.mark.parametrize(
+    ("call", "what"), [("iterdir", "folder"), ("unlink", "file"), ("rmtree", "tree")]
+)
+def test_what_cannot_be_emptied_is_named_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, what: str
+) -> None:
+    place = tmp_path / "reports" / "logs"
+    place.mkdir(parents=True)
+    (place / "tree").mkdir() if call == "rmtree" else (place / "file").write_text("")
+
+    def denied(path: object, *_: object, **__: object) -> object:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil if call == "rmtree" else Path, call, denied)
+        with pytest.raises(Trouble, match=r"reports/.*: Permission denied"):
+            opened(tmp_path)
+    opened(tmp_path).close()  # and nothing keeps it from being used afterwards
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [(plain_file, "reports: it is no folder"), (lambda p: p.symlink_to("reports"), "symbolic"),
+     (lambda p: (p / "stackproof.log").mkdir(parents=True), "stackproof.log: Is a directory"),
+     (lambda p: (p / "results.json").mkdir(parents=True), "results.json: Is a directory")],
+)  # fmt: skip
+def test_reports_that_cannot_be_written_are_named(
+    tmp_path: Path, make: Callable[[Path], None], said: str
+) -> None:
+    make(tmp_path / "reports")
+    with pytest.raises(Trouble, match=said):
+        opened(tmp_path)
+
+
+def test_a_run_empties_and_uses_a_linked_folder(project: Project) -> None:
+    (project.root / "reports").mkdir()
+    linked(project.root / "reports" / "allure-results")
+    project.feature("a", FEATURE.format(step="it works"))
+    outcome = project.run()
+    assert outcome.code == 0, outcome.text
+    assert len(outcome.allure) == 3
+    assert len(list((project.root / "elsewhere-allure-results").glob("*-result.json"))) == 3
+
+
+def opened(place: Path) -> Reports:
+    return Reports.open(settings.load(place, command_line={"run.reports": str(place / "reports")}))

@@ -58,8 +58,7 @@ class Reports:
             # Whoever looks at them after a run that came to nothing must not see the last one's.
             (directory / _RESULTS).unlink(missing_ok=True)
             for name in _MADE_HERE:
-                shutil.rmtree(directory / name, ignore_errors=True)
-                (directory / name).mkdir()
+                _empty(directory / name)
             log = _log_to_file(directory / "stackproof.log", settings["run.log_level"])
         except Timeout:
             raise Trouble(
@@ -71,7 +70,7 @@ class Reports:
             lock.release()
             raise Trouble(
                 f"the reports cannot be written to {directory}",
-                f"{error.strerror or error}: {error.filename or directory}",
+                _refusal(error, directory),
                 "choose another place by STACKPROOF_REPORTS",
             ) from error
         return cls(directory, lock, log)
@@ -112,6 +111,29 @@ class Reports:
         logging.getLogger().removeHandler(self._log)
         self._log.close()
         self._lock.release()
+
+
+def _empty(place: Path) -> None:
+    """Make a folder that is there and empty; a link or a mounted volume stays what it is.
+
+    Raises:
+        OSError: something in it cannot be removed.
+    """
+    if place.is_file():
+        place.unlink()
+    Path(os.path.realpath(place)).mkdir(parents=True, exist_ok=True)
+    for entry in place.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+def _refusal(error: OSError, directory: Path) -> str:
+    place = Path(error.filename or directory)
+    if isinstance(error, FileExistsError) and not place.is_dir():
+        return f"{place}: it is no folder"
+    return reason_of(error, directory)
 
 
 class _LogFile(logging.FileHandler):
