@@ -12,6 +12,7 @@ from hamcrest import (
     none,
 )
 
+from stackproof.session.matching import no_deviations
 from stackproof.session.needs import needs
 from stackproof.session.premises import presume
 from stackproof.session.services.redis import WORDS
@@ -79,7 +80,8 @@ def key_lives_for_ever(context, key):
 def key_is_there_for(context, key, ttl, late):
     """Watched from now on: there until its time to live is over, gone soon after it."""
     late = context.session.scaled(late)
-    assert_that(context.session.redis.lifetime_violations(key, ttl, late=late), empty())
+    violations = context.session.redis.lifetime_violations(key, ttl, late=late)
+    assert_that(violations, no_deviations(), "violations of the time to live")
 
 
 @when('a {kind:Collection} of {count:d} entries is written to "{key}"')
@@ -91,7 +93,8 @@ def collection_is_written(context, kind, count, key):
 @then('"{key}" is a {kind:Collection} of exactly these entries')
 def collection_is_exact(context, key, kind):
     """Type, entries, and order where the type has one."""
-    assert_that(context.session.redis.collection_differences(kind, key), empty())
+    differences = context.session.redis.collection_differences(kind, key)
+    assert_that(differences, no_deviations(), "entries that differ")
 
 
 @when("{count:d} values are written {way:Way}")
@@ -177,4 +180,4 @@ def no_stale_reading(context):
     """Every reading returned what was written, and nothing that had been replaced."""
     redis = context.session.redis
     presume(redis.observed.readings, is_not(empty()), "readings")
-    assert_that(redis.observed.wrong(), empty())
+    assert_that(redis.observed.wrong(), no_deviations(), "wrong readings")

@@ -16,6 +16,7 @@ from hamcrest import (
 
 from stackproof.clients.kafka.admin import TopicSpec
 from stackproof.faults.restarts import restart
+from stackproof.session.matching import no_deviations
 from stackproof.session.measuring import timed
 from stackproof.session.needs import needs
 from stackproof.session.tables import topic_specs
@@ -84,7 +85,7 @@ def topics_as_configured(context, limit):
     created_in = context.session.kept(CREATED, "these topics are created")
     kafka = context.session.kafka
     differences = [d for topic in kafka.topics for d in kafka.differences(topic)]
-    assert_that(differences, empty())
+    assert_that(differences, no_deviations(), "settings that differ")
     assert_that(created_in, less_than_or_equal_to(context.session.scaled(limit)))
 
 
@@ -152,7 +153,7 @@ def topic_is_empty(context, topic):
     """A reader from the beginning finds nothing."""
     kafka = context.session.kafka
     found = kafka.reader(kafka.own(topic)).drain(within=context.session.scaled(15))
-    assert_that(found, empty())
+    assert_that(found, no_deviations(), "records")
 
 
 @when('a consumer of group "{group}" receives {count:d} messages from "{topic}" and closes')

@@ -10,6 +10,7 @@ from hamcrest import (
     has_length,
 )
 
+from stackproof.session.matching import no_deviations
 from stackproof.session.needs import uses_system
 from stackproof.session.premises import presume
 from stackproof.session.words import ENDINGS, TYPES
@@ -131,13 +132,17 @@ def predictions_satisfy_contract(context):
 @then("each prediction is keyed like its customer")
 def predictions_keyed(context):
     """The message key of every prediction is its customer's identity."""
-    assert_that(pipeline_of(context).predictions.wrongly_keyed(), empty())
+    assert_that(
+        pipeline_of(context).predictions.wrongly_keyed(),
+        no_deviations(),
+        "wrongly keyed predictions",
+    )
 
 
 @then("each prediction is in the partition of its customer")
 def predictions_in_partitions(context):
     """Each prediction has the partition that its customer was published to."""
-    assert_that(pipeline_of(context).promises.moved(), empty())
+    assert_that(pipeline_of(context).promises.moved(), no_deviations(), "moved predictions")
 
 
 @then("the churn pipeline's counters say the same within {limit:Seconds}")
@@ -171,7 +176,7 @@ def letter_names_its_error(context, error_type):
     pipeline = pipeline_of(context)
     expected = [pipeline.own_error_type(error_type)]
     assert_that(pipeline.dead_letters.error_types(), equal_to(expected))
-    assert_that(pipeline.without_origin(), empty())
+    assert_that(pipeline.without_origin(), no_deviations(), "dead letters without their origin")
 
 
 @then("the dead letters name these errors, their source and the time")
@@ -180,19 +185,23 @@ def letters_name_their_errors(context):
     pipeline = pipeline_of(context)
     expected = [pipeline.own_error_type(row["error type"]) for row in context.table]
     assert_that(pipeline.dead_letters.error_types(), contains_inanyorder(*expected))
-    assert_that(pipeline.without_origin(), empty())
+    assert_that(pipeline.without_origin(), no_deviations(), "dead letters without their origin")
 
 
 @then("the dead letters' error texts name the field and the rule that it breaks")
 def letters_explain(context):
     """Each text names the field that is wrong, and the rule in the system's own words for it."""
-    assert_that(pipeline_of(context).vague_texts(), empty())
+    assert_that(pipeline_of(context).vague_texts(), no_deviations(), "vague error texts")
 
 
 @then("the dead letters carry the keys and headers of their originals")
 def letters_carry_key_and_headers(context):
     """Key and headers of each dead letter are those of the message that was set aside."""
-    assert_that(pipeline_of(context).changed_surroundings(), empty())
+    assert_that(
+        pipeline_of(context).changed_surroundings(),
+        no_deviations(),
+        "dead letters that differ from their originals",
+    )
 
 
 @when("the churn pipeline {ending:Ending} after {count:d} predictions")

@@ -11,6 +11,7 @@ from hamcrest import (
 )
 
 from stackproof.faults.restarts import restart
+from stackproof.session.matching import no_deviations
 from stackproof.session.needs import needs
 from stackproof.session.services.rabbitmq import BROKEN, WORDS
 from stackproof.session.words import FAULTS, TYPES
@@ -130,7 +131,7 @@ def others_come_again(context, who, queue):
     again = len(rabbit.pending)
     verdict = context.session.assert_flow(rabbit.deliver_rest(who, queue))
     assert_that(verdict.figures.duplicated, equal_to(again), "messages delivered again")
-    assert_that(rabbit.unmarked(), empty())
+    assert_that(rabbit.unmarked(), no_deviations(), "deliveries without their mark")
 
 
 @when('a consumer of "{queue}" rejects what is broken and acknowledges the others')
@@ -144,7 +145,7 @@ def broken_are_dead_letters(context, dead, limit, reason, queue):
     """Each broken message once, unchanged, with the header that tells why and from where."""
     rabbit = context.session.rabbitmq
     rabbit.read_dead_letters(queue, dead, BROKEN, within=limit)
-    assert_that(rabbit.deaths_wrong(queue, reason), empty())
+    assert_that(rabbit.deaths_wrong(queue, reason), no_deviations(), "wrong dead letters")
 
 
 @then('all messages are in "{dead}" within {limit:Seconds}, "{reason}" in "{queue}"')
@@ -152,7 +153,7 @@ def all_are_dead_letters(context, dead, limit, reason, queue):
     """Each message once, unchanged, with the header that tells why and from where."""
     rabbit = context.session.rabbitmq
     rabbit.read_dead_letters(queue, dead, None, within=limit)
-    assert_that(rabbit.deaths_wrong(queue, reason), empty())
+    assert_that(rabbit.deaths_wrong(queue, reason), no_deviations(), "wrong dead letters")
 
 
 @when('a consumer of "{queue}" that wants at most {prefetch:d} messages begins')

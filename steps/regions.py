@@ -3,13 +3,13 @@
 from behave import given, register_type, then, when
 from hamcrest import (
     assert_that,
-    empty,
     equal_to,
     greater_than_or_equal_to,
     less_than,
     less_than_or_equal_to,
 )
 
+from stackproof.session.matching import no_deviations
 from stackproof.session.needs import needs, obtains
 from stackproof.session.premises import presume
 from stackproof.session.words import TYPES
@@ -89,5 +89,5 @@ def region_is_lost(context, group):
 @then("the consumer has missed nothing and received at most {count:d} messages twice")
 def consumer_failed_over(context, count):
     """Here and there together it has received everything."""
-    assert_that(regions_of(context).missed(), empty())
+    assert_that(regions_of(context).missed(), no_deviations(), "missed messages")
     assert_that(regions_of(context).repeated(), less_than_or_equal_to(count))

@@ -15,6 +15,7 @@ from hamcrest import (
     only_contains,
 )
 
+from stackproof.session.matching import no_deviations
 from stackproof.session.needs import needs, uses_system
 from stackproof.session.premises import presume
 from stackproof.session.words import ENDINGS, TYPES
@@ -185,14 +186,18 @@ def every_vector_comes_out(context, limit):
 @then("lengths and normalised vectors are right to single precision")
 def numbers_are_right(context):
     """Every computed number is within 2e-6 of what double precision gives."""
-    assert_that(stream_of(context).inexact(), empty())
+    assert_that(stream_of(context).inexact(), no_deviations(), "inexact vectors")
 
 
 @then("exactly these messages are set aside, unchanged, within {limit:Seconds}")
 def poison_is_set_aside(context, limit):
     """Each is a dead letter once, byte for byte with key and header, and nothing else is."""
     stream_of(context).await_dead_letters(within=limit)
-    assert_that(stream_of(context).changed_surroundings(), empty())
+    assert_that(
+        stream_of(context).changed_surroundings(),
+        no_deviations(),
+        "dead letters that differ from their originals",
+    )
 
 
 @then("they are set aside for these reasons")
@@ -201,7 +206,9 @@ def reasons(context):
     expected = [row["error type"] for row in context.table]
     found = stream_of(context).dead_letters.error_types()
     assert_that(found, contains_inanyorder(*expected))
-    assert_that(stream_of(context).without_origin(), empty())
+    assert_that(
+        stream_of(context).without_origin(), no_deviations(), "dead letters without their origin"
+    )
 
 
 @then("each of {count:d} instances has done at least {percent:d} % of the work")

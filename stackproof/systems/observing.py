@@ -353,19 +353,40 @@ class DeadLetters(Observed):
         return ""
 
     def changed_surroundings(self, originals: list[Message]) -> list[str]:
-        """Dead letters whose key or headers are not those of any of ``originals``."""
-        sent = {(m.key, *sorted(m.headers.items())) for m in originals}
+        """Dead letters whose key or headers are not those of any of ``originals``.
+
+        Headers that a pipeline adds about its own work do not matter.
+        """
         if not self.records:
             return ["there is no dead letter"]
-        return [
-            f"key {record.key!r}, headers {dict(record.headers)!r}"
-            for record in self.records
-            if not sent
-            & {
-                (record.key, *sorted(headers.items()))
-                for headers in (record.headers, _without_own(record.headers))
-            }
-        ]
+        found = []
+        for record in self.records:
+            # The original is the one that it is most like.
+            differences = min(
+                (_changes(record, m) for m in originals), key=len, default=["it was not sent"]
+            )
+            if differences:
+                found.append(f"{_position(record)}, {record.ident}: {'; '.join(differences)}")
+        return found
+
+
+def _changes(record: Received, original: Message) -> list[str]:
+    """What of the original's key and headers a record does not carry, expected and actual."""
+    found = [] if record.key == original.key else [_expected("key", original.key, record.key)]
+    names = {
+        **original.headers,
+        **dict.fromkeys(n for n in record.headers if n in ORIGINAL_HEADERS),
+    }
+    return found + [
+        _expected(f"header {name!r}", original.headers.get(name), record.headers.get(name))
+        for name in dict.fromkeys(names)
+        if original.headers.get(name) != record.headers.get(name)
+    ]
+
+
+def _expected(what: str, expected: bytes | None, actual: bytes | None) -> str:
+    was = "missing" if actual is None else f"{actual!r:.100}"
+    return f"{what} expected {'none' if expected is None else f'{expected!r:.100}'}, was {was}"
 
 
 @contextmanager
@@ -394,11 +415,6 @@ def _violations(contract: Contract, found: list[tuple[str, Received, str]], tota
 
 def _position(record: Received) -> str:
     return f"{record.topic}/{record.partition}@{record.offset}"
-
-
-def _without_own(headers: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Headers without those that a pipeline may add about its own work."""
-    return {name: value for name, value in headers.items() if name in ORIGINAL_HEADERS}
 
 
 def _shown(value: Any) -> str:

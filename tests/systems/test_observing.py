@@ -51,11 +51,18 @@ def test_identity_and_what_is_carried_are_found_where_the_contract_says(tmp_path
     scores.check()
 
 
-@pytest.mark.parametrize("value", [{"who": {}}, {"who": {"id": "a"}}, b"{", None, {"when": 1}])
-def test_what_lacks_them_is_taken_by_its_key(tmp_path, value):
+@pytest.mark.parametrize("value", [{"who": {}}, b"{", None, {"when": 1}])
+def test_what_lacks_its_identity_is_taken_by_its_key(tmp_path, value):
     scores = Predictions(contract(tmp_path, SCORE), CARRIED)
     ((ident, _, carried),) = observed(scores, record(value))
-    assert (ident, carried) == ("k", None)
+    assert ident == "k"
+    assert carried is None or carried.values == {"when": "1"}
+
+
+def test_what_lacks_another_carried_field_tells_the_rest(tmp_path):
+    scores = Predictions(contract(tmp_path, SCORE), CARRIED)
+    ((ident, _, carried),) = observed(scores, record({"who": {"id": "a"}}))
+    assert (ident, carried.values) == ("a", {"/who/id": '"a"'})
 
 
 def test_violations_and_wrong_keys_are_told(tmp_path):
@@ -236,13 +243,20 @@ def test_reasons_stand_first_save_a_death():
 def test_keys_and_headers_of_the_original(tmp_path):
     letters = DeadLetters(contract(tmp_path, HEADERS))
     own = {"trace-id": b"1", "origin": b"acceptance"}
-    sent = Message(b"k", b"x", headers=own)
+    sent = [Message(b"k", b"x", headers=own), Message(b"other", b"x", headers=own)]
     observed(letters, record(b"x", headers={**own, **headers()}))
-    assert letters.changed_surroundings([sent]) == []
-    observed(letters, record(b"x", headers=headers()))
-    assert len(letters.changed_surroundings([sent])) == 1
+    assert letters.changed_surroundings(sent) == []
+    observed(letters, record(b"x", headers={"origin": b"elsewhere", **headers()}))
+    assert [one.partition(": ")[2] for one in letters.changed_surroundings(sent)] == [
+        "header 'trace-id' expected b'1', was missing; "
+        "header 'origin' expected b'acceptance', was b'elsewhere'"
+    ]
     observed(letters, record(b"x", key=b"z", headers={**own, **headers()}))
-    assert len(letters.changed_surroundings([sent])) == 1
+    assert [one.partition(": ")[2] for one in letters.changed_surroundings(sent)] == [
+        "key expected b'k', was b'z'"
+    ]
+    assert "was b'1'" in letters.changed_surroundings([Message(b"z", b"x")])[0]
+    assert letters.changed_surroundings([])[0].endswith("it was not sent")
 
 
 def test_what_is_repeated_rightly():
