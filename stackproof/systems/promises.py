@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 #: How far below the limit the letters are that tell how large one gets, in bytes.
 _BELOW = 8192
 _LETTERS_WITHIN = 15.0
+_SCRAPED = ("text/plain", "application/openmetrics-text")
 _TOO_LARGE = "a message is published whose dead letter is 1 byte larger than its contract allows"
 
 
@@ -172,7 +173,7 @@ class Promises:
 
         Raises:
             NotSupported: its settings name no counters.
-            DeadlineExceeded: they say something else.
+            AssertionError: they say something else, or in another form.
         """
         metrics = self._pipeline.settings.metrics
         if not metrics.url:
@@ -211,7 +212,12 @@ class Promises:
         sums: dict[str, int] = {}
         for url in self._pipeline.instances.metrics():
             with opener(url).open(url, timeout=ASKED_FOR) as answer:
-                text = answer.read().decode()
+                text, kind = answer.read().decode(), answer.headers.get("Content-Type", "")
+            if kind.partition(";")[0].strip() not in _SCRAPED:
+                raise AssertionError(
+                    f"{url} answers as {kind!r}, which a Prometheus server does not take: "
+                    f"{' or '.join(_SCRAPED)}"
+                )
             try:
                 samples = [s for family in parsed(text) for s in family.samples]
             except ValueError as error:

@@ -72,10 +72,16 @@ def test_the_size_of_a_record_counts_key_value_and_headers():
 
 
 @pytest.fixture
-def promises():
+def kind():
+    return ["text/plain; version=0.0.4"]
+
+
+@pytest.fixture
+def promises(kind):
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(200)
+            self.send_header("Content-Type", kind[0])
             self.end_headers()
             self.wfile.write(COUNTERS.encode())
 
@@ -110,6 +116,12 @@ def promises():
 
 def test_counters_that_agree(promises):
     promises().await_counters(within=5)
+
+
+def test_counters_that_no_server_would_scrape(promises, kind):
+    kind[0] = "None"
+    with pytest.raises(AssertionError, match="answers as 'None', which a Prometheus server"):
+        promises().await_counters(within=5)
 
 
 @pytest.mark.parametrize(

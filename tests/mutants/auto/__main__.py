@@ -68,12 +68,12 @@ def _main(options: argparse.Namespace) -> int:
     seed = random.randrange(10_000) if options.seed is None else options.seed
     changes = choose(sources.files(), options.count, seed)
     features = options.features or features_of(options.system, sources.base)
-    runs = Runs(
-        sources.base, features, ROOT / "reports" / "mutants-auto",
-        ["--jobs", options.jobs, "--time-factor", options.time_factor, "--stack", options.stack],
-    )  # fmt: skip
-    print(f"{len(changes)} changes in {options.system}, seed {seed}; {', '.join(features)}")
+    print(f"{len(changes)} changes in {options.system}, seed {seed}; {', '.join(features)}",
+          flush=True)  # fmt: skip
+    how = ["--jobs", options.jobs, "--time-factor", options.time_factor, "--stack", options.stack]
     with tempfile.TemporaryDirectory(prefix="stackproof-auto-") as directory:
+        place, caches = ROOT / "reports" / "mutants-auto", Path(directory, "caches")
+        runs = Runs(sources.base, features, place, caches, how)
         passed = _control(runs, sources, Path(directory))
         head = (f"# Random changes in {options.system}\n\nSeed {seed}; {passed} scenarios of "
                 f"{', '.join(features)}, which the unchanged system passes.\n")  # fmt: skip
@@ -115,7 +115,7 @@ def _outcome(
     results = runs.run(name, copy, sources.search_path(copy), *([] if whole else ["--stop"]))
     found = against(results)
     reason = str(found[0]["reason"]).strip().partition("\n")[0] if found else ""
-    return Outcome(change, [scenario["name"] for scenario in found], reason)
+    return Outcome(change, [scenario["name"].strip() for scenario in found], reason)
 
 
 def _place(change: Change, base: Path) -> str:

@@ -20,7 +20,6 @@ from stackproof.errors import Trouble
 from stackproof.obtain.cache import cache_directory
 from stackproof.session.needs import systems_of
 
-_HARMLESS = ("passed", "not supported")
 _LONGEST = 1800
 
 
@@ -32,12 +31,14 @@ class Runs:
         base: the project's directory.
         features: files or folders.
         place: where results go, a directory each.
+        caches: a new directory, for what programs keep in the user's cache.
         options: for ``stackproof run``.
     """
 
     base: Path
     features: Sequence[str]
     place: Path
+    caches: Path
     options: Sequence[str]
 
     def run(self, name: str, settings: Path, search_path: str, *more: str) -> list[dict[str, Any]]:
@@ -46,12 +47,11 @@ class Runs:
         What the system keeps in the user's cache goes to one of this run, which begins as the
         control has left it: a changed system must not spoil the real one's.
         """
-        place, cache = self.place / name, self.place / "caches" / name
+        place, cache = self.place / name, self.caches / name
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
-        control = self.place / "caches" / "control"
-        if control.is_dir():
-            shutil.copytree(control, cache, dirs_exist_ok=True)
+        if (self.caches / "control").is_dir():
+            shutil.copytree(self.caches / "control", cache)
         with (place / "output.txt").open("w") as output:
             subprocess.run(
                 [sys.executable, "-m", "stackproof", "run", "--no-report", "--suite", "release",
@@ -71,7 +71,7 @@ class Runs:
 
 def against(scenarios: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Those of the results that speak against the system."""
-    return [scenario for scenario in scenarios if scenario["verdict"] not in _HARMLESS]
+    return [scenario for scenario in scenarios if scenario["verdict"] in ("failed", "broken")]
 
 
 def features_of(system: str, base: Path) -> list[str]:

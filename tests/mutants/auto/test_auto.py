@@ -9,6 +9,7 @@ import pytest
 from stackproof.errors import Trouble
 from stackproof.settings import load
 from tests.mutants.auto import __main__ as auto
+from tests.mutants.auto import running
 from tests.mutants.auto.changes import Change, choose
 from tests.mutants.auto.copies import Sources, sources_of
 
@@ -136,3 +137,25 @@ def test_what_cannot_be_done_is_told(
     monkeypatch.chdir(project)
     assert auto.main(["3", "--system", "go"]) == 2
     assert "--sources" in capsys.readouterr().err
+
+
+def test_what_never_ran_speaks_against_nothing() -> None:
+    verdicts = ("passed", "failed", "broken", "skipped", "not supported", "unknown")
+    told = running.against([{"verdict": verdict} for verdict in verdicts])
+    assert [scenario["verdict"] for scenario in told] == ["failed", "broken"]
+
+
+def test_features_that_use_the_system(tmp_path: Path) -> None:
+    (tmp_path / "steps").mkdir()
+    (tmp_path / "features").mkdir()
+    (tmp_path / "steps" / "own.py").write_text(
+        "from behave import step\nfrom stackproof.session.needs import uses_system\n"
+        "@step('orders are rated')\n@uses_system('orders')\ndef rated(context): pass\n"
+        "@step('nothing is rated')\ndef nothing(context): pass\n"
+    )
+    for name, said in (("a", "orders are rated"), ("b", "nothing is rated")):
+        text = f"Feature: {name}\n  Scenario: s\n    When {said}\n"
+        (tmp_path / "features" / f"{name}.feature").write_text(text)
+    assert running.features_of("orders", tmp_path) == ["features/a.feature"]
+    with pytest.raises(Trouble, match="no feature in"):
+        running.features_of("invoices", tmp_path)
