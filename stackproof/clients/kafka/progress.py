@@ -24,11 +24,16 @@ class GroupProgress:
     def __init__(self, addresses: Mapping[str, str], access: Access, group: str):
         from confluent_kafka import Consumer
 
+        common = {
+            **configuration(addresses, access),
+            "group.id": group,
+            "enable.auto.commit": False,
+        }
+        # As a committed reader it would wait for the end of each open transaction.
+        self._offsets = Consumer({**common, "isolation.level": "read_uncommitted"}, logger=silent)
         self._consumer = Consumer(
             {
-                **configuration(addresses, access),
-                "group.id": group,
-                "enable.auto.commit": False,
+                **common,
                 "auto.offset.reset": "earliest",
                 "isolation.level": "read_committed",
                 "enable.partition.eof": True,
@@ -50,7 +55,7 @@ class GroupProgress:
         asked = [TopicPartition(topic, partition) for partition in partitions]
         found = {}
         with translated():
-            for place in self._consumer.committed(asked, timeout=_ANSWERS_WITHIN):
+            for place in self._offsets.committed(asked, timeout=_ANSWERS_WITHIN):
                 if place.error:
                     raise KafkaException(place.error)
                 if place.offset >= 0:
@@ -85,4 +90,5 @@ class GroupProgress:
 
     def close(self) -> None:
         """Close the connections; the group notices nothing."""
+        self._offsets.close()
         self._consumer.close()
