@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from kafka.errors import KafkaError
 
 from stackproof.clients.kafka.messages import Message
 from stackproof.errors import NotSupported, PremiseNotMet
@@ -305,7 +306,12 @@ class Pipeline(Interruptible):
         """How much of its input its group has not committed; None: nobody knows."""
         if not self.group:
             return None
-        return self._kafka.admin.lag(self.group, self.topics["input"], self._place.since["input"])
+        try:
+            return self._kafka.admin.lag(
+                self.group, self.topics["input"], self._place.since["input"]
+            )
+        except KafkaError:  # a coordinator that is moving; it is asked again
+            return 1
 
     def wait_committed(self, *, within: float) -> None:
         """Wait until its group has committed the whole input.

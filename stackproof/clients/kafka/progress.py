@@ -40,6 +40,7 @@ class GroupProgress:
                 "fetch.wait.max.ms": 50,
                 "fetch.message.max.bytes": 4096,  # one batch is enough
                 "queued.min.messages": 1,
+                "fetch.queue.backoff.ms": 1,  # else a partition waits a second for each other one
             },
             logger=silent,
         )
