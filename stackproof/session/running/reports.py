@@ -50,7 +50,7 @@ class Reports:
         Raises:
             Trouble: another run is using it, or it cannot be written.
         """
-        directory = absolute(settings["run.reports"]).resolve()
+        directory = absolute(settings["run.reports"]).absolute()
         lock = FileLock(directory / ".lock")
         try:
             directory.mkdir(parents=True, exist_ok=True)
