@@ -21,6 +21,7 @@ from behave.model import Step
 from behave.runner import Context
 
 from stackproof import settings as settings_module
+from stackproof import texts
 from stackproof.clock import check_clock
 from stackproof.errors import EXIT_COULD_NOT_RUN, EXIT_FAILED, Trouble
 from stackproof.session import reading
@@ -142,7 +143,7 @@ class StackproofRunner(reading.ReadingRunner):
             f"{feature.filename}:{line}: {said}"
             for feature in {s.feature_index: plan.features[s.feature_index]
                             for s in plan.scenarios}.values()
-            for line, said in misread(feature, self._is_step)
+            for line, said in misread(feature, self._is_step, texts.read(Path(feature.filename)))
         ]  # fmt: skip
         if read:
             raise Trouble(

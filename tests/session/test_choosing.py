@@ -173,4 +173,4 @@ def test_a_misspelt_keyword_hides_no_step(made: Project) -> None:
     outcome = made.run()
     assert outcome.code == 2, outcome.text
     assert "1 line looks like a step or a scenario" in outcome.err
-    assert "features/b.feature:2: Gven it fails" in outcome.err
+    assert "features/b.feature:3: Gven it fails" in outcome.err

@@ -192,7 +192,8 @@ def test_what_cannot_be_emptied_is_named_with_its_reason(
 
 @pytest.mark.parametrize(
     ("make", "said"),
-    [(plain_file, "reports: it is no folder"), (lambda p: p.symlink_to("reports"), "is no folder|symbolic"),
+    [(plain_file, "reports: it is no folder"),
+     (lambda p: p.symlink_to("reports"), "is no folder|symbolic"),
      (lambda p: (p / "stackproof.log").mkdir(parents=True), "stackproof.log: Is a directory"),
      (lambda p: (p / "results.json").mkdir(parents=True), "results.json: Is a directory")],
 )  # fmt: skip

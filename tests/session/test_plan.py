@@ -379,6 +379,79 @@ def test_prose_is_prose(registry: StepRegistry, said: str) -> None:
     assert list(misread(feature, matched_by(registry))) == []
 
 
+@pytest.mark.parametrize(
+    "said",
+    ["Role: operator", "Rules: none are secret.", "Ruler: metric", "Features: many",
+     "Creature: a mule", "Samples: two", "Background info: see there", "examples: see below",
+     "rule: lose nothing", "Future: unknown", "Scene: a shop", "Ground: wet",
+     "Scenario overview: of all"],
+)  # fmt: skip
+@pytest.mark.parametrize("block", ["Feature: F", "Feature: F\n Rule: r"])
+def test_prose_with_a_colon_is_prose(registry: StepRegistry, block: str, said: str) -> None:
+    feature = parse_feature(f"{block}\n  {said}\n  Scenario: s\n    Given nothing\n")
+    assert list(misread(feature, matched_by(registry))) == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["Ten customers wait.", "Give and take is all.", "They come and go.", "Then, they wait.",
+     "Them we know.", "Gives a hint.", "Than before, more.", "Whenever it rains, it pours.",
+     "when the night comes", "then nothing more is said", "Any of them.",
+     "Bus and train.", "Band of brothers.", "Hen and egg.", "- Ten of them",
+     "1. Then this"],
+)  # fmt: skip
+def test_prose_above_steps_is_prose(registry: StepRegistry, said: str) -> None:
+    feature = parse_feature(f"Feature: F\n Scenario: s\n  {said}\n  Given nothing\n")
+    assert list(misread(feature, matched_by(registry))) == []
+
+
+@pytest.mark.parametrize(
+    "keyword",
+    [
+        "Gven",
+        "Givne",
+        "Givn",
+        "Giiven",
+        "Gifen",
+        "Wehn",
+        "Whn",
+        "Whhen",
+        "Thne",
+        "Tehn",
+        "Thenn",
+        "gven",
+        "GVEN",
+    ],
+)
+def test_typing_errors_in_keywords_of_steps(registry: StepRegistry, keyword: str) -> None:
+    text = f"Feature: F\n Scenario: s\n  some prose\n\n  {keyword} whatever\n  Given nothing\n"
+    found = list(misread(parse_feature(text), matched_by(registry), text))
+    assert found == [(5, f"{keyword} whatever")]
+
+
+@pytest.mark.parametrize(
+    "keyword",
+    ["Scenrio", "Scneario", "Senario", "Scenerio", "scenario", "Scenario outline",
+     "Scenaro Outline", "Exmples", "Exampels", "Backgroud", "Bakground", "Rul",
+     "Ruel", "Rulle", "Featur", "Fature"],
+)  # fmt: skip
+def test_typing_errors_in_keywords_of_blocks(registry: StepRegistry, keyword: str) -> None:
+    text = f"Feature: F\n  prose\n  {keyword}: t\n  Scenario: s\n    Given nothing\n"
+    found = list(misread(parse_feature(text), matched_by(registry), text))
+    assert found == [(3, f"{keyword}: t")]
+
+
+def test_the_same_words_twice_are_told_with_their_own_lines(registry: StepRegistry) -> None:
+    text = "Feature: F\n Scenario: s\n  Gven a\n  prose\n  Gven a\n  Given nothing\n"
+    found = list(misread(parse_feature(text), matched_by(registry), text))
+    assert [line for line, _ in found] == [3, 5]
+
+
+def test_a_step_that_matches_anything_makes_no_prose_a_step(registry: StepRegistry) -> None:
+    feature = parse_feature("Feature: F\n Scenario: s\n  Some prose here\n  Given nothing\n")
+    assert list(misread(feature, lambda wording: True)) == []
+
+
 def matched_by(registry: StepRegistry) -> Any:
     return lambda wording: registry.find_match(Step("f", 1, "Given", "given", wording)) is not None
 

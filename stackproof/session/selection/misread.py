@@ -11,45 +11,80 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-_STEPS = ("Given", "When", "Then", "And", "But")
-_BLOCKS = ("Background", "Scenario", "Scenario Outline", "Examples", "Rule", "Feature")
-#: English words that sentences begin with, and that are near to a keyword.
-_PROSE = {"the", "an", "any", "they", "then,", "both", "where", "what", "even"}
+#: A description ends at the first of these; ``And`` and ``But`` cannot come first.
+_STEPS = ("given", "when", "then")
+_BLOCKS = ("background", "scenario", "scenario outline", "examples", "rule", "feature")
+#: English words, one letter from a keyword, or as good as one.
+_WORDS = re.compile(
+    "give[rs]?|givens|liven|riven|hen|whens|whe[twy]|wren|ten|than|thee?|the[mnwy]s?|thin|teen|"
+    "[cs]hen|role|rule[rds]|ru[dns]e|rue|rile|[my]ule|features|featured|creature|samples|"
+    "backgrounds|scenarists?|scenario outlines"
+)
 _BLOCK = re.compile(r"([A-Za-z]+(?: [A-Za-z]+)?):")
-_NEAR = 0.75
+_LONG, _NEAR = 7, 0.8
+_NONSENSE = "no step function says this \N{REPLACEMENT CHARACTER}"
 
 
-def misread(feature: Any, is_step: Callable[[str], bool]) -> Iterator[tuple[int, str]]:
-    """Such lines of a feature: the line of the block that they stand in, and what they say.
+def misread(
+    feature: Any, is_step: Callable[[str], bool], text: str = ""
+) -> Iterator[tuple[int, str]]:
+    """Such lines of a feature: their number, and what they say.
 
     Args:
         feature: a parsed feature.
         is_step: whether a step function matches this wording, keyword left out.
+        text: of the feature; without it, the number is that of the block with the line.
     """
-    yield from _of(feature, is_step, steps=False)
-    for rule in feature.iter_rules():
-        yield from _of(rule, is_step, steps=False)
+    if is_step(_NONSENSE):  # one that matches anything tells nothing
+
+        def is_step(wording: str) -> bool:
+            return False
+
+    lines = text.splitlines()
     for holder in [feature, *feature.iter_rules()]:
+        yield from _of(holder, is_step, lines, steps=False)
         if holder.background is not None:
-            yield from _of(holder.background, is_step, steps=True)
+            yield from _of(holder.background, is_step, lines, steps=True)
         for item in holder.run_items:
             if item.type in ("scenario", "scenario_outline"):
-                yield from _of(item, is_step, steps=True)
+                yield from _of(item, is_step, lines, steps=True)
 
 
-def _of(block: Any, is_step: Callable[[str], bool], *, steps: bool) -> Iterator[tuple[int, str]]:
+def _of(
+    block: Any, is_step: Callable[[str], bool], lines: list[str], *, steps: bool
+) -> Iterator[tuple[int, str]]:
+    at = block.line
     for said in getattr(block, "description", None) or ():
         line = str(said).strip()
+        at = next((n for n, text in enumerate(lines[at:], at + 1) if text.strip() == line), at)
         first, _, rest = line.partition(" ")
         word = _BLOCK.match(line)
-        like_block = word is not None and _near(word[1], _BLOCKS)
-        like_step = steps and rest and (is_step(rest.strip()) or _near(first, _STEPS))
+        like_block = word is not None and _misspelt(word[1], _BLOCKS)
+        like_step = steps and rest and (is_step(rest.strip()) or _misspelt(first, _STEPS))
         if like_block or like_step:
-            yield block.line, line
+            yield at, line
 
 
-def _near(word: str, keywords: tuple[str, ...]) -> bool:
-    if word.lower() in _PROSE:
+def _misspelt(word: str, keywords: tuple[str, ...]) -> bool:
+    """Whether it is a typing error rather than another word: prose may begin with any."""
+    word = word.rstrip(",.;:").lower()
+    if word in keywords:
+        return word.startswith("scenario")  # but for its case, which Gherkin minds
+    alike = [k for k in keywords if (" " in k) == (" " in word)]
+    return not _WORDS.fullmatch(word) and any(
+        difflib.SequenceMatcher(None, word, keyword).ratio() >= _NEAR
+        if len(keyword) >= _LONG
+        else _one_off(word, keyword)
+        for keyword in alike
+    )
+
+
+def _one_off(word: str, keyword: str) -> bool:
+    """Whether a letter is missing, too much, another one, or two are swapped."""
+    if abs(len(word) - len(keyword)) > 1:
         return False
-    lowered = [keyword.lower() for keyword in keywords]
-    return bool(difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=_NEAR))
+    shorter = min(len(word), len(keyword))
+    at = next((n for n in range(shorter) if word[n] != keyword[n]), shorter)
+    rest, wanted = word[at:], keyword[at:]
+    swapped = rest[:2] == wanted[:2][::-1] and rest[2:] == wanted[2:]
+    return swapped or rest[1:] == wanted or rest == wanted[1:] or rest[1:] == wanted[1:]
