@@ -4,6 +4,7 @@ FEATURES ?= features
 TAGS     ?=
 SUITE    ?=
 SHARD    ?=
+SERVERS  ?=
 JOBS     ?= 1
 STACK    ?=
 KEEP     ?=
@@ -15,10 +16,10 @@ VENV := .venv
 BIN  := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv acceptance merge test lint lint-ci catalogue mutants troubles bench images clean
+.PHONY: help venv acceptance merge test lint lint-ci catalogue mutants troubles compatibility bench images clean
 
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo '  make acceptance FEATURES=features/messaging TAGS=@seed JOBS=2 STACK=native KEEP=1'
 	@echo '  make acceptance SUITE=nightly SHARD=2/5'
@@ -50,6 +51,9 @@ mutants: $(VENV)/ready-dev ## Run the broken systems: each must be caught; AUTO=
 
 troubles: $(VENV)/ready-dev ## Provoke every known trouble and write docs/troubleshooting.md
 	@$(BIN)/python -m tests.troubles
+
+compatibility: $(VENV)/ready-dev ## Try other servers (SERVERS='kfake valkey') and write docs/compatibility.md
+	@$(BIN)/python -m tests.compatibility $(SERVERS) $(ARGS)
 
 bench: $(VENV)/ready-dev ## Measure the suite itself
 	@$(BIN)/python -m bench

@@ -70,6 +70,15 @@ def build_parser() -> argparse.ArgumentParser:
     doctor = command("doctor", "check what a run needs, and say where settings come from")
     doctor.add_argument("services", nargs="*", metavar="SERVICE", help="default: all")
     doctor.add_argument("--endpoints", action="store_true", help="try external endpoints as well")
+    compatible = command("compatibility", "try an external server, and write what of it works")
+    compatible.add_argument("service", metavar="SERVICE", help="kafka, redis or rabbitmq")
+    compatible.add_argument("paths", nargs="*", metavar="FEATURE", help="default: features")
+    compatible.add_argument("--output", metavar="FILE",
+                            help="the page (default: compatibility-SERVICE.md)")  # fmt: skip
+    compatible.add_argument("--title", default="", help="the server's name on the page")
+    compatible.add_argument("--time-factor", metavar="F", help="multiplies every time limit")
+    compatible.add_argument("--reports", metavar="DIR",
+                            help="default: reports/compatibility-SERVICE")  # fmt: skip
     init = command("init", "write a small project of your own that runs at once")
     init.add_argument("directory", metavar="DIR", help="where it goes; must be empty or not exist")
     init.add_argument(
@@ -221,6 +230,10 @@ def _dispatch(options: argparse.Namespace) -> int:
         from stackproof.commands.clean import clean
 
         return clean(options.services, yes=options.yes)
+    if options.command == "compatibility":
+        from stackproof.commands.compatibility import compatibility
+
+        return compatibility(options)
     if options.command == "images":
         from stackproof.commands.images import images
 

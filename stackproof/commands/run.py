@@ -65,6 +65,7 @@ def behave_arguments(options: argparse.Namespace) -> list[str]:
         "shard": options.shard,
         "durations": options.durations,
         "rerun_failed": "yes" if options.rerun_failed else None,
+        "endpoint_only": getattr(options, "endpoint_only", None),
         "seed": options.seed,
         "scenario_timeout": options.timeout,
         "time_factor": options.time_factor,

@@ -131,6 +131,18 @@ class Explaining(Protocol):
         """
 
 
+@runtime_checkable
+class Versioned(Protocol):
+    """A service whose servers tell what they are."""
+
+    def version(self, endpoint: Endpoint) -> str:
+        """Name and version in the server's own words, or as near as it can be told.
+
+        Raises:
+            Exception: whatever its client makes of a server that does not answer.
+        """
+
+
 @dataclass(frozen=True)
 class ProcessSpec:
     """One instance as a plain process; ``data``: where it keeps what must last, if anywhere."""

@@ -249,6 +249,19 @@ class RabbitMQ:
         name = endpoint.check_name()
         return diagnose(endpoint.addresses, endpoint.access, name, timeout=timeout)
 
+    def version(self, endpoint: Endpoint) -> str:
+        """Product and version of the server's greeting."""
+        import pika
+
+        from stackproof.clients.rabbitmq.connection import parameters
+
+        with pika.BlockingConnection(parameters(endpoint.addresses, endpoint.access)) as connection:
+            told = connection._impl.server_properties
+        return " ".join(
+            text.decode() if isinstance(text, bytes) else str(text)
+            for text in (told.get("product", self.title), told.get("version", ""))
+        )
+
     def ready_line(self, endpoint: Endpoint) -> str:
         """Its URL, without credentials."""
         scheme = "amqps" if endpoint.access.tls else "amqp"

@@ -27,6 +27,7 @@ from stackproof.services.base import (
 from stackproof.services.external import logged_in, number, read_url, required, url_text
 from stackproof.urls import ServiceUrl, host_and_port
 
+_ANSWERS_WITHIN = 5.0
 _PORT = 6379
 _PROGRAM = "usr/bin/redis-server"
 #: What an idle server takes besides its data, measured: 10 MiB; doubled for its buffers.
@@ -179,6 +180,15 @@ class Redis:
         from stackproof.clients.redis.diagnosis import diagnose
 
         return diagnose(endpoint.addresses, endpoint.access, timeout=timeout)
+
+    def version(self, endpoint: Endpoint) -> str:
+        """Valkey says a version of Redis that it is compatible with, and its own besides."""
+        from stackproof.clients.redis.connection import connect
+
+        with connect(endpoint.addresses, endpoint.access, timeout=_ANSWERS_WITHIN) as client:
+            told = client.info("server")
+        name = str(told.get("server_name", "redis"))
+        return f"{name.capitalize()} {told.get(f'{name}_version', told.get('redis_version'))}"
 
     def ready_line(self, endpoint: Endpoint) -> str:
         """Its URL, without credentials."""

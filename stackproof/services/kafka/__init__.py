@@ -321,6 +321,18 @@ class Kafka:
             if not answer.answered:
                 raise _NotReadyError(f"{address} is registered, but serves no clients: {answer}")
 
+    def version(self, endpoint: Endpoint) -> str:
+        """A broker does not say its version, only which requests it knows in which versions."""
+        from kafka import KafkaAdminClient
+
+        from stackproof.clients.kafka.connection import connection
+
+        with contextlib.closing(
+            KafkaAdminClient(**connection(endpoint.addresses, endpoint.access))
+        ) as client:
+            known = client._manager.broker_version_data
+        return f"knows the requests of Kafka {known.broker_version_str}"
+
     @cached_property
     def unready(self) -> tuple[type[BaseException], ...]:
         """Refused connections, time-outs and elections in progress."""

@@ -23,7 +23,8 @@ class Selector:
 
     Args:
         settings: of the run.
-        config: behave's configuration, with ``-D shard=``, ``durations=``, ``rerun_failed=``.
+        config: behave's configuration, with ``-D shard=``, ``durations=``, ``rerun_failed=``,
+            ``endpoint_only=`` (a service).
         features: parsed features.
 
     Attributes:
@@ -43,6 +44,7 @@ class Selector:
         self._durations = config.userdata.get("durations", "")
         self._reports = Path(settings["run.reports"])
         self._last = LastRun.read(self._reports) if again else None
+        self._endpoint_only = config.userdata.get("endpoint_only", "")
         if self._shard and self._last:
             raise Trouble(
                 "--shard and --rerun-failed exclude each other",
@@ -68,6 +70,8 @@ class Selector:
         else:
             with contextlib.suppress(Trouble):  # they decide over the order only
                 plan.durations = shards.durations(self._reports / RESULTS)
+        if self._endpoint_only:
+            self._only_on_endpoint(plan, self._endpoint_only)
         self._quarantine(plan)
         keys = [plan.identity(planned).key for planned in plan.scenarios]
         plan.selection = {
@@ -98,6 +102,22 @@ class Selector:
                     f"the quarantine of {planned.scenario.name!r} expired on {issue.expires}: "
                     f"{issue.issue}"
                 )
+
+    def _only_on_endpoint(self, plan: Plan, name: str) -> None:
+        """What needs nothing but an endpoint of one service, and does it no harm."""
+        plan.scenarios = [
+            planned
+            for planned in plan.scenarios
+            if planned.requirements
+            and not planned.destructive
+            and all(r.service == name and not r.dedicated for r in planned.requirements.values())
+        ]
+        if not plan.scenarios:
+            raise Trouble(
+                f"no scenario needs an endpoint of {name} alone",
+                f"paths: {', '.join(map(str, self._config.paths))}",
+                "name other features",
+            )
 
     def _only_failures(self, plan: Plan, last: LastRun) -> None:
         keys = {planned.id: plan.identity(planned).key for planned in plan.scenarios}
