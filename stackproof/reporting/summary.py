@@ -20,7 +20,7 @@ from stackproof.reporting.outcome import Outcome, outcome_of
 MOST_LINES = 24
 _SLOWEST = 3
 _MOST_NOTES = 6
-_NAMES_SHOWN = 72
+_BESIDE_NAMES = 24
 _MOST_ADVICE = 3
 #: Words with a digit: counts, offsets, times, identities.
 _VARYING = re.compile(r"\S*\d\S*")
@@ -95,7 +95,7 @@ def render_summary(
     if exit_code == errors.EXIT_PASSED and any(entry.tolerated for entry in entries):
         tail[-1] += " but what is quarantined"
     room = max(6, MOST_LINES - len(head) - len(tail))
-    body = _body(failures, idle, room)
+    body = _body(failures, idle, room, width - _BESIDE_NAMES)
     known = [f"  {_shortened(e.name)} - {e.known}" for e in entries if e.known]
     if known and len(body) + 2 <= room:
         body += ["quarantined:", *_some(known, room - len(body) - 1)]
@@ -136,17 +136,17 @@ def _counts(entries: list[_Entry], elapsed: float, provider: str) -> str:
     return f"{len(entries)} {noun} in {_time(elapsed)}{where}: {', '.join(parts) or 'none ran'}"
 
 
-def _body(failures: list[_Entry], idle: list[_Entry], room: int) -> list[str]:
+def _body(failures: list[_Entry], idle: list[_Entry], room: int, width: int) -> list[str]:
     """Failures first; what did not run gets the rest, but at least a third if it needs it."""
     advice = _advice(failures)[: room // 4]
     room -= len(advice)
     reserved = min(1 + len(idle), room // 3) if idle else 0
-    lines = _section("did not pass:", failures, room - reserved)
-    lines += _section("did not run:", idle, room - len(lines))
+    lines = _section("did not pass:", failures, room - reserved, width)
+    lines += _section("did not run:", idle, room - len(lines), width)
     return lines + advice
 
 
-def _section(title: str, entries: list[_Entry], room: int) -> list[str]:
+def _section(title: str, entries: list[_Entry], room: int, width: int) -> list[str]:
     """Each cause once, with the scenarios that it struck; the most frequent first."""
     if not entries:
         return []
@@ -155,7 +155,7 @@ def _section(title: str, entries: list[_Entry], room: int) -> list[str]:
         by_cause.setdefault(_cause(entry), []).append(entry)
     causes = sorted(by_cause.values(), key=lambda alike: -len(alike))
     if 1 + 2 * len(causes) <= room:  # the scenarios in a line of their own are easier to read
-        pairs = [_in_two_lines(alike) for alike in causes]
+        pairs = [_in_two_lines(alike, width) for alike in causes]
         return [title, *(line for pair in pairs for line in pair)]
     return [title, *_some([_in_one_line(alike) for alike in causes], room - 1)]
 
@@ -166,20 +166,20 @@ def _in_one_line(alike: list[_Entry]) -> str:
     return f"  {len(alike)} scenarios: {_reason(alike[0])}"
 
 
-def _in_two_lines(alike: list[_Entry]) -> tuple[str, str]:
+def _in_two_lines(alike: list[_Entry], width: int) -> tuple[str, str]:
     if len(alike) == 1:
         return f"  {alike[0].name}", f"      {_reason(alike[0])}"
-    return f"  {len(alike)} scenarios: {_reason(alike[0])}", f"      {_names(alike)}"
+    return f"  {len(alike)} scenarios: {_reason(alike[0])}", f"      {_names(alike, width)}"
 
 
-def _names(alike: list[_Entry]) -> str:
-    """The scenarios of one cause: as many names as one line shows, and how many more."""
+def _names(alike: list[_Entry], width: int) -> str:
+    """The scenarios of one cause: as many names as fit into `width`, and how many more."""
     names = [entry.name for entry in alike]
     shown = 1
-    while shown < len(names) and len("; ".join(names[: shown + 1])) <= _NAMES_SHOWN:
+    while shown < len(names) and len("; ".join(names[: shown + 1])) <= width:
         shown += 1
     more = f"; and {len(names) - shown} more" if shown < len(names) else ""
-    return "; ".join(_shortened(name, _NAMES_SHOWN) for name in names[:shown]) + more
+    return "; ".join(_shortened(name, width) for name in names[:shown]) + more
 
 
 def _cause(entry: _Entry) -> str:

@@ -272,7 +272,9 @@ class Pipeline(Interruptible):
             if ended.count >= awaited.wanted or isinstance(ended.error, Died):
                 raise
             why = f"; settled: {ended.why}" if ended.settled else ""
-            raise AssertionError(f"{awaited.told(ended.count)}{why}\n{explained}") from explained
+            headline, _, rest = str(explained).partition("\n")
+            explained.args = (f"{headline}\n{awaited.told(ended.count)}{why}\n{rest}",)
+            raise
 
     def _ended_with_commit(self, ended: Ended) -> Ended:
         """What comes after the last expected one is found too, when all is committed.
