@@ -69,6 +69,16 @@ class Outcome:
         but = next((i for i, line in enumerate(lines) if line.startswith("but: ")), 0)
         return "; ".join(lines[: but + 1] if but <= 3 else lines[:1])
 
+    @property
+    def cause(self) -> str:
+        """What failures of one cause have in common, but for numbers and identities.
+
+        Of a program's death: who ended, and how; its last words differ with what it read.
+        """
+        first = self.message.strip().partition("\n")[0]
+        death = _DEATH.fullmatch(first)
+        return death["how"] if death else self.headline
+
 
 def outcome_of(scenario: Any, *, not_run: Outcome | None = None) -> Outcome:
     """Judges a scenario whose hooks and cleanups are over.

@@ -184,7 +184,8 @@ def _names(alike: list[_Entry], width: int) -> str:
 
 def _cause(entry: _Entry) -> str:
     """What failures have in common that came of one thing: all but numbers, IDs and times."""
-    return f"{entry.outcome.category}: {_VARYING.sub('#', _reason(entry))}"
+    outcome = entry.outcome
+    return f"{outcome.verdict}, {outcome.category}: {_VARYING.sub('#', outcome.cause)}"
 
 
 def _advice(failures: list[_Entry]) -> list[str]:

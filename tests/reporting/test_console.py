@@ -259,13 +259,15 @@ def failed(*reasons: str, **proof: Any) -> Any:
 
 DIED = """\
 pipeline-{n} ended with exit code 1; its log ends:
-  | 2026-11-25T20:32:4{n}.163Z ERROR cannot read offset {n}
+  | 2026-11-25T20:32:4{n}.163Z ERROR cannot read offset {n}{more}
 
 dead letters: {n} lost ({n} messages sent)"""
 
 
 def test_failures_of_one_cause_are_told_once_with_their_scenarios():
-    lines = summary(failed(*(DIED.format(n=n) for n in range(5)), "other")).splitlines()
+    lines = summary(
+        failed(*(DIED.format(n=n, more=n * "!") for n in range(5)), "other")
+    ).splitlines()
     assert lines[1:6] == [
         "did not pass:",
         "  5 scenarios: pipeline-0 ended with exit code 1: ERROR cannot read offset 0",
