@@ -17,7 +17,7 @@ from stackproof.history.anomaly import Anomaly, WitnessRecord
 from stackproof.history.books import FlowRecords
 from stackproof.history.checks import CHECKS, Check
 from stackproof.history.columns import Event, Snapshot
-from stackproof.history.digests import carried_digest, digest_of
+from stackproof.history.digests import Enclosed, carried_digest, digest_of
 from stackproof.history.files import HistoryError, load, recheck, render_check, save
 from stackproof.history.flow import Flow
 from stackproof.history.guarantee import GUARANTEES, Guarantee
@@ -29,6 +29,7 @@ __all__ = [
     "GUARANTEES",
     "Anomaly",
     "Check",
+    "Enclosed",
     "Event",
     "Figures",
     "Flow",

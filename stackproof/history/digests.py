@@ -28,6 +28,23 @@ def digest_of(data: bytes | None) -> int:
     return _NO_CONTENT if data is None else _digest(data)
 
 
+class Enclosed(int):
+    """The digest of a content that travels inside another one, such as a dead letter's original.
+
+    Attributes:
+        content: the bytes that explanations show; None: none.
+    """
+
+    content: bytes | None
+
+    @classmethod
+    def of(cls, digest: int, content: bytes | None) -> "Enclosed":
+        """Return a digest with its content."""
+        made = cls(digest)
+        made.content = content
+        return made
+
+
 class Carried(int):
     """The digest of what must be carried over; it remembers the values.
 

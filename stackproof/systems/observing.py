@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,7 +12,7 @@ from typing import Any, ClassVar, Protocol
 
 from stackproof.clients.kafka.messages import Message, Received
 from stackproof.errors import NotSupported, step_missing
-from stackproof.history import carried_digest, digest_of
+from stackproof.history import Enclosed, carried_digest, digest_of
 from stackproof.polling import Died
 from stackproof.systems.contracts import (
     Contract,
@@ -220,7 +221,8 @@ class DeadLetters(Observed):
         digest = digest_of(record.value)
         if isinstance(document, dict):
             try:
-                digest = self._digest(self.contract.original(document, record.value), record)
+                original = self.contract.original(document, record.value)
+                digest = Enclosed.of(self._digest(original, record), _bytes_of(original))
             except ContractViolationError as problem:
                 wrong = f"{wrong}; {problem}".removeprefix("; ")
         self._letters.append(Letter(record, document or {}, wrong))
@@ -368,6 +370,11 @@ class DeadLetters(Observed):
             if differences:
                 found.append(f"{_position(record)}, {record.ident}: {'; '.join(differences)}")
         return found
+
+
+def _bytes_of(original: bytes | Embedded | None) -> bytes | None:
+    """An original as explanations show it."""
+    return json.dumps(original.value).encode() if isinstance(original, Embedded) else original
 
 
 def _changes(record: Received, original: Message) -> list[str]:

@@ -6,9 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from stackproof.clients.kafka.consuming import _Recorder
 from stackproof.clients.kafka.messages import Message, Received
 from stackproof.errors import NotSupported, Trouble
-from stackproof.history import carried_digest, digest_of
+from stackproof.history import History, carried_digest, digest_of
 from stackproof.polling import Died
 from stackproof.settings import SystemSettings
 from stackproof.systems.attached import AttachedSystem
@@ -184,6 +185,24 @@ def test_an_original_belongs_to_its_key(tmp_path):
     value = b'{"original": {"a": 1}}'
     found = observed(letters, record(value, key=b"k"), record(value, key=b"l"))
     assert [digest for _, digest, _ in found] == [digest_of(b'{"a":1}'), digest_of(b'{"a": 1}')]
+
+
+@pytest.mark.parametrize(
+    ("schema", "original", "shown"),
+    [
+        ({"x-original": "original"}, "cut off", "cut off"),
+        ({"x-original": "original"}, None, "(null)"),
+        (JSON, {"a": 2}, '{"a": 2}'),
+    ],
+)
+def test_what_explanations_show_of_a_dead_letter_is_its_original(tmp_path, schema, original, shown):
+    history = History()
+    letters = DeadLetters(contract(tmp_path, schema))
+    kept = {"topic": "t", "partition": 0, "offset": 0, "key": b"k", "timestamp": 0, "headers": []}
+    raw = SimpleNamespace(**kept, value=json.dumps({"original": original}).encode())
+    consumer = SimpleNamespace(poll=lambda: {"t": [raw]})
+    _Recorder(history, "observer", letters.take).poll(consumer)
+    assert list(history.snapshot().previews.values()) == [shown]
 
 
 def test_an_object_that_is_said_to_be_a_text(tmp_path):

@@ -12,7 +12,7 @@ from kafka.errors import KafkaError
 
 from stackproof.clients.kafka.messages import Received, preview
 from stackproof.errors import step_missing
-from stackproof.history import History, digest_of
+from stackproof.history import Enclosed, History, digest_of
 from stackproof.history.columns import Change, Isolation, Mode
 from stackproof.polling import DeadlineExceeded, poll
 
@@ -84,7 +84,9 @@ class _Recorder:
                     ident=ident,
                     digest=digest,
                     carried=carried,
-                    preview=preview(record.value),
+                    preview=preview(
+                        digest.content if isinstance(digest, Enclosed) else record.value
+                    ),
                     poll=number,
                     at=self._moment(record),
                 )
