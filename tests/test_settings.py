@@ -319,6 +319,16 @@ def test_topic_settings_need_no_quotes(project: Path, write: Callable[[str], Pat
     assert loaded(project).system("a").topics["input"].config == {"max.message.bytes": "9"}
 
 
+def test_what_a_system_is_granted(project: Path, write: Callable[[str], Path]) -> None:
+    system = "[systems.a]\ncommand=['p']\nready_line='x'\n"
+    write(system)
+    limits = loaded(project).system("a").limits
+    assert (limits.time_factor, limits.stalled_after, limits.ahead) == (1.0, 10.0, 500)
+    write(f"{system}[systems.a.limits]\ntime_factor = 2.5\nstalled_after = 30\nahead = 50\n")
+    limits = loaded(project).system("a").limits
+    assert (limits.time_factor, limits.stalled_after, limits.ahead) == (2.5, 30.0, 50)
+
+
 def test_an_attached_system(project: Path, write: Callable[[str], Path]) -> None:
     write(f"[systems.a]\nattach = true\n{EXACT}group = 'g'\nready_group = true\n")
     system = loaded(project).system("a")
@@ -376,6 +386,9 @@ def test_an_unknown_system_names_the_nearest(project: Path, write: Callable[[str
         ("command = ['p']\ncontracts = 'order.json'", "contracts cannot be 'order.json'"),
         ("command = ['p']\nenvironment = 5", "environment cannot be 5"),
         ("command = ['p']\ncomplete = 0.5", "did you mean 'completeness'?"),
+        ("command = ['p']\nlimits.timefactor = 2", "did you mean 'time_factor'?"),
+        ("command = ['p']\nlimits.ahead = 0", "ahead cannot be 0: a whole number from 1"),
+        ("command = ['p']\nlimits.time_factor = 0", "time_factor cannot be 0: a number above 0"),
         ("command = ['p']\ncompleteness = 80", "completeness cannot be 80: a fraction"),
         ("command = ['p']\nready_within = 0", "ready_within cannot be 0: a number above 0"),
         ("command = ['p']\nstop_within = 'x'", "stop_within cannot be 'x'"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from kafka import errors as kafka_errors
@@ -21,6 +22,7 @@ from stackproof.clients.kafka import (
 )
 from stackproof.history import Flow, History, check_flow
 from stackproof.polling import DeadlineExceeded, poll
+from stackproof.session.services.rabbitmq import RabbitSession
 
 PATIENCE = 30.0
 
@@ -377,3 +379,13 @@ def test_a_scenario_has_all_of_it(broker, history):
     finally:
         for cleanup in reversed(scenario.cleanups):
             cleanup()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("left", "settled"), [(0, True), (3, False)])
+def test_what_still_stands_in_a_queue_is_not_lost(left: int, settled: bool) -> None:
+    explained: list[Flow] = []
+    session = SimpleNamespace(check_after=lambda error, flow: explained.append(flow))
+    rabbit = SimpleNamespace(waiting={"orders": 0, "dead": left}.get, _session=session)
+    flow = Flow("dead letters", "orders", "dead")
+    RabbitSession._explain(rabbit, DeadlineExceeded("late", 0), flow, "orders", "dead")  # type: ignore[arg-type]
+    assert [one.settled for one in explained] == [settled]

@@ -487,3 +487,12 @@ def test_scenarios_of_a_system_with_exact_names_never_meet(
     assert apart(EXACT, **external) == [(False, {"system pipe"}), (False, set())]
     own = EXACT.replace("exact", "own")
     assert apart(own) == apart(own, **external) == [(False, set()), (False, set())]
+
+
+def test_what_a_system_is_granted_extends_its_scenarios_deadlines(
+    registry: StepRegistry, tmp_path: Any
+) -> None:
+    text = EXACT.replace("exact", "own") + "\n[systems.pipe.limits]\ntime_factor = 4\n"
+    (tmp_path / "stackproof.toml").write_text(text)
+    plan = planned(registry, TWO, factor=2, settings=load(tmp_path, environment={}))
+    assert [scenario.deadline for scenario in plan.scenarios] == [480, 120]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -209,7 +210,7 @@ class RabbitSession:
         try:
             again = consumer.receive(wanted, within=self._session.scaled(_PATIENCE))
         except DeadlineExceeded as late:
-            self._session.check_after(late, flow)
+            self._explain(late, flow, queue)
             raise
         consumer.acknowledge(again)
         self.wait_waiting(queue, 0)
@@ -235,7 +236,7 @@ class RabbitSession:
         try:
             self.read_to_end(queue, self.sent.ok)
         except DeadlineExceeded as late:
-            self._session.check_after(late, flow)
+            self._explain(late, flow, queue)
             raise
         return flow
 
@@ -250,8 +251,13 @@ class RabbitSession:
         try:
             self.read_to_end(dead, expected, within=within)
         except DeadlineExceeded as late:
-            self._session.check_after(late, flow)
+            self._explain(late, flow, queue, dead)
         self._session.assert_flow(flow)
+
+    def _explain(self, late: DeadlineExceeded, flow: Flow, *queues: str) -> None:
+        """Raise what a missed deadline means: lost is what is in none of these queues any more."""
+        settled = not any(self.waiting(queue) for queue in queues)
+        self._session.check_after(late, replace(flow, settled=settled))
 
     def unmarked(self) -> list[str]:
         """Deliveries of the same message again that are not marked as such.
