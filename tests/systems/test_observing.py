@@ -23,6 +23,7 @@ SCORE = {"title": "Score", "x-identity": "/who/id", "type": "object", "required"
 HEADERS = {"x-describes": "headers", "x-error-type": "err", "x-source-topic": "src",
            "x-failed-at": "at", "required": ["err"]}  # fmt: skip
 CARRIED = {Place("/who/id"): Place("id"), Place("when"): Place("/header/at")}
+NAN = b'{"who": {"id": "a"}, "when": NaN}'
 
 
 def contract(tmp_path, schema):
@@ -52,7 +53,7 @@ def test_identity_and_what_is_carried_are_found_where_the_contract_says(tmp_path
     scores.check()
 
 
-@pytest.mark.parametrize("value", [{"who": {}}, b"{", None, {"when": 1}])
+@pytest.mark.parametrize("value", [{"who": {}}, b"{", None, {"when": 1}, NAN])
 def test_what_lacks_its_identity_is_taken_by_its_key(tmp_path, value):
     scores = Predictions(contract(tmp_path, SCORE), CARRIED)
     ((ident, _, carried),) = observed(scores, record(value))

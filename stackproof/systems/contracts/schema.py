@@ -70,7 +70,7 @@ _SINCE_2019 = {
 EXTENSIONS = (
     "x-identity", "x-carried", "x-original", "x-original-encoding", "x-describes", "x-error-type",
     "x-error-text", "x-source-topic", "x-source-partition", "x-source-offset", "x-failed-at",
-    "x-max-bytes", "x-max-nesting", "x-dimension",
+    "x-omitted", "x-max-bytes", "x-max-nesting", "x-dimension",
 )  # fmt: skip
 
 
