@@ -15,10 +15,10 @@ from hamcrest import (
 from stackproof.session.matching import no_deviations
 from stackproof.session.needs import needs
 from stackproof.session.premises import presume
-from stackproof.session.services.redis import WORDS
 from stackproof.session.words import TYPES
+from stackproof.session.words_of_stores import CACHING
 
-register_type(**TYPES, **WORDS)
+register_type(**TYPES, **CACHING)
 
 
 @given("a Redis server")

@@ -13,10 +13,10 @@ from hamcrest import (
 from stackproof.faults.restarts import restart
 from stackproof.session.matching import no_deviations
 from stackproof.session.needs import needs
-from stackproof.session.services.rabbitmq import BROKEN, WORDS
 from stackproof.session.words import FAULTS, TYPES
+from stackproof.session.words_of_stores import BROKEN, QUEUES
 
-register_type(**TYPES, **WORDS)
+register_type(**TYPES, **QUEUES)
 
 
 @given("a RabbitMQ broker")

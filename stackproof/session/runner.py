@@ -24,12 +24,12 @@ from stackproof import settings as settings_module
 from stackproof import texts
 from stackproof.clock import check_clock
 from stackproof.errors import EXIT_COULD_NOT_RUN, EXIT_FAILED, Trouble
-from stackproof.session import reading
 from stackproof.session.plan import Plan, make_plan
 from stackproof.session.running.execution import Execution
 from stackproof.session.running.progress import Progress
 from stackproof.session.running.reports import Reports
 from stackproof.session.running.signals import Interrupted, Signals
+from stackproof.session.selection import reading
 from stackproof.session.selection.locations import each_once
 from stackproof.session.selection.misread import misread
 from stackproof.session.selection.selecting import Selector

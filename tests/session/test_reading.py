@@ -12,7 +12,7 @@ import pytest
 
 from stackproof import texts
 from stackproof.errors import Trouble
-from stackproof.session import reading
+from stackproof.session.selection import reading
 from tests.session.conftest import CONFIGURATION, RUNNER, Outcome, Project
 
 FEATURE = "Feature: A\n  Scenario: one\n    Given it works\n"

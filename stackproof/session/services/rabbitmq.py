@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
-
-import parse
 
 from stackproof.clients.rabbitmq.admin import QueueSpec, RabbitAdmin
 from stackproof.clients.rabbitmq.connection import parameters
@@ -19,6 +17,7 @@ from stackproof.clients.sending import Sent
 from stackproof.errors import PremiseNotMet, step_missing
 from stackproof.history import Flow
 from stackproof.polling import DeadlineExceeded, poll
+from stackproof.session.words_of_stores import BROKEN, THE_SAME, WHOLE
 
 if TYPE_CHECKING:
     import pika
@@ -28,18 +27,6 @@ if TYPE_CHECKING:
 _PATIENCE = 15.0
 _SENT, _PENDING = "messages that were sent", "messages that a consumer was handed"
 _RECEIVES = 'a consumer of "orders" receives 50 messages and acknowledges 20 of them'
-#: The classes of messages, also the beginnings of their bodies.
-WHOLE, BROKEN = "whole", "broken"
-THE_SAME = "the same consumer"
-
-
-@parse.with_pattern(f"{THE_SAME}|another consumer")
-def _consumer(text: str) -> str:
-    return text
-
-
-#: Types of parameters that steps about queues use besides those of every step.
-WORDS: dict[str, Callable[[str], object]] = {"Consumer": _consumer}
 
 
 class RabbitSession:

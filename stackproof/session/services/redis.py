@@ -5,19 +5,17 @@ from __future__ import annotations
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
-
-import parse
 
 from stackproof.clients.redis.aside import CacheAside, Observed, read_at_once
 from stackproof.clients.redis.collections import COLLECTIONS, differences
 from stackproof.clients.redis.connection import connect
 from stackproof.clients.redis.expiry import Span, Stopwatch, violations, watch_until_gone
 from stackproof.clients.redis.origin import Origin
-from stackproof.clients.redis.store import WAYS, RecordedStore, Way, raise_lacking
+from stackproof.clients.redis.store import RecordedStore, Way, raise_lacking
 from stackproof.clients.redis.vectors import vectors
 from stackproof.errors import PremiseNotMet, step_missing
 from stackproof.history import Flow
@@ -31,29 +29,6 @@ if TYPE_CHECKING:
 _PATIENCE = 10.0
 _VALUES, _ANSWERS = "values that were written", "answers of a pipeline"
 _MEDIANS = "SETs and GETs that were measured"
-
-
-@parse.with_pattern("|".join(sorted(COLLECTIONS, reverse=True)))
-def _collection(text: str) -> str:
-    return text
-
-
-@parse.with_pattern("|".join(WAYS))
-def _way(text: str) -> str:
-    return text
-
-
-@parse.with_pattern(r"\d+ customers?")
-def _customers(text: str) -> int:
-    return int(text.split()[0])
-
-
-#: Types of parameters that steps about caching use besides those of every step.
-WORDS: dict[str, Callable[[str], object]] = {
-    "Collection": _collection,
-    "Customers": _customers,
-    "Way": _way,
-}
 
 
 class RedisSession:
