@@ -25,13 +25,13 @@ def described(error: BaseException, doing: str) -> Trouble:
     said = traceback.format_exception_only(error)[-1].strip()
     file = _logged(f"{doing}\n{trace}")
     remedy = f"report it with the log: {file}" if file else f"report it with this:\n{trace}"
-    return Trouble("this is a defect of the suite", f"{said}\nrunning: {doing}", remedy)
+    return Trouble(f"defect of the suite: {said}", f"while running: {doing}", remedy)
 
 
 def _logged(text: str) -> Path | None:
     """The log with the text in it: the run's own, or else a file of its own."""
     for handler in logging.getLogger().handlers:
-        if isinstance(handler, logging.FileHandler):
+        if isinstance(handler, logging.FileHandler) and handler.baseFilename != os.devnull:
             log.error("defect of the suite: %s", text)
             return Path(handler.baseFilename)
     with contextlib.suppress(OSError):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import builtins
 import io
 import os
 import signal
+import tempfile
 import threading
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from stackproof.cli import main
 from stackproof.reporting.evidence import ScenarioProof
 from stackproof.session.running.progress import Progress
 from stackproof.session.running.signals import Interrupted, Signals
@@ -107,7 +110,12 @@ def test_a_defect_in_the_middle_of_everything_ends_with_a_report(made: Project) 
     assert outcome.code == 2
     assert set(outcome.verdicts.values()) == {"broken"}
     assert {r["status"] for r in outcome.allure.values()} == {"broken"}
-    assert "a defect in the loop" in outcome.results["suite_problems"][0]
+    problem = outcome.results["suite_problems"][0]
+    assert problem.startswith("defect of the suite: ZeroDivisionError: a defect in the loop\n")
+    assert "Traceback" not in outcome.text
+    log = outcome.directory / "stackproof.log"
+    assert f"report it with the log: {log}" in outcome.err
+    assert "Traceback" in log.read_text(encoding="utf-8")
     made.assert_nothing_left(within=0.5)
 
 
@@ -245,6 +253,54 @@ def test_the_standard_layout_of_behave_works(project: Project) -> None:
     for arguments in ((), ("features/area",), ("features/area/a.feature:2",)):
         outcome = project.run(*arguments)
         assert (outcome.code, outcome.verdicts) == (0, {"a": "passed"}), outcome.text
+
+
+# -- what reaches the top --------------------------------------------------------------
+COMMANDS = {
+    "doctor": "stackproof.commands.doctor.doctor",
+    "steps": "stackproof.commands.steps.steps",
+    "figures": "stackproof.commands.figures.figures",
+    "down": "stackproof.commands.stacks.down",
+    "check x": "stackproof.commands.check.check",
+    "run --no-report": "stackproof.session.runner.make_plan",
+    "report": "stackproof.commands.run.make_report",
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("error", ["ZeroDivisionError", "RecursionError", "OSError", "KeyError"])
+def test_a_defect_that_reaches_the_top_is_one_sentence(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    command: str, error: str,
+) -> None:  # fmt: skip
+    project.feature("a", "Feature: A\n Scenario: a\n  Given it works\n")
+    monkeypatch.chdir(project.root)
+    monkeypatch.setattr(tempfile, "tempdir", str(project.root))
+
+    def broken(*_: object, **__: object) -> None:
+        raise getattr(builtins, error)("a defect \ud83d")
+
+    monkeypatch.setattr(COMMANDS[command], broken)
+    assert main(command.split()) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"\nstackproof: defect of the suite: {error}: ")
+    assert "Traceback" not in told
+    (log,) = project.root.glob("stackproof-defect-*.log")
+    assert f"report it with the log: {log}" in told
+    assert "while running: " in told
+    assert "in broken" in log.read_text(encoding="utf-8")
+
+
+def test_a_defect_is_told_whole_where_no_log_can_be_written(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(project.root / "missing"))
+    monkeypatch.setattr("stackproof.commands.steps.steps", lambda *_, **__: 1 / 0)
+    assert main(["steps"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("\nstackproof: defect of the suite: ZeroDivisionError: ")
+    assert "while running: stackproof steps" in told
+    assert "Traceback" in told
 
 
 # -- signals ---------------------------------------------------------------------------

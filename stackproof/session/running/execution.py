@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +33,7 @@ from stackproof.session.workers.pool import Pool
 from stackproof.settings import Settings
 from stackproof.stack.choosing import Providers
 from stackproof.stack.stack import Stack
+from stackproof.texts import defects
 
 log = logging.getLogger(__name__)
 
@@ -192,7 +193,11 @@ class Execution:
 
     def failed(self) -> None:
         """A defect of the suite itself ended the run; called while its error is handled."""
-        self.could_not_run(f"a defect ended the run:\n{traceback.format_exc()}")
+        error = sys.exc_info()[1]
+        assert error is not None
+        names = [p.scenario.name for p in self.verdicts.missing() if p.id in self._started]
+        doing = f"the scenarios {', '.join(names)}" if names else "no scenario yet"
+        self.could_not_run(str(defects.described(error, doing)))
         self._report_rest("a defect of the suite ended the run", "suite")
 
     def _report_rest(self, reason: str, category: Any) -> None:
@@ -264,8 +269,8 @@ class Execution:
         except OSError as error:  # e.g. a full disk: no defect of the suite
             log.exception("%s", otherwise)
             self.suite_failed(f"{otherwise}: {reason_of(error)}")
-        except Exception:
-            self.suite_failed(f"{otherwise}:\n{traceback.format_exc()}")
+        except Exception as error:
+            self.suite_failed(f"{otherwise}: {defects.described(error, 'the run')}")
 
     def summary(self, *, report: Path | None = None) -> str:
         """The summary for people, with the place of the report when there is one."""

@@ -1,0 +1,35 @@
+"""Loading steps and planning loads no client and no library for numbers or pictures."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+#: What only a scenario, a report or a provider needs.
+HEAVY = ("redis", "pika", "confluent_kafka", "jsonschema", "matplotlib", "docker", "rich",
+         "hypothesis", "requests", "sklearn")  # fmt: skip
+PROGRAM = f"""
+import sys
+from stackproof.cli import main
+code = main(["run", "--plan", "--suite", "release"])
+loaded = [name for name in {HEAVY!r} if name in sys.modules]
+assert not loaded, loaded
+sys.exit(code)
+"""
+
+
+def test_planning_loads_no_client() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True,
+                          text=True, timeout=120, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "scenarios in" in done.stdout
+
+
+def test_words_of_steps_name_what_the_clients_do() -> None:
+    from stackproof.clients.redis import collections, store
+    from stackproof.session import words_of_stores
+
+    assert set(words_of_stores.COLLECTIONS) == set(collections.COLLECTIONS)
+    assert words_of_stores.WAYS == store.WAYS
