@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import textwrap
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ MOST_LINES = 24
 _SLOWEST = 3
 _MOST_NOTES = 6
 _BESIDE_NAMES = 24
+_REASON_LINES = 3
 _MOST_ADVICE = 3
 #: Words with a digit: counts, offsets, times, identities.
 _VARYING = re.compile(r"\S*\d\S*")
@@ -154,9 +156,11 @@ def _section(title: str, entries: list[_Entry], room: int, width: int) -> list[s
     for entry in entries:
         by_cause.setdefault(_cause(entry), []).append(entry)
     causes = sorted(by_cause.values(), key=lambda alike: -len(alike))
-    if 1 + 2 * len(causes) <= room:  # the scenarios in a line of their own are easier to read
-        pairs = [_in_two_lines(alike, width) for alike in causes]
-        return [title, *(line for pair in pairs for line in pair)]
+    # Whole reasons are easier to read, then one line of each; then one line for both.
+    for most in (_REASON_LINES, 1):
+        lines = [line for alike in causes for line in _in_lines(alike, width, most)]
+        if 1 + len(lines) <= room:
+            return [title, *lines]
     return [title, *_some([_in_one_line(alike) for alike in causes], room - 1)]
 
 
@@ -166,10 +170,22 @@ def _in_one_line(alike: list[_Entry]) -> str:
     return f"  {len(alike)} scenarios: {_reason(alike[0])}"
 
 
-def _in_two_lines(alike: list[_Entry], width: int) -> tuple[str, str]:
+def _in_lines(alike: list[_Entry], width: int, most: int) -> list[str]:
+    reason = _reason(alike[0])
     if len(alike) == 1:
-        return f"  {alike[0].name}", f"      {_reason(alike[0])}"
-    return f"  {len(alike)} scenarios: {_reason(alike[0])}", f"      {_names(alike, width)}"
+        return [f"  {alike[0].name}", *_wrapped(reason, width, "      ", most)]
+    reasons = _wrapped(f"{len(alike)} scenarios: {reason}", width, "  ", most)
+    return [*reasons, f"      {_names(alike, width)}"]
+
+
+def _wrapped(text: str, width: int, indent: str, most: int) -> list[str]:
+    """At most so many lines; one alone is cut later, at the width of the screen."""
+    if most == 1:
+        return [f"{indent}{text}"]
+    return textwrap.wrap(
+        text, width + _BESIDE_NAMES, max_lines=most, placeholder=" ...",
+        initial_indent=indent, subsequent_indent=f"{indent}    ",
+    )  # fmt: skip
 
 
 def _names(alike: list[_Entry], width: int) -> str:

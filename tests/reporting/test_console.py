@@ -277,6 +277,16 @@ def test_failures_of_one_cause_are_told_once_with_their_scenarios():
     ]
 
 
+def test_a_long_reason_is_told_whole_where_there_is_room():
+    reason = "churn-pipeline-1 ended with exit code 1: " + " ".join(["cannot read it"] * 10)
+    lines = summary(failed(reason, reason), width=80).splitlines()
+    assert " ".join(line.strip() for line in lines[2:5]) == f"2 scenarios: {reason}"
+    assert max(map(len, lines)) <= 80
+    many = summary(failed(*(f"{reason} in {word}" for word in "abcdefgh")), width=80)
+    assert many.count("churn-pipeline-1 ended with exit code 1") == 8
+    assert len(many.splitlines()) <= 24
+
+
 @pytest.mark.parametrize("causes", [1, 5, 12, 60])
 def test_sixty_failures_fit_a_screen_and_each_is_counted(causes: int):
     words = ["".join("abcdefghij"[int(d)] for d in str(i % causes)) for i in range(60)]
