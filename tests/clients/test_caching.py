@@ -1,11 +1,16 @@
 """What is judged about a cache: times to live, and readings against updates. Without a server."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from stackproof.clients.redis.aside import Value, wrong_readings
 from stackproof.clients.redis.collections import COLLECTIONS
 from stackproof.clients.redis.expiry import Sighting, Span, violations
+from stackproof.clients.redis.store import RecordedStore
 from stackproof.clients.redis.vectors import vectors
+from stackproof.history import Flow, History
+from stackproof.history.lanes import points
 
 SET = Span(10.0, 10.2)
 
@@ -68,3 +73,14 @@ def test_vectors_hold_what_a_conversion_would_lose():
 def test_entries_hold_every_byte(kind):
     text = repr(COLLECTIONS[kind].make(range(300)))
     assert r"\x00\r\n" in text and r"\xff" in text
+
+
+def test_a_cache_is_one_place_for_writes_and_readings():
+    kept = {}
+    client = SimpleNamespace(set=lambda key, value: not kept.update({key: value}), get=kept.get)
+    history = History()
+    store = RecordedStore(client, history, "cache")
+    store.write({"a": b"1", "b": b"2"}, "one by one")
+    store.read(["a", "b"], "one by one")
+    drawn = points(history.snapshot(), [Flow("the cache", "cache", "cache")], 20)
+    assert drawn.lanes == (("cache", 0),)
