@@ -180,6 +180,20 @@ def test_allure_is_obtained_once_in_the_pinned_version(machine: Machine):
     assert lock["packages"]["node_modules/allure"]["version"] == allure_version()
 
 
+@pretending
+def test_a_relative_cache_and_a_relative_path(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    machine.node()
+    machine.npm()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(machine, "bin", machine.bin.relative_to(tmp_path))
+    monkeypatch.setenv("STACKPROOF_CACHE", machine.cache.name)
+    tool = obtain()
+    assert tool.node == tmp_path / "bin" / "node"
+    assert tool.cli == machine.tool_home / "node_modules/allure/cli.js"
+
+
 def test_every_dependency_is_locked_and_no_registry_is_named():
     text = (report_tool.PINS / "package-lock.json").read_text()
     packages = json.loads(text)["packages"]

@@ -13,6 +13,7 @@ from stackproof.processes import reaper
 from stackproof.processes.run import RUN_VARIABLE, Run
 from stackproof.services import service
 from stackproof.services.base import Requirement
+from stackproof.stack.docker import DockerProvider
 from stackproof.stack.native import NativeProvider
 from tests.stack.conftest import posix_only
 
@@ -78,3 +79,13 @@ def test_a_folder_is_refused_by_its_name_before_anything_starts(
     with pytest.raises(Trouble, match="cannot be kept in the folder") as caught:
         provider.start(service(name), Requirement(name), f"{name}-1")
     assert "STACKPROOF_RUNS" in caught.value.remedy
+
+
+@pytest.mark.parametrize("provider", ["c:d"], indirect=True)
+def test_containers_mount_no_folder_with_a_colon(
+    provider: NativeProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    containers = DockerProvider(provider._run, tmp_path / "logs", Cache())
+    monkeypatch.setattr(containers, "_find", lambda: (None, (), None))
+    with pytest.raises(Trouble, match="Kafka in containers cannot be kept in the folder"):
+        containers.start(service("kafka"), Requirement("kafka"), "kafka-1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -50,11 +50,12 @@ def redis_server(tmp_path: Path) -> Iterator[StartRedis]:
     root = Cache().ensure(artifact, lambda _: None)
     with ExitStack() as servers:
 
-        def start(*arguments: str) -> str:
+        def start(*arguments: str, file: str = "", also: Sequence[str] = ()) -> str:
             port = free_port()
             process = servers.enter_context(
-                ended(str(root / "usr/bin/redis-server"), "--port", str(port), "--bind", LOOPBACK,
-                      "--save", "", *arguments, place=tmp_path, env=library_path(root))
+                ended(str(root / "usr/bin/redis-server"), *filter(None, [file]), "--port",
+                      str(port), "--bind", LOOPBACK, *(() if file else ("--save", "")),
+                      *arguments, *also, place=tmp_path, env=library_path(root))
             )  # fmt: skip
             address = f"{LOOPBACK}:{port}"
 

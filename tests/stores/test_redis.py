@@ -8,12 +8,18 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from redis import Redis
+from behave.model_type import Status
+from redis import Redis, exceptions
 
+from stackproof.access import OPEN
+from stackproof.clients.redis.connection import connect
 from stackproof.commands.doctor import doctor
-from stackproof.errors import NotSupported, Trouble
+from stackproof.errors import NotSupported, Trouble, explained
+from stackproof.polling import poll
+from stackproof.reporting.outcome import step_outcome
 from stackproof.services import service
 from stackproof.services.base import Endpoint
 from stackproof.stack.external import asked
@@ -130,3 +136,66 @@ def test_what_a_client_makes_of_an_answer_is_told_too(redis_server: StartRedis) 
         service("redis"), endpoint
     ):  # fmt: skip
         raise KeyError("is_fenced")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "says"),
+    [
+        (exceptions.ResponseError("unknown command `GETDEL`, with"), NotSupported, "not offer"),
+        (exceptions.ResponseError("unknown subcommand 'X'"), NotSupported, "not offer"),
+        (exceptions.ResponseError("syntax error"), NotSupported, "not offer"),
+        (exceptions.ResponseError("wrong number of arguments for 'hset'"), NotSupported, "not off"),
+        (exceptions.NoPermissionError("this user has no permissions to run the 'watch' command"),
+         NotSupported, "not offer"),
+        (exceptions.NoPermissionError("No permissions to access a key"), Trouble, "forbids"),
+        (exceptions.ResponseError("DENIED Redis is running in protected mode"), Trouble,
+         "own machine only"),
+        (exceptions.ResponseError("MISCONF Redis is configured to save"), Trouble, "save its data"),
+        (exceptions.ResponseError("NOREPLICAS Not enough good replicas"), Trouble, "few replicas"),
+        (exceptions.BusyLoadingError("Redis is loading"), Trouble, "still loading"),
+        (exceptions.MasterDownError("Link with MASTER is down"), Trouble, "is a replica"),
+        (exceptions.MovedError("1234 10.0.0.1:7001"), NotSupported, "Redis Cluster"),
+        (exceptions.ClusterDownError("Hash slot not served"), NotSupported, "Redis Cluster"),
+        (exceptions.ClusterCrossSlotError("Keys don't hash"), NotSupported, "Redis Cluster"),
+        (exceptions.AuthenticationError("WRONGPASS invalid"), Trouble, "does not let"),
+        (exceptions.ConnectionError("Connection closed by server."), Trouble, "lost\n.*closed by"),
+        (exceptions.TimeoutError("Timeout reading"), Trouble, "lost\n.*Timeout reading"),
+        (exceptions.ResponseError("something else"), Trouble, "refuses what"),
+    ],
+)  # fmt: skip
+def test_what_a_clients_error_means(error: Exception, kind: type[Trouble], says: str) -> None:
+    trouble = explained(error)
+    assert type(trouble) is kind
+    assert re.search(says, str(trouble)), trouble
+
+
+def test_the_steps_of_a_scenario_tell_it_as_well() -> None:
+    step = SimpleNamespace(
+        exception=exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'"),
+        exc_traceback=None, error_message="", hook_failed=False, status=Status.error,
+    )  # fmt: skip
+    outcome = step_outcome(step)
+    assert (outcome.verdict, outcome.category) == ("broken", "environment")
+    assert outcome.headline == "Redis has no memory left for data"
+
+
+def test_an_idle_client_is_cut_off_and_does_not_mind(redis_server: StartRedis) -> None:
+    address = redis_server("--timeout", "1")
+    client, other = (connect({"server": address}, OPEN) for _ in range(2))
+    client.set("k", "v")
+    poll(lambda: len(other.client_list()), until=lambda n: n == 1, within=20, awaiting="the cut",
+         first_pause=0.3)  # fmt: skip
+    assert client.get("k") == b"v"
+    with client.pipeline() as pipeline:
+        pipeline.watch("k")
+        assert pipeline.get("k") == b"v"
+    other.close()
+    client.close()
+
+
+def test_a_sentinel_holds_no_keys(redis_server: StartRedis, tmp_path: Path) -> None:
+    (tmp_path / "sentinel.conf").write_text("")
+    address = redis_server("--protected-mode", "no", file="sentinel.conf", also=("--sentinel",))
+    endpoint = Endpoint("redis", "e", "external", {"server": address})
+    with pytest.raises(NotSupported, match="is a Redis Sentinel"):
+        service("redis").check(endpoint, timeout=5)

@@ -9,6 +9,7 @@ from typing import Any
 
 from stackproof.errors import Trouble
 from stackproof.obtain import Cache, Say
+from stackproof.paths import demand_plain
 from stackproof.processes.run import Run
 from stackproof.services.base import Requirement, Service, resolve_options
 from stackproof.stack.docker import leftovers
@@ -89,6 +90,7 @@ class DockerProvider:
         engine, compose, images = self._find()
         # Another directory and project each time: no earlier attempt can be in the way.
         directory = self._run.directory / (cluster if attempt == 1 else f"{cluster}.{attempt}")
+        demand_plain(directory, f"{service.title} in containers", ":")  # between folders mounted
         site = LocalSite(cluster, directory, options, self._cache)
         running = self._starting.lay_out(
             directory,
