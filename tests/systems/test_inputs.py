@@ -112,11 +112,17 @@ def test_one_level_more_than_the_contract_allows(tmp_path):
     assert not limited.judged(value.replace(b"[]", b"0"))[1]
 
 
-def test_levels_that_are_too_large_do_not_exist(tmp_path):
-    small = contract(tmp_path, properties={"id": {"type": "string"}}, **{"x-max-bytes": 20_000})
+def test_as_many_levels_as_the_size_allows(tmp_path):
+    texts = {"id": {"type": "string"}}
+    small = contract(tmp_path, properties=texts, **{"x-max-bytes": 20_000})
+    value = Inputs(small, ID, 1).invalid("that is nested too deeply").value
+    assert 18_000 < len(value) < 20_000
+    tiny = contract(tmp_path, properties=texts, **{"x-max-bytes": 1_200})
     with pytest.raises(NotSupported, match="knows no such") as found:
-        Inputs(small, ID, 1).invalid("that is nested too deeply")
+        Inputs(tiny, ID, 1).invalid("that is nested too deeply")
     assert "x-max-nesting" in found.value.why
+    limited = contract(tmp_path, properties=texts, **{"x-max-bytes": 1_200, "x-max-nesting": 9})
+    assert b"[" * 9 in Inputs(limited, ID, 1).invalid("that is nested too deeply").value
 
 
 def test_a_large_one_is_too_large_and_nothing_else():

@@ -344,6 +344,7 @@ def test_references_in_a_circle_are_told_at_load(loaded, schema):
             "id": {"type": "string"},
             "x": {"items": [{"const": 1}, {"const": 2}], "additionalItems": False}}},
         {"properties": {"id": {"$ref": "types.json#/$defs/id"}, "x": {"$ref": "types.json"}}},
+        {"$ref": "#/$defs/order", "$defs": {"order": {"properties": {"id": {"type": "string"}}}}},
         {"properties": {"id": {"type": "string"}, "x": {"type": "array", "items": {"$ref": "#"}}}},
         {"properties": {"id": {"type": "string"}, "x": {"type": "number", "multipleOf": 0.01}}},
         *({"properties": {"id": {"type": "string", "format": form}}} for form in (

@@ -10,6 +10,7 @@ from typing import Any
 
 from stackproof.errors import NotSupported
 from stackproof.systems.contracts import Contract
+from stackproof.systems.contracts.strict import MOST_NESTED
 from stackproof.systems.inputs.generating import Generator
 from stackproof.systems.places import Place
 from stackproof.values import unknown_key
@@ -19,6 +20,7 @@ _BEYOND = 1000
 #: More levels than parsers accept that have a limit: .NET 64, serde 128, PHP 512, Jackson and
 #: Python 1,000, Go 10,000.
 _MANY_LEVELS = 12_000
+_AROUND = 1024  # bytes for key, headers and the field's name, which some limits count too
 
 #: A document in which a field was changed: where, and the whole.
 Change = tuple[tuple[str, ...], Any]
@@ -128,11 +130,13 @@ class Flaws:
 
     def _too_deep(self, document: Any) -> Spoiled:
         levels = _MANY_LEVELS
+        if self._contract.most_bytes is not None:
+            room = self._contract.most_bytes - len(json.dumps(document)) - _AROUND
+            levels = min(levels, room // 2)  # a bracket at each end
         if "x-max-nesting" in self._contract.schema:
             levels = self._contract.most_nested
-        size = len(json.dumps(document)) + len(_STRANGER) + 2 * levels
-        if self._contract.most_bytes is not None and size > self._contract.most_bytes:
-            raise self._none(f"{levels} levels are too large (x-max-bytes); say x-max-nesting")
+        elif levels < MOST_NESTED:
+            raise self._none("it would be too large (x-max-bytes) before; say x-max-nesting")
         return Spoiled(_added(document, _STRANGER, "[" * levels + "]" * levels), _STRANGER)
 
     # -- against the contract ------------------------------------------------
