@@ -201,16 +201,16 @@ def test_what_cannot_be_read_is_named(
     ("path", "said"),
     [
         ("features/missing.feature", "No such file"),
-        ("missing", "neither a folder nor"),
-        ("features/a.txt", "neither a folder nor"),
+        ("missing", "No such file"),
+        ("features/a.txt", "does not end with .feature"),
         ("features/a.feature/b.feature", "Not a directory"),
         (f"{'x' * 300}.feature", "File name too long"),
-        (f"features/{'x' * 5000}", "neither a folder nor"),
+        (f"features/{'x' * 5000}", "File name too long"),
         ("features/a\0.feature", "null"),
         ("@missing.txt", "No such file"),
         ("@features", "it is a directory"),
         ("@", "it is a directory"),
-        ("", "neither a folder nor"),
+        ("", "No such file"),
     ],
 )
 def test_paths_that_lead_nowhere(place: Path, path: str, said: str) -> None:

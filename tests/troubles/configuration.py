@@ -74,7 +74,7 @@ def unknown_system(box: Sandbox) -> Outcome:
 
 
 @trouble(FEATURES, "A path that does not exist", "the features cannot be read",
-         remedy="")  # fmt: skip
+         "No such file", remedy="correct the path")  # fmt: skip
 def path_missing(box: Sandbox) -> Outcome:
     return box.features("features/mesaging")
 
@@ -86,9 +86,17 @@ def no_features(box: Sandbox) -> Outcome:
     return box.features("empty")
 
 
-@trouble(FEATURES, "A feature that is no Gherkin", "the features cannot be read", remedy="")
+@trouble(FEATURES, "A feature that is no Gherkin", r"cannot be read: mine/own\.feature:1",
+         "Scenario may not occur")  # fmt: skip
 def no_gherkin(box: Sandbox) -> Outcome:
     own_features(box, "Scenario: it has no feature\n  Given a Kafka broker\n")
+    return box.features("mine")
+
+
+@trouble(FEATURES, "A language that Gherkin does not know", r"mine/own\.feature:1",
+         "the nearest is pt", remedy="--lang-list")  # fmt: skip
+def unknown_language(box: Sandbox) -> Outcome:
+    own_features(box, "# language: pt-BR\nFeature: Mine\n")
     return box.features("mine")
 
 

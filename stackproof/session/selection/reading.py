@@ -119,17 +119,14 @@ def _location(location: FileLocation, where: str) -> Iterator[FileLocation]:
     if _is_folder(named):
         for folder, files in _folders(Path(named)):
             yield from (FileLocation(os.path.join(folder, name)) for name in files)  # noqa: PTH118
-    elif not named.endswith(_FEATURE):
-        raise Trouble(f"the features cannot be read: {named}{where}",
-                      f"neither a folder nor a file that ends with {_FEATURE}",
-                      "correct the path")  # fmt: skip
     else:
+        why = "" if named.endswith(_FEATURE) else f"its name does not end with {_FEATURE}"
         try:
             os.lstat(named)
         except (OSError, ValueError) as error:
-            raise Trouble(f"the features cannot be read: {named}{where}",
-                          getattr(error, "strerror", None) or str(error),
-                          "correct the path")  from error  # fmt: skip
+            why = getattr(error, "strerror", None) or str(error)
+        if why:
+            raise Trouble(f"the features cannot be read: {named}{where}", why, "correct the path")
         yield location
 
 
