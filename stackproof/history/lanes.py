@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stackproof.history.columns import FAIL, NOWHERE, OK, UNKNOWN, Array, Snapshot, combined
+from stackproof.history.columns import FAIL, NOWHERE, OK, UNKNOWN, Array, Snapshot, among, combined
 from stackproof.history.flow import Flow
 
 SENT, OPEN, FAILED, RECEIVED, SET_ASIDE = range(5)
@@ -33,6 +33,7 @@ class Points:
         lanes: topic and partition of each lane.
         hidden: how many lanes had no room; their records are left out.
         prefix: what the names of the scenario's own topics begin with.
+        again: how many receptions of final drains are left out, since others had them before.
     """
 
     x: Array
@@ -42,6 +43,7 @@ class Points:
     lanes: tuple[tuple[str, int], ...]
     hidden: int = 0
     prefix: str = ""
+    again: int = 0
 
     def labels(self, names: dict[str, str]) -> list[str]:
         """Return the lanes' labels, given what to call each topic."""
@@ -59,15 +61,16 @@ def points(snapshot: Snapshot, flows: Sequence[Flow], most_lanes: int) -> Points
         most_lanes: how many lanes there is room for.
     """
     sends, receptions = snapshot.sends, snapshot.receptions
-    topic = np.concatenate([sends.topic, receptions.topic]).astype(np.int64)
-    partition = np.concatenate([sends.partition, receptions.partition]).astype(np.int64)
+    rows = _read_first(snapshot)
+    topic = np.concatenate([sends.topic, receptions.topic[rows]]).astype(np.int64)
+    partition = np.concatenate([sends.partition, receptions.partition[rows]]).astype(np.int64)
     order, set_aside = _roles(flows)
     of_status = np.zeros(3, dtype=np.int64)
     of_status[[OK, UNKNOWN, FAIL]] = SENT, OPEN, FAILED
-    aside = np.isin(receptions.topic, snapshot.codes("topics", tuple(set_aside)))
-    x = np.concatenate([sends.at, receptions.at]) - snapshot.start
+    aside = np.isin(receptions.topic[rows], snapshot.codes("topics", tuple(set_aside)))
+    x = np.concatenate([sends.at, receptions.at[rows]]) - snapshot.start
     kind = np.concatenate([of_status[snapshot.status], np.where(aside, SET_ASIDE, RECEIVED)])
-    ident = np.concatenate([sends.ident, receptions.ident])
+    ident = np.concatenate([sends.ident, receptions.ident[rows]])
     if not len(topic):
         return Points(x, topic, kind, ident, ())
 
@@ -94,7 +97,17 @@ def points(snapshot: Snapshot, flows: Sequence[Flow], most_lanes: int) -> Points
         ),
         hidden=max(0, len(lanes) - most_lanes),
         prefix=str(snapshot.meta.get("prefix", "")),
+        again=len(receptions) - len(rows),
     )
+
+
+def _read_first(snapshot: Snapshot) -> Array:
+    """Return the receptions but those of final drains that another client had before."""
+    table = snapshot.receptions
+    names = tuple({drain.client for drain in snapshot.drains})
+    draining = np.isin(table.client, snapshot.codes("clients", names))
+    place = combined(table.topic, table.partition, table.offset)
+    return np.flatnonzero(~draining | ~among(place, place[~draining]))
 
 
 def _roles(flows: Sequence[Flow]) -> tuple[list[str], list[str]]:

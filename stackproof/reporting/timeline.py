@@ -192,6 +192,8 @@ def _lane_labels(canvas: Canvas, points: Points) -> list[str]:
     topics = list(dict.fromkeys(topic for topic, _ in points.lanes))
     names, left_out = layout.short_names(topics, points.prefix)
     canvas.remarks += [f'topics\' names without "{_short(part, 30)}"' for part in left_out]
+    if points.again:
+        canvas.remarks.append(f"not drawn: {points.again:,} read again by final drains")
     if points.hidden:
         canvas.remarks.append(f"{points.hidden} more topics are not shown")
     return points.labels({topic: _short(name, 40) for topic, name in names.items()})

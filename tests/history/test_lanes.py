@@ -85,6 +85,14 @@ def test_what_has_no_room_is_left_out_and_counted():
     assert (len(found.lanes), found.hidden, len(found.x)) == (3, 2, 3)
 
 
+def test_what_a_final_drain_reads_again_is_counted_and_not_drawn():
+    story = delivered("a", "b").sent("c", offset=2).drained(("a", 0), ("b", 1), ("c", 2))
+    found = points(story.history.snapshot(), [DIRECT], 20)
+    assert found.kind.tolist() == [SENT] * 3 + [RECEIVED] * 3
+    assert found.again == 2
+    assert points(delivered("a").history.snapshot(), [DIRECT], 20).again == 0
+
+
 def test_an_empty_history_has_no_points():
     found = points(Story().history.snapshot(), [DIRECT], 20)
     assert (len(found.x), found.lanes) == (0, ())
