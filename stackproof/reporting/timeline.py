@@ -31,6 +31,8 @@ WIDTH, DPI = 12.0, 100
 MOST_LANES, MOST_LINES, MOST_EVENTS, EVENT_ROWS, BINS = 20, 80, 40, 5, 200
 MOST_MARKS = 150
 """A kind of record with more than this many in one lane is drawn as bars."""
+MOST_REMARKED = 110
+"""Characters of remarks in one line."""
 MOST_LABELS = 4
 """So many counterexamples of an anomaly are labelled one by one; of more, the first."""
 WITNESS, FAULT, FAULT_TEXT, QUIET = "#c00000", "#e69f00", "#8a5a00", "#666666"
@@ -403,6 +405,18 @@ def _draw_legend(canvas: Canvas, snapshot: Snapshot, counts: Counter[Kind], witn
         fontsize=9, frameon=False, handletextpad=0.4, columnspacing=1.6, borderaxespad=0.2,
     )  # fmt: skip
     canvas.figure.text(
-        0.985, 0.6 / canvas.figure.get_figheight(), "; ".join(canvas.remarks), ha="right",
+        0.985, 0.6 / canvas.figure.get_figheight(), _in_lines(canvas.remarks), ha="right",
         va="center", fontsize=8, color=QUIET,
     )  # fmt: skip
+
+
+def _in_lines(remarks: Sequence[str]) -> str:
+    """Remarks in as many lines as leave room for the axis's name beside them."""
+    lines = [""]
+    for remark in remarks:
+        longer = f"{lines[-1]}; {remark}".removeprefix("; ")
+        if len(longer) > MOST_REMARKED and lines[-1]:
+            lines.append(remark)
+        else:
+            lines[-1] = longer
+    return "\n".join(lines)

@@ -175,3 +175,13 @@ def test_any_text_can_be_drawn(tmp_path, text, recwarn):
 def test_a_picture_that_cannot_be_written_is_an_error(tmp_path):
     with pytest.raises(OSError):
         render_timeline(scenario(1), tmp_path / "missing" / "t.png")
+
+
+def test_remarks_leave_room_for_the_name_of_the_axis():
+    remarks = ['topics\' names without "stackproof-r22d58118-s001-"', "1 more topic is not shown",
+               "not drawn: 6,075 read again by final drains",
+               "bars: records per second, square-root scale up to 1,112"]  # fmt: skip
+    lines = timeline._in_lines(remarks).splitlines()
+    assert "; ".join(lines) == "; ".join(remarks)
+    assert len(lines) == 2 and max(map(len, lines)) <= timeline.MOST_REMARKED
+    assert timeline._in_lines([]) == ""
