@@ -208,10 +208,10 @@ def _from_model(scenario: Any, not_run: Outcome | None) -> Outcome:
         message = f"{outcome.message}\n\nand then: {also}" if also else outcome.message
         return replace(outcome, message=message, step=cause)
     if also and isinstance(scenario.exception, Trouble):
-        return Outcome(*_blame(scenario.exception), shorten(str(scenario.exception)))
+        return Outcome(*blame(scenario.exception), shorten(str(scenario.exception)))
     if also:
         trace = _traceback(scenario, also)
-        verdict, category = _blame(scenario.exception)
+        verdict, category = blame(scenario.exception)
         return Outcome(verdict, category, shorten(also), trace)
     if scenario.status is Status.skipped:
         return Outcome("skipped", message=_skip_reason(scenario))
@@ -241,7 +241,7 @@ def _error_outcome(step: Any) -> Outcome:
     trace = _traceback(step, message) or step.error_message or ""
     if isinstance(error, NotSupported | PremiseNotMet | Refused):
         trace = ""  # its class and place say nothing more
-    return Outcome(*_blame(error), shorten(message), trace)
+    return Outcome(*blame(error), shorten(message), trace)
 
 
 def _error_message(step: Any, error: BaseException | None) -> str:
@@ -261,7 +261,7 @@ def _kind_of_failure(error: BaseException | None) -> Category:
     return "stalled" if isinstance(error, Stalled) else "product"
 
 
-def _blame(error: BaseException | None) -> tuple[Verdict, Category]:
+def blame(error: BaseException | None) -> tuple[Verdict, Category]:
     """Whose fault an exception other than a failed assertion is."""
     if isinstance(error, NotSupported):
         return "not supported", "not supported"

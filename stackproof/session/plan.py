@@ -40,6 +40,7 @@ class ScenarioPlan:
         alone: no other scenario may run beside it.
         destructive: what it does that an endpoint must allow by name, by service.
         exclusive: names of what no other scenario may use beside it.
+        artifacts: keys of programs that its steps use besides services.
     """
 
     id: str
@@ -52,6 +53,7 @@ class ScenarioPlan:
     alone: bool
     destructive: dict[str, str] = field(default_factory=dict)
     exclusive: frozenset[str] = frozenset()
+    artifacts: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -172,6 +174,7 @@ def make_plan(
             requirements: dict[str, Requirement] = {}
             destructive: dict[str, str] = {}
             systems: set[str] = set()
+            artifacts: dict[str, Artifact] = {}
             for step in steps:
                 key = (step.step_type, step.name)
                 if key not in known:
@@ -181,12 +184,13 @@ def make_plan(
                     plan.undefined.append((scenario, step))
                     continue
                 systems.update(systems_of(match.func))
-                plan.artifacts.update({a.key: a for a in artifacts_of(match.func)})
+                artifacts |= {a.key: a for a in artifacts_of(match.func)}
                 for need in needs_of(match.func):
                     name = need.called or need.service
                     requirements[name] = _merge(requirements.get(name), need, match, step)
                     if need.destructive:
                         destructive.setdefault(name, need.destructive)
+            plan.artifacts |= artifacts
             exclusive = _kept_apart(requirements, systems, settings)
             plan.scenarios.append(
                 ScenarioPlan(
@@ -202,6 +206,7 @@ def make_plan(
                     alone=_ALONE_TAG in scenario.effective_tags,
                     destructive=destructive,
                     exclusive=exclusive,
+                    artifacts=frozenset(artifacts),
                 )
             )
     return plan
@@ -242,6 +247,11 @@ def containers_of(scenario: Scenario) -> Iterator[Any]:
     while parent is not None:
         yield parent
         parent = parent.parent
+
+
+def lines_around(planned: ScenarioPlan) -> set[int]:
+    """Lines of what a scenario stands in."""
+    return {container.line for container in containers_of(planned.scenario)}
 
 
 def _outlines_without_rows(

@@ -93,6 +93,10 @@ class ExternalProvider:
     def obtain(self, service: Service, say: Say) -> None:
         """Nothing is needed."""
 
+    def origin(self, service: Service) -> str:
+        """Not known."""
+        return ""
+
     def obtain_means(self, options: Mapping[str, Any], say: Say) -> None:
         """Nothing is broken here."""
 

@@ -183,6 +183,10 @@ class NativeProvider:
         for artifact in service.artifacts():
             self._cache.ensure(artifact, say)
 
+    def origin(self, service: Service) -> str:
+        """The title of the first artifact, which is the server itself."""
+        return ", ".join(artifact.title for artifact in service.artifacts()[:1])
+
     def obtain_means(self, options: Mapping[str, Any], say: Say) -> None:
         """Get what breaks clusters with these options; what cannot be had is told when used."""
         means.obtain(options, self._cache, say)

@@ -53,6 +53,9 @@ class Provider(Protocol):
     def obtain(self, service: Service, say: Say) -> None:
         """Get what the service needs onto this machine."""
 
+    def origin(self, service: Service) -> str:
+        """The package or image that the service runs from; empty: it is not the suite's."""
+
     def obtain_means(self, options: Mapping[str, Any], say: Say) -> None:
         """Get what breaks clusters with these options; what cannot be had is told when used."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -12,8 +13,10 @@ from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import Say
 from stackproof.processes.run import Run
 from stackproof.services import service
-from stackproof.services.base import Endpoint, Requirement, resolve_options
+from stackproof.services.base import Endpoint, Requirement, Service, Versioned, resolve_options
 from stackproof.stack.provider import Cluster, Provider
+
+log = logging.getLogger(__name__)
 
 Item = TypeVar("Item", bound=Hashable)
 Result = TypeVar("Result")
@@ -35,9 +38,11 @@ class Stack:
         self._clusters: dict[str, Cluster] = {}
         self._shared: dict[Requirement, Endpoint] = {}
         self._not_supported: dict[Requirement, NotSupported] = {}
+        self._versions: dict[str, str] = {}
         self._providers: list[Provider] = []
         self._ending = False
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
         self._counter = 0
 
     def obtain(self, services: Iterable[str]) -> None:
@@ -65,15 +70,26 @@ class Stack:
         Raises:
             Trouble: the first that could not be started; the others go on until `stop_all`.
         """
-        wanted = sorted(set(requirements), key=str)
-        if not wanted:
-            return
-        for requirement, result in _side_by_side(self._start_if_supported, wanted).items():
-            if isinstance(result, NotSupported):
-                self._not_supported[requirement] = result
-            else:
-                self._shared[requirement] = result
-        self._run.write_state(endpoints=self.describe())
+        _side_by_side(self.share, sorted(set(requirements), key=str))
+
+    def share(self, requirement: Requirement) -> Endpoint | None:
+        """Start one cluster that scenarios share; `shared` knows its endpoint from then on.
+
+        Returns:
+            None: the provider cannot have such a one, which `shared` tells.
+
+        Raises:
+            Trouble: it could not be started.
+        """
+        try:
+            endpoint = self.start(requirement)
+        except NotSupported as refusal:
+            self._not_supported[requirement] = refusal
+            return None
+        self._shared[requirement] = endpoint
+        with self._writing:
+            self._run.write_state(endpoints=self.describe())
+        return endpoint
 
     def start(self, requirement: Requirement) -> Endpoint:
         """Start one cluster and return its endpoint once it is healthy.
@@ -90,15 +106,34 @@ class Stack:
         with self._lock:
             if not self._ending:
                 self._clusters[name] = cluster
+                self._learn_version(the_service, cluster.endpoint)
                 return cluster.endpoint
         cluster.stop()
         raise Trouble(f"{the_service.title} was not started", "the run is ending")
 
-    def _start_if_supported(self, requirement: Requirement) -> Endpoint | NotSupported:
-        try:
-            return self.start(requirement)
-        except NotSupported as refusal:
-            return refusal
+    def _learn_version(self, the_service: Service, endpoint: Endpoint) -> None:
+        """Besides, so that nobody waits for it."""
+
+        if not isinstance(the_service, Versioned) or the_service.name in self._versions:
+            return
+        tell = the_service.version
+
+        def ask() -> None:
+            try:
+                version = tell(endpoint)
+            except Exception as error:  # it may be forbidden, or broken on purpose meanwhile
+                log.info("%s does not tell its version: %r", endpoint.cluster, error)
+            else:
+                self._versions[the_service.name] = version
+
+        threading.Thread(target=ask, daemon=True).start()
+
+    def version(self, service_name: str) -> str:
+        """What runs: as it was packed, and as the server said."""
+        the_service = service(service_name)
+        origin = self._provider_of(service_name).origin(the_service)
+        told = [origin if origin != the_service.title else "", self._versions.get(service_name)]
+        return "; ".join(filter(None, told)) or "not told"
 
     def _provider(self, service_name: str) -> Provider:
         """The provider of a service, remembered for `stop_all`."""

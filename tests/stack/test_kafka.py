@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -55,6 +56,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             yield Site(kafka, run, provider, broker, said)
         finally:
             reaper.reap(run)
+
+
+def test_a_broker_tells_what_it_knows_and_its_package_which_version_it_is(site: Site) -> None:
+    assert site.provider.origin(site.kafka) == "Apache Kafka 4.3.1"
+    told = site.kafka.version(site.broker.endpoint)
+    assert re.fullmatch(r"knows the requests of Kafka 4\.\d+(\.\d+)?", told)
 
 
 def bootstrap(cluster: NativeCluster) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -63,6 +64,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             yield Site(provider, one, other, mappers)
         finally:
             reaper.reap(run)
+
+
+def test_it_says_which_version_it_is(site: Site) -> None:
+    told = RabbitMQ().version(site.one.endpoint)
+    assert re.fullmatch(r"RabbitMQ \d+\.\d+\.\d+\S*", told)
 
 
 @pytest.fixture

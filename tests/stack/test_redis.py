@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +55,10 @@ def test_a_check_leaves_no_key(server: NativeCluster) -> None:
     Redis().check(server.endpoint, timeout=5)
     with connect(server.endpoint.addresses, OPEN) as client:
         assert not list(client.scan_iter("stackproof-check*"))
+
+
+def test_it_says_which_version_it_is(server: NativeCluster) -> None:
+    assert re.fullmatch(r"(Redis|Valkey) \d+\.\d+\.\d+", Redis().version(server.endpoint))
 
 
 def test_it_listens_on_loopback_alone(server: NativeCluster) -> None:

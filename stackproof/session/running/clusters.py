@@ -11,10 +11,9 @@ from typing import Any
 
 from stackproof import guard
 from stackproof.errors import NotSupported, Trouble
-from stackproof.obtain import Cache, Say
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.base import Endpoint, Requirement
-from stackproof.session.plan import Plan, ScenarioPlan
+from stackproof.session.plan import ScenarioPlan
 from stackproof.stack.stack import Stack
 
 log = logging.getLogger(__name__)
@@ -205,19 +204,3 @@ class Clusters:
 
 def _is_over(planned: ScenarioPlan) -> Trouble:
     return Trouble(f"the scenario {planned.scenario.name!r} is over already")
-
-
-def obtain(plan: Plan, stack: Stack, cache: Cache, say: Say) -> None:
-    """Get what the plan's scenarios need onto this machine, before any of them waits for it.
-
-    What only some of them use to break things, or beside services, is told to these when it
-    cannot be had.
-
-    Raises:
-        Trouble: a service could not be obtained.
-    """
-    stack.obtain(plan.services())
-    stack.obtain_means([*plan.shared(), *plan.dedicated()])
-    for artifact in plan.artifacts.values():
-        with contextlib.suppress(Trouble):
-            cache.ensure(artifact, say)

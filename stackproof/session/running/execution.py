@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,17 +17,18 @@ from stackproof.processes import reaper
 from stackproof.processes.run import Run
 from stackproof.reporting.categories import write_environment
 from stackproof.reporting.evidence import Attachment, ScenarioProof
+from stackproof.reporting.outcome import blame
 from stackproof.session.plan import Plan, ScenarioPlan
-from stackproof.session.running.clusters import Clusters, obtain
+from stackproof.session.running.clusters import Clusters
 from stackproof.session.running.progress import Progress
 from stackproof.session.running.replay import Replay
 from stackproof.session.running.reports import Reports, facts_of
 from stackproof.session.running.signals import Signals
 from stackproof.session.running.spans import LogSpans, full_disk
+from stackproof.session.running.supply import Supply
 from stackproof.session.running.verdicts import Verdicts
 from stackproof.session.selection import shards
 from stackproof.session.workers import wire
-from stackproof.session.workers.inbox import Inbox
 from stackproof.session.workers.pool import Pool
 from stackproof.settings import Settings
 from stackproof.stack.choosing import Providers
@@ -44,6 +44,7 @@ _CONFIG = (
     "scenario_outline_annotation_schema", "logging_format", "logging_level", "stage",
 )  # fmt: skip
 _SETTLES_WITHIN = 20.0
+_STOPPED = "not run: the run was told to stop at the first failure"
 
 
 class Execution:
@@ -88,7 +89,8 @@ class Execution:
         self._clusters: Clusters | None = None
         self._spans: LogSpans | None = None
         self._pool: Pool | None = None
-        self._bringing_up: threading.Thread | None = None
+        self._supply: Supply | None = None
+        self._providers: Providers | None = None
         self._started: dict[str, tuple[float, str, list[float]]] = {}
 
     # -- the course of a run -------------------------------------------------
@@ -110,7 +112,7 @@ class Execution:
             run = self._run = Run.begin()
             self._watcher = reaper.Watcher(run)
         self.verdicts.run_id = run.id
-        providers = Providers(run, self.reports.logs, self.settings)
+        providers = self._providers = Providers(run, self.reports.logs, self.settings)
         stack = self._stack = Stack(run, providers, self._progress.say)
         pool = self._pool = Pool(
             run,
@@ -129,24 +131,16 @@ class Execution:
         services = self.plan.services()
         for line in providers.explain(services):
             self._progress.say(line)
-        self._in_thread(lambda: obtain(self.plan, stack, providers.cache, self._progress.say))
-        if shared:
-            with self._progress.doing(f"starting {', '.join(sorted(map(str, shared)))}"):
-                self._in_thread(lambda: stack.start_shared(shared))
-        self.verdicts.ready_after = time.time() - self.verdicts.began
-        log.info("stack ready %.2f s after the run began", self.verdicts.ready_after)
-        with self.attempt("the report lacks its environment"):
-            facts = facts_of(self.plan, providers, self.settings, self._seed)
-            write_environment(self.reports.allure, facts)
+        self._supply = Supply(
+            self.plan,
+            stack,
+            providers.cache,
+            self._progress.say,
+            changed=pool.reconsider,
+            failed=self.suite_failed,
+        )
+        self._supply.begin()
         pool.work(self._by_feature())
-
-    def _in_thread(self, work: Callable[[], None]) -> None:
-        """Do ``work`` where no signal reaches it: waiting for it can be interrupted at once."""
-        inbox = Inbox()
-        self._bringing_up = inbox.when_done(work, _raise_error)
-        while (done := inbox.take()) is None:
-            inbox.wait(within=60)
-        done()
 
     def _begin(self, run: Run) -> wire.Begin:
         config = {name: getattr(self._config, name) for name in _CONFIG}
@@ -210,6 +204,9 @@ class Execution:
         run, watcher, stack = self._run, self._watcher, self._stack
         if run is None:
             return
+        if self._supply is not None:
+            self._supply.close()
+            self.verdicts.ready_after = self._supply.complete_after
         self._end_workers()
         with self.attempt("the servers' memory could not be read"):
             self.verdicts.memory_mb = dict(stack.memory()) if stack else {}
@@ -244,8 +241,8 @@ class Execution:
     def _settle(self) -> None:
         if self._clusters is not None:
             self._clusters.settle(_SETTLES_WITHIN)
-        if self._bringing_up is not None:
-            self._bringing_up.join(_SETTLES_WITHIN)
+        if self._supply is not None:
+            self._supply.settle(_SETTLES_WITHIN)
 
     def finish(self) -> None:
         """Complete the reports: every selected scenario is in them."""
@@ -256,8 +253,20 @@ class Execution:
                 for feature in self.plan.features:
                     reporter.feature(feature)
                 reporter.end()
+        with self.attempt("the report lacks its environment"):
+            self._write_environment()
         with self.attempt("results.json could not be written"):
             self.reports.write_results(self.verdicts.as_data())
+
+    def _write_environment(self) -> None:
+        if self._providers is None or self._stack is None:
+            return
+        services = self.plan.services()
+        self.verdicts.servers = {name: self._stack.version(name) for name in services}
+        facts = facts_of(
+            self._providers.summary(services), self.verdicts.servers, self.settings, self._seed
+        )
+        write_environment(self.reports.allure, facts)
 
     @contextmanager
     def attempt(self, otherwise: str) -> Iterator[None]:
@@ -277,6 +286,14 @@ class Execution:
         return self.verdicts.summary(self._config, report=report)
 
     # -- heard from the pool -------------------------------------------------
+    def ready(self, planned: ScenarioPlan) -> bool:
+        """Whether what the scenario needs is there, or is known not to come."""
+        return self._supply is not None and self._supply.ready(planned)
+
+    def trouble(self, planned: ScenarioPlan) -> Trouble | None:
+        """Why what the scenario needs will not come."""
+        return self._supply.trouble(planned) if self._supply is not None else None
+
     def admit(self, planned: ScenarioPlan) -> bool:
         """Whether memory and the scenario's neighbours allow it to start now."""
         assert self._clusters is not None
@@ -330,7 +347,7 @@ class Execution:
         finally:
             self._release(planned)
         if self._config.stop and proof.has_failed and self._pool:
-            self._pool.drop_rest("not run: the run was told to stop at the first failure")
+            self._pool.drop_rest(_STOPPED)
 
     def lost(self, planned: ScenarioPlan, what: str, trace: str) -> None:
         """Its worker was killed or died, or never came to run it."""
@@ -344,11 +361,17 @@ class Execution:
         finally:
             self._release(planned)
         if self._config.stop and self._pool:
-            self._pool.drop_rest("not run: the run was told to stop at the first failure")
+            self._pool.drop_rest(_STOPPED)
 
     def kept_back(self, planned: ScenarioPlan, reason: str) -> None:
         """A hook of its feature or rule kept it from starting."""
         self._broke(planned, self._proof(planned, "broken", "suite", reason))
+
+    def without(self, planned: ScenarioPlan, trouble: Trouble) -> None:
+        """What it needs cannot be had: it will not be run."""
+        self._broke(planned, self._proof(planned, *blame(trouble), str(trouble)))
+        if self._config.stop and self._pool:
+            self._pool.drop_rest(_STOPPED)
 
     def passed_over(self, planned: ScenarioPlan, reason: str) -> None:
         """The run ends before it."""
@@ -419,8 +442,3 @@ def _grouped(scenarios: Iterable[ScenarioPlan]) -> list[list[ScenarioPlan]]:
     for planned in scenarios:
         features.setdefault(planned.feature_index, []).append(planned)
     return list(features.values())
-
-
-def _raise_error(_: Any, error: Exception | None) -> None:
-    if error is not None:
-        raise error

@@ -8,7 +8,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,7 @@ from filelock import FileLock, Timeout
 
 from stackproof.errors import Trouble, reason_of
 from stackproof.paths import absolute
-from stackproof.services import service
-from stackproof.session.plan import Plan
 from stackproof.settings import Settings
-from stackproof.stack.choosing import Providers
 
 _MADE_HERE = ("allure-results", "evidence", "junit", "logs")
 _RESULTS = "results.json"
@@ -173,16 +170,22 @@ def _log_to_file(file: Path, level: str) -> logging.Handler:
     return handler
 
 
-def facts_of(plan: Plan, providers: Providers, settings: Settings, seed: int) -> dict[str, str]:
-    """What the report says of the run's surroundings."""
-    services = plan.services()
-    titles = {n: ", ".join(a.title for a in service(n).artifacts()[:1]) for n in services}
+def facts_of(
+    provider: str, servers: Mapping[str, str], settings: Settings, seed: int
+) -> dict[str, str]:
+    """What the report says of the run's surroundings.
+
+    Args:
+        provider: names of the providers.
+        servers: version of each service's servers, by service.
+        seed: of generated inputs.
+    """
     return {
-        "provider": providers.summary(services),
+        "provider": provider,
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "cores": str(os.cpu_count()),
         "input seed": str(seed),
         "order": settings["run.random_order"] or "as written",
-        **titles,
+        **servers,
     }

@@ -24,6 +24,7 @@ class Verdicts:
         problems: what went wrong outside of features; with any, the run has not passed.
         container_problems: hooks of features and rules that failed; likewise.
         memory_mb: what each shared server used at the end, in MiB.
+        servers: version of each service's servers.
         could_not_run: whether something kept scenarios from being run at all.
         cut_short: exit code of a run that was interrupted.
         exit_code: what the process should end with.
@@ -41,6 +42,7 @@ class Verdicts:
         self.container_problems: list[str] = []
         self.could_not_run = False
         self.memory_mb: dict[str, int] = {}
+        self.servers: dict[str, str] = {}
         self.cut_short = 0
 
     def give(self, planned: ScenarioPlan, proof: ScenarioProof) -> bool:
@@ -79,12 +81,18 @@ class Verdicts:
         """0 only if every scenario has passed and nothing else went wrong."""
         if self.cut_short:
             return self.cut_short
-        if self.could_not_run:
+        if self.could_not_run or self._none_began():
             return EXIT_COULD_NOT_RUN
         verdicts = {p.verdict for p in self._proofs.values() if p.known_state != "tolerated"}
         tolerated = {"passed"} | (DID_NOT_RUN if self._allow_skipped else set())
         smooth = not self.problems and not self.container_problems and not any(self.missing())
         return EXIT_PASSED if smooth and verdicts <= tolerated else EXIT_FAILED
+
+    def _none_began(self) -> bool:
+        """Whether not one step has been run, because what scenarios need could not be had."""
+        proofs = self._proofs.values()
+        waited = any((p.verdict, p.category) == ("broken", "environment") for p in proofs)
+        return waited and not any(any(p.step_starts) or p.category == "suite" for p in proofs)
 
     def summary(self, config: Any, *, report: Path | None) -> str:
         """The summary for people, with the place of the report when there is one."""
@@ -111,6 +119,7 @@ class Verdicts:
             "ready_after": self.ready_after,
             "seed": self._seed,
             "memory_mb": self.memory_mb,
+            "servers": self.servers,
             "selection": self._plan.selection,
             "notes": [*map(printable, self._plan.notes)],
             "exit_code": self.exit_code,

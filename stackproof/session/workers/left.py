@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from stackproof.session.plan import ScenarioPlan
 
@@ -24,12 +24,22 @@ class Left:
         """Those of one feature."""
         return list(self._features.get(feature_index, ()))
 
-    def next_feature(self, attended: Collection[int]) -> int:
-        """The next feature that is not among those attended; else that with the most left."""
-        for index in self._features:
+    def next_feature(
+        self, attended: Collection[int], ready: Callable[[ScenarioPlan], bool]
+    ) -> int | None:
+        """The next feature of which something is ready to be run.
+
+        One that is not among those attended, if possible; else that with the most left.
+        """
+        open_ = [index for index, left in self._features.items() if any(map(ready, left))]
+        for index in open_:
             if index not in attended:
                 return index
-        return max(self._features, key=lambda index: len(self._features[index]))
+        return max(open_, key=lambda index: len(self._features[index]), default=None)
+
+    def everything(self) -> list[ScenarioPlan]:
+        """All of them."""
+        return [planned for scenarios in self._features.values() for planned in scenarios]
 
     def take(self, scenarios: Iterable[ScenarioPlan]) -> None:
         """Nobody else shall get these."""
@@ -47,7 +57,7 @@ class Left:
 
     def take_all(self) -> list[ScenarioPlan]:
         """Take everything."""
-        everything = [planned for scenarios in self._features.values() for planned in scenarios]
+        everything = self.everything()
         self._features = {}
         return everything
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from stackproof.errors import Trouble
 from stackproof.session.plan import ScenarioPlan
 from stackproof.session.workers import wire
 
@@ -11,8 +12,14 @@ from stackproof.session.workers import wire
 class Listening(Protocol):
     """Who hears what happens; called in the pool's thread unless said otherwise.
 
-    Each scenario ends in one call of `ended`, `lost`, `kept_back` or `passed_over`.
+    Each scenario ends in one call of `ended`, `lost`, `kept_back`, `without` or `passed_over`.
     """
+
+    def ready(self, planned: ScenarioPlan) -> bool:
+        """Whether what the scenario needs is there, or is known not to come."""
+
+    def trouble(self, planned: ScenarioPlan) -> Trouble | None:
+        """Why what the scenario needs will not come."""
 
     def admit(self, planned: ScenarioPlan) -> bool:
         """Whether the scenario may start now (memory, running alone)."""
@@ -40,6 +47,9 @@ class Listening(Protocol):
 
     def kept_back(self, planned: ScenarioPlan, reason: str) -> None:
         """A hook of its feature or rule kept it from starting."""
+
+    def without(self, planned: ScenarioPlan, trouble: Trouble) -> None:
+        """What it needs cannot be had: it will not be run."""
 
     def passed_over(self, planned: ScenarioPlan, reason: str) -> None:
         """The run ends before it."""

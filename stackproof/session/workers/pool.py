@@ -17,7 +17,7 @@ from typing import Any
 
 from stackproof.errors import Trouble
 from stackproof.processes.run import Run
-from stackproof.session.plan import ScenarioPlan, containers_of
+from stackproof.session.plan import ScenarioPlan, lines_around
 from stackproof.session.workers import wire
 from stackproof.session.workers.inbox import Inbox
 from stackproof.session.workers.left import Left
@@ -89,6 +89,7 @@ class Pool:
         Returns when each of them has been told to ``listening``.
         """
         self._left = Left(features)
+        self._reconsider()
         for worker in self._workers:
             self._give_time_to_load(worker)
         while self._left or any(w.phase in WITH_WORK for w in self._workers):
@@ -119,7 +120,7 @@ class Pool:
 
     def reconsider(self) -> None:
         """What kept scenarios waiting may have changed; safe from any thread."""
-        self._inbox.put(self._admit_waiting)
+        self._inbox.put(self._reconsider)
 
     def drop_rest(self, reason: str) -> None:
         """Begin no further scenario."""
@@ -162,18 +163,26 @@ class Pool:
         for worker in self._workers:
             if worker.phase is Phase.IDLE and self._left:
                 attended = {w.feature_index for w in self._workers if w.phase in WITH_WORK}
-                self._open(worker, self._left.next_feature(attended))
+                feature_index = self._left.next_feature(attended, self._its_turn)
+                if feature_index is None:
+                    break  # all that is left waits for its services
+                self._open(worker, feature_index)
         at_work = sum(w.phase in WITH_WORK for w in self._workers)
         while len(self._workers) < min(self._jobs, at_work + len(self._left)):
             self._give_time_to_load(self._spawn())
 
+    def _its_turn(self, planned: ScenarioPlan) -> bool:
+        """Whether it is its turn. A random order is kept, though it has to wait for services."""
+        in_order = self._jobs == 1 and self._begin.settings["run.random_order"]
+        return bool(in_order) or self._listening.ready(planned)
+
     def _open(self, worker: Worker, feature_index: int) -> None:
-        offered = self._left.of(feature_index)
+        offered = sorted(self._left.of(feature_index), key=lambda p: not self._its_turn(p))
         worker.todo = []
         worker.offered = {planned.id for planned in offered}
         worker.feature_index = feature_index
         worker.progressed = False
-        self._claim(worker, worker.offered)  # or its hooks might run for nothing
+        self._claim(worker, [offered[0].id])  # or its hooks might run for nothing
         worker.enter(Phase.HOOKS, self._begin.hooks_deadline)
         chosen = [wire.Chosen(p.id, p.index, p.scenario.line, p.scenario.name) for p in offered]
         worker.process.send(wire.Unit(self._feature_files[feature_index], chosen))
@@ -280,7 +289,7 @@ class Pool:
 
     def _unit_ends(self, worker: Worker, message: wire.UnitEnds) -> None:
         errors_of = {
-            planned.id: [e for e in message.errors if e.line in _lines(planned)]
+            planned.id: [e for e in message.errors if e.line in lines_around(planned)]
             for planned in [*worker.todo, *self._left.of(worker.feature_index)]
         }
         # What it has not even asked for, and what the same hooks would keep back elsewhere.
@@ -326,12 +335,37 @@ class Pool:
             worker.process.send(wire.PassOver() if self._stopping else wire.Taken())
             return
         worker.current = next(p for p in worker.todo if p.id == message.id)
+        if (trouble := self._listening.trouble(worker.current)) is not None:
+            self._do_without(worker, trouble)
+            return
         worker.enter(Phase.ASKING)
         if self._stopping:
             self._pass_over(worker)
             return
         self._waiting.append(worker)
         self._admit_waiting()
+
+    def _reconsider(self) -> None:
+        troubles = [(planned, self._listening.trouble(planned))
+                    for planned in self._left.everything()]  # fmt: skip
+        doomed = [(planned, trouble) for planned, trouble in troubles if trouble is not None]
+        self._left.take(planned for planned, _ in doomed)
+        for planned, trouble in doomed:
+            self._tell(self._listening.without, planned, trouble)
+        for worker in list(self._waiting):
+            assert worker.current is not None
+            if (met := self._listening.trouble(worker.current)) is not None:
+                self._waiting.remove(worker)
+                self._do_without(worker, met)
+        self._admit_waiting()
+
+    def _do_without(self, worker: Worker, trouble: Trouble) -> None:
+        """What its scenario needs cannot be had: it goes on to the next one."""
+        planned, worker.current = worker.current, None
+        worker.todo = [p for p in worker.todo if p is not planned]
+        worker.enter(Phase.HOOKS, self._begin.hooks_deadline)
+        worker.process.send(wire.Taken())
+        self._tell(self._listening.without, planned, trouble)
 
     def _pass_over(self, worker: Worker) -> None:
         worker.current = None
@@ -342,6 +376,8 @@ class Pool:
         for worker in list(self._waiting):
             planned = worker.current
             assert planned is not None
+            if not self._listening.ready(planned):
+                continue
             try:
                 admitted = self._listening.admit(planned)
             except Exception as error:  # it would wait for ever
@@ -462,8 +498,3 @@ class Pool:
         self._tell(self._listening.could_not_run, problem)
         for planned in self._left.take_all():
             self._tell(self._listening.lost, planned, problem, "")
-
-
-def _lines(planned: ScenarioPlan) -> set[int]:
-    """Of what the scenario stands in."""
-    return {container.line for container in containers_of(planned.scenario)}

@@ -85,7 +85,7 @@ class CannotGo:
 
 @dataclass
 class Taken:
-    """Answer to `ScenarioStarts`: another worker has it."""
+    """Answer to `ScenarioStarts`: it is not to be run here; another worker has it, or nobody."""
 
 
 @dataclass

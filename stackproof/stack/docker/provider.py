@@ -71,6 +71,11 @@ class DockerProvider:
         for image in service.images():
             images.obtain(image, service.title, say)
 
+    def origin(self, service: Service) -> str:
+        """The images' names."""
+        images = self._find()[2]
+        return ", ".join(images.chosen(image) for image in service.images())
+
     def obtain_means(self, options: Mapping[str, Any], say: Say) -> None:
         """Get what breaks clusters with these options; what cannot be had is told when used."""
         means.obtain(options, self._cache, say)
