@@ -139,10 +139,11 @@ def _kafka(version: str) -> Server:
     def start(place: Place) -> None:
         classes = class_path(place.obtained)
         properties = place.write("server.properties", node_properties(
-            place.directory, 1, {1: (place.port, free_port())}, extra=_AS_SHIPPED))  # fmt: skip
+            1, {1: (place.port, free_port())}, extra=_AS_SHIPPED))  # fmt: skip
         tool = _java("-cp", classes, "kafka.tools.StorageTool", "format", "-t", cluster_id(),
                      "-c", properties)  # fmt: skip
-        subprocess.run([str(w) for w in tool], check=True, capture_output=True, timeout=120)
+        subprocess.run([str(w) for w in tool], check=True, capture_output=True, timeout=120,
+                       cwd=place.directory)  # fmt: skip
         place.launch(*_java("-cp", classes, "kafka.Kafka", properties))
 
     return Server(f"kafka-{version}", f"Apache Kafka {version}", "kafka", _jars(version), start)
