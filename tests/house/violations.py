@@ -334,8 +334,8 @@ VIOLATIONS = [
 
     (SIZE, "stackproof/errors.py", _END, "#\n",
      [(MOST_LINES + 1, f"{MOST_LINES + 1} lines, more than {MOST_LINES}; split it")]),
-    (SIZE, "steps/a.py", _NEW, "#\n" * (MOST_LINES + 1), [(MOST_LINES + 1, "451 lines")]),
-    (SIZE, "reference/a.py", _NEW, "#\n" * (MOST_LINES + 1), [(MOST_LINES + 1, "451 lines")]),
+    (SIZE, "steps/a.py", _NEW, "#\n" * (MOST_LINES + 1), [(MOST_LINES + 1, f"{MOST_LINES + 1} lines")]),
+    (SIZE, "reference/a.py", _NEW, "#\n" * (MOST_LINES + 1), [(MOST_LINES + 1, f"{MOST_LINES + 1} lines")]),
     (SIZE, "stackproof/session/more.json", _NEW, "{}",
      [("stackproof/session", 1, f"{MOST_FILES + 1} files, more than {MOST_FILES}; make a")]),
 
