@@ -1,8 +1,9 @@
 """``python -m tests.soak repeat [N] | kill [N]  [--stack docker] [FEATURE ...]``.
 
 repeat: N runs of the messaging features in random order, every second one with one core kept
-busy; one failure is a failure. kill: N runs killed by SIGKILL at random moments; whatever is
-left 10 seconds later (of processes, directories, containers, networks, volumes) is a failure.
+busy (without @performance); one failure is a failure. Called again, it goes on where it was.
+kill: N runs killed by SIGKILL at random moments; whatever is left 10 seconds later (of processes,
+directories, containers, networks, volumes) is a failure.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -45,34 +47,63 @@ def busy_core(busy: bool) -> Iterator[None]:
         burner.wait()
 
 
-def repeat(count: int, arguments: list[str]) -> int:
-    """Run the features ``count`` times; the number of runs that failed."""
-    failures = 0
-    for number in range(1, count + 1):
-        busy = number % 2 == 0
-        seed = f"{random.getrandbits(32):08x}"
-        with tempfile.TemporaryDirectory() as reports, busy_core(busy):
-            began = time.monotonic()
-            done = subprocess.run(
-                [sys.executable, "-m", "stackproof", "run", "--no-report",
-                 "--suite", "release", "--random", seed,
-                 "--reports", reports, "--jobs", str(1 + number % 2), *arguments],
-                cwd=ROOT, capture_output=True, text=True,
-            )  # fmt: skip
-            elapsed = time.monotonic() - began
-            results = json.loads((Path(reports) / "results.json").read_text())
-            bad = [s for s in results["scenarios"] if s["verdict"] != "passed"]
-            failures += done.returncode != 0
-            print(
-                f"{number:>3}/{count}  order {seed}  {1 + number % 2} workers"
-                f"{'  one core busy' if busy else '':<15}  {len(results['scenarios'])} scenarios"
-                f"  {elapsed:5.1f} s  exit code {done.returncode}",
-                flush=True,
-            )
-            for scenario in bad:
-                print(f"      {scenario['name']}: {scenario['verdict']}\n{scenario['reason']}")
-    print(f"{failures} of {count} runs failed")
+def repeat(count: int, arguments: list[str], record: Path) -> int:
+    """Run the features until ``record`` has ``count`` runs of this commit; how many failed.
+
+    A run that was cut short is not in the record: called again, the rest is run.
+    """
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
+    lines = record.read_text().splitlines() if record.exists() else []
+    done = [run for run in map(json.loads, lines)
+            if (run["commit"], run["arguments"]) == (commit, arguments)]  # fmt: skip
+    for run in done:
+        print(_told(run, count), flush=True)
+    for number in range(len(done) + 1, count + 1):
+        run = {"commit": commit, "arguments": arguments, **_one_run(number, arguments)}
+        record.parent.mkdir(parents=True, exist_ok=True)
+        with record.open("a") as file:
+            file.write(json.dumps(run) + "\n")
+        done.append(run)
+        print(_told(run, count), flush=True)
+    failures = sum(run["exit code"] != 0 for run in done)
+    print(f"{failures} of {len(done)} runs of {commit} failed")
     return failures
+
+
+def _one_run(number: int, arguments: list[str]) -> dict[str, Any]:
+    busy = number % 2 == 0
+    seed = f"{random.getrandbits(32):08x}"
+    # Bounds of figures hold on a quiet machine only.
+    tags = ["--tags", "not @performance"] if busy else []
+    with tempfile.TemporaryDirectory() as reports, busy_core(busy):
+        began = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-m", "stackproof", "run", "--no-report", "--random", seed,
+             "--reports", reports, "--jobs", str(1 + number % 2), *tags, *arguments],
+            cwd=ROOT, capture_output=True, text=True,
+        )  # fmt: skip
+        elapsed = time.monotonic() - began
+        file = Path(reports) / "results.json"
+        scenarios = json.loads(file.read_text())["scenarios"] if file.exists() else []
+    return {
+        "number": number, "seed": seed, "workers": 1 + number % 2, "busy": busy,
+        "scenarios": len(scenarios), "seconds": round(elapsed, 1), "exit code": done.returncode,
+        "not passed": [f"{s['name']}: {s['verdict']}\n{s['reason']}" for s in scenarios
+                       if s["verdict"] != "passed"],
+        "output": "" if scenarios else done.stderr[-2000:],
+    }  # fmt: skip
+
+
+def _told(run: dict[str, Any], count: int) -> str:
+    line = (
+        f"{run['number']:>3}/{count}  order {run['seed']}  {run['workers']} workers"
+        f"{'  one core busy' if run['busy'] else '':<15}  {run['scenarios']} scenarios"
+        f"  {run['seconds']:5.1f} s  exit code {run['exit code']}"
+    )
+    return "\n      ".join([line, *run["not passed"], *filter(None, [run["output"]])])
 
 
 def kill(count: int, arguments: list[str]) -> int:
@@ -85,8 +116,7 @@ def kill(count: int, arguments: list[str]) -> int:
             base = Path(runs).resolve()
             run = subprocess.Popen(
                 [sys.executable, "-m", "stackproof", "run", "--no-report",
-                 "--suite", "release", "--reports", reports,
-                 *arguments],
+                 "--reports", reports, *arguments],
                 cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 env={**os.environ, "STACKPROOF_RUNS": str(base)},
             )  # fmt: skip
@@ -175,10 +205,17 @@ def main() -> int:
     parser.add_argument("what", choices=["repeat", "kill"])
     parser.add_argument("count", type=int, nargs="?", default=10)
     parser.add_argument("--stack", default="native", help="provider (default: native)")
+    parser.add_argument("--suite", default="release", help="pr, nightly or release (default)")
+    parser.add_argument(
+        "--record", type=Path, default=ROOT / "reports" / "soak.jsonl",
+        help="where repeated runs are noted (default: reports/soak.jsonl)",
+    )  # fmt: skip
     options, rest = parser.parse_known_args()
-    work = repeat if options.what == "repeat" else kill
-    arguments = ["--stack", options.stack, *(rest or ["features/messaging"])]
-    return 1 if work(options.count, arguments) else 0
+    rest = rest or ["features/messaging"]
+    arguments = ["--stack", options.stack, "--suite", options.suite, *rest]
+    if options.what == "repeat":
+        return 1 if repeat(options.count, arguments, options.record) else 0
+    return 1 if kill(options.count, arguments) else 0
 
 
 if __name__ == "__main__":
