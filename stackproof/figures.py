@@ -6,14 +6,13 @@ Any number of processes may write at once; each waits for the others.
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from stackproof.errors import Trouble
 
@@ -43,6 +42,8 @@ class Series:
         A value that was measured, never one in between: with few of them, the upper
         percentiles are the worst one.
         """
+        import numpy as np
+
         return float(np.percentile(self.values, q, method="inverted_cdf"))
 
     @property
@@ -78,7 +79,7 @@ def keep(
         ValueError: the value is not finite.
         Trouble: the store cannot be written.
     """
-    if not np.isfinite(value):
+    if not math.isfinite(value):
         raise ValueError(f"{name} cannot be {value}")
     row = (time.time() if at is None else at, run, scenario, name,
            json.dumps(dict(sorted(labels.items()))), unit, float(value))  # fmt: skip

@@ -3,7 +3,8 @@
 from behave import register_type, then, when
 from hamcrest import assert_that, equal_to, greater_than, has_length
 
-from stackproof.faults.failover import TIMES, Failover
+from stackproof import faults
+from stackproof.faults.words import TIMES
 from stackproof.session.needs import needs
 from stackproof.session.premises import presume
 from stackproof.session.words import TYPES
@@ -22,7 +23,7 @@ def messages_while_failing_over(context, producer, topic, role, ending, times):
 
     A client proves each time that the broker is away and that another one took over.
     """
-    failover = Failover(context.session, topic, producer)
+    failover = faults.Failover(context.session, topic, producer)
     context.session.faults.keep_failover(failover).run(role, ending, times)
     presume(failover.bounces, has_length(TIMES[times]), "brokers that have ended")
 

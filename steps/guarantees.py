@@ -4,16 +4,10 @@ from behave import given, register_type, then, when
 from hamcrest import assert_that, empty, equal_to, greater_than, has_length, only_contains
 from hamcrest import starts_with as begins_with
 
+from stackproof.faults import promises
 from stackproof.faults.promises.handing_on import HandingOn
 from stackproof.faults.promises.losing import Losing
 from stackproof.faults.promises.repeating import publish_through_late_answers
-from stackproof.faults.promises.transacting import (
-    LOOKS_EVERY,
-    OPEN_AT_MOST,
-    OpenTransaction,
-    check_transformed,
-    transform_through,
-)
 from stackproof.session.needs import needs
 from stackproof.session.premises import presume
 from stackproof.session.words import TYPES
@@ -100,13 +94,13 @@ def topic_holds_some_twice(context, topic):
 @needs("kafka", dedicated=True)
 def transformed_in_transactions(context, source, target, ending):
     """Consumes, transforms and produces before, while and after the target's leader is away."""
-    transform_through(context.session, source, target, ending)
+    promises.transform_through(context.session, source, target, ending)
 
 
 @then('every message of "{source}" is in "{target}" exactly once')
 def transformed_exactly_once(context, source, target):
     """Whoever reads committed records finds each once; no transaction is torn or half done."""
-    verdict = check_transformed(context.session, source, target)
+    verdict = promises.check_transformed(context.session, source, target)
     assert_that(verdict.figures.arrived, greater_than(0))
 
 
@@ -141,8 +135,8 @@ def sent_is_found_twice(context):
 @needs("kafka")
 def an_open_transaction(context, count, topic):
     """A producer publishes them and does not end the transaction for now."""
-    transaction = OpenTransaction(
-        context.session, topic, count, transaction_timeout_ms=int(OPEN_AT_MOST * 1000)
+    transaction = promises.OpenTransaction(
+        context.session, topic, count, transaction_timeout_ms=int(promises.OPEN_AT_MOST * 1000)
     )
     context.session.keep(TRANSACTION, transaction)
     presume(transaction.seen("read_uncommitted"), has_length(count), "messages in the log")
@@ -178,7 +172,7 @@ def readers_wait(context, count):
 def readers_go_on(context, count):
     """The coordinator aborts it after its timeout; it looks every ten seconds."""
     transaction = transaction_of(context)
-    seen = transaction.await_seen(count, within=OPEN_AT_MOST + 2 * LOOKS_EVERY)
+    seen = transaction.await_seen(count, within=promises.OPEN_AT_MOST + 2 * promises.LOOKS_EVERY)
     assert_that(seen, has_length(count))
     assert_that(seen, only_contains(begins_with("behind it")))
     transaction.check()

@@ -14,7 +14,7 @@ from hamcrest import (
     not_none,
 )
 
-from stackproof.clients.kafka.admin import TopicSpec
+from stackproof.clients.kafka import TopicSpec
 from stackproof.faults.restarts import restart
 from stackproof.session.matching import no_deviations
 from stackproof.session.measuring import timed

@@ -9,11 +9,12 @@ from hamcrest import (
     less_than_or_equal_to,
 )
 
+from stackproof import systems
+from stackproof.services.kafka.mirror import FAR, MIRROR
 from stackproof.session.matching import no_deviations
 from stackproof.session.needs import needs, obtains
 from stackproof.session.premises import presume
 from stackproof.session.words import TYPES
-from stackproof.systems.mirroring import FAR, MIRROR, Regions, median
 
 register_type(**TYPES)
 
@@ -34,7 +35,7 @@ ARRIVAL = (("log.message.timestamp.type", "LogAppendTime"),)
 @needs("kafka", called=FAR, dedicated=True, proxied=True, config=ARRIVAL)
 def two_regions(context, milliseconds):
     """Two clusters; whoever asks the second one waits that long for each answer (measured)."""
-    took = context.session.keep(REGIONS, Regions(context.session)).delay(milliseconds)
+    took = context.session.keep(REGIONS, systems.Regions(context.session)).delay(milliseconds)
     presume(took, greater_than_or_equal_to(milliseconds / 1000), "round trip in seconds")
 
 
@@ -63,7 +64,7 @@ def held_there(context):
 @then("half of them arrived there within {limit:Seconds}")
 def lag_is_bounded(context, limit):
     """The median of the lag; it is in the report with the greatest."""
-    assert_that(median(regions_of(context).lags()), less_than(context.session.scaled(limit)))
+    assert_that(regions_of(context).median_lag(), less_than(context.session.scaled(limit)))
 
 
 @when('a consumer of group "{group}" handles {count:d} messages in the first region')

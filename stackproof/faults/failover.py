@@ -4,33 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from kafka.errors import KafkaError
 
 from stackproof.clients.kafka import GroupConsumer
 from stackproof.faults.outage import acknowledged, usual_gap, without_service
-from stackproof.faults.processes import BrokerFault, Crash, Stop
 from stackproof.faults.roles import Roles
 from stackproof.faults.traffic import Traffic
+from stackproof.faults.words import ENDS, PRODUCERS, TIMES
 from stackproof.history import Verdict
 from stackproof.polling import poll
 
 if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
 
-#: How a broker ends, and how often, as features say it.
-ENDS: dict[str, type[BrokerFault]] = {"is stopped": Stop, "crashes": Crash}
-TIMES = {"once": 1, "five times": 5}
-IDEMPOTENT, NOT_IDEMPOTENT = "an idempotent producer", "a producer without idempotence"
-#: One request at a time, or a repeated one could overtake.
-PRODUCERS: dict[str, Mapping[str, Any]] = {
-    IDEMPOTENT: {"enable_idempotence": True},
-    NOT_IDEMPOTENT: {"enable_idempotence": False, "max_in_flight_requests_per_connection": 1},
-}
 GROUP = "readers"
 FIGURE = "time without service"
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from stackproof.clients.kafka import Message, Publisher
+from stackproof.clients.kafka import Message
 from stackproof.clients.sending import Sent
 from stackproof.polling import poll
 
@@ -39,10 +39,8 @@ class Traffic:
         self.sent = Sent()
         self._stop = threading.Event()
         self._error: BaseException | None = None
-        self._publisher = Publisher(
-            session.kafka.connection,
-            session.history,
-            name="producer",
+        self._publisher = session.kafka.new_publisher(
+            "producer",
             **{
                 "request_timeout_ms": _REQUEST_MS,
                 "delivery_timeout_ms": int(_GETS_THROUGH * 1000),
@@ -50,7 +48,6 @@ class Traffic:
                 **options,
             },
         )
-        session.add_cleanup(self._publisher.close)
         session.add_cleanup(self._stop.set)
         # A daemon: a worker that ends must not wait for it.
         self._thread = threading.Thread(target=self._run, name="traffic", daemon=True)

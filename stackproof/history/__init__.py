@@ -13,39 +13,6 @@ known of a topic's positions, `checks` find anomalies, `verdict`
 explains them, `files` saves, loads and checks again.
 """
 
-from stackproof.history.anomaly import Anomaly, WitnessRecord
-from stackproof.history.books import FlowRecords
-from stackproof.history.checks import CHECKS, Check
-from stackproof.history.columns import Event, Snapshot
-from stackproof.history.digests import Enclosed, carried_digest, digest_of
-from stackproof.history.files import HistoryError, load, recheck, render_check, save
-from stackproof.history.flow import Flow
-from stackproof.history.guarantee import GUARANTEES, Guarantee
-from stackproof.history.record import History, Status
-from stackproof.history.verdict import Figures, Verdict, check_flow
+import lazy_loader
 
-__all__ = [
-    "CHECKS",
-    "GUARANTEES",
-    "Anomaly",
-    "Check",
-    "Enclosed",
-    "Event",
-    "Figures",
-    "Flow",
-    "FlowRecords",
-    "Guarantee",
-    "History",
-    "HistoryError",
-    "Snapshot",
-    "Status",
-    "Verdict",
-    "WitnessRecord",
-    "carried_digest",
-    "check_flow",
-    "digest_of",
-    "load",
-    "recheck",
-    "render_check",
-    "save",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

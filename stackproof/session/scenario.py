@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from stackproof import figures, guard, masking, names
+from stackproof import figures, guard, history, masking, names
 from stackproof.errors import PremiseNotMet, Trouble, explained, step_missing
-from stackproof.history import Flow, History, Verdict, check_flow, save
 from stackproof.polling import DeadlineExceeded, Died
 from stackproof.processes.run import Run
 from stackproof.reporting.evidence import Attachment
@@ -19,6 +19,9 @@ from stackproof.services import service_names
 from stackproof.services.base import Endpoint
 from stackproof.session.workers import wire
 from stackproof.settings import Settings
+
+if TYPE_CHECKING:
+    from stackproof.history import Flow, Verdict
 
 T = TypeVar("T")
 _HISTORY_MIME = "application/x-ndjson"
@@ -65,7 +68,7 @@ class ScenarioSession:
         self.parameters: dict[str, str] = {}
         self.figures: dict[str, str] = {}
         providers = sorted({e.provider for e in endpoints.values()})
-        self.history = History(
+        self.history = history.History(
             name, scenario=scenario_id, provider=", ".join(providers), prefix=self.own("")
         )
 
@@ -150,7 +153,7 @@ class ScenarioSession:
         """The scenario's workbench for a service: ``session.kafka``, ``session.redis``."""
         if name.startswith("_") or name not in service_names():
             raise AttributeError(f"a scenario has no {name!r}")
-        workbench = import_module(f"stackproof.session.services.{name}").WORKBENCH(self)
+        workbench = import_module(_module(name)).WORKBENCH(self)
         self.__dict__[name] = workbench  # the next access does not come here
         return workbench
 
@@ -198,7 +201,7 @@ class ScenarioSession:
             PremiseNotMet: the history proves nothing (`Verdict.inconclusive`).
         """
         self.history.expect(flow)
-        verdict = check_flow(self.history, flow)
+        verdict = history.check_flow(self.history, flow)
         self._verdicts.append(verdict)
         if not verdict.ok:
             raise AssertionError(verdict.brief())
@@ -222,7 +225,7 @@ class ScenarioSession:
             DeadlineExceeded, Died: as given, and what was not there.
         """
         self.history.expect(flow)
-        verdict = check_flow(self.history, flow)
+        verdict = history.check_flow(self.history, flow)
         self._verdicts.append(verdict)
         certain = {one.name for one in verdict.violations} - {"outstanding"}
         if certain and not isinstance(error, Died):
@@ -262,7 +265,7 @@ class ScenarioSession:
             return found
         self._evidence_directory.mkdir(parents=True, exist_ok=True)
         file = self._evidence_directory / "history.jsonl.gz"
-        save(self.history, file)
+        history.save(self.history, file)
         found.append(Attachment("history (stackproof check)", "application/gzip", path=file))
         if failed:
             found += self._pictures()
@@ -296,6 +299,17 @@ class ScenarioSession:
         except Exception as error:  # the picture must never decide over the verdict
             return [*found, Attachment("timeline missing", "text/plain", text=repr(error))]
         return [Attachment("timeline", "image/png", path=picture), *found]
+
+
+def _module(service: str) -> str:
+    return f"stackproof.session.services.{service}"
+
+
+def load_modules(services: Iterable[str]) -> None:
+    """Import what scenarios with these services use, so that it takes none of their time."""
+    for module in ("stackproof.history.files", *map(_module, services)):
+        with suppress(Exception):  # told by the scenarios that use it
+            import_module(module)
 
 
 def _plain(text: str) -> str:

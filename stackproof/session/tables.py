@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stackproof.clients.kafka.admin import TopicSpec
+from stackproof.clients.kafka import TopicSpec
 from stackproof.errors import Trouble
 
 

@@ -6,17 +6,18 @@ from collections.abc import Callable, Iterable
 
 import parse
 
-from stackproof.faults import (
+from stackproof.faults.promises.handing_on import COMMITTING
+from stackproof.faults.promises.losing import POWER_WAYS, WAYS
+from stackproof.faults.roles import ROLES
+from stackproof.faults.words import (
     CLIENT_FAULTS,
     DISK_FAULTS,
     PEER_FAULTS,
     POWER_FAULTS,
     PROCESS_FAULTS,
+    PRODUCERS,
+    TIMES,
 )
-from stackproof.faults.failover import PRODUCERS, TIMES
-from stackproof.faults.promises.handing_on import COMMITTING
-from stackproof.faults.promises.losing import POWER_WAYS, WAYS
-from stackproof.faults.roles import ROLES
 
 
 def _one_of(words: Iterable[str]) -> Callable[[str], str]:

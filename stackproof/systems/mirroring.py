@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from stackproof.clients.kafka import GroupConsumer, Message, TopicReader
-from stackproof.clients.kafka.admin import TopicSpec
+from stackproof.clients.kafka import GroupConsumer, Message, TopicReader, TopicSpec
 from stackproof.errors import PremiseNotMet, step_missing
 from stackproof.faults.fault import no_effect
 from stackproof.history import Flow
-from stackproof.obtain import Cache, MavenArtifact
+from stackproof.obtain import Cache
 from stackproof.obtain.java import find_java
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.processes.environment import server_environment
 from stackproof.processes.process import ManagedProcess
 from stackproof.services import service
-from stackproof.services.kafka import VERSION, class_path
+from stackproof.services.kafka import class_path
+from stackproof.services.kafka.mirror import FAR, MIRROR
 from stackproof.services.kafka.properties import LOG4J_CONFIGURATION
 from stackproof.session.measuring import timed
 from stackproof.session.services.kafka import KafkaSession
@@ -29,8 +29,6 @@ from stackproof.session.services.kafka import KafkaSession
 if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
 
-#: The second cluster among a scenario's; see `needs(called=...)`.
-FAR = "kafka far away"
 _TOPIC, _MIRROR = "a topic that is mirrored", "a mirror"
 _IS_MIRRORED = 'a topic "orders" whose first 100 messages are deleted, mirrored for group "billing"'
 _ARE_PUBLISHED = "500 messages are published in the first region"
@@ -39,15 +37,6 @@ _JAVA = 17
 _STARTS_WITHIN = 90.0
 _NO_PAUSE = 0.0
 _ROUND_TRIPS = 5
-MIRROR = MavenArtifact(
-    key=f"kafka-mirror-{VERSION}",
-    title=f"MirrorMaker {VERSION}",
-    coordinates=(
-        f"org.apache.kafka:connect-mirror:{VERSION}",
-        "org.apache.logging.log4j:log4j-slf4j-impl:2.25.5",
-        "org.apache.logging.log4j:log4j-core:2.25.5",
-    ),
-)
 
 
 class Regions:
@@ -223,8 +212,8 @@ class Regions:
         return Flow("mirroring", self.near.own(self.topic), self.mirrored, "order",
                     content="bytes", order="offset")  # fmt: skip
 
-    def lags(self) -> list[float]:
-        """Seconds from each record's making (its producer's time) to its arrival (the broker's)."""
+    def median_lag(self) -> float:
+        """Seconds from a record's making (its producer's time) to its arrival (the broker's)."""
         near = self.near.reader(self.near.own(self.topic)).drain(within=self._session.scaled(15))
         published = {record.ident: record.timestamp for record in near}
         there = self._reader.records if self._reader is not None else []
@@ -233,7 +222,7 @@ class Regions:
         lags = [(r.timestamp - published[r.ident]) / 1000 for r in there]
         told = ", ".join(f"{p} % {np.percentile(lags, p) * 1000:.0f}" for p in (50, 95, 100))
         self._session.figure("lag between the regions (ms)", told)
-        return lags
+        return float(np.median(lags))
 
     # -- a consumer that moves -----------------------------------------------
     def consume_here(self, group: str, count: int) -> None:
@@ -339,8 +328,3 @@ def _messages(kind: str, count: int, begun: int = 0) -> list[Message]:
         Message(f"{kind}-{n:05d}".encode(), f"content of {kind} {n:05d}".encode(), label=kind)
         for n in range(begun + 1, begun + count + 1)
     ]
-
-
-def median(seconds: list[float]) -> float:
-    """The median; infinite of nothing."""
-    return float(np.median(seconds)) if seconds else float("inf")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kafka.errors import TopicAlreadyExistsError
 
-from stackproof.clients.kafka.admin import TopicSpec
+from stackproof.clients.kafka import TopicSpec
 from stackproof.errors import Refused, Trouble
 from stackproof.polling import DeadlineExceeded
 from stackproof.settings import SystemSettings, TopicSettings

@@ -11,8 +11,14 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from stackproof.access import Access
-from stackproof.clients.kafka import GroupConsumer, KafkaAdmin, Message, Publisher, TopicReader
-from stackproof.clients.kafka.admin import TopicSpec
+from stackproof.clients.kafka import (
+    GroupConsumer,
+    KafkaAdmin,
+    Message,
+    Publisher,
+    TopicReader,
+    TopicSpec,
+)
 from stackproof.clients.kafka.connection import connection
 from stackproof.clients.kafka.diagnosis import diagnose
 from stackproof.clients.kafka.properties import (

@@ -94,7 +94,8 @@ BOUNDARIES = (
     Boundary("stackproof/", "the suite knows no system under test, and steps call it",
              never=("reference", *_SUITE_PARTS)),
     Boundary("stackproof/history/", "histories are checked offline, without clients",
-             only=("stackproof.history", "numpy", *sys.stdlib_module_names), never=_NETWORK),
+             only=("stackproof.history", "numpy", "lazy_loader", *sys.stdlib_module_names),
+             never=_NETWORK),
     Boundary("stackproof/reporting/", "a report is made from evidence alone",
              never=("stackproof.session", *_STACK, "stackproof.systems", "stackproof.clients",
                     "stackproof.services", "stackproof.commands", "stackproof.cli")),
@@ -155,7 +156,7 @@ def sized(project: Project) -> Iterator[Finding]:
             yield Finding(path, lines, f"{lines} lines, more than {MOST_LINES}",
                           "split it where its subject divides")  # fmt: skip
     for path in project.under(*_SIZED, suffix=""):
-        if not path.endswith("/__init__.py"):
+        if not path.endswith(("/__init__.py", "/__init__.pyi")):
             folders[PurePosixPath(path).parent.as_posix()] += 1
     for folder, count in sorted(folders.items()):
         if count > MOST_FILES:

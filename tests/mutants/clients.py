@@ -129,7 +129,7 @@ def _nothing_is_lost() -> None:
     end = Losing._end
 
     def ending(self: Any, *expected: str) -> None:
-        producer = self._publisher("again")._producer
+        producer = self._session.kafka.new_publisher("again")._producer
         for number in range(BEFORE + 1, BEFORE + DOOMED + 1):
             message = Message(f"message-{number:05d}".encode(), f"content of {number:05d}".encode())
             producer.send(self._real, message.value, key=message.key)

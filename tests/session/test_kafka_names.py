@@ -25,7 +25,7 @@ def session(tmp_path: Path) -> ScenarioSession:
     begin: Any = wire.Begin(
         base_dir="", paths=[], config={}, settings=load(tmp_path, environment={}),
         run_id="r1a2b3c4d", run_directory=str(tmp_path), reports=str(tmp_path / "reports"),
-        seed=1, hooks_deadline=60,
+        seed=1, services=[], hooks_deadline=60,
     )  # fmt: skip
     endpoint = Endpoint("kafka", "kafka-1", "external", {"bootstrap": "a:1,b:2"}, access=ACCESS)
     return ScenarioSession(

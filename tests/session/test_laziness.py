@@ -1,4 +1,4 @@
-"""Loading steps and planning loads no client and no library for numbers or pictures."""
+"""Planning, loading steps and starting a worker load no client, no library for numbers."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 #: What only a scenario, a report or a provider needs.
 HEAVY = ("redis", "pika", "confluent_kafka", "jsonschema", "matplotlib", "docker", "rich",
-         "hypothesis", "requests", "sklearn")  # fmt: skip
+         "hypothesis", "requests", "sklearn", "kafka", "numpy", "lz4", "crc32c")  # fmt: skip
 PROGRAM = f"""
 import sys
 from stackproof.cli import main
+import stackproof.session.workers.worker
 code = main(["run", "--plan", "--suite", "release"])
 loaded = [name for name in {HEAVY!r} if name in sys.modules]
 assert not loaded, loaded

@@ -1,21 +1,5 @@
 """Driving a Kafka-compatible broker, with every operation recorded."""
 
-from stackproof.clients.kafka.admin import KafkaAdmin, TopicSpec
-from stackproof.clients.kafka.consuming import GroupConsumer, TopicReader
-from stackproof.clients.kafka.draining import drain
-from stackproof.clients.kafka.messages import Message, Received
-from stackproof.clients.kafka.producing import Publisher
-from stackproof.clients.kafka.transactions import TransactionalPublisher, transform
+import lazy_loader
 
-__all__ = [
-    "GroupConsumer",
-    "KafkaAdmin",
-    "Message",
-    "Publisher",
-    "Received",
-    "TopicReader",
-    "TopicSpec",
-    "TransactionalPublisher",
-    "drain",
-    "transform",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kafka.errors import (
@@ -22,6 +22,7 @@ from kafka.errors import (
 
 from stackproof.access import OPEN, Access
 from stackproof.clients.kafka.librdkafka import admin_client, translated
+from stackproof.clients.kafka.messages import TopicSpec
 from stackproof.clients.kafka.progress import GroupProgress
 from stackproof.errors import NotSupported, Trouble
 from stackproof.polling import DeadlineExceeded, poll
@@ -46,16 +47,6 @@ _TOLD = (
     KafkaConnectionError,
     UnknownTopicOrPartitionError,
 )
-
-
-@dataclass(frozen=True)
-class TopicSpec:
-    """A topic asked for; ``config`` holds topic settings by their Kafka names."""
-
-    name: str
-    partitions: int = 1
-    config: Mapping[str, str] = field(default_factory=dict)
-    replicas: int = -1
 
 
 @dataclass(frozen=True)

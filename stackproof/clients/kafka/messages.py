@@ -1,4 +1,4 @@
-"""Messages as the suite sends and receives them."""
+"""Messages as the suite sends and receives them, and topics as it asks for them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,16 @@ from dataclasses import dataclass, field
 from stackproof.history import digest_of
 
 _PREVIEW = 100
+
+
+@dataclass(frozen=True)
+class TopicSpec:
+    """A topic asked for; ``config`` holds topic settings by their Kafka names."""
+
+    name: str
+    partitions: int = 1
+    config: Mapping[str, str] = field(default_factory=dict)
+    replicas: int = -1
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stackproof.history import Verdict
-
 if TYPE_CHECKING:
+    from stackproof.history import Verdict
     from stackproof.session.scenario import ScenarioSession
 
 

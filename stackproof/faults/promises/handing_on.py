@@ -6,13 +6,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from stackproof.clients.kafka import GroupConsumer, Received
 from stackproof.errors import PremiseNotMet, step_missing
 from stackproof.faults.promises.finding import show_found
-from stackproof.history import Flow, Verdict
+from stackproof.history import Flow
 from stackproof.polling import poll
 
 if TYPE_CHECKING:
+    from stackproof.clients.kafka import GroupConsumer, Received
+    from stackproof.history import Verdict
     from stackproof.session.scenario import ScenarioSession
 
 _GROUP = "invoicing"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from stackproof.clients.kafka import Message, Publisher, TopicSpec
+from stackproof.clients.kafka import Message, TopicSpec
 from stackproof.errors import PremiseNotMet
 from stackproof.faults.peers import PeerCut
 from stackproof.faults.processes import BrokerFault, Crash, Pause
@@ -17,10 +17,11 @@ from stackproof.faults.promises.finding import show_found
 from stackproof.faults.roles import LEADER, Roles
 from stackproof.faults.storage import PowerLoss
 from stackproof.faults.witness import KafkaWitness
-from stackproof.history import Verdict
 from stackproof.polling import poll
 
 if TYPE_CHECKING:
+    from stackproof.clients.kafka import Publisher
+    from stackproof.history import Verdict
     from stackproof.session.scenario import ScenarioSession
 
 #: Messages published before the fault, in the time when they are bound to be lost, and after
@@ -125,7 +126,7 @@ class Losing:
         """Make the topic and publish to it: its leader, and a producer that knows it."""
         kafka = self._session.kafka
         kafka.create_topics([TopicSpec(self.topic, 1, config or {}, replicas)])
-        producer = self._publisher("producer", enable_idempotence=False, retries=0, **options)
+        producer = kafka.new_publisher("producer", enable_idempotence=False, retries=0, **options)
         self._publish(producer, BEFORE)
         # Only what all replicas in sync have counts into the end that clients are told.
         poll(
@@ -135,12 +136,6 @@ class Losing:
             awaiting=f"all replicas to have the first {BEFORE} messages",
         )
         return Roles(self._session, self._real).holder(LEADER), producer
-
-    def _publisher(self, name: str, **options: Any) -> Publisher:
-        session = self._session
-        publisher = Publisher(session.kafka.connection, session.history, name=name, **options)
-        session.add_cleanup(publisher.close)
-        return publisher
 
     def _publish(self, producer: Publisher, count: int) -> None:
         first = self._published + 1
@@ -178,7 +173,7 @@ class Losing:
     def _end(self, *expected: str) -> None:
         """Publish safely what comes after it."""
         self._expected = expected
-        self._publish(self._publisher("afterwards"), AFTER)
+        self._publish(self._session.kafka.new_publisher("afterwards"), AFTER)
 
     def check(self) -> Verdict:
         """Check that the loss is found, under its names, and is as large as it must be.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stackproof.faults.clients import Slow
-from stackproof.faults.failover import PRODUCERS
 from stackproof.faults.roles import LEADER, Roles
 from stackproof.faults.traffic import Traffic
+from stackproof.faults.words import PRODUCERS
 
 if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession

@@ -17,9 +17,9 @@ from stackproof.clients.kafka import (
     transform,
 )
 from stackproof.errors import PremiseNotMet
-from stackproof.faults.failover import ENDS
 from stackproof.faults.roles import LEADER, Roles
 from stackproof.faults.traffic import Traffic
+from stackproof.faults.words import ENDS
 from stackproof.history import Flow, Verdict
 from stackproof.history.columns import Isolation
 from stackproof.polling import poll

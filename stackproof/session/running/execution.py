@@ -154,6 +154,7 @@ class Execution:
             run_directory=str(run.directory),
             reports=str(self.reports.directory),
             seed=self._seed,
+            services=self.plan.services(),
             # Never below its normal length: drawing a picture takes as long as it takes.
             hooks_deadline=self.settings["run.scenario_timeout"]
             * max(1.0, self.settings["run.time_factor"]),

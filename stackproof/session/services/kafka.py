@@ -16,10 +16,10 @@ from stackproof.clients.kafka import (
     Publisher,
     Received,
     TopicReader,
+    TopicSpec,
     TransactionalPublisher,
     drain,
 )
-from stackproof.clients.kafka.admin import TopicSpec
 from stackproof.clients.kafka.connection import connection, security_protocol
 from stackproof.clients.kafka.consuming import Reading, as_delivered
 from stackproof.clients.kafka.properties import (
@@ -101,17 +101,16 @@ class KafkaSession:
     @cached_property
     def publisher(self) -> Publisher:
         """The scenario's producer."""
-        publisher = Publisher(self.connection, self._session.history, name="producer")
-        self._session.add_cleanup(publisher.close)
-        return publisher
+        return self.new_publisher("producer")
 
     @cached_property
     def compressing(self) -> Publisher:
         """A producer that compresses: for what is above the broker's limit when it does not."""
-        publisher = Publisher(
-            self.connection, self._session.history, name="compressing producer",
-            compression_type="gzip",
-        )  # fmt: skip
+        return self.new_publisher("compressing producer", compression_type="gzip")
+
+    def new_publisher(self, name: str, **options: Any) -> Publisher:
+        """A further producer; ``options``: settings of kafka-python's."""
+        publisher = Publisher(self.connection, self._session.history, name=name, **options)
         self._session.add_cleanup(publisher.close)
         return publisher
 

@@ -30,6 +30,7 @@ class Begin:
     """First message to a worker: everything it needs to know about the run.
 
     Attributes:
+        services: names of all that scenarios need.
         hooks_deadline: seconds that hooks outside of scenarios may take.
     """
 
@@ -41,6 +42,7 @@ class Begin:
     run_directory: str
     reports: str
     seed: int
+    services: Sequence[str]
     hooks_deadline: float
 
 

@@ -27,7 +27,7 @@ from stackproof.errors import Trouble, reason_of
 from stackproof.reporting.evidence import Attachment, ScenarioProof
 from stackproof.reporting.outcome import Outcome, captured_output, container_error, outcome_of
 from stackproof.session.running.chosen import choose
-from stackproof.session.scenario import ScenarioSession
+from stackproof.session.scenario import ScenarioSession, load_modules
 from stackproof.session.selection import reading
 from stackproof.session.workers import wire
 from stackproof.session.workers.events import StepEvents
@@ -390,6 +390,7 @@ def _serve(handle: int, number: int) -> int:
         try:
             runner.load()
             runner.prepare()
+            load_modules(begin.services)  # while they are started
             while isinstance(message := link.receive(), wire.Unit):
                 runner.run_unit(message)
             runner.finish()

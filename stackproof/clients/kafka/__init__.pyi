@@ -1,0 +1,10 @@
+from .admin import KafkaAdmin as KafkaAdmin
+from .consuming import GroupConsumer as GroupConsumer
+from .consuming import TopicReader as TopicReader
+from .draining import drain as drain
+from .messages import Message as Message
+from .messages import Received as Received
+from .messages import TopicSpec as TopicSpec
+from .producing import Publisher as Publisher
+from .transactions import TransactionalPublisher as TransactionalPublisher
+from .transactions import transform as transform

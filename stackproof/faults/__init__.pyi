@@ -1,0 +1,2 @@
+from .breaking import Faults as Faults
+from .failover import Failover as Failover

@@ -1,0 +1,1 @@
+from .mirroring import Regions as Regions
