@@ -10,7 +10,7 @@ from collections.abc import Mapping
 _PASSED_ON = frozenset({
     "PATH", "LD_LIBRARY_PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TMP", "TEMP", "TZ",
     "JAVA_HOME", "SYSTEMROOT", "WINDIR", "COMSPEC", "PATHEXT", "USERPROFILE", "APPDATA",
-    "LOCALAPPDATA",
+    "LOCALAPPDATA", "STACKPROOF_RUNS",
 })  # fmt: skip
 #: Of launchers that stand for a program of many versions, and must find it.
 _OF_LAUNCHERS = ("XDG_", "MISE_", "ASDF_", "JENV_", "SDKMAN_", "NIX_", "SNAP")

@@ -239,7 +239,7 @@ def test_durations_move_the_cut(project: Project) -> None:
         (["--shard", "4/3"], "is not understood"),
         (["--shard", "one"], "is not understood"),
         (["--shard", "1/8"], "7 scenarios cannot be cut into 8 shards"),
-        (["--shard", "1/2", "--durations", "nowhere.json"], "nowhere.json has no durations"),
+        (["--shard", "1/2", "--durations", "nowhere.json"], "nowhere.json cannot be read"),
     ],
 )
 def test_shards_that_cannot_be(project: Project, arguments: list[str], said: str) -> None:

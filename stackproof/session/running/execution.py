@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import time
@@ -262,8 +263,12 @@ class Execution:
     def _write_environment(self) -> None:
         if self._providers is None or self._stack is None:
             return
-        services = self.plan.services()
-        self.verdicts.servers = {name: self._stack.version(name) for name in services}
+        services = []
+        for name in self.plan.services():
+            # Why one cannot be had is told to the scenarios that need it.
+            with contextlib.suppress(Trouble):
+                self.verdicts.servers[name] = self._stack.version(name)
+                services.append(name)
         facts = facts_of(
             self._providers.summary(services), self.verdicts.servers, self.settings, self._seed
         )

@@ -1,6 +1,7 @@
 """Putting what workers reported onto behave's model, and telling formatters.
 
-With one worker, formatters hear every step as it ends. With several, a scenario's events
+With one worker, formatters hear every step as it ends; what becomes of another scenario
+meanwhile (a service that it needs cannot be had) is told when that one is over. With several, a scenario's events
 are kept back until it has ended, so that outputs do not mix. behave's own formatters are
 then told of whole features, when all is over: they do not know that a feature may go on
 after another one, nor that its hooks may fail after its end was told.
@@ -49,10 +50,13 @@ class Replay:
         self._prompt = Teller(plan.features, prompt, plan.matches, failed, runner)
         self._patient = Teller(plan.features, patient, plan.matches, failed, runner)
         self._concluded: list[ScenarioPlan] = []
+        self._under_way: ScenarioPlan | None = None
+        self._meanwhile: list[tuple[ScenarioPlan, Step | None]] = []
 
     def started(self, planned: ScenarioPlan) -> None:
         """A scenario begins."""
         if self._live:
+            self._under_way = planned
             self._prompt.announce(planned)
 
     def step_started(self, planned: ScenarioPlan, index: int) -> None:
@@ -100,6 +104,7 @@ class Replay:
 
     def finish(self) -> None:
         """The run is over: every formatter is closed."""
+        self._tell_meanwhile()
         self._prompt.close()
         # As written: workers may have ended the scenarios of a rule among others.
         for planned in sorted(self._concluded, key=lambda p: (p.feature_index, p.index)):
@@ -110,8 +115,18 @@ class Replay:
 
     def _conclude(self, planned: ScenarioPlan, proof: ScenarioProof, cut: Step | None) -> None:
         planned.scenario.proof = proof
-        self._prompt.conclude(planned, cut)
         self._concluded.append(planned)
+        self._meanwhile.append((planned, cut))
+        if self._under_way is None or self._under_way is planned:
+            # What is under way is told first: formatters have heard of its beginning.
+            self._meanwhile.sort(key=lambda told: told[0] is not self._under_way)
+            self._tell_meanwhile()
+
+    def _tell_meanwhile(self) -> None:
+        self._under_way = None
+        told, self._meanwhile = self._meanwhile, []
+        for planned, cut in told:
+            self._prompt.conclude(planned, cut)
 
 
 def _apply(step: Step, status: str, duration: float, message: str | None) -> None:

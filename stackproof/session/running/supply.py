@@ -136,7 +136,9 @@ class Supply:
         if new:
             count = sum(not set(needs).isdisjoint(_needs(p)) for p in self._plan.scenarios)
             scenarios = "1 scenario needs" if count == 1 else f"{count} scenarios need"
-            self._say(f"\nstackproof: {trouble}\n  {scenarios} this; the others are run\n")
+            others = len(self._plan.scenarios) - count
+            rest = "; the others are run" if others else ", which is all that was selected"
+            self._say(f"\nstackproof: {trouble}\n  {scenarios} this{rest}\n")
         self._settled(needs)
 
     def _trouble_of(self, needs: Collection[Hashable], error: Exception) -> Trouble:
