@@ -1,10 +1,10 @@
 """Putting what workers reported onto behave's model, and telling formatters.
 
 With one worker, formatters hear every step as it ends; what becomes of another scenario
-meanwhile (a service that it needs cannot be had) is told when that one is over. With several, a scenario's events
-are kept back until it has ended, so that outputs do not mix. behave's own formatters are
-then told of whole features, when all is over: they do not know that a feature may go on
-after another one, nor that its hooks may fail after its end was told.
+meanwhile (a service that it needs cannot be had) is told when that one is over. With several, a
+scenario's events are kept back until it has ended, so that outputs do not mix. behave's own
+formatters are then told of whole features, when all is over: they do not know that a feature may
+go on after another one, nor that its hooks may fail after its end was told.
 """
 
 from __future__ import annotations
