@@ -34,3 +34,14 @@ def test_words_of_steps_name_what_the_clients_do() -> None:
 
     assert set(words_of_stores.COLLECTIONS) == set(collections.COLLECTIONS)
     assert words_of_stores.WAYS == store.WAYS
+
+
+def test_a_worker_has_loaded_what_scenarios_use_before_they_begin() -> None:
+    program = (
+        "import sys\n"
+        "from stackproof.session.scenario import load_modules\n"
+        "load_modules(['no such service', 'kafka'])\n"
+        "sys.exit(not {'kafka', 'numpy', 'confluent_kafka'} <= set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=120, check=False)
+    assert done.returncode == 0

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+from confluent_kafka import ConsumerGroupState, TopicCollection, TopicPartition
+from confluent_kafka.admin import (
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ConsumerGroupDescription,
+    NewTopic,
+    OffsetSpec,
+)
 from kafka.errors import (
     ClusterAuthorizationFailedError,
     CoordinatorLoadInProgressError,
@@ -26,9 +35,6 @@ from stackproof.clients.kafka.messages import TopicSpec
 from stackproof.clients.kafka.progress import GroupProgress
 from stackproof.errors import NotSupported, Trouble
 from stackproof.polling import DeadlineExceeded, poll
-
-if TYPE_CHECKING:
-    from confluent_kafka.admin import ConsumerGroupDescription, OffsetSpec
 
 T = TypeVar("T")
 
@@ -123,8 +129,6 @@ class KafkaAdmin:
         self._await_leaders(specs, within)
 
     def _create(self, specs: Sequence[TopicSpec], within: float) -> None:
-        from confluent_kafka.admin import NewTopic
-
         topics = [NewTopic(s.name, s.partitions, s.replicas, config=dict(s.config)) for s in specs]
         asked = self._client.create_topics(topics, operation_timeout=within, request_timeout=within)
         for future in asked.values():
@@ -170,8 +174,6 @@ class KafkaAdmin:
             raise failed
 
     def _configure(self, spec: TopicSpec) -> None:
-        from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
-
         entries = [
             ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
             for name, value in spec.config.items()
@@ -195,8 +197,6 @@ class KafkaAdmin:
         return bool(partitions) and all(p.leader and p.leader.id >= 0 for p in partitions)
 
     def _topic(self, name: str) -> Any:
-        from confluent_kafka import TopicCollection
-
         (future,) = self._client.describe_topics(TopicCollection([name]), **self._soon).values()
         with translated():
             return future.result()
@@ -207,8 +207,6 @@ class KafkaAdmin:
 
     def config(self, topic: str) -> dict[str, str]:
         """All settings of a topic, defaults included."""
-        from confluent_kafka.admin import ConfigResource
-
         resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
         (future,) = self._client.describe_configs([resource], **self._soon).values()
         described = self._ask("DescribeConfigs", future.result)
@@ -222,19 +220,13 @@ class KafkaAdmin:
     # -- offsets -------------------------------------------------------------
     def end_offsets(self, topic: str) -> dict[int, int]:
         """The end of each partition: the offset that the next record will get."""
-        from confluent_kafka.admin import OffsetSpec
-
         return self._offsets(topic, OffsetSpec.latest())
 
     def beginning_offsets(self, topic: str) -> dict[int, int]:
         """The first offset of each partition that is still there."""
-        from confluent_kafka.admin import OffsetSpec
-
         return self._offsets(topic, OffsetSpec.earliest())
 
     def _offsets(self, topic: str, spec: OffsetSpec) -> dict[int, int]:
-        from confluent_kafka import TopicPartition
-
         wanted = {TopicPartition(topic, p): spec for p in range(self.partitions(topic))}
         found = self._client.list_offsets(wanted, **self._soon)
         return {
@@ -244,8 +236,6 @@ class KafkaAdmin:
 
     def delete_before(self, topic: str, offsets: Mapping[int, int]) -> None:
         """Delete the records before these offsets, by partition."""
-        from confluent_kafka import TopicPartition
-
         places = [TopicPartition(topic, p, o) for p, o in offsets.items()]
         for future in self._client.delete_records(places, **self._soon).values():
             self._ask("DeleteRecords", future.result)
@@ -320,8 +310,6 @@ class KafkaAdmin:
         }
 
     def _settled(self, group: str) -> Sequence[Any]:
-        from confluent_kafka import ConsumerGroupState
-
         described = self._described(group)
         stable = described is not None and described.state == ConsumerGroupState.STABLE
         return described.members if described and stable else ()

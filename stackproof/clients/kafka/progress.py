@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
 from stackproof.access import Access
 from stackproof.clients.kafka.librdkafka import configuration, silent, translated
 
@@ -22,8 +24,6 @@ class GroupProgress:
     """
 
     def __init__(self, addresses: Mapping[str, str], access: Access, group: str):
-        from confluent_kafka import Consumer
-
         common = {
             **configuration(addresses, access),
             "group.id": group,
@@ -51,8 +51,6 @@ class GroupProgress:
         Raises:
             KafkaError: the group's coordinator does not tell.
         """
-        from confluent_kafka import KafkaException, TopicPartition
-
         asked = [TopicPartition(topic, partition) for partition in partitions]
         found = {}
         with translated():
@@ -74,8 +72,6 @@ class GroupProgress:
             topic: its real name.
             positions: by partition; what does not answer in time stays as it is.
         """
-        from confluent_kafka import KafkaError, TopicPartition
-
         self._consumer.assign([TopicPartition(topic, p, o) for p, o in positions.items()])
         found: dict[int, int] = {}
         deadline = time.monotonic() + _ANSWERS_WITHIN
