@@ -54,12 +54,18 @@ def member_of(broker: SecuredBroker, group: str, topic: str) -> KafkaConsumer:
         topic, bootstrap_servers=broker.addresses["PLAINTEXT"], group_id=group,
         session_timeout_ms=45000,
     )  # fmt: skip
-    poll(
-        lambda: (consumer.poll(timeout_ms=100), consumer.assignment())[1],
-        within=20,
-        awaiting="an assignment",
-    )
-    consumer.commit()
+    try:
+        # One that joins without knowing its topic's partitions is assigned nothing, for good.
+        poll(lambda: consumer.partitions_for_topic(topic), within=60, awaiting="the partitions")
+        poll(
+            lambda: (consumer.poll(timeout_ms=100), consumer.assignment())[1],
+            within=60,
+            awaiting="an assignment",
+        )
+        consumer.commit()
+    except BaseException:
+        consumer.close(autocommit=False)
+        raise
     return consumer
 
 
