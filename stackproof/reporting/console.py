@@ -26,6 +26,7 @@ _MARKS = {
     "skipped": _DASH,
     "refused": _DASH,
     "not supported": _DASH,
+    "machine busy": _DASH,
     "unknown": "?",
 }
 _PLAIN_MARKS = {"✓": "+", "✗": "x", _DASH: "-"}

@@ -12,13 +12,32 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-Verdict = Literal["passed", "failed", "broken", "skipped", "refused", "not supported", "unknown"]
+Verdict = Literal[
+    "passed",
+    "failed",
+    "broken",
+    "skipped",
+    "refused",
+    "not supported",
+    "machine busy",
+    "unknown",
+]
 Category = Literal[
-    "product", "late", "stalled", "premise", "environment", "suite", "not supported", ""
+    "product",
+    "late",
+    "stalled",
+    "premise",
+    "environment",
+    "suite",
+    "not supported",
+    "machine busy",
+    "",
 ]
 
 #: Verdicts of scenarios whose assertions were never put to the system under test.
-DID_NOT_RUN: frozenset[str] = frozenset({"skipped", "refused", "not supported", "unknown"})
+DID_NOT_RUN: frozenset[str] = frozenset(
+    {"skipped", "refused", "not supported", "machine busy", "unknown"}
+)
 
 #: What a reader of a failed scenario wants to see first, by words in the attachment's name.
 _RANKS = ("timeline", "counterexample", "expected", "history", "figures", "log")

@@ -40,6 +40,7 @@ _ELEMENTS = {
     "skipped": ("skipped", "skipped"),
     "refused": ("skipped", "skipped"),
     "not supported": ("skipped", "skipped"),
+    "machine busy": ("skipped", "skipped"),
 }
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from behave.model_type import Status
 
-from stackproof.errors import NotSupported, PremiseNotMet, Refused, Trouble, explained
+from stackproof.errors import MachineBusy, NotSupported, PremiseNotMet, Refused, Trouble, explained
 from stackproof.polling import Late, Stalled
 from stackproof.reporting.evidence import Category, Verdict, proof_of
 
@@ -239,7 +239,7 @@ def _error_outcome(step: Any) -> Outcome:
     error = explained(step.exception)
     message = _error_message(step, error)
     trace = _traceback(step, message) or step.error_message or ""
-    if isinstance(error, NotSupported | PremiseNotMet | Refused):
+    if isinstance(error, MachineBusy | NotSupported | PremiseNotMet | Refused):
         trace = ""  # its class and place say nothing more
     return Outcome(*blame(error), shorten(message), trace)
 
@@ -267,6 +267,8 @@ def blame(error: BaseException | None) -> tuple[Verdict, Category]:
         return "not supported", "not supported"
     if isinstance(error, Refused):
         return "refused", "not supported"
+    if isinstance(error, MachineBusy):
+        return "machine busy", "machine busy"
     if isinstance(error, PremiseNotMet):
         return "broken", "premise"
     # Connections that fail or time out; any other OSError is the suite's own mistake.

@@ -43,6 +43,7 @@ _ORDER = (
     "skipped",
     "refused",
     "not supported",
+    "machine busy",
     "unknown",
 )
 _EXIT_CODES = {

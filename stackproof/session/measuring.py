@@ -1,10 +1,24 @@
-"""Measuring what a step does."""
+"""Measuring what a step does, and judging figures that have a bound."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from hamcrest import assert_that
+from hamcrest.core.string_description import StringDescription
+
+from stackproof.errors import MachineBusy, step_missing
+from stackproof.polling import DeadlineExceeded, poll
+from stackproof.processes.load import used_by_others
+
+if TYPE_CHECKING:
+    from stackproof.session.scenario import ScenarioSession
+
+#: Seconds for which the machine is watched, before each round and after it.
+_LOOK = 1.0
 
 
 def timed(work: Callable[..., Any], *arguments: Any) -> float:
@@ -12,3 +26,128 @@ def timed(work: Callable[..., Any], *arguments: Any) -> float:
     began = time.perf_counter()
     work(*arguments)
     return time.perf_counter() - began
+
+
+class Rounds:
+    """Something that is measured in rounds, and judged by the best one.
+
+    Noise only adds. So a round within the bound is proof enough, however busy the machine is, and
+    no more are made then. One that misses it says something only if the machine was quiet before
+    and after it; the next one waits until it is.
+
+    Args:
+        session: the scenario's; has the settings.
+        others: how much of all processors others than this run use right now, in percent.
+    """
+
+    def __init__(self, session: ScenarioSession, others: Callable[[], float] | None = None):
+        self._session = session
+        self._others = others or partial(used_by_others, session.run, _LOOK)
+        self._quiet_below: int = session.settings["run.quiet_below"]
+        self._patience: float = session.settings["run.quiet_within"]
+        self._work: Callable[[], Any] | None = None
+        self._prepare: Callable[[], None] = lambda: None
+        self._results: list[Any] = []
+        self._seen: list[float] = []
+        self._was_quiet = False
+
+    def begin(
+        self,
+        work: Callable[..., Any],
+        *arguments: Any,
+        prepare: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Make the first round, on the machine as it is.
+
+        Args:
+            work: a round; returns what `judge` is to understand. It must measure anew.
+            arguments: of ``work``.
+            prepare: what has to be done before each further round.
+        """
+        self._work, self._prepare = partial(work, *arguments), prepare
+        self._results, self._seen, self._was_quiet = [], [], False
+        self._measure(self._work, quiet=self._is_quiet(self._look()))
+
+    def judge(
+        self,
+        what: str,
+        value: Callable[[Any], float],
+        bound: Any,
+        *,
+        rounds: int,
+        told: Callable[[float], str],
+        before: str,
+        best: Callable[[list[float]], float] = min,
+    ) -> None:
+        """Demand that one round is within a bound; makes as many as that takes.
+
+        Args:
+            what: the figure, for people.
+            value: the figure of a round, of what ``work`` has returned.
+            bound: a matcher of hamcrest's.
+            rounds: how many are made at most.
+            told: a value with its unit.
+            before: a step that makes the first round, in the words of features.
+            best: which value is the best.
+
+        Raises:
+            AssertionError: no round is, and the machine was quiet.
+            MachineBusy: no round is, and it never was.
+            PremiseNotMet: there was no first round.
+        """
+        if self._work is None:
+            raise step_missing(f"{what}, measured", before)
+        values: list[float] = []
+        while len(values) < rounds and not (values and bound.matches(values[-1])):
+            if len(values) == len(self._results):
+                self._prepare()
+                self._measure(self._work, quiet=self._becomes_quiet())
+            values.append(value(self._results[len(values)]))
+        each = ", ".join(map(told, values))
+        found = f"{each}; others used {self._noise()}"
+        self._session.figure(f"{what}, by round", found)
+        if bound.matches(values[-1]):
+            return
+        if not self._was_quiet:
+            raise MachineBusy(
+                f"the machine was busy with other things while {what} was measured",
+                f"{_wanted(bound)} was to be reached, {len(values)} rounds came to {found}, and "
+                f"less than {self._quiet_below} % is quiet",
+                "run it again on a quiet machine (--rerun-failed), or give that longer to come "
+                "about (run.quiet_within)",
+            )
+        assert_that(best(values), bound, f"{what}, best of {len(values)} rounds ({found})")
+
+    def _measure(self, work: Callable[[], Any], *, quiet: bool) -> None:
+        self._results.append(work())
+        still = self._is_quiet(self._look())
+        self._was_quiet |= quiet and still
+
+    def _becomes_quiet(self) -> bool:
+        """Wait for it; all rounds together have so much time for that."""
+        began = time.monotonic()
+        try:
+            poll(self._look, until=self._is_quiet, within=self._patience,
+                 awaiting="a quiet machine", first_pause=0.0, longest_pause=0.0)  # fmt: skip
+        except DeadlineExceeded:
+            return False
+        finally:
+            self._patience = max(0.0, self._patience - (time.monotonic() - began))
+        return True
+
+    def _look(self) -> float:
+        self._seen.append(self._others())
+        return self._seen[-1]
+
+    def _is_quiet(self, others: float) -> bool:
+        return others < self._quiet_below
+
+    def _noise(self) -> str:
+        least, most = min(self._seen), max(self._seen)
+        return f"{least:.0f} to {most:.0f} % of the processors before and after them"
+
+
+def _wanted(bound: Any) -> str:
+    description = StringDescription()
+    bound.describe_to(description)
+    return str(description)

@@ -192,6 +192,7 @@ def make_plan(
                         destructive.setdefault(name, need.destructive)
             plan.artifacts |= artifacts
             exclusive = _kept_apart(requirements, systems, settings)
+            alone = _ALONE_TAG in scenario.effective_tags
             plan.scenarios.append(
                 ScenarioPlan(
                     id=f"s{len(plan.scenarios) + 1:03d}",
@@ -202,8 +203,9 @@ def make_plan(
                     requirements=requirements,
                     deadline=_deadline(scenario, scenario_timeout)
                     * time_factor
-                    * _granted(systems, settings),
-                    alone=_ALONE_TAG in scenario.effective_tags,
+                    * _granted(systems, settings)
+                    + (settings["run.quiet_within"] if alone and settings else 0),
+                    alone=alone,
                     destructive=destructive,
                     exclusive=exclusive,
                     artifacts=frozenset(artifacts),

@@ -165,6 +165,13 @@ class ScenarioSession:
         return Faults(self)
 
     @cached_property
+    def rounds(self) -> Any:
+        """Figures with a bound, measured in rounds."""
+        from stackproof.session.measuring import Rounds
+
+        return Rounds(self)
+
+    @cached_property
     def systems(self) -> Any:
         """The systems under test."""
         from stackproof.systems.launching import Systems

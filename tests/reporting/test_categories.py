@@ -104,4 +104,4 @@ def test_the_environment_is_written_masked_and_in_order(tmp_path: Path):
 def test_every_category_has_a_rule():
     rules = {rule["matchers"][0]["labels"]["category"]: rule for rule in categories_config()}
     assert set(rules) == {f"^{label}$" for label in CATEGORIES}
-    assert len({rule["id"] for rule in rules.values()}) == len(CATEGORIES) == 8
+    assert len({rule["id"] for rule in rules.values()}) == len(CATEGORIES) == 9

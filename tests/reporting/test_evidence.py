@@ -57,6 +57,7 @@ def test_a_proof_is_shown(allure: Allure):
         ("skipped", "skipped"),
         ("refused", "skipped"),
         ("not supported", "skipped"),
+        ("machine busy", "skipped"),
         ("unknown", "unknown"),
     ],
 )

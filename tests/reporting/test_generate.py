@@ -31,6 +31,7 @@ VERDICTS = {
     "environment": "broken",
     "suite": "broken",
     "not supported": "not supported",
+    "machine busy": "machine busy",
     "known issue": "failed",
     "": "passed",
 }

@@ -230,6 +230,24 @@ def test_a_slow_service_holds_up_nobody_who_does_not_need_it(
     assert "slow: up after" in outcome.err
 
 
+def test_what_runs_alone_waits_until_nothing_is_starting_any_more(echoes: Project) -> None:
+    know(echoes, SLOW)
+    echoes.feature("a", """
+        Feature: a
+          @performance
+          Scenario: measures
+            Given "measured" is noted
+          Scenario: slow
+            Given a slow one
+          Scenario: goes on
+            Given an echo
+            Then "go on" is noted
+        """)  # fmt: skip
+    outcome = echoes.run(STACK="native")
+    assert set(outcome.verdicts.values()) == {"passed"}, outcome.text
+    assert echoes.notes == ["go on", "measured"]
+
+
 TELLING = """
 class Echo(Echo):
     def version(self, endpoint):

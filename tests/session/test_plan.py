@@ -496,3 +496,19 @@ def test_what_a_system_is_granted_extends_its_scenarios_deadlines(
     (tmp_path / "stackproof.toml").write_text(text)
     plan = planned(registry, TWO, factor=2, settings=load(tmp_path, environment={}))
     assert [scenario.deadline for scenario in plan.scenarios] == [480, 120]
+
+
+def test_what_is_measured_has_time_to_wait_for_a_quiet_machine(
+    registry: StepRegistry, tmp_path: Any
+) -> None:
+    text = """
+    Feature: f
+      @performance
+      Scenario: s
+        Given nothing
+      Scenario: t
+        Given nothing
+    """
+    settings = load(tmp_path, environment={"STACKPROOF_QUIET_WITHIN": "45"})
+    plan = planned(registry, text, factor=2, settings=settings)
+    assert [scenario.deadline for scenario in plan.scenarios] == [165, 120]

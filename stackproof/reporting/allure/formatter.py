@@ -38,6 +38,7 @@ _STATUS = {
     "skipped": model2.Status.SKIPPED,
     "refused": model2.Status.SKIPPED,
     "not supported": model2.Status.SKIPPED,
+    "machine busy": model2.Status.SKIPPED,
     "unknown": model2.Status.UNKNOWN,
 }
 
@@ -204,7 +205,7 @@ def _details(outcome: Outcome) -> _Details | None:
     if outcome.verdict == "passed":
         return None
     message = outcome.message
-    if outcome.verdict in ("refused", "not supported"):
+    if outcome.verdict in ("refused", "not supported", "machine busy"):
         message = f"{outcome.verdict.capitalize()}: {message}"
     return _Details(
         message=message,

@@ -72,7 +72,12 @@ class Supply:
             self._in_thread([key], partial(self._ensure, artifact))
 
     def ready(self, planned: ScenarioPlan) -> bool:
-        """Whether all that a scenario needs is there, or is known not to come."""
+        """Whether all that a scenario needs is there, or is known not to come.
+
+        One that runs alone waits for what others need, too.
+        """
+        if planned.alone:  # what is starting would disturb it
+            return not self._awaited
         return self._awaited.isdisjoint(_needs(planned))
 
     def trouble(self, planned: ScenarioPlan) -> Trouble | None:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _PATIENCE = 10.0
 _VALUES, _ANSWERS = "values that were written", "answers of a pipeline"
-_MEDIANS = "SETs and GETs that were measured"
 
 
 class RedisSession:
@@ -104,8 +103,8 @@ class RedisSession:
         sightings = watch_until_gone(self.client, self.own(key), within=ttl + late + 1)
         return violations(set_at, ttl, sightings, late)
 
-    def measure(self, count: int, size: int) -> None:
-        """SET and GET ``count`` keys one after the other; `medians` are in seconds."""
+    def measure(self, count: int, size: int) -> dict[str, float]:
+        """SET and GET ``count`` keys one after the other; the medians, in seconds."""
         took: dict[str, list[float]] = {"SET": [], "GET": []}
         for number in range(count):
             key, value = self.own(f"measured:{number}"), b"%0*d" % (size, number)
@@ -118,13 +117,13 @@ class RedisSession:
             if got != value:
                 raise AssertionError(f"{key} was set to {value!r}, and {got!r} was got")
         medians = {name: statistics.median(durations) for name, durations in took.items()}
-        self._session.keep(_MEDIANS, medians)
         for name, durations in took.items():
             slow = statistics.quantiles(durations, n=100)[98]
             self._session.figure(
                 f"{name}, {count} times",
                 f"median {medians[name] * 1000:.3f} ms, 99 % within {slow * 1000:.3f} ms",
             )
+        return medians
 
     # -- collections ---------------------------------------------------------
     def write_collection(self, kind: str, key: str, count: int) -> None:
@@ -164,12 +163,6 @@ class RedisSession:
         """What came back for each command of a pipeline; `PremiseNotMet`: there was none."""
         before = 'the counter "visits" is increased 100 times in one pipeline'
         return cast(list[Any], self._session.kept(_ANSWERS, before))
-
-    @property
-    def medians(self) -> dict[str, float]:
-        """Seconds that a SET and a GET take; `PremiseNotMet`: that was not measured."""
-        before = "1000 values of 100 bytes are set and got, one after the other"
-        return cast(dict[str, float], self._session.kept(_MEDIANS, before))
 
     def plain_values(self, count: int) -> list[bytes]:
         """Distinct texts."""

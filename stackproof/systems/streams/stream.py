@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from stackproof.errors import step_missing
 from stackproof.history import Flow
 from stackproof.polling import poll
 from stackproof.ports import LOOPBACK, free_port
+from stackproof.systems.labels import VALID
 from stackproof.systems.observing import DeadLetters
 from stackproof.systems.pipeline import Pipeline
 from stackproof.systems.settling import Awaited
@@ -25,10 +27,18 @@ if TYPE_CHECKING:
 
 #: Systems that promise it.
 EXACTLY_ONCE = frozenset({"vector-stream-exactly-once"})
-_ONE_BY_ONE = "500 vectors are published, each when the one before has come out"
 _MEGABYTE = 1_000_000
 _BALANCED_WITHIN = 20.0
 _TELLS_WITHIN = 10.0
+_WORKED_OFF_WITHIN = 60.0
+
+
+@dataclass(frozen=True)
+class WorkedOff:
+    """Inputs that an instance has worked off: since its launch, in seconds since the epoch."""
+
+    began: float
+    idents: frozenset[str]
 
 
 class VectorStream(Pipeline):
@@ -46,7 +56,6 @@ class VectorStream(Pipeline):
     def __init__(self, session: ScenarioSession, name: str):
         self.exactly_once = name in EXACTLY_ONCE
         self.isolation = "read_committed" if self.exactly_once else "read_uncommitted"
-        self.delays: list[float] = []
         super().__init__(session, name)
 
     def _understand(self) -> None:
@@ -144,16 +153,19 @@ class VectorStream(Pipeline):
         smallest = min(len(message.value or b"") for message in messages)
         self._session.figure("smallest message", f"{smallest / _MEGABYTE:.2f} MB")
 
-    def publish_one_by_one(self, count: int) -> None:
-        """Publish messages, each when the one before has come out; `delays` are filled.
+    def publish_one_by_one(self, count: int) -> list[float]:
+        """Publish messages, each when the one before has come out.
 
-        A delay is from the call that sends to the moment an observer is handed the output.
+        Returns:
+            how long each took, in seconds: from the call that sends it to the moment an
+            observer is handed the output.
 
         Raises:
             AssertionError: one has not come out.
         """
         self.observe()
         self.predictions.reader.read()
+        delays = []
         for message in self._valid(count):
             began = time.perf_counter()
             self.publish([message])
@@ -168,17 +180,16 @@ class VectorStream(Pipeline):
                 raise ended.error
             if not ended.count:
                 self._session.assert_flow(self.prediction_flow())
-            self.delays.append(time.perf_counter() - began)
+            delays.append(time.perf_counter() - began)
+        return delays
 
     def _has_come_out(self, ident: str) -> bool:
         self.predictions.reader.read()
         return ident in self.predictions.received
 
-    def delay(self, percentile: float) -> float:
-        """A percentile of `delays`, in seconds; the usual ones are reported."""
-        if not self.delays:
-            raise step_missing("delays that were measured", _ONE_BY_ONE)
-        ms = np.array(self.delays) * 1000
+    def delay(self, delays: list[float], percentile: float) -> float:
+        """A percentile of delays, in seconds; the usual ones are reported."""
+        ms = np.array(delays) * 1000
         told = [f"{p} % {np.percentile(ms, p):.1f}" for p in (50, 95, 99)]
         self._session.figure(
             "from sending to reception (ms)", ", ".join([*told, f"max {ms.max():.1f}"])
@@ -200,17 +211,45 @@ class VectorStream(Pipeline):
         self._session.figure("greatest error", f"length {lengths:.1e}, component {components:.1e}")
         return found.inexact if found.compared else ["nothing was compared"]
 
-    def rate(self) -> float:
-        """Messages a second, from the launch of the last instance to the last output.
+    def begin_working_off(self) -> None:
+        """Measure how an instance works off what waits; before each further round it is refilled.
+
+        Raises:
+            Late, Stalled, Died: messages are left.
+        """
+        again = partial(self._pile_up, self.put_in())
+        self._session.rounds.begin(self._work_off, prepare=again)
+
+    def _work_off(self) -> WorkedOff:
+        """Start an instance, and wait until its group has committed all; nobody reads meanwhile.
+
+        Raises:
+            Late, Stalled, Died: messages are left.
+        """
+        waiting = frozenset(self._idents(VALID) - self.predictions.received.keys())
+        self.instances.start()
+        self.wait_committed(within=_WORKED_OFF_WITHIN)
+        events = self._session.history.snapshot().events
+        began = max(event.at for event in events if event.text.endswith(" starts"))
+        return WorkedOff(began, waiting)
+
+    def _pile_up(self, count: int) -> None:
+        """Have so many more messages wait for an instance: the one that runs is stopped."""
+        self.instances.stop()
+        self.publish_valid(count)
+
+    def rate(self, worked_off: WorkedOff) -> float:
+        """Messages a second, from the launch of an instance to its last output.
 
         The broker's clock tells when an output was there. That the program starts and joins
         its group counts as work, so nothing done before the measurement can flatter it.
         """
-        appended = self._came_out().appended
-        events = self._session.history.snapshot().events
-        began = max(event.at for event in events if event.text.endswith(" starts"))
-        ended = max(appended.values()) / 1000
-        count = len(appended)
+        if not worked_off.idents <= self.predictions.received.keys():
+            self.await_predictions(within=_WORKED_OFF_WITHIN)
+        appended = self.predictions.appended
+        began = worked_off.began
+        ended = max(appended[ident] for ident in worked_off.idents) / 1000
+        count = len(worked_off.idents)
         rate = count / (ended - began) if ended > began else 0.0
         self._session.figure("rate", f"{count} messages in {ended - began:.2f} s: {rate:.0f}/s")
         return rate
