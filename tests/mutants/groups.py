@@ -20,6 +20,7 @@ _FEATURES = tuple(
     for name in ("predictions", "dead_letters", "pipeline_restarts")
 )
 _STREAMS = ("features/streams/vectors.feature", "features/streams/troubles.feature")
+_FIGURES = ("--tags=@performance", "features/streams/vectors.feature")
 #: An interrupted transaction keeps its successor waiting for seconds.
 _STREAM_FACTOR = 0.6
 _LONGEST = 1200
@@ -53,6 +54,7 @@ def _run_pipeline(
     features: Sequence[str] = _FEATURES,
     suite: str = "release",
     time_factor: float = TIME_FACTOR,
+    **environment: str,
 ) -> None:
     file = mutant.place / "stackproof.toml"
     file.write_text(configuration)
@@ -62,7 +64,7 @@ def _run_pipeline(
              "--suite", suite, "--jobs", "2", "--stack", "native",
              "--time-factor", str(time_factor), "--reports", str(mutant.place), *features],
             cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, timeout=_LONGEST,
-            env={**os.environ, "STACKPROOF_CONFIG": str(file)},
+            env={**os.environ, "STACKPROOF_CONFIG": str(file), **environment},
         )  # fmt: skip
 
 
@@ -88,6 +90,17 @@ def _streams() -> Iterator[RunOne]:
         # Throughput and latency are no matter of right and wrong: not in this suite.
         config = _configuration("reference.vector_stream", mutant)
         _run_pipeline(mutant, config, _STREAMS, "pr", _STREAM_FACTOR)
+
+    yield run_one
+
+
+@contextmanager
+def _figures() -> Iterator[RunOne]:
+    def run_one(mutant: Mutant) -> None:
+        config = _configuration("reference.vector_stream", mutant)
+        # A machine that does other things excuses the control, but no mutant.
+        quiet = {"STACKPROOF_QUIET_BELOW": "1000"} if mutant.caught_by else {}
+        _run_pipeline(mutant, config, _FIGURES, "nightly", 1, **quiet)
 
     yield run_one
 
@@ -125,6 +138,12 @@ GROUPS = (
         "stream",
         [Mutant("(none: the stream)", group="stream", module="reference.vector_stream")],
         _streams,
+    ),
+    Group(
+        "figures",
+        [Mutant("(none: the stream's figures)", group="figures", module="reference.vector_stream")],
+        _figures,
+        tolerated=("passed", "machine busy"),
     ),
     Group(
         "scorer",

@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from tests.mutants.groups import Group
     from tests.mutants.mutant import Mutant
 
-_MARKS = {"passed": "", "failed": "x", "broken": "!", "skipped": "-", "not supported": "-"}
+_MARKS = {
+    "passed": "",
+    "failed": "x",
+    "broken": "!",
+    "skipped": "-",
+    "not supported": "-",
+    "machine busy": "-",
+}
 
 _HEAD = """\
 # What the suite catches
