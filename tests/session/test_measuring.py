@@ -13,6 +13,7 @@ import pytest
 from hamcrest import less_than
 
 from stackproof.errors import MachineBusy, PremiseNotMet
+from stackproof.polling import Late, Stalled
 from stackproof.processes.load import used_by_others
 from stackproof.processes.run import Run
 from stackproof.session.measuring import Rounds
@@ -127,6 +128,30 @@ def test_all_rounds_together_wait_for_the_time_that_is_set(monkeypatch: pytest.M
     with pytest.raises(MachineBusy):
         measured.judge(rounds=9)
     assert 18 < measured.looks < 18 + 20  # one before and one after each, and those that waited
+
+
+def late(*_: Any) -> float:
+    raise Late("late: 3 of 4 after 60 s", 1)
+
+
+@pytest.mark.parametrize(
+    ("others", "error"), [([BUSY], MachineBusy), ([QUIET], Late), ([QUIET, BUSY], MachineBusy)]
+)
+def test_a_limit_within_a_round_counts_as_the_figure_does(others: list[float], error: type):
+    with pytest.raises(error, match="late: 3 of 4 after 60 s"):
+        Measured([], others).rounds.begin(late)
+    measured = Measured([150], others)
+    measured.rounds.begin(lambda: 150)
+    with pytest.raises(error, match="late: 3 of 4 after 60 s"):
+        measured.rounds.judge("the delay", late, less_than(100), rounds=3, told=str, before="")
+
+
+def test_a_system_that_gets_on_no_more_is_not_excused():
+    def stalled() -> float:
+        raise Stalled("stalled: 3 of 4", 1)
+
+    with pytest.raises(Stalled):
+        Measured([], [BUSY]).rounds.begin(stalled)
 
 
 def test_a_second_bound_judges_the_rounds_that_there_are():
