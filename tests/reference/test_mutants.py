@@ -22,7 +22,7 @@ from tests.reference.fakes import FakeMessage, World
 
 DIRECTORY = Path(mutants.__file__).parent
 LISTED = tomllib.loads((DIRECTORY / "mutants.toml").read_text())["mutant"]
-OF_STREAM = [entry for entry in LISTED if entry.get("group") == "stream"]
+OF_STREAM = [entry for entry in LISTED if entry.get("group") in ("stream", "figures")]
 OF_REFERENCE = [entry for entry in LISTED if "module" in entry and entry not in OF_STREAM]
 OF_SCORER = [entry for entry in LISTED if entry.get("group") == "scorer"]
 SCORER = DIRECTORY.parents[1] / "examples" / "go_scorer"
