@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from stackproof.errors import Trouble
@@ -105,9 +105,14 @@ def text(value: Any) -> str:
 
 def unknown_key(key: str, known: Any, where: str) -> Trouble:
     """What is said of a key that nobody knows: the nearest one that somebody does."""
-    near = difflib.get_close_matches(key, list(known), n=1)
     return Trouble(
         f"{key!r} is no setting",
         f"it stands in: {where}",
-        f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}",
+        did_you_mean(key, known, f"known: {', '.join(sorted(known))}"),
     )
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
+    """The remedy for a word that nobody knows: the nearest one known, or ``otherwise``."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"did you mean {near[0]!r}?" if near else otherwise

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from stackproof import __version__
 from stackproof.errors import Trouble, reason_of
+from stackproof.values import did_you_mean
 
 _HERE = Path(__file__).parent
 _TEMPLATE = _HERE / "template"
@@ -78,11 +78,10 @@ def _refuse_unknown(chosen: Sequence[str]) -> None:
     known = areas() if chosen else []
     for area in chosen:
         if area not in known:
-            near = difflib.get_close_matches(area, known, n=1)
             raise Trouble(
                 f"there are no shipped features of {area!r}",
                 f"the areas are: {', '.join(known)}",
-                f"did you mean {near[0]!r}?" if near else "e.g. --with messaging,cache",
+                did_you_mean(area, known, "e.g. --with messaging,cache"),
             )
 
 

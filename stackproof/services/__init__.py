@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from importlib import import_module
 from pkgutil import iter_modules
 
 from stackproof.errors import Trouble
 from stackproof.services.base import Service
+from stackproof.values import did_you_mean
 
 _OWN = ("base", "external")
 #: Each other module of this package is a service, called as its module; its class: ``SERVICE``.
@@ -30,11 +30,10 @@ def service(name: str) -> Service:
     """
     if name not in _known:
         if name not in _MODULES:
-            near = difflib.get_close_matches(name, _MODULES, n=1)
             raise Trouble(
                 f"no service is called {name!r}",
                 f"the services are: {', '.join(service_names())}",
-                f"did you mean {near[0]!r}?" if near else "correct the name",
+                did_you_mean(name, _MODULES, "correct the name"),
             )
         module, _, attribute = _MODULES[name].partition(":")
         _known[name] = getattr(import_module(module), attribute)()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from collections.abc import Callable, Mapping
@@ -113,11 +112,10 @@ class Settings:
             Trouble: none is configured under this name.
         """
         if name not in self.systems:
-            near = difflib.get_close_matches(name, self.systems, n=1)
             raise Trouble(
                 f"no system is called {name!r}",
                 f"{self.file or FILE_NAME} knows: {', '.join(self.systems) or 'none'}",
-                f"did you mean {near[0]!r}?" if near else f"add a section [systems.{name}]",
+                values.did_you_mean(name, self.systems, f"add a section [systems.{name}]"),
             )
         return self.systems[name]
 

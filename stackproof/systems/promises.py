@@ -102,14 +102,7 @@ class Promises:
         """Size of the dead letter of a message of ``length`` bytes, key included, headers not."""
         letters = self._pipeline.dead_letters
         message = self._publish_junk(length)
-        self._pipeline.observe()
-        poll(
-            lambda: [r for r in letters.reader.read() if r.key == message.key],
-            within=self._session.scaled(_LETTERS_WITHIN),
-            awaiting="a dead letter below the limit",
-            describe=lambda _: letters.counted(),
-            alive=self._pipeline.instances.death,
-        )
+        self._await_letter(message, "a dead letter below the limit", _LETTERS_WITHIN)
         (letter,) = (r for r in letters.records if r.key == message.key)
         return letter.size
 
@@ -132,14 +125,8 @@ class Promises:
         if not self._pipeline.published_invalid:
             raise step_missing("a message that is too large for a dead letter", _TOO_LARGE)
         letters, message = self._pipeline.dead_letters, self._pipeline.published_invalid[-1]
-        self._pipeline.observe()
-        poll(
-            lambda: [r for r in letters.reader.read() if r.key == message.key],
-            within=self._session.scaled(within),
-            awaiting="the dead letter of a message that is too large for one",
-            describe=lambda _: letters.counted(),
-            alive=self._pipeline.instances.death,
-        )
+        what = "the dead letter of a message that is too large for one"
+        self._await_letter(message, what, within)
         partition, offset = next(
             (partition, offset)
             for ident, partition, offset in self._pipeline.positions()
@@ -147,6 +134,18 @@ class Promises:
         )
         if wrong := letters.not_omitted(message, partition, offset):
             raise AssertionError(wrong)
+
+    def _await_letter(self, message: Message, awaiting: str, within: float) -> None:
+        """Wait for the dead letter with the message's key; ``within`` in seconds, not scaled."""
+        letters = self._pipeline.dead_letters
+        self._pipeline.observe()
+        poll(
+            lambda: [r for r in letters.reader.read() if r.key == message.key],
+            within=self._session.scaled(within),
+            awaiting=awaiting,
+            describe=lambda _: letters.counted(),
+            alive=self._pipeline.instances.death,
+        )
 
     # -- its group -----------------------------------------------------------
     def await_members(self, count: int, *, within: float) -> None:

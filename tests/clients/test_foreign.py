@@ -81,19 +81,6 @@ def broker(somebodys: ForeignBroker) -> Iterator[ForeignBroker]:
     somebodys.mute.clear()
 
 
-@pytest.fixture
-def closing() -> Iterator[Callable[[Any], Any]]:
-    opened: list[Any] = []
-
-    def keep(client: Any) -> Any:
-        opened.append(client)
-        return client
-
-    yield keep
-    for client in reversed(opened):
-        client.close()
-
-
 def at(broker: ForeignBroker) -> dict[str, str]:
     return {"bootstrap": f"127.0.0.1:{broker.port}"}
 
