@@ -388,6 +388,12 @@ def after_feature(context, feature):
             Given "two" is noted
             And it is held up until "dead" is noted
         """)  # fmt: skip
+    # Only when the other worker has "two" is there nothing left for this one.
+    small.feature("b", """
+        Feature: Second
+          Scenario: three
+            Given it is held up until "two" is noted
+        """)  # fmt: skip
     running = small.start("-j", "2")
     running.until_noted("two")
     running.until(lambda: len(small.processes()) <= 3, "one worker to be gone")
