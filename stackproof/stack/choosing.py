@@ -9,7 +9,7 @@ from stackproof.obtain import Cache
 from stackproof.processes.run import Run
 from stackproof.services import service as service_called
 from stackproof.settings import DEFAULT, Settings
-from stackproof.stack.docker import DockerProvider
+from stackproof.stack.docker.provider import DockerProvider
 from stackproof.stack.external import ExternalProvider
 from stackproof.stack.native import NativeProvider
 from stackproof.stack.provider import Provider

@@ -23,9 +23,9 @@ from stackproof.services import service
 from stackproof.services.base import Endpoint, Image, Requirement
 from stackproof.services.redis import Redis
 from stackproof.stack.choosing import Providers
-from stackproof.stack.docker import DockerProvider
 from stackproof.stack.docker.cluster import DockerCluster
 from stackproof.stack.docker.images import Images
+from stackproof.stack.docker.provider import DockerProvider
 from stackproof.stack.site import LocalSite
 from tests import engine
 from tests.stack.conftest import PATIENCE

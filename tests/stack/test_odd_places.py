@@ -13,7 +13,7 @@ from stackproof.processes import reaper
 from stackproof.processes.run import RUN_VARIABLE, Run
 from stackproof.services import service
 from stackproof.services.base import Requirement
-from stackproof.stack.docker import DockerProvider
+from stackproof.stack.docker.provider import DockerProvider
 from stackproof.stack.native import NativeProvider
 from tests.stack.conftest import posix_only
 

@@ -1,5 +1,1 @@
-"""The docker provider: services as containers, started by Compose, watched by the Docker SDK."""
-
-from stackproof.stack.docker.provider import DockerProvider
-
-__all__ = ["DockerProvider"]
+"""Services as containers: started by Compose, watched and broken by the Docker SDK."""
