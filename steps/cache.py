@@ -1,5 +1,7 @@
 """Redis as a cache: keys, collections, batches, expiry, cache-aside."""
 
+from __future__ import annotations
+
 from behave import given, register_type, then, when
 from hamcrest import (
     assert_that,
@@ -11,141 +13,149 @@ from hamcrest import (
     none,
 )
 
+from stackproof.session import services
 from stackproof.session.matching import no_deviations
+from stackproof.session.measuring import Rounds
 from stackproof.session.needs import needs
 from stackproof.session.premises import presume
+from stackproof.session.scenario import Context
 from stackproof.session.words import TYPES
-from stackproof.session.words_of_stores import CACHING
+from stackproof.session.words_of_stores import CACHING, Way
 
 register_type(**TYPES, **CACHING)
 
 
+def redis_of(context: Context) -> services.RedisSession:
+    """The scenario's work with its Redis server."""
+    return context.session.use(services.RedisSession)
+
+
 @given("a Redis server")
 @needs("redis")
-def a_redis_server(context):
+def a_redis_server(context: Context) -> None:
     """A running Redis server, shared with other scenarios."""
     assert_that(context.session.endpoint("redis").addresses, is_not(empty()))
 
 
 @given('the key "{key}" was set to "{value}"')
 @when('the key "{key}" is set to "{value}"')
-def key_is_set(context, key, value):
+def key_is_set(context: Context, key: str, value: str) -> None:
     """Sets a key of the scenario's own, for ever."""
-    context.session.redis.set(key, value)
+    redis_of(context).set(key, value)
 
 
 @given('the key "{key}" was set for {ttl:Seconds}')
 @when('the key "{key}" is set for {ttl:Seconds}')
-def key_is_set_for(context, key, ttl):
+def key_is_set_for(context: Context, key: str, ttl: float) -> None:
     """Sets a key with a time to live."""
-    context.session.redis.set(key, "for a while", ttl=ttl)
+    redis_of(context).set(key, "for a while", ttl=ttl)
 
 
 @when('the key "{key}" is deleted')
-def key_is_deleted(context, key):
+def key_is_deleted(context: Context, key: str) -> None:
     """Deletes a key that is there."""
-    deleted = context.session.redis.client.delete(context.session.redis.own(key))
+    deleted = redis_of(context).client.delete(redis_of(context).own(key))
     assert_that(deleted, equal_to(1), "keys deleted")
 
 
 @when('the time to live of "{key}" is changed to {ttl:Seconds}')
-def time_to_live_is_changed(context, key, ttl):
+def time_to_live_is_changed(context: Context, key: str, ttl: float) -> None:
     """EXPIRE on a key that is there."""
-    assert_that(context.session.redis.expire(key, ttl), equal_to(True), "there was such a key")
+    assert_that(redis_of(context).expire(key, ttl), equal_to(True), "there was such a key")
 
 
 @then('the key "{key}" holds "{value}"')
-def key_holds(context, key, value):
+def key_holds(context: Context, key: str, value: str) -> None:
     """GET returns this value."""
-    assert_that(context.session.redis.get(key), equal_to(value))
+    assert_that(redis_of(context).get(key), equal_to(value))
 
 
 @then('the key "{key}" is not there')
-def key_is_not_there(context, key):
+def key_is_not_there(context: Context, key: str) -> None:
     """GET returns nothing, and EXISTS knows nothing of it."""
-    redis = context.session.redis
+    redis = redis_of(context)
     assert_that(redis.get(key), none())
     assert_that(redis.client.exists(redis.own(key)), equal_to(0), "keys that exist")
 
 
 @then('the key "{key}" has no time to live')
-def key_lives_for_ever(context, key):
+def key_lives_for_ever(context: Context, key: str) -> None:
     """It is there, and stays."""
-    redis = context.session.redis
+    redis = redis_of(context)
     assert_that(redis.client.pttl(redis.own(key)), equal_to(-1), "time to live")
 
 
 @then('"{key}" is there for {ttl:Seconds} and gone at most {late:Seconds} later')
-def key_is_there_for(context, key, ttl, late):
+def key_is_there_for(context: Context, key: str, ttl: float, late: float) -> None:
     """Watched from now on: there until its time to live is over, gone soon after it."""
     late = context.session.scaled(late)
-    violations = context.session.redis.lifetime_violations(key, ttl, late=late)
+    violations = redis_of(context).lifetime_violations(key, ttl, late=late)
     assert_that(violations, no_deviations(), "violations of the time to live")
 
 
 @when('a {kind:Collection} of {count:d} entries is written to "{key}"')
-def collection_is_written(context, kind, count, key):
+def collection_is_written(context: Context, kind: str, count: int, key: str) -> None:
     """Writes entries with every byte in them, in one command."""
-    context.session.redis.write_collection(kind, key, count)
+    redis_of(context).write_collection(kind, key, count)
 
 
 @then('"{key}" is a {kind:Collection} of exactly these entries')
-def collection_is_exact(context, key, kind):
+def collection_is_exact(context: Context, key: str, kind: str) -> None:
     """Type, entries, and order where the type has one."""
-    differences = context.session.redis.collection_differences(kind, key)
+    differences = redis_of(context).collection_differences(kind, key)
     assert_that(differences, no_deviations(), "entries that differ")
 
 
 @when("{count:d} values are written {way:Way}")
-def values_are_written(context, count, way):
+def values_are_written(context: Context, count: int, way: Way) -> None:
     """Writes distinct values under keys of their own."""
-    redis = context.session.redis
+    redis = redis_of(context)
     redis.write_many(redis.plain_values(count), way)
 
 
 @when("{count:d} vectors of {dimensions:d} dimensions are cached, with every special number")
-def vectors_are_cached(context, count, dimensions):
+def vectors_are_cached(context: Context, count: int, dimensions: int) -> None:
     """Vectors of float32 with payloads of NaN, denormal numbers, infinity and minus zero."""
-    context.session.redis.write_vectors(count, dimensions)
+    redis_of(context).write_vectors(count, dimensions)
 
 
 @then("each of them is read back {way:Way}, byte for byte")
-def values_are_read_back(context, way):
+def values_are_read_back(context: Context, way: Way) -> None:
     """Every acknowledged value is found once under its key, unchanged."""
-    flow = context.session.redis.read_back(way)
+    flow = redis_of(context).read_back(way)
     verdict = context.session.assert_flow(flow)
-    written = len(context.session.redis.values)
+    written = len(redis_of(context).values)
     assert_that(verdict.figures.acknowledged, equal_to(written), "values acknowledged")
 
 
 @when('the counter "{key}" is increased {count:d} times in one pipeline')
-def counter_is_increased(context, key, count):
+def counter_is_increased(context: Context, key: str, count: int) -> None:
     """Sends that many INCR before the first answer is read."""
-    context.session.redis.count_in_pipeline(key, count)
+    redis_of(context).count_in_pipeline(key, count)
 
 
 @then("the answers count from 1 to {count:d}")
-def answers_count(context, count):
+def answers_count(context: Context, count: int) -> None:
     """Each command has its own answer, in order."""
-    assert_that(context.session.redis.answers, equal_to(list(range(1, count + 1))))
+    assert_that(redis_of(context).answers, equal_to(list(range(1, count + 1))))
 
 
 @when("{count:d} values of {size:d} bytes are set and got, one after the other")
-def set_and_get_are_measured(context, count, size):
+def set_and_get_are_measured(context: Context, count: int, size: int) -> None:
     """Measures each SET and each GET as the client sees it."""
-    context.session.rounds.begin(context.session.redis.measure, count, size)
+    context.session.use(Rounds).begin(redis_of(context).measure, count, size)
 
 
 @then(
     "half of the SETs and half of the GETs take at most {limit:Seconds} "
     "in the best of {rounds:d} rounds"
 )
-def set_and_get_are_quick(context, limit, rounds):
+def set_and_get_are_quick(context: Context, limit: float, rounds: int) -> None:
     """The medians are within the limit; they are in the report.
 
     A round that is fast enough is the last one; others wait for a quiet machine.
     """
-    context.session.rounds.judge(
+    context.session.use(Rounds).judge(
         "the slower one of the medians",
         lambda medians: max(medians.values()),
         less_than_or_equal_to(limit),
@@ -156,39 +166,39 @@ def set_and_get_are_quick(context, limit, rounds):
 
 
 @given("an origin with {count:Customers} behind the cache")
-def an_origin(context, count):
+def an_origin(context: Context, count: int) -> None:
     """A database on disk; what is read of it is cached, and every load is counted there."""
-    presume(context.session.redis.fill_origin(count), has_length(count), "customers")
+    presume(redis_of(context).fill_origin(count), has_length(count), "customers")
 
 
 @when("each customer is read {times:d} times")
-def customers_are_read(context, times):
+def customers_are_read(context: Context, times: int) -> None:
     """Reads through the cache, one reading after the other."""
-    context.session.redis.read_all(times)
+    redis_of(context).read_all(times)
 
 
 @when("{readers:d} readers ask for a customer at the same moment")
-def readers_ask_at_once(context, readers):
+def readers_ask_at_once(context: Context, readers: int) -> None:
     """The origin answers the first one only when all of them have missed the cache."""
-    context.session.redis.read_together(readers)
+    redis_of(context).read_together(readers)
 
 
 @when("a customer is updated {updates:d} times while {readers:d} readers read it")
-def updated_while_read(context, updates, readers):
+def updated_while_read(context: Context, updates: int, readers: int) -> None:
     """Updates the origin and drops what is cached, again and again."""
-    context.session.redis.update_while_reading(updates, readers)
+    redis_of(context).update_while_reading(updates, readers)
 
 
 @then("the origin has been asked once for each customer")
-def origin_asked_once(context):
+def origin_asked_once(context: Context) -> None:
     """Every other reading was served from the cache."""
-    redis = context.session.redis
+    redis = redis_of(context)
     assert_that(redis.aside.origin.loads(), equal_to(dict.fromkeys(redis.customers(), 1)))
 
 
 @then("no reading was wrong, and none older than an update that was complete before it")
-def no_stale_reading(context):
+def no_stale_reading(context: Context) -> None:
     """Every reading returned what was written, and nothing that had been replaced."""
-    redis = context.session.redis
+    redis = redis_of(context)
     presume(redis.observed.readings, is_not(empty()), "readings")
     assert_that(redis.observed.wrong(), no_deviations(), "wrong readings")

@@ -1,77 +1,89 @@
 """Breaking a cluster's brokers; each fault and its healing is proved by an independent client."""
 
+from __future__ import annotations
+
 from behave import given, register_type, then, when
 from hamcrest import assert_that, equal_to, greater_than, has_length
 
+from stackproof import faults
+from stackproof.faults.traffic import TRAFFIC
+from stackproof.session import services
 from stackproof.session.needs import needs
 from stackproof.session.premises import presume
+from stackproof.session.scenario import Context
 from stackproof.session.words import TYPES
 from stackproof.session.words_of_faults import FAULT_TYPES
 
 register_type(**TYPES, **FAULT_TYPES)
 
 
+def faults_of(context: Context) -> faults.Faults:
+    """What the scenario breaks."""
+    kafka = context.session.use(services.KafkaSession)
+    return context.session.use(faults.Faults, kafka)
+
+
 @given("a Kafka cluster of {count:Brokers}")
 @needs("kafka", brokers="{count}")
-def a_kafka_cluster(context, count):
+def a_kafka_cluster(context: Context, count: int) -> None:
     """A running cluster of that many brokers, each a controller, too."""
     presume(context.session.endpoint("kafka").instances, has_length(count), "brokers")
 
 
 @when("broker {broker:d} {fault:ProcessFault}")
 @needs("kafka", dedicated=True)
-def broker_is_broken(context, broker, fault):
+def broker_is_broken(context: Context, broker: int, fault: str) -> None:
     """Breaks a broker until it recovers; an independent client proves the effect."""
-    assert_that(context.session.faults.begin(fault, broker).active)
+    assert_that(faults_of(context).begin(fault, broker).active)
 
 
 @when("broker {broker:d} recovers")
 @needs("kafka", dedicated=True)
-def broker_recovers(context, broker):
+def broker_recovers(context: Context, broker: int) -> None:
     """Heals all that ails the broker, until it is in sync with all its partitions."""
-    context.session.faults.heal(broker)
+    faults_of(context).heal(broker)
 
 
 @when('messages keep arriving in "{topic}" while broker {broker:d} {fault:ProcessFault}')
 @when('messages keep arriving in "{topic}" while broker {broker:d} {fault:PeerFault}')
 @needs("kafka", dedicated=True)
-def messages_while_broken(context, topic, broker, fault):
+def messages_while_broken(context: Context, topic: str, broker: int, fault: str) -> None:
     """Publishes before, while and after the broker is broken; it is healed again."""
-    context.session.faults.with_traffic(topic, fault, broker)
+    faults_of(context).with_traffic(topic, fault, broker)
 
 
 @when('messages keep arriving in "{topic}" while broker {broker:d} {fault:ClientFault}')
 @needs("kafka", dedicated=True, proxied=True)
-def messages_while_way_is_broken(context, topic, broker, fault):
+def messages_while_way_is_broken(context: Context, topic: str, broker: int, fault: str) -> None:
     """Publishes before, while and after the broker's clients have a bad connection to it."""
-    context.session.faults.with_traffic(topic, fault, broker)
+    faults_of(context).with_traffic(topic, fault, broker)
 
 
 @when('messages keep arriving in "{topic}" while broker {broker:d} {fault:DiskFault}')
 @needs("kafka", dedicated=True, disk_mb=96)
-def messages_while_disk_is_full(context, topic, broker, fault):
+def messages_while_disk_is_full(context: Context, topic: str, broker: int, fault: str) -> None:
     """Publishes before, while and after the broker has no room on its disk."""
-    context.session.faults.with_traffic(topic, fault, broker)
+    faults_of(context).with_traffic(topic, fault, broker)
 
 
 @when('messages keep arriving in "{topic}" while broker {broker:d} {fault:PowerFault}')
 @needs("kafka", dedicated=True, syncs=True)
-def messages_while_power_is_lost(context, topic, broker, fault):
+def messages_while_power_is_lost(context: Context, topic: str, broker: int, fault: str) -> None:
     """Publishes before, while and after the broker is gone with all that it had not synced."""
-    context.session.faults.with_traffic(topic, fault, broker)
+    faults_of(context).with_traffic(topic, fault, broker)
 
 
 @when('messages keep arriving in "{topic}" while all brokers are restarted, one after the other')
 @needs("kafka", dedicated=True)
-def messages_while_restarted(context, topic):
+def messages_while_restarted(context: Context, topic: str) -> None:
     """A rolling restart: each broker is stopped when the one before is back in sync."""
-    context.session.faults.rolling_restart(topic)
+    faults_of(context).rolling_restart(topic)
 
 
 @then("every message has been acknowledged within {limit:Seconds}")
-def every_message_acknowledged(context, limit):
+def every_message_acknowledged(context: Context, limit: float) -> None:
     """The producer got an acknowledgement for every message, those during the fault included."""
-    sent = context.session.faults.traffic.finish(within=limit)
+    sent = context.session.kept(TRAFFIC).finish(within=limit)
     context.session.figure("published", f"{sent.ok} messages")
     assert_that((sent.failed, sent.unknown), equal_to((0, 0)), str(sent))
     presume(sent.ok, greater_than(0), "messages acknowledged")

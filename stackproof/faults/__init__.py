@@ -1,6 +1,6 @@
 """Breaking things, and proving that they broke and healed.
 
-`Faults` are those of one scenario; `context.session.faults` in steps.
+`Faults` are those of one scenario.
 """
 
 import lazy_loader

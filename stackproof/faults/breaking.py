@@ -2,54 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
-
 from stackproof.errors import step_missing
-from stackproof.faults.failover import Failover
+from stackproof.faults.kafka import Kafka
 from stackproof.faults.processes import BrokerFault
-from stackproof.faults.rolling import rolling_restart
-from stackproof.faults.traffic import Traffic
+from stackproof.faults.restarts import rolling_restart
+from stackproof.faults.traffic import TRAFFIC, Traffic
 from stackproof.faults.words import WORDS
-
-if TYPE_CHECKING:
-    from stackproof.session.scenario import ScenarioSession
+from stackproof.session.scenario import ScenarioSession
 
 #: Messages that must get through while something is broken, and after it has healed.
 _MEANWHILE, _AFTERWARDS = 200, 100
 _SERVED_WITHIN = 30.0
-_TRAFFIC, _FAILOVER = "messages that keep arriving", "a failover"
 
 
 class Faults:
     """What a scenario breaks."""
 
-    def __init__(self, session: ScenarioSession):
+    def __init__(self, session: ScenarioSession, kafka: Kafka):
         self._session = session
+        self._kafka = kafka
         self._begun: list[BrokerFault] = []
-
-    @property
-    def traffic(self) -> Traffic:
-        """The messages that keep arriving; `PremiseNotMet` where none do."""
-        before = 'messages keep arriving in "orders" while broker 1 has crashed'
-        return cast(Traffic, self._session.kept(_TRAFFIC, before))
-
-    def keep_traffic(self, traffic: Traffic) -> Traffic:
-        """Have later steps ask what became of it."""
-        return self._session.keep(_TRAFFIC, traffic)
-
-    @property
-    def failover(self) -> Failover:
-        """The failover that took place; `PremiseNotMet` where none did."""
-        before = (
-            'messages of an idempotent producer keep arriving in "orders" '
-            "while the leader crashes once"
-        )
-        return cast(Failover, self._session.kept(_FAILOVER, before))
-
-    def keep_failover(self, failover: Failover) -> Failover:
-        """Have later steps ask what became of it, and of its traffic."""
-        self.keep_traffic(failover.traffic)
-        return self._session.keep(_FAILOVER, failover)
 
     def begin(self, words: str, broker: int) -> BrokerFault:
         """Break a broker as a feature says it; healed by `heal`, or at the scenario's end."""
@@ -87,6 +59,6 @@ class Faults:
         traffic.await_more(_AFTERWARDS, within=_SERVED_WITHIN, while_="after the restarts")
 
     def _begin_traffic(self, topic: str) -> Traffic:
-        traffic = self.keep_traffic(Traffic(self._session, topic))
+        traffic = self._session.keep(TRAFFIC, Traffic(self._session, self._kafka, topic))
         traffic.await_more(_AFTERWARDS, within=_SERVED_WITHIN, while_="before the fault")
         return traffic

@@ -5,21 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from kafka.errors import KafkaError
 
 from stackproof.clients.kafka import GroupConsumer
+from stackproof.faults.kafka import Kafka
 from stackproof.faults.outage import acknowledged, usual_gap, without_service
 from stackproof.faults.roles import Roles
 from stackproof.faults.traffic import Traffic
 from stackproof.faults.words import ENDS, PRODUCERS, TIMES
 from stackproof.history import Verdict
 from stackproof.polling import poll
-
-if TYPE_CHECKING:
-    from stackproof.session.scenario import ScenarioSession
+from stackproof.session.scenario import Kept, ScenarioSession
 
 GROUP = "readers"
 FIGURE = "time without service"
@@ -35,13 +33,15 @@ class Member:
 
     Args:
         session: the scenario.
+        kafka: its cluster.
         topic: as the scenario's text calls it.
         group: the same.
     """
 
-    def __init__(self, session: ScenarioSession, topic: str, group: str):
+    def __init__(self, session: ScenarioSession, kafka: Kafka, topic: str, group: str):
         self._session = session
-        self.consumer: GroupConsumer = session.kafka.join(topic, group)
+        self._kafka = kafka
+        self.consumer: GroupConsumer = kafka.join(topic, group)
         #: When commits of progress succeeded, seconds since the Unix epoch.
         self.commits: list[float] = []
         self.refused = 0
@@ -117,20 +117,22 @@ class Bounce:
 
 
 class Failover:
-    """Bounces whoever has a role; `session.faults.failover` keeps it for later steps.
+    """Bounces whoever has a role; `FAILOVER` keeps it for later steps.
 
     Args:
-        session: the scenario; its cluster must be dedicated.
+        session: the scenario.
+        kafka: its cluster; it must be dedicated.
         topic: as the scenario's text calls it.
         producer: one of `PRODUCERS`.
     """
 
-    def __init__(self, session: ScenarioSession, topic: str, producer: str):
+    def __init__(self, session: ScenarioSession, kafka: Kafka, topic: str, producer: str):
         self._session = session
+        self._kafka = kafka
         self.topic, self.producer = topic, producer
-        self.traffic = Traffic(session, topic, **PRODUCERS[producer])
-        self.members = [Member(session, topic, GROUP)]
-        self._roles = Roles(session, session.kafka.own(topic), session.own(GROUP))
+        self.traffic = Traffic(session, kafka, topic, **PRODUCERS[producer])
+        self.members = [Member(session, kafka, topic, GROUP)]
+        self._roles = Roles(session, kafka.own(topic), session.own(GROUP))
         self.bounces: list[Bounce] = []
         self._labels: dict[str, str] = {}
         self._began = time.time()
@@ -149,7 +151,7 @@ class Failover:
         for _ in range(TIMES[times]):
             self._bounce(role, ends)
         self.members[0].end()
-        self.members.append(Member(self._session, self.topic, GROUP))
+        self.members.append(Member(self._session, self._kafka, self.topic, GROUP))
         self._await_more("after the failover")
 
     def _bounce(self, role: str, ends: str) -> None:
@@ -173,7 +175,7 @@ class Failover:
         Raises:
             AssertionError: see `ScenarioSession.assert_flow`.
         """
-        kafka = self._session.kafka
+        kafka = self._kafka
         kafka.final_drain(kafka.own(self.topic))
         verdict = self._session.assert_flow(
             kafka.delivery(self.topic, guarantee=guarantee, drained=True)
@@ -188,7 +190,7 @@ class Failover:
             AssertionError: it has not.
             DeadlineExceeded: it has not committed everything in time.
         """
-        kafka = self._session.kafka
+        kafka = self._kafka
         kafka.wait_worked_off(
             self._session.own(GROUP), kafka.own(self.topic), within=self._session.scaled(within)
         )
@@ -209,7 +211,7 @@ class Failover:
         The producer's is the longest time between acknowledgements of one partition, the
         group's that between commits, each beyond what was usual before.
         """
-        topic = self._session.kafka.own(self.topic)
+        topic = self._kafka.own(self.topic)
         lanes = {
             "producer": acknowledged(self._session.history, "producer", topic),
             "group": [np.array([t for member in self.members for t in member.commits])],
@@ -224,3 +226,10 @@ class Failover:
             self._session.figure(f"{FIGURE}, {client}", told)
         self._session.figure("brokers", ", ".join(str(b.broker) for b in self.bounces))
         return found["producer"]
+
+
+#: Later steps ask what became of it.
+FAILOVER = Kept[Failover](
+    "a failover",
+    'messages of an idempotent producer keep arriving in "orders" while the leader crashes once',
+)

@@ -1,4 +1,4 @@
-"""Ending all instances of a cluster and starting them again on the same data."""
+"""Instances ended and started again on the same data: all at once, or one after the other."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import time
 from typing import TYPE_CHECKING, Literal
 
 from stackproof.faults.fault import no_effect
+from stackproof.faults.processes import Crash, Stop
+from stackproof.faults.witness import KafkaWitness
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services import service
 
@@ -68,3 +70,29 @@ def restart(session: ScenarioSession, name: str, how: Literal["crash", "stop"]) 
     until = time.time()
     session.history.event("fault", f"{name}: {how}, then started", at=began, until=until)
     session.figure("time without service", f"{until - began:.1f} s")
+
+
+def bounce(session: ScenarioSession, broker: int, *, clean: bool = True) -> None:
+    """End a broker and start it again; returns when it is back in sync.
+
+    Args:
+        session: the scenario; its cluster must be dedicated.
+        broker: its ID, from 1.
+        clean: by SIGTERM; else by SIGKILL.
+
+    Raises:
+        NoEffect: it was never unreachable.
+        NotHealed: it did not come back in sync.
+    """
+    with Stop(session, broker) if clean else Crash(session, broker):
+        pass
+
+
+def rolling_restart(session: ScenarioSession, *, clean: bool = True) -> None:
+    """Restart all brokers, each only when the one before it is back in sync.
+
+    Raises:
+        NoEffect, NotHealed: see `bounce`; those behind it are not touched.
+    """
+    for broker in range(1, len(KafkaWitness(session).instances) + 1):
+        bounce(session, broker, clean=clean)

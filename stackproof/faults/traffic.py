@@ -5,14 +5,13 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stackproof.clients.kafka import Message
 from stackproof.clients.sending import Sent
+from stackproof.faults.kafka import Kafka
 from stackproof.polling import poll
-
-if TYPE_CHECKING:
-    from stackproof.session.scenario import ScenarioSession
+from stackproof.session.scenario import Kept, ScenarioSession
 
 #: Seconds between messages: enough of them in flight at any moment, and few enough to check.
 _PACE = 0.004
@@ -29,17 +28,20 @@ class Traffic:
 
     Args:
         session: the scenario.
+        kafka: its cluster.
         topic: as the scenario's text calls it.
         options: further settings of kafka-python's producer.
     """
 
-    def __init__(self, session: ScenarioSession, topic: str, **options: Any):
+    def __init__(self, session: ScenarioSession, kafka: Kafka, topic: str, **options: Any):
         self._session = session
+        self._kafka = kafka
         self.topic = topic
         self.sent = Sent()
         self._stop = threading.Event()
         self._error: BaseException | None = None
-        self._publisher = session.kafka.new_publisher(
+        self._real = kafka.own(topic)
+        self._publisher = kafka.new_publisher(
             "producer",
             **{
                 "request_timeout_ms": _REQUEST_MS,
@@ -62,7 +64,7 @@ class Traffic:
     def _run(self) -> None:
         try:
             self._publisher.publish(
-                self._session.kafka.own(self.topic),
+                self._real,
                 self._messages(),
                 within=self._session.scaled(_GETS_THROUGH),
                 into=self.sent,
@@ -111,3 +113,10 @@ class Traffic:
         if self._error is not None:
             raise self._error
         return self.sent
+
+
+#: Later steps ask what became of it.
+TRAFFIC = Kept[Traffic](
+    "messages that keep arriving",
+    'messages keep arriving in "orders" while broker 1 has crashed',
+)

@@ -1,30 +1,43 @@
-"""What the steps of one scenario work with."""
+"""What the steps of one scenario work with; `context.session`.
+
+It knows no service and no system: steps, fixtures, systems and faults know it.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from functools import cached_property
-from importlib import import_module
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
 from stackproof import figures, guard, history, masking, names
 from stackproof.errors import PremiseNotMet, Trouble, explained, step_missing
 from stackproof.polling import DeadlineExceeded, Died
 from stackproof.processes.run import Run
 from stackproof.reporting.evidence import Attachment
-from stackproof.services import service_names
 from stackproof.services.base import Endpoint
-from stackproof.session.workers import wire
 from stackproof.settings import Settings
 
 if TYPE_CHECKING:
     from stackproof.history import Flow, Verdict
 
 T = TypeVar("T")
+P = ParamSpec("P")
 _HISTORY_MIME = "application/x-ndjson"
+
+
+@dataclass(frozen=True)
+class Kept(Generic[T]):
+    """Something that a step leaves to later ones; see `ScenarioSession.keep`.
+
+    Attributes:
+        what: what it is, for people.
+        before: a step that leaves it, in the words of features.
+    """
+
+    what: str
+    before: str
 
 
 class ScenarioSession:
@@ -44,18 +57,21 @@ class ScenarioSession:
         *,
         scenario_id: str,
         name: str,
-        begin: wire.Begin,
+        settings: Settings,
+        seed: int,
+        run: Run,
+        reports: Path,
         endpoints: Mapping[str, Endpoint],
         call: Callable[..., Any],
         trouble: Exception | None = None,
     ):
         self.id = scenario_id
-        self.settings: Settings = begin.settings
-        self.seed = begin.seed
-        self.run = Run(begin.run_id, Path(begin.run_directory))
+        self.settings = settings
+        self.seed = seed
+        self.run = run
         self.directory = self.run.directory / "scenarios" / scenario_id
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._evidence_directory = Path(begin.reports) / "evidence" / scenario_id
+        self._evidence_directory = reports / "evidence" / scenario_id
         self._endpoints = endpoints
         for endpoint in endpoints.values():
             endpoint.access.hide_secrets()
@@ -64,7 +80,8 @@ class ScenarioSession:
         self._cleanups: list[Callable[[], None]] = []
         self._attachments: list[Attachment] = []
         self._verdicts: list[Verdict] = []
-        self._kept: dict[str, Any] = {}
+        self._kept: dict[Kept[Any], Any] = {}
+        self._used: dict[object, Any] = {}
         self.parameters: dict[str, str] = {}
         self.figures: dict[str, str] = {}
         providers = sorted({e.provider for e in endpoints.values()})
@@ -149,54 +166,39 @@ class ScenarioSession:
         cluster = self.endpoint(service).cluster
         return self._call("act", cluster=cluster, instance=instance, action=action, details=details)
 
-    def __getattr__(self, name: str) -> Any:
-        """The scenario's workbench for a service: ``session.kafka``, ``session.redis``."""
-        if name.startswith("_") or name not in service_names():
-            raise AttributeError(f"a scenario has no {name!r}")
-        workbench = import_module(_module(name)).WORKBENCH(self)
-        self.__dict__[name] = workbench  # the next access does not come here
-        return workbench
-
-    @cached_property
-    def faults(self) -> Any:
-        """What the scenario breaks."""
-        from stackproof.faults import Faults
-
-        return Faults(self)
-
-    @cached_property
-    def rounds(self) -> Any:
-        """Figures with a bound, measured in rounds."""
-        from stackproof.session.measuring import Rounds
-
-        return Rounds(self)
-
-    @cached_property
-    def systems(self) -> Any:
-        """The systems under test."""
-        from stackproof.systems.launching import Systems
-
-        return Systems(self)
-
-    # -- what steps leave to later ones --------------------------------------
-    def keep(self, name: str, value: T) -> T:
-        """Keep something for later steps; see `kept`."""
-        self._kept[name] = value
-        return value
-
-    def kept(self, name: str, before: str) -> Any:
-        """What an earlier step has kept under this name.
+    # -- what steps work with, and what they leave to later ones -------------
+    def use(
+        self,
+        fixture: Callable[Concatenate[ScenarioSession, P], T],
+        *arguments: P.args,
+        **named: P.kwargs,
+    ) -> T:
+        """What steps share, made at the first call: ``session.use(services.KafkaSession)``.
 
         Args:
-            name: what it is, for people.
-            before: a step that keeps it, in the words of features.
+            fixture: a class; it gets the session first.
+            arguments: further ones; with others it is another one.
+            named: the same.
+        """
+        key = fixture, arguments, tuple(sorted(named.items()))
+        if key not in self._used:
+            self._used[key] = fixture(self, *arguments, **named)
+        return self._used[key]
+
+    def keep(self, slot: Kept[T], value: T) -> T:
+        """Keep something for later steps; see `kept`."""
+        self._kept[slot] = value
+        return value
+
+    def kept(self, slot: Kept[T]) -> T:
+        """What an earlier step has kept.
 
         Raises:
             PremiseNotMet: no step has.
         """
-        if name not in self._kept:
-            raise step_missing(name, before)
-        return self._kept[name]
+        if slot not in self._kept:
+            raise step_missing(slot.what, slot.before)
+        return self._kept[slot]
 
     # -- checking ------------------------------------------------------------
     def assert_flow(self, flow: Flow) -> Verdict:
@@ -308,16 +310,31 @@ class ScenarioSession:
         return [Attachment("timeline", "image/png", path=picture), *found]
 
 
-def _module(service: str) -> str:
-    return f"stackproof.session.services.{service}"
-
-
-def load_modules(services: Iterable[str]) -> None:
-    """Import what scenarios with these services use, so that it takes none of their time."""
-    for module in ("stackproof.history.files", *map(_module, services)):
-        with suppress(Exception):  # told by the scenarios that use it
-            import_module(module)
-
-
 def _plain(text: str) -> str:
     return re.sub(r"\s+", " ", text)[:100]
+
+
+# -- what behave hands to steps -----------------------------------------------
+class Row(Protocol):
+    """A row of a table: its cells by the column's heading."""
+
+    def __getitem__(self, heading: str) -> str: ...
+
+
+class Table(Protocol):
+    """The table below a step."""
+
+    headings: Sequence[str]
+
+    def __iter__(self) -> Iterator[Row]: ...
+
+
+class Context(Protocol):
+    """behave's context, as far as steps use it.
+
+    Attributes:
+        table: below the step; None where there is none.
+    """
+
+    session: ScenarioSession
+    table: Table | None

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from stackproof.clients.kafka import TopicSpec
 from stackproof.errors import Trouble
+from stackproof.session.scenario import Table
 
 
-def topic_specs(table: Any) -> list[TopicSpec]:
+def column(table: Table | None, heading: str) -> list[str]:
+    """The cells of one column.
+
+    Raises:
+        Trouble: there is no such column, or no table.
+    """
+    if table is None or heading not in table.headings:
+        raise Trouble(f"the step needs a table with a column {heading!r}", "", "add it")
+    return [row[heading] for row in table]
+
+
+def topic_specs(table: Table | None) -> list[TopicSpec]:
     """Topics from a table with the columns ``topic``, ``partitions`` and any topic settings.
 
     An empty cell leaves the setting to the broker.
@@ -16,18 +26,13 @@ def topic_specs(table: Any) -> list[TopicSpec]:
     Raises:
         Trouble: a column is missing or a number is none.
     """
-    for column in ("topic", "partitions"):
-        if table is None or column not in table.headings:
-            raise Trouble(f"the table of topics needs a column {column!r}", "", "add it")
+    names, partitions = column(table, "topic"), column(table, "partitions")
+    assert table is not None  # it has these columns
     settings = [h for h in table.headings if h not in ("topic", "partitions")]
     try:
         return [
-            TopicSpec(
-                row["topic"],
-                int(row["partitions"]),
-                {name: row[name] for name in settings if row[name]},
-            )
-            for row in table
+            TopicSpec(name, int(number), {h: row[h] for h in settings if row[h]})
+            for name, number, row in zip(names, partitions, table, strict=True)
         ]
     except ValueError as error:
         raise Trouble("a number of partitions is no number", str(error), "correct it") from error

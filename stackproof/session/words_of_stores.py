@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal, get_args
 
 import parse
 
 #: Kinds of collections in Redis, and ways to write keys.
 COLLECTIONS = ("hash", "list", "set", "sorted set")
-WAYS = ("one by one", "in one batch", "in one pipeline")
+Way = Literal["one by one", "in one batch", "in one pipeline"]
+WAYS: tuple[Way, ...] = get_args(Way)
 #: The classes of messages in RabbitMQ, also the beginnings of their bodies.
 WHOLE, BROKEN = "whole", "broken"
 THE_SAME = "the same consumer"

@@ -17,6 +17,7 @@ from stackproof.systems.settling import Awaited, Waiting
 
 if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
+    from stackproof.session.services.kafka import KafkaSession
     from stackproof.systems.attached import AttachedSystem
     from stackproof.systems.launching import RunningSystem
 
@@ -34,6 +35,7 @@ class Interruptible(ABC):
     topics: Mapping[str, str]
     instances: RunningSystem | AttachedSystem
     _session: ScenarioSession
+    _kafka: KafkaSession
     _waiting: Waiting
     _background: Background | None
     _committed_at_faults: Sequence[Offsets] = ()
@@ -83,7 +85,7 @@ class Interruptible(ABC):
         end(self.instances)
         events = self._session.history.snapshot().events[before:]
         if any(event.kind == "fault" for event in events):
-            committed = self._session.kafka.admin.committed(self.group, self.topics["input"])
+            committed = self._kafka.admin.committed(self.group, self.topics["input"])
             self._committed_at_faults = (*self._committed_at_faults, committed)
         given = self._idents(VALID)
         self.observe()

@@ -6,8 +6,8 @@ import signal
 import string
 import sys
 import threading
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from stackproof.errors import PremiseNotMet, Trouble, step_missing
 from stackproof.polling import DeadlineExceeded, Died, poll
@@ -18,8 +18,6 @@ from stackproof.systems.readiness import Members, Sign, sign_of
 
 if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
-
-T = TypeVar("T")
 
 
 class RunningSystem:
@@ -243,33 +241,3 @@ def filled(text: str, fields: Mapping[str, str], settings: SystemSettings) -> st
 def common_fields(session: ScenarioSession) -> dict[str, str]:
     """Fields that every system may use."""
     return {"python": sys.executable, "work_dir": str(session.directory), "scenario": session.id}
-
-
-class Systems:
-    """The systems of one scenario by name; `context.session.systems`."""
-
-    def __init__(self, session: ScenarioSession):
-        self._session = session
-        self._prepared: dict[str, object] = {}
-
-    def pipeline(self, name: str) -> Pipeline:
-        """The pipeline called ``name``, prepared at the first call."""
-        from stackproof.systems.pipeline import Pipeline
-
-        return self._known(name, Pipeline)
-
-    def stream(self, name: str) -> VectorStream:
-        """The stream of vectors called ``name``, prepared at the first call."""
-        from stackproof.systems.streams import VectorStream
-
-        return self._known(name, VectorStream)
-
-    def _known(self, name: str, kind: Callable[[ScenarioSession, str], T]) -> T:
-        if name not in self._prepared:
-            self._prepared[name] = kind(self._session, name)
-        return self._prepared[name]  # type: ignore[return-value]
-
-
-if TYPE_CHECKING:
-    from stackproof.systems.pipeline import Pipeline
-    from stackproof.systems.streams import VectorStream

@@ -6,8 +6,6 @@ has a region's delay. Topics keep their names behind the first region's (its def
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
-
 import numpy as np
 
 from stackproof.clients.kafka import GroupConsumer, Message, TopicReader, TopicSpec
@@ -24,13 +22,12 @@ from stackproof.services.kafka import class_path
 from stackproof.services.kafka.mirror import FAR, MIRROR
 from stackproof.services.kafka.properties import LOG4J_CONFIGURATION
 from stackproof.session.measuring import timed
+from stackproof.session.scenario import Kept, ScenarioSession
 from stackproof.session.services.kafka import KafkaSession
 
-if TYPE_CHECKING:
-    from stackproof.session.scenario import ScenarioSession
-
-_TOPIC, _MIRROR = "a topic that is mirrored", "a mirror"
 _IS_MIRRORED = 'a topic "orders" whose first 100 messages are deleted, mirrored for group "billing"'
+_TOPIC = Kept[str]("a topic that is mirrored", _IS_MIRRORED)
+_MIRROR = Kept[ManagedProcess]("a mirror", _IS_MIRRORED)
 _HERE, _THERE = "here", "there"
 _JAVA = 17
 _STARTS_WITHIN = 90.0
@@ -50,8 +47,8 @@ class Regions:
 
     def __init__(self, session: ScenarioSession):
         self._session = session
-        self.near: KafkaSession = session.kafka
-        self.far = KafkaSession(session, FAR)
+        self.near = session.use(KafkaSession)
+        self.far = session.use(KafkaSession, FAR)
         self._reader: TopicReader | None = None
         self.received: dict[str, list[str]] = {_HERE: [], _THERE: []}
 
@@ -124,10 +121,10 @@ class Regions:
     @property
     def topic(self) -> str:
         """What is mirrored, as the scenario's text calls it; `PremiseNotMet`: nothing is."""
-        return cast(str, self._session.kept(_TOPIC, _IS_MIRRORED))
+        return self._session.kept(_TOPIC)
 
     def _death(self) -> str | None:
-        return cast(ManagedProcess, self._session.kept(_MIRROR, _IS_MIRRORED)).death()
+        return self._session.kept(_MIRROR).death()
 
     @property
     def mirrored(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,13 +17,14 @@ from stackproof.errors import NotSupported, PremiseNotMet
 from stackproof.history import Flow, Verdict
 from stackproof.history.columns import Isolation
 from stackproof.polling import DeadlineExceeded, Died, Stalled, pause
+from stackproof.session import services
 from stackproof.systems.attached import AttachedSystem
 from stackproof.systems.background import PUBLISHED_WITHIN, Background
+from stackproof.systems.inputs import Inputs
 from stackproof.systems.interrupting import Interruptible
 from stackproof.systems.labels import INVALID, VALID
 from stackproof.systems.launching import RunningSystem, common_fields
-from stackproof.systems.observing import Makes, Outputs, with_reasons
-from stackproof.systems.promises import Promises
+from stackproof.systems.observing import DeadLetters, Makes, Outputs, Predictions, with_reasons
 from stackproof.systems.settling import QUIET, Awaited, Ended, Waiting
 from stackproof.systems.topics import PipelineTopics
 from stackproof.systems.understanding import understand
@@ -45,7 +47,6 @@ class Pipeline(Interruptible):
         predictions: what has come out.
         dead_letters: what was set aside.
         inputs: makes what is put in.
-        promises: what it may promise beside its deliveries.
         isolation: what an observer is shown of its outputs.
     """
 
@@ -53,11 +54,12 @@ class Pipeline(Interruptible):
     outcome = "predictions"
     isolation: Isolation = "read_uncommitted"
     predictions: Outputs
+    dead_letters: DeadLetters
     inputs: Makes
 
     def __init__(self, session: ScenarioSession, name: str):
         self._session = session
-        self._kafka = session.kafka
+        self._kafka = session.use(services.KafkaSession)
         settings = session.settings.system(name)
         self.settings = settings
         self._understand()
@@ -86,13 +88,10 @@ class Pipeline(Interruptible):
         )
         self.published_invalid: list[Message] = []
         self._observed = False
-        self.promises = Promises(session, self)
 
+    @abstractmethod
     def _understand(self) -> None:
         """Prepare what makes inputs and what understands outputs, by the contracts."""
-        self.predictions, self.dead_letters, self.inputs = understand(
-            self.settings, self._session.seed
-        )
 
     # -- inputs --------------------------------------------------------------
     def publish_valid(self, count: int) -> None:
@@ -409,6 +408,18 @@ class Pipeline(Interruptible):
             return set()
         rows = np.flatnonzero(snapshot.sends.label == snapshot.labels.index(label))
         return {snapshot.idents[snapshot.sends.ident[row]] for row in rows}
+
+
+class JsonPipeline(Pipeline):
+    """One that makes of each customer a prediction; all of its messages are JSON."""
+
+    predictions: Predictions
+    inputs: Inputs
+
+    def _understand(self) -> None:
+        self.predictions, self.dead_letters, self.inputs = understand(
+            self.settings, self._session.seed
+        )
 
 
 def _percent(fraction: float) -> str:

@@ -11,12 +11,14 @@ import numpy as np
 from stackproof.clients.kafka.messages import Message
 from stackproof.errors import NotSupported, Trouble, step_missing
 from stackproof.polling import poll
+from stackproof.session import services
 from stackproof.systems.launching import no_instance
 from stackproof.systems.observing import Predictions
 from stackproof.systems.readiness import ASKED_FOR, opener
 
 if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
+    from stackproof.session.services.kafka import KafkaSession
     from stackproof.systems.pipeline import Pipeline
 
 #: How far below the limit the letters are that tell how large one gets, in bytes.
@@ -38,6 +40,10 @@ class Promises:
         self._session = session
         self._pipeline = pipeline
 
+    @property
+    def _kafka(self) -> KafkaSession:
+        return self._session.use(services.KafkaSession)
+
     def _none(self, what: str, how: str) -> NotSupported:
         name = self._pipeline.settings.name
         return NotSupported(f"the system {name} {what}", f"its settings say nothing of it: {how}")
@@ -52,7 +58,7 @@ class Promises:
         """
         if not self._pipeline.settings.keeps_partition:
             raise self._none("does not promise to keep partitions", "keeps_partition = true")
-        partitions = self._session.kafka.admin.partitions(self._pipeline.topics["input"])
+        partitions = self._kafka.admin.partitions(self._pipeline.topics["input"])
         messages = self._pipeline.inputs.valid(count)
         self._pipeline.publish(
             [replace(m, partition=number % partitions) for number, m in enumerate(messages)]
@@ -112,7 +118,7 @@ class Promises:
         message = replace(some, value=b"x" * (length - len(some.key)))
         self._pipeline.published_invalid.append(message)
         self._pipeline.dead_letters.expect([message])
-        self._pipeline.publish([message], by=self._session.kafka.compressing)
+        self._pipeline.publish([message], by=self._kafka.compressing)
         return message
 
     def await_omitted(self, *, within: float) -> None:
@@ -158,7 +164,7 @@ class Promises:
         if count and not settings.attach and not self._pipeline.instances.instances:
             raise no_instance(settings.name)
         poll(
-            lambda: len(self._session.kafka.admin.members(group)),
+            lambda: len(self._kafka.admin.members(group)),
             until=lambda found: found == count,
             within=self._session.scaled(within),
             awaiting=f'group "{group}" to have {count} member{"s" * (count != 1)}',

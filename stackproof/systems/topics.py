@@ -10,6 +10,7 @@ from kafka.errors import TopicAlreadyExistsError
 from stackproof.clients.kafka import TopicSpec
 from stackproof.errors import Refused, Trouble
 from stackproof.polling import DeadlineExceeded
+from stackproof.session import services
 from stackproof.settings import SystemSettings, TopicSettings
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class PipelineTopics:
     def __init__(self, session: ScenarioSession, settings: SystemSettings):
         self._session = session
         self._settings = settings
-        self._kafka = session.kafka
+        self._kafka = session.use(services.KafkaSession)
         self._endpoint = session.endpoint("kafka")
         asked = {role: settings.topics.get(role, TopicSettings()) for role in ROLES}
         if settings.exact:

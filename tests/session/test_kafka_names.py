@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,7 +13,7 @@ from stackproof.masking import mask
 from stackproof.processes.run import Run
 from stackproof.services.base import Endpoint
 from stackproof.session.scenario import ScenarioSession
-from stackproof.session.workers import wire
+from stackproof.session.services.kafka import KafkaSession
 from stackproof.settings import load
 
 ACCESS = Access(sasl_mechanism="PLAIN", username="qa", password="sword+fish-6")
@@ -22,33 +21,30 @@ ACCESS = Access(sasl_mechanism="PLAIN", username="qa", password="sword+fish-6")
 
 @pytest.fixture
 def session(tmp_path: Path) -> ScenarioSession:
-    begin: Any = wire.Begin(
-        base_dir="", paths=[], config={}, settings=load(tmp_path, environment={}),
-        run_id="r1a2b3c4d", run_directory=str(tmp_path), reports=str(tmp_path / "reports"),
-        seed=1, services=[], hooks_deadline=60,
-    )  # fmt: skip
     endpoint = Endpoint("kafka", "kafka-1", "external", {"bootstrap": "a:1,b:2"}, access=ACCESS)
     return ScenarioSession(
-        scenario_id="s007", name="some", begin=begin, endpoints={"kafka": endpoint}, call=print
-    )
+        scenario_id="s007", name="some", settings=load(tmp_path, environment={}), seed=1,
+        run=Run("r1a2b3c4d", tmp_path), reports=tmp_path / "reports",
+        endpoints={"kafka": endpoint}, call=print,
+    )  # fmt: skip
 
 
 def test_names_begin_with_prefix_and_run(session: ScenarioSession) -> None:
     assert isinstance(session.run, Run)
     assert session.own("orders") == "stackproof-r1a2b3c4d-s007-orders"
-    assert session.kafka.own("orders") == session.own("orders")
+    assert session.use(KafkaSession).own("orders") == session.own("orders")
 
 
 def test_the_longest_name_of_a_topic(session: ScenarioSession) -> None:
     room = 249 - len(session.own(""))
-    assert len(session.kafka.own("x" * room)) == 249
+    assert len(session.use(KafkaSession).own("x" * room)) == 249
     with pytest.raises(Trouble, match=r"too long by 1 characters(.|\n)*Kafka takes 249"):
-        session.kafka.own("x" * (room + 1))
+        session.use(KafkaSession).own("x" * (room + 1))
     session.own("x" * (room + 1))  # others may take it
 
 
 def test_files_for_systems_are_private_and_do_not_stay(session: ScenarioSession) -> None:
-    fields = session.kafka.fields
+    fields = session.use(KafkaSession).fields
     assert fields["kafka"] == "a:1,b:2"
     assert fields["kafka_security_protocol"] == "SASL_PLAINTEXT"
     assert fields["kafka_sasl_mechanism"] == "PLAIN"

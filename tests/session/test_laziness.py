@@ -39,7 +39,7 @@ def test_words_of_steps_name_what_the_clients_do() -> None:
 def test_a_worker_has_loaded_what_scenarios_use_before_they_begin() -> None:
     program = (
         "import sys\n"
-        "from stackproof.session.scenario import load_modules\n"
+        "from stackproof.session.workers.worker import load_modules\n"
         "load_modules(['no such service', 'kafka'])\n"
         "sys.exit(not {'kafka', 'numpy', 'confluent_kafka'} <= set(sys.modules))"
     )

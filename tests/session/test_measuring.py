@@ -208,12 +208,13 @@ measuring._LOOK = 0.01
 
 @step("it takes {seconds:g} seconds")
 def takes(context, seconds):
-    context.session.rounds.begin(lambda: seconds)
+    context.session.use(measuring.Rounds).begin(lambda: seconds)
 
 @step("that is less than {bound:g} seconds in the best of {rounds:d} rounds")
 def less(context, bound, rounds):
-    context.session.rounds.judge("the time", float, less_than(bound), rounds=rounds,
-                                 told="{:g} s".format, before="it takes 1 seconds")
+    context.session.use(measuring.Rounds).judge(
+        "the time", float, less_than(bound), rounds=rounds,
+        told="{:g} s".format, before="it takes 1 seconds")
 """
 #: Nothing is less; everything is.
 NEVER, ALWAYS = "0", "1000"

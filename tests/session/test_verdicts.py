@@ -180,6 +180,7 @@ from behave.api.pending_step import StepNotImplementedError
 from hamcrest import greater_than
 from stackproof.polling import Late, Stalled
 from stackproof.session.premises import presume
+from stackproof.session.scenario import Kept
 
 @step("it is skipped because of {reason}")
 def skips(context, reason): context.scenario.skip("because of " + reason)
@@ -204,7 +205,7 @@ def late(context): raise Late("late: 3 of 4", 3)
 def stalled(context): raise Stalled("stalled: 3 of 4", 3)
 
 @step("it needs what no step has kept")
-def early(context): context.session.kept("instance", "it is launched")
+def early(context): context.session.kept(Kept("instance", "it is launched"))
 
 @step("it is pending")
 def pending(context): raise StepNotImplementedError("later")

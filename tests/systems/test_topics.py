@@ -50,7 +50,7 @@ def topics(existing=(), *, own_broker=True, allowed=False, lag=0, **settings):
         instances=["kafka-1"] if own_broker else [], destructive=own_broker or allowed,
     )  # fmt: skip
     session = SimpleNamespace(
-        kafka=kafka, endpoint=lambda _: endpoint, own=lambda name: f"{name}-own",
+        use=lambda _: kafka, endpoint=lambda _: endpoint, own=lambda name: f"{name}-own",
         scaled=lambda seconds: seconds, add_cleanup=cleanups.append,
     )  # fmt: skip
     system = SystemSettings("pipe", ("p",), None, **settings)  # type: ignore[arg-type]

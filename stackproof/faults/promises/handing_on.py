@@ -13,6 +13,7 @@ from stackproof.polling import poll
 
 if TYPE_CHECKING:
     from stackproof.clients.kafka import GroupConsumer, Received
+    from stackproof.faults.kafka import Kafka
     from stackproof.history import Verdict
     from stackproof.session.scenario import ScenarioSession
 
@@ -33,13 +34,17 @@ class HandingOn:
 
     Args:
         session: the scenario.
+        kafka: its cluster.
         source: as the scenario's text calls it; where to take from.
         target: where to.
         committing: one of `COMMITTING`.
     """
 
-    def __init__(self, session: ScenarioSession, source: str, target: str, committing: str):
+    def __init__(
+        self, session: ScenarioSession, kafka: Kafka, source: str, target: str, committing: str
+    ):
         self._session = session
+        self._kafka = kafka
         self._source, self._target = source, target
         self._guarantee, self._expected = COMMITTING[committing]
         self._early = self._guarantee == "at-most-once"
@@ -53,7 +58,7 @@ class HandingOn:
             PremiseNotMet: there was not enough to hand on.
             DeadlineExceeded: it was not handed out.
         """
-        kafka = self._session.kafka
+        kafka = self._kafka
         first = self._join()
         self._pass_on(self._take(first), first)
         self._end_between(self._take(first), first)
@@ -74,10 +79,10 @@ class HandingOn:
         second.close()
 
     def _join(self) -> GroupConsumer:
-        return self._session.kafka.join(self._source, _GROUP)
+        return self._kafka.join(self._source, _GROUP)
 
     def _take(self, consumer: GroupConsumer) -> list[Received]:
-        kafka = self._session.kafka
+        kafka = self._kafka
         left = kafka.admin.lag(self._session.own(_GROUP), kafka.own(self._source))
         if left == 0:
             before = f'300 messages are published to "{self._source}"'
@@ -91,7 +96,7 @@ class HandingOn:
 
     def _send(self, records: list[Received]) -> None:
         messages = [record.as_message() for record in records]
-        sent = self._session.kafka.publish(self._target, messages)
+        sent = self._kafka.publish(self._target, messages)
         if sent.ok != len(records):
             raise PremiseNotMet(f"of {len(records)} messages to hand on: {sent}")
 
@@ -122,7 +127,7 @@ class HandingOn:
         Raises:
             AssertionError: see `ScenarioSession.assert_flow`.
         """
-        kafka, session = self._session.kafka, self._session
+        kafka, session = self._kafka, self._session
         kafka.final_drain(kafka.own(self._target))
         verdict = session.assert_flow(
             Flow(f'"{self._source}" to "{self._target}"',

@@ -21,6 +21,7 @@ from stackproof.polling import poll
 
 if TYPE_CHECKING:
     from stackproof.clients.kafka import Publisher
+    from stackproof.faults.kafka import Kafka
     from stackproof.history import Verdict
     from stackproof.session.scenario import ScenarioSession
 
@@ -45,14 +46,16 @@ class Losing:
     """Publishes to a topic, and has the cluster lose what it has acknowledged meanwhile.
 
     Args:
-        session: the scenario; its cluster must be dedicated.
+        session: the scenario.
+        kafka: its cluster; it must be dedicated.
         topic: as the scenario's text calls it; made here, with one partition.
     """
 
-    def __init__(self, session: ScenarioSession, topic: str):
+    def __init__(self, session: ScenarioSession, kafka: Kafka, topic: str):
         self._session = session
+        self._kafka = kafka
         self.topic = topic
-        self._real = session.kafka.own(topic)
+        self._real = kafka.own(topic)
         self._published = 0
         self._expected: tuple[str, ...] = ()
         self._at_most = DOOMED
@@ -124,7 +127,7 @@ class Losing:
         self, replicas: int = -1, config: Mapping[str, str] | None = None, **options: Any
     ) -> tuple[int, Publisher]:
         """Make the topic and publish to it: its leader, and a producer that knows it."""
-        kafka = self._session.kafka
+        kafka = self._kafka
         kafka.create_topics([TopicSpec(self.topic, 1, config or {}, replicas)])
         producer = kafka.new_publisher("producer", enable_idempotence=False, retries=0, **options)
         self._publish(producer, BEFORE)
@@ -173,7 +176,7 @@ class Losing:
     def _end(self, *expected: str) -> None:
         """Publish safely what comes after it."""
         self._expected = expected
-        self._publish(self._session.kafka.new_publisher("afterwards"), AFTER)
+        self._publish(self._kafka.new_publisher("afterwards"), AFTER)
 
     def check(self) -> Verdict:
         """Check that the loss is found, under its names, and is as large as it must be.
@@ -182,7 +185,7 @@ class Losing:
             PremiseNotMet: it was not found ("inconclusive").
             AssertionError: something else was.
         """
-        kafka = self._session.kafka
+        kafka = self._kafka
         kafka.final_drain(self._real)
         # Others have the offsets of what was lost: positions that were told twice.
         verdict = self._session.assert_flow(

@@ -18,13 +18,14 @@ from stackproof.clients.kafka import (
 )
 from stackproof.errors import PremiseNotMet
 from stackproof.faults.roles import LEADER, Roles
-from stackproof.faults.traffic import Traffic
+from stackproof.faults.traffic import TRAFFIC, Traffic
 from stackproof.faults.words import ENDS
 from stackproof.history import Flow, Verdict
 from stackproof.history.columns import Isolation
 from stackproof.polling import poll
 
 if TYPE_CHECKING:
+    from stackproof.faults.kafka import Kafka
     from stackproof.session.scenario import ScenarioSession
 
 _GROUP, _ID = "invoicing", "invoicing"
@@ -45,12 +46,14 @@ class Transformer:
 
     Args:
         session: the scenario.
+        kafka: its cluster.
         source: as the scenario's text calls it; where to take from.
         target: where to.
     """
 
-    def __init__(self, session: ScenarioSession, source: str, target: str):
+    def __init__(self, session: ScenarioSession, kafka: Kafka, source: str, target: str):
         self._session = session
+        self._kafka = kafka
         self._source, self._target = source, target
         self.done = 0
         self.failures: list[str] = []
@@ -62,7 +65,7 @@ class Transformer:
         self._thread.start()
 
     def _open(self) -> tuple[GroupConsumer, TransactionalPublisher]:
-        kafka = self._session.kafka
+        kafka = self._kafka
         # The predecessor's open transaction ends first: its offsets must be settled.
         producer = kafka.transactional(_ID, request_timeout_ms=4000)
         consumer = kafka.join(
@@ -72,7 +75,7 @@ class Transformer:
 
     def _run(self) -> None:
         within = self._session.scaled(_ROUND_WITHIN)
-        target = self._session.kafka.own(self._target)
+        target = self._kafka.own(self._target)
         try:
             while not self._stop.is_set():
                 try:
@@ -118,39 +121,43 @@ class Transformer:
             raise self._error
 
 
-def transform_through(session: ScenarioSession, source: str, target: str, ending: str) -> None:
+def transform_through(
+    session: ScenarioSession, kafka: Kafka, source: str, target: str, ending: str
+) -> None:
     """Transform what is published while the leader of the target ends and comes back.
 
     Args:
-        session: the scenario; its cluster must be dedicated.
+        session: the scenario.
+        kafka: its cluster; it must be dedicated.
         source: as the scenario's text calls it.
         target: the same.
         ending: one of `ENDS`.
     """
-    traffic = session.faults.keep_traffic(Traffic(session, source))
-    transformer = Transformer(session, source, target)
+    traffic = session.keep(TRAFFIC, Traffic(session, kafka, source))
+    transformer = Transformer(session, kafka, source, target)
     transformer.await_more(_SOME, while_="before the fault")
-    roles = Roles(session, session.kafka.own(target))
+    roles = Roles(session, kafka.own(target))
     broker = roles.holder(LEADER)
     with ENDS[ending](session, broker):
         roles.await_moved(LEADER, broker)
         transformer.await_more(_SOME, while_=f"without broker {broker}")
     transformer.await_more(_SOME, while_=f"after broker {broker} came back")
     traffic.finish(within=_WITHIN)
-    session.kafka.wait_worked_off(
-        session.own(_GROUP), session.kafka.own(source), within=session.scaled(_WITHIN)
+    kafka.wait_worked_off(
+        session.own(_GROUP),
+        kafka.own(source),
+        within=session.scaled(_WITHIN),
     )
     transformer.end()
     session.figure("rounds that failed", str(len(transformer.failures)))
 
 
-def check_transformed(session: ScenarioSession, source: str, target: str) -> Verdict:
+def check_transformed(session: ScenarioSession, kafka: Kafka, source: str, target: str) -> Verdict:
     """Check that each message of the source is in the target exactly once, for all readers.
 
     Raises:
         AssertionError: see `ScenarioSession.assert_flow`.
     """
-    kafka = session.kafka
     kafka.final_drain(kafka.own(target))
     # What became of the transactions; and, seen from the inputs, whether it is complete.
     session.assert_flow(kafka.delivery(target, guarantee="exactly-once", order=None, drained=True))
@@ -165,15 +172,19 @@ class OpenTransaction:
 
     Args:
         session: the scenario.
+        kafka: its cluster.
         topic: as the scenario's text calls it; of one partition.
         count: messages.
         options: further settings of kafka-python's producer.
     """
 
-    def __init__(self, session: ScenarioSession, topic: str, count: int, **options: object):
+    def __init__(
+        self, session: ScenarioSession, kafka: Kafka, topic: str, count: int, **options: object
+    ):
         self._session, self.topic = session, topic
-        self._real = session.kafka.own(topic)
-        self.producer = session.kafka.transactional("tx", **options)
+        self._kafka = kafka
+        self._real = kafka.own(topic)
+        self.producer = kafka.transactional("tx", **options)
         self.producer.begin()
         self._publish(self.producer, "in it", count)
 
@@ -185,11 +196,11 @@ class OpenTransaction:
 
     def publish_behind(self, count: int) -> None:
         """Publish messages of no transaction behind it."""
-        self._publish(self._session.kafka.publisher, "behind it", count)
+        self._publish(self._kafka.publisher, "behind it", count)
 
     def succeed(self, count: int) -> None:
         """Have a new producer of the same id commit a transaction of its own."""
-        successor = self._session.kafka.transactional("tx")
+        successor = self._kafka.transactional("tx")
         successor.begin()
         self._publish(successor, "of its successor", count)
         successor.commit()
@@ -208,7 +219,7 @@ class OpenTransaction:
 
     def seen(self, isolation: Isolation) -> list[str]:
         """Idents that a fresh reader finds up to where it gets at present."""
-        return [record.ident for record in self._session.kafka.seen_now(self._real, isolation)]
+        return [record.ident for record in self._kafka.seen_now(self._real, isolation)]
 
     def await_seen(self, count: int, *, within: float) -> list[str]:
         """Wait until a reader of committed records finds that many; what it finds.
@@ -226,7 +237,7 @@ class OpenTransaction:
 
     def check(self) -> Verdict:
         """Check all that was seen of the topic."""
-        kafka = self._session.kafka
+        kafka = self._kafka
         kafka.final_drain(self._real)
         # Every look was a reader's that was handed everything; stored twice is another anomaly.
         return self._session.assert_flow(

@@ -1,1 +1,5 @@
-"""What steps work with: one workbench for each service, found by its name."""
+"""What scenarios do with a service: `ScenarioSession.use` makes it."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

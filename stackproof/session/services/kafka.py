@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class KafkaSession:
-    """Topics, publishing, reading and groups of one scenario; `context.session.kafka`.
+    """Topics, publishing, reading and groups of one scenario.
 
     Args:
         session: the scenario.
@@ -327,6 +327,3 @@ class KafkaSession:
             alive=alive,
             stalled_after=stalled_after,
         )
-
-
-WORKBENCH = KafkaSession

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from stackproof.clients.rabbitmq.admin import QueueSpec, RabbitAdmin
 from stackproof.clients.rabbitmq.connection import parameters
@@ -17,20 +17,20 @@ from stackproof.clients.sending import Sent
 from stackproof.errors import PremiseNotMet, step_missing
 from stackproof.history import Flow
 from stackproof.polling import DeadlineExceeded, poll
+from stackproof.session.scenario import Kept, ScenarioSession
 from stackproof.session.words_of_stores import BROKEN, THE_SAME, WHOLE
 
 if TYPE_CHECKING:
     import pika
 
-    from stackproof.session.scenario import ScenarioSession
-
 _PATIENCE = 15.0
-_SENT, _PENDING = "messages that were sent", "messages that a consumer was handed"
 _RECEIVES = 'a consumer of "orders" receives 50 messages and acknowledges 20 of them'
+_SENT = Kept[Sent]("messages that were sent", '100 messages are sent to the queue "orders"')
+_PENDING = Kept[Sequence[Delivery]]("messages that a consumer was handed", _RECEIVES)
 
 
 class RabbitSession:
-    """Queues, publishing and consuming of one scenario; `context.session.rabbitmq`."""
+    """Queues, publishing and consuming of one scenario."""
 
     def __init__(self, session: ScenarioSession):
         self._session = session
@@ -125,7 +125,7 @@ class RabbitSession:
     @property
     def sent(self) -> Sent:
         """What became of the messages that were sent last; `PremiseNotMet`: none were."""
-        return cast(Sent, self._session.kept(_SENT, '100 messages are sent to the queue "orders"'))
+        return self._session.kept(_SENT)
 
     # -- consuming -----------------------------------------------------------
     def consume(self, queue: str, *, prefetch: int) -> Consumer:
@@ -152,7 +152,7 @@ class RabbitSession:
     @property
     def pending(self) -> Sequence[Delivery]:
         """What the latest consumer did not acknowledge; `PremiseNotMet`: nothing is left."""
-        pending = cast(Sequence[Delivery], self._session.kept(_PENDING, _RECEIVES))
+        pending = self._session.kept(_PENDING)
         if not pending:
             raise PremiseNotMet(
                 "the consumer has acknowledged all that it received",
@@ -308,6 +308,3 @@ class RabbitSession:
             f'dead letters of "{queue}"', self.own(queue), self.own(dead), sent_label=label,
             content="bytes", order="sequence", sets_aside=True,
         )  # fmt: skip
-
-
-WORKBENCH = RabbitSession

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from stackproof.clients.redis.aside import CacheAside, Observed, read_at_once
 from stackproof.clients.redis.collections import COLLECTIONS, differences
@@ -20,18 +20,20 @@ from stackproof.clients.redis.vectors import vectors
 from stackproof.errors import PremiseNotMet, step_missing
 from stackproof.history import Flow
 from stackproof.polling import DeadlineExceeded, poll
+from stackproof.session.scenario import Kept, ScenarioSession
 
 if TYPE_CHECKING:
     from redis import Redis
 
-    from stackproof.session.scenario import ScenarioSession
-
 _PATIENCE = 10.0
-_VALUES, _ANSWERS = "values that were written", "answers of a pipeline"
+_VALUES = Kept[dict[str, bytes]]("values that were written", "100 values are written one by one")
+_ANSWERS = Kept[list[Any]](
+    "answers of a pipeline", 'the counter "visits" is increased 100 times in one pipeline'
+)
 
 
 class RedisSession:
-    """Keys, collections, expiry and caching of one scenario; `context.session.redis`."""
+    """Keys, collections, expiry and caching of one scenario."""
 
     def __init__(self, session: ScenarioSession):
         self._session = session
@@ -150,19 +152,18 @@ class RedisSession:
     def write_many(self, values: Iterable[bytes], way: Way) -> None:
         """Write values under keys of their own."""
         named = {self.own(f"value:{n:05d}"): v for n, v in enumerate(values, 1)}
-        self.store.write(self._session.keep(_VALUES, named), way)
+        self._session.keep(_VALUES, named)
+        self.store.write(named, way)
 
     @property
     def values(self) -> dict[str, bytes]:
         """What was written by `write_many`; `PremiseNotMet`: nothing was."""
-        before = "100 values are written one by one"
-        return cast(dict[str, bytes], self._session.kept(_VALUES, before))
+        return self._session.kept(_VALUES)
 
     @property
     def answers(self) -> list[Any]:
         """What came back for each command of a pipeline; `PremiseNotMet`: there was none."""
-        before = 'the counter "visits" is increased 100 times in one pipeline'
-        return cast(list[Any], self._session.kept(_ANSWERS, before))
+        return self._session.kept(_ANSWERS)
 
     def plain_values(self, count: int) -> list[bytes]:
         """Distinct texts."""
@@ -289,6 +290,3 @@ class RedisSession:
     def _raise_first(errors: Mapping[int, BaseException]) -> None:
         for error in errors.values():
             raise error
-
-
-WORKBENCH = RedisSession

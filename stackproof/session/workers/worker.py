@@ -12,8 +12,9 @@ import logging
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -24,10 +25,11 @@ from behave.runner import Context
 from behave.userdata import UserData
 
 from stackproof.errors import Trouble, reason_of
+from stackproof.processes.run import Run
 from stackproof.reporting.evidence import Attachment, ScenarioProof
 from stackproof.reporting.outcome import Outcome, captured_output, container_error, outcome_of
 from stackproof.session.running.chosen import choose
-from stackproof.session.scenario import ScenarioSession, load_modules
+from stackproof.session.scenario import ScenarioSession
 from stackproof.session.selection import reading
 from stackproof.session.workers import wire
 from stackproof.session.workers.events import StepEvents
@@ -167,7 +169,10 @@ class WorkerRunner(reading.ReadingRunner):
         self.session = ScenarioSession(
             scenario_id=scenario_id,
             name=scenario.name,
-            begin=self._begin,
+            settings=self._begin.settings,
+            seed=self._begin.seed,
+            run=Run(self._begin.run_id, Path(self._begin.run_directory)),
+            reports=Path(self._begin.reports),
             endpoints=answer.endpoints if isinstance(answer, wire.Go) else {},
             call=self.call,
             trouble=answer.trouble if isinstance(answer, wire.CannotGo) else None,
@@ -367,6 +372,14 @@ def make_config(begin: wire.Begin) -> Configuration:
 
 def _keep_logging(*_: Any, **__: Any) -> None:
     """The worker's logging is set up already; behave's default would replace it."""
+
+
+def load_modules(services: Iterable[str]) -> None:
+    """Import what scenarios with these services use, so that it takes none of their time."""
+    fixtures = (f"stackproof.session.services.{service}" for service in services)
+    for module in ("stackproof.history.files", *fixtures):
+        with contextlib.suppress(Exception):  # told by the scenarios that use it
+            import_module(module)
 
 
 def main(arguments: list[str]) -> int:

@@ -14,6 +14,7 @@ from stackproof.errors import step_missing
 from stackproof.history import Flow
 from stackproof.polling import poll
 from stackproof.ports import LOOPBACK, free_port
+from stackproof.session.measuring import Rounds
 from stackproof.systems.labels import VALID
 from stackproof.systems.observing import DeadLetters
 from stackproof.systems.pipeline import Pipeline
@@ -218,7 +219,7 @@ class VectorStream(Pipeline):
             Late, Stalled, Died: messages are left.
         """
         again = partial(self._pile_up, self.put_in())
-        self._session.rounds.begin(self._work_off, prepare=again)
+        self._session.use(Rounds).begin(self._work_off, prepare=again)
 
     def _work_off(self) -> WorkedOff:
         """Start an instance, and wait until its group has committed all; nobody reads meanwhile.
