@@ -29,7 +29,8 @@ def run(options: argparse.Namespace) -> int:
     sys.path.insert(0, str(Path.cwd()))
     StackproofRunner.last = None
     try:
-        arguments = [f"--runner={configuration.runner(RUNNER)}", *behave_arguments(options)]
+        runner = configuration.runner(RUNNER, StackproofRunner)
+        arguments = [f"--runner={runner}", *behave_arguments(options)]
         code = run_behave(configuration.read(arguments))
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else EXIT_FAILED

@@ -43,8 +43,8 @@ def read(arguments: Sequence[str]) -> Configuration:
     return made
 
 
-def runner(default: str) -> str:
-    """The runner class that the files name when it is one of ours; else the default."""
+def runner(default: str, ours: type) -> str:
+    """The runner class that the files name when it is ``ours`` or made of it; else the default."""
     found: dict[str, Any] = {}
     with _files_named():
         configuration.load_configuration(found)
@@ -52,9 +52,7 @@ def runner(default: str) -> str:
     aliases = found.get("more_runners", {})
     module, _, name = aliases.get(named, named).partition(":")
     with contextlib.suppress(Exception):  # behave has no way to say that it is none
-        from stackproof.session.runner import StackproofRunner
-
-        if issubclass(getattr(importlib.import_module(module), name), StackproofRunner):
+        if issubclass(getattr(importlib.import_module(module), name), ours):
             return named
     return default
 

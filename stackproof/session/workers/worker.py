@@ -28,10 +28,10 @@ from stackproof.errors import Trouble, reason_of
 from stackproof.processes.run import Run
 from stackproof.reporting.evidence import Attachment, ScenarioProof
 from stackproof.reporting.outcome import Outcome, captured_output, container_error, outcome_of
-from stackproof.session.running.chosen import choose
 from stackproof.session.scenario import ScenarioSession
 from stackproof.session.selection import reading
 from stackproof.session.workers import wire
+from stackproof.session.workers.chosen import choose
 from stackproof.session.workers.events import StepEvents
 from stackproof.session.workers.libraries import LibraryLog
 from stackproof.session.workers.link import Link, RunGone
