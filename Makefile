@@ -37,6 +37,7 @@ test: $(VENV)/ready-dev ## Run the suite's own tests
 lint: $(VENV)/ready-dev ## Check code, features, steps and documents
 	@$(BIN)/python -m ruff check . && $(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
+	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/python -m tests.house
 	@$(BIN)/python ci/check.py
 

@@ -102,3 +102,16 @@ def reason_of(error: OSError, place: object = "") -> str:
     named = error.filename or place
     reason = error.strerror or str(error) or type(error).__name__
     return f"{named}: {reason}" if named else reason
+
+
+class NoEffect(PremiseNotMet):
+    """The fault was injected, and an independent client noticed nothing of it."""
+
+
+def no_effect(what: str, why: Exception) -> NoEffect:
+    """The error that nothing was noticed of a fault."""
+    return NoEffect(
+        f"{what}: the fault had no effect",
+        str(why),
+        "nothing is said of what was to be broken; see how it is broken here",
+    )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
-from stackproof.errors import PremiseNotMet
+from stackproof.errors import no_effect
 from stackproof.polling import DeadlineExceeded, poll
 
 if TYPE_CHECKING:
@@ -24,19 +24,6 @@ T = TypeVar("T")
 FELT_WITHIN = 20.0
 #: Seconds from the healing until a client finds everything as before the fault.
 HEALED_WITHIN = 60.0
-
-
-class NoEffect(PremiseNotMet):
-    """The fault was injected, and an independent client noticed nothing of it."""
-
-
-def no_effect(what: str, why: Exception) -> NoEffect:
-    """The error that nothing was noticed of a fault."""
-    return NoEffect(
-        f"{what}: the fault had no effect",
-        str(why),
-        "nothing is said of what was to be broken; see how it is broken here",
-    )
 
 
 class NotHealed(AssertionError):  # noqa: N818 -- read as a sentence

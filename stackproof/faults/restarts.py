@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Literal
 
-from stackproof.faults.fault import no_effect
+from stackproof.errors import no_effect
 from stackproof.faults.processes import Crash, Stop
 from stackproof.faults.witness import KafkaWitness
 from stackproof.polling import DeadlineExceeded, poll

@@ -9,8 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from stackproof.clients.kafka import GroupConsumer, Message, TopicReader, TopicSpec
-from stackproof.errors import PremiseNotMet, step_missing
-from stackproof.faults.fault import no_effect
+from stackproof.errors import PremiseNotMet, no_effect, step_missing
 from stackproof.history import Flow
 from stackproof.obtain import Cache
 from stackproof.obtain.java import find_java

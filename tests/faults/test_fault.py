@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from stackproof.faults.fault import Fault, NoEffect, NotHealed, Proof
+from stackproof.errors import NoEffect
+from stackproof.faults.fault import Fault, NotHealed, Proof
 from stackproof.history import History
 from stackproof.polling import DeadlineExceeded
 

@@ -1,12 +1,10 @@
-"""The code: what may wait, what may know what, how big a part may grow. Read, never run."""
+"""The code: what may wait, how big a part may grow. Read, never run."""
 
 from __future__ import annotations
 
 import ast
-import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from tests.house.project import Finding, Project
@@ -72,79 +70,6 @@ def encoded(project: Project) -> Iterator[Finding]:
                 yield Finding(path, node.lineno, f"{name} without encoding", 'say encoding="utf-8"')
             if "text" in given and not given & {"errors", None} and name in ("run", "Popen"):
                 yield Finding(path, node.lineno, "text=True without errors", 'say errors="replace"')
-
-
-@dataclass(frozen=True)
-class Boundary:
-    """What the files below ``where`` must not import, or the only things they may."""
-
-    where: str
-    why: str
-    never: tuple[str, ...] = ()
-    only: tuple[str, ...] = ()
-
-
-_SUITE_PARTS = ("steps", "tests", "bench", "environment")
-_NETWORK = ("socket", "ssl", "http", "urllib", "subprocess", "asyncio")
-_STACK = ("stackproof.stack", "stackproof.obtain", "stackproof.processes")
-_RUNNING = ("stackproof.session", "stackproof.reporting", "stackproof.commands", "stackproof.cli")
-BOUNDARIES = (
-    Boundary("reference/", "a system under test knows nothing of the suite",
-             never=("stackproof", *_SUITE_PARTS)),
-    Boundary("stackproof/", "the suite knows no system under test, and steps call it",
-             never=("reference", *_SUITE_PARTS)),
-    Boundary("stackproof/history/", "histories are checked offline, without clients",
-             only=("stackproof.history", "numpy", "lazy_loader", *sys.stdlib_module_names),
-             never=_NETWORK),
-    Boundary("stackproof/reporting/", "a report is made from evidence alone",
-             never=("stackproof.session", *_STACK, "stackproof.systems", "stackproof.clients",
-                    "stackproof.services", "stackproof.commands", "stackproof.cli")),
-    Boundary("stackproof/processes/", "processes know nothing of what they run",
-             never=(*_RUNNING, "stackproof.obtain", "stackproof.services", "stackproof.stack")),
-    Boundary("stackproof/obtain/", "obtaining knows no service",
-             never=(*_RUNNING, "stackproof.services", "stackproof.stack")),
-    Boundary("stackproof/services/", "a service is described, not run",
-             never=(*_RUNNING, "stackproof.stack")),
-    Boundary("stackproof/stack/", "a stack runs for whoever asks", never=_RUNNING),
-    Boundary("stackproof/faults/", "the run breaks things; faults ask it to, and prove it",
-             never=(*_STACK, "stackproof.reporting", "stackproof.commands", "stackproof.cli")),
-    Boundary("stackproof/clients/", "clients serve sessions",
-             never=(*_RUNNING, *_STACK, "stackproof.systems", "stackproof.services")),
-    Boundary("steps/", "a step is a call and an assertion",
-             only=("behave", "hamcrest", "stackproof", "__future__")),
-    Boundary("environment.py", "hooks hand over to the session", only=("stackproof",)),
-)  # fmt: skip
-
-
-def bounded(project: Project) -> Iterator[Finding]:
-    """Imports against the one direction of dependencies."""
-    for boundary in BOUNDARIES:
-        for path in project.under():
-            if not path.startswith(boundary.where):
-                continue
-            for line, module in sorted(set(_imports(path, project.tree(path)))):
-                refused = _within(module, boundary.never) or (
-                    boundary.only and not _within(module, boundary.only)
-                )
-                if refused:
-                    yield Finding(path, line, f"imports {module}", f"{boundary.why}: move it")
-
-
-def _imports(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
-    package = PurePosixPath(path).parent.parts
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from ((node.lineno, name.name) for name in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            above = package[: len(package) - node.level + 1] if node.level else ()
-            module = ".".join([*above, *([node.module] if node.module else [])])
-            # `from stackproof import session` names a module only together with its name.
-            names = [name.name for name in node.names] if module == "stackproof" else [""]
-            yield from ((node.lineno, f"{module}.{name}".rstrip(".")) for name in names)
-
-
-def _within(module: str, packages: tuple[str, ...]) -> bool:
-    return any(module == package or module.startswith(f"{package}.") for package in packages)
 
 
 def sized(project: Project) -> Iterator[Finding]:

@@ -19,6 +19,8 @@ from tests.house.project import Finding, Project
 
 #: Statements a step may have: what it needs beyond a call and an assertion goes to stackproof/.
 MOST_STATEMENTS = 8
+#: Packages that a step module imports from; what else it needs goes to stackproof/.
+_IMPORTED = {"__future__", "behave", "hamcrest", "stackproof"}
 _DECORATORS = {"given", "when", "then", "step"}
 
 
@@ -150,6 +152,11 @@ def _too_thick(node: ast.AST, steps: set[str]) -> str | None:
         return "a try in a step module"
     if isinstance(node, ast.ImportFrom) and node.module == "stackproof.polling":
         return "a step module waits by itself"
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        modules = [alias.name for alias in node.names]
+        modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else modules
+        others = [name for name in modules if name.partition(".")[0] not in _IMPORTED]
+        return f"imports {', '.join(others)}" if others else None
     if isinstance(node, ast.Call):
         name = getattr(node.func, "id", getattr(node.func, "attr", ""))
         if name == "execute_steps" or (isinstance(node.func, ast.Name) and name in steps):
