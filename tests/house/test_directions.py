@@ -58,6 +58,11 @@ def test_every_package_has_its_layer():
     assert sorted(listed) == sorted(there | {"steps"}), "list it in [tool.importlinter]"
 
 
+def test_every_package_says_what_it_may_touch():
+    files = [f for f in (ROOT / "stackproof").rglob("__init__.py") if "template" not in f.parts]
+    assert [f.parent.name for f in files if "may touch" not in f.read_text()] == []
+
+
 @pytest.mark.parametrize("package", SERVICES)
 def test_every_service_is_independent(package):
     independent = {module for contract in CONTRACTS for module in contract.get("modules", ())}

@@ -1,4 +1,7 @@
-"""Driving a Kafka-compatible broker, with every operation recorded."""
+"""Driving a Kafka-compatible broker, with every operation recorded.
+
+It may touch what `clients` may, and no other service.
+"""
 
 import lazy_loader
 

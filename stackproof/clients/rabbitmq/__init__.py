@@ -1,1 +1,4 @@
-"""Driving RabbitMQ, with every operation recorded."""
+"""Driving RabbitMQ, with every operation recorded.
+
+It may touch what `clients` may, and no other service.
+"""

@@ -1,4 +1,7 @@
-"""Provoking what guarantees of delivery allow, and what they rule out."""
+"""Provoking what guarantees of delivery allow, and what they rule out.
+
+It may touch what `faults` may.
+"""
 
 import lazy_loader
 

@@ -3,6 +3,8 @@
 A check takes a `FlowRecords` (the records of one flow, as columns) and returns an
 `Anomaly`, with a count of 0 when all is well. To add one: write the function in
 the module it belongs to, and enter it below.
+
+They may touch `history` alone.
 """
 
 from collections.abc import Callable

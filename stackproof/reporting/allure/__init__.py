@@ -1,4 +1,7 @@
-"""Allure results: one file per scenario, with its evidence."""
+"""Allure results: one file per scenario, with its evidence.
+
+It may touch what `reporting` may.
+"""
 
 from stackproof.reporting.allure.formatter import AllureFormatter
 

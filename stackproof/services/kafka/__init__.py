@@ -1,4 +1,7 @@
-"""Apache Kafka in KRaft mode: one node or several, each broker and controller."""
+"""Apache Kafka in KRaft mode: one node or several, each broker and controller.
+
+It may touch what `services` may, and no other service.
+"""
 
 from __future__ import annotations
 

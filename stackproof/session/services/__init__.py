@@ -1,4 +1,7 @@
-"""What scenarios do with a service: `ScenarioSession.use` makes it."""
+"""What scenarios do with a service: `ScenarioSession.use` makes it.
+
+A fixture may touch the scenario and the clients of its service, and knows no other service.
+"""
 
 import lazy_loader
 

@@ -1,1 +1,4 @@
-"""Services as containers: started by Compose, watched and broken by the Docker SDK."""
+"""Services as containers: started by Compose, watched and broken by the Docker SDK.
+
+It may touch what `stack` may.
+"""

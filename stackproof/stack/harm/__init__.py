@@ -1,1 +1,4 @@
-"""Means of breaking running clusters, besides ending and pausing processes."""
+"""Means of breaking running clusters, besides ending and pausing processes.
+
+It may touch what `stack` may.
+"""

@@ -1,6 +1,8 @@
 """What messages look like, read from JSON Schemas; and JSON itself, read strictly.
 
 `jsonschema` is imported when the first contract is loaded, not before.
+
+It may touch `history` and the places in messages (`systems.places`).
 """
 
 from stackproof.systems.contracts.contract import Contract, ContractViolationError, Embedded
