@@ -58,6 +58,19 @@ def pipeline_is_started(context: Context) -> None:
     pipeline_of(context).instances.start()
 
 
+@when('the churn pipeline is started with "{mistake}"')
+@uses_system(PIPELINE, "kafka")
+def pipeline_is_started_wrongly(context: Context, mistake: str) -> None:
+    """Launches an instance with options that it must refuse; stackproof.toml says which."""
+    promises_of(context).start_with(mistake)
+
+
+@then("it refuses to start within {limit:Seconds} and says why")
+def it_refuses(context: Context, limit: float) -> None:
+    """It has ended with an error and a message of what is wrong, not with a stack trace."""
+    promises_of(context).await_refusal(within=limit)
+
+
 @given("a second instance of the churn pipeline is running")
 @uses_system(PIPELINE, "kafka")
 def second_instance_is_running(context: Context) -> None:
@@ -218,6 +231,18 @@ def letters_carry_key_and_headers(context: Context) -> None:
 def pipeline_ends_at_work(context: Context, ending: str, count: int) -> None:
     """Ends the oldest instance in the middle of its work: by SIGTERM, or by SIGKILL."""
     pipeline_of(context).end_at_work(ENDINGS[ending], after=count, within=15)
+
+
+@when("the churn pipeline is paused after {count:d} predictions")
+def pipeline_is_paused(context: Context, count: int) -> None:
+    """Holds the oldest instance in the middle of its work, without its knowledge: by SIGSTOP."""
+    pipeline_of(context).end_at_work(lambda system: system.pause(), after=count, within=15)
+
+
+@when("the churn pipeline goes on after its group has removed it")
+def pipeline_goes_on(context: Context) -> None:
+    """Waits until its session has timed out, then lets the paused instance go on: by SIGCONT."""
+    pipeline_of(context).resume_when_removed()
 
 
 @when("the churn pipeline {ending:Ending}")

@@ -17,6 +17,7 @@ from stackproof import settings as settings_module
 from stackproof import values
 from stackproof.errors import Trouble
 from stackproof.settings import SETTINGS, Settings, load
+from stackproof.settings.systems import Mistake
 
 BY_KEY = {setting.key: setting for setting in SETTINGS}
 
@@ -348,6 +349,7 @@ def test_names_and_kinds_of_its_own(project: Path, write: Callable[[str], Path])
         error_types = { missing_field = "E_M", invalid_json = "E_JSON", duplicate_field = "E_2" }
         error_words = { missing_field = "is missing" }
         not_applicable = { "that is null" = "tombstones delete" }
+        mistakes = { "an unknown option" = { options = ["--x", "{input}"], told = "--x" } }
         """)
     system = loaded(project).system("a")
     assert not system.exact
@@ -360,6 +362,7 @@ def test_names_and_kinds_of_its_own(project: Path, write: Callable[[str], Path])
     assert replace(system, error_types={}).error_type("not_a_number") == "invalid_json"
     assert system.error_words == {"missing_field": "is missing"}
     assert system.not_applicable == {"that is null": "tombstones delete"}
+    assert system.mistakes == {"an unknown option": Mistake(("--x", "{input}"), "--x")}
 
 
 def test_an_unknown_system_names_the_nearest(project: Path, write: Callable[[str], Path]) -> None:
@@ -395,6 +398,9 @@ def test_an_unknown_system_names_the_nearest(project: Path, write: Callable[[str
         ("command = ['p']\nmetrics = { url = 'u' }", "one counter at least"),
         ("command = ['p']\nmetrics = { received = 'n' }", "metrics needs a url"),
         ("command = ['p']\nmetrics = { url = 'u', sent = 'n' }", "metrics has no 'sent'"),
+        ("command = ['p']\nmistakes = { 'an unknow option' = 5 }", "mean 'an unknown option'?"),
+        ("command = ['p']\nmistakes = { 'an unknown option' = 5 }", "cannot be 5: options and"),
+        ("command = ['p']\nmistakes.'an unknown option' = { options = ['x'] }", "cannot be {"),
         ("command = ['p']\nkeeps_partition = 'perhaps'", "keeps_partition cannot be 'perhaps'"),
         ("command = ['p']\nstop_exit_codes = 143", "stop_exit_codes cannot be 143"),
         ("command = ['p']\nstop_exit_codes = []", "a list of exit codes is expected"),

@@ -33,6 +33,24 @@ Feature: The pipeline comes back
       | is stopped |
       | crashes    |
 
+  @PIPE-04 @PIPE-06
+  Scenario: A paused instance comes back after its group has removed it
+    Given the churn pipeline is running
+    When valid customers keep arriving
+    And the churn pipeline is paused after 300 predictions
+    And the churn pipeline goes on after its group has removed it
+    Then every valid customer gets a prediction within 30 seconds, repeated only where it was not committed
+    And the churn pipeline has committed its whole input within 5 seconds
+
+  @PIPE-04 @PIPE-06
+  Scenario: A paused instance comes back to a group that has gone on without it
+    Given the churn pipeline is running
+    And a second instance of the churn pipeline is running
+    When valid customers keep arriving
+    And the churn pipeline is paused after 300 predictions
+    And the churn pipeline goes on after its group has removed it
+    Then every valid customer gets a prediction within 30 seconds, repeated only where it was not committed
+
   @PIPE-06
   Scenario: An idle instance ends when it is stopped
     Given the churn pipeline is running

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,6 +129,19 @@ class ManagedProcess:
     def send(self, sig: int) -> None:
         """Send a signal; no error when it has ended already."""
         self._popen.send_signal(sig)
+
+    def pause(self) -> None:
+        """Hold it and everything it started, until `resume`."""
+        self._each(psutil.Process.suspend)
+
+    def resume(self) -> None:
+        """Let it and everything it started go on."""
+        self._each(psutil.Process.resume)
+
+    def _each(self, act: Callable[[psutil.Process], None]) -> None:
+        for process in self._family():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                act(process)
 
     def kill(self) -> None:
         """SIGKILL it with everything it started, and wait until all is gone."""

@@ -11,7 +11,7 @@ from stackproof import values
 from stackproof.errors import Trouble
 from stackproof.paths import absolute
 from stackproof.polling import STALLED_AFTER
-from stackproof.settings.vocabulary import ERROR_TYPES, FINER, FLAWS
+from stackproof.settings.vocabulary import ERROR_TYPES, FINER, FLAWS, MISTAKES
 
 OWN = "own"
 EXACT = "exact"
@@ -19,6 +19,7 @@ EXACT = "exact"
 READINESS = ("ready_line", "ready_http", "ready_port", "ready_group")
 _LAUNCHING = {
     "command", "directory", "environment", "ready_line", "stop_within", "stop_exit_codes",
+    "mistakes",
 }  # fmt: skip
 #: How a program ends that was told to: as it likes, or as shells and Java tell of SIGTERM.
 STOP_EXIT_CODES = (0, 143)
@@ -73,6 +74,19 @@ class MetricsSettings:
 
 
 @dataclass(frozen=True)
+class Mistake:
+    """A command line that a system must refuse.
+
+    Attributes:
+        options: added to the end of its command; fields are filled in.
+        told: text that its message must hold.
+    """
+
+    options: tuple[str, ...]
+    told: str
+
+
+@dataclass(frozen=True)
 class SystemSettings:
     """A system under test as ``[systems.NAME]`` describes it.
 
@@ -103,6 +117,7 @@ class SystemSettings:
         limits: what it is granted beyond the features' limits.
         keeps_partition: it promises that an output is in the partition of its input.
         metrics: its own counters.
+        mistakes: what it must refuse at its start, by the features' names.
     """
 
     name: str
@@ -130,6 +145,7 @@ class SystemSettings:
     limits: Limits = Limits()
     keeps_partition: bool = False
     metrics: MetricsSettings = MetricsSettings()
+    mistakes: Mapping[str, Mistake] = field(default_factory=dict)
 
     @property
     def exact(self) -> bool:
@@ -157,7 +173,8 @@ def read_system(name: str, table: Any, file: Path | None) -> SystemSettings:
             raise values.unknown_key(key, _SYSTEM_KEYS, where)
     errors = (*ERROR_TYPES, *FINER)
     for key, known in (
-        ("error_types", errors), ("error_words", errors), ("not_applicable", FLAWS)
+        ("error_types", errors), ("error_words", errors), ("not_applicable", FLAWS),
+        ("mistakes", MISTAKES),
     ):  # fmt: skip
         given = table.get(key, {})
         for word in given if isinstance(given, dict) else ():
@@ -201,6 +218,10 @@ def read_system(name: str, table: Any, file: Path | None) -> SystemSettings:
             limits=_limits(values.table(table, "limits"), f"[systems.{name}.limits] in {file}"),
             keeps_partition=values.value(table, "keeps_partition", values.flag, False),
             metrics=_metrics(_texts(table, "metrics"), attach),
+            mistakes={
+                name: _mistake(name, mistake)
+                for name, mistake in values.table(table, "mistakes").items()
+            },
         )
         _check(system, table)
     except (ValueError, TypeError) as error:
@@ -281,6 +302,17 @@ def _metrics(table: Mapping[str, str], attach: bool) -> MetricsSettings:
     if attach:
         raise ValueError("metrics has no meaning for a system that has counted before (attach)")
     return MetricsSettings(table["url"], counters)
+
+
+def _mistake(name: str, table: Any) -> Mistake:
+    options, told = (table.get("options"), table.get("told")) if isinstance(table, dict) else (0, 0)
+    if (not isinstance(options, list) or not options or not isinstance(told, str) or not told
+            or not all(isinstance(word, str) for word in options) or len(table) > 2):  # fmt: skip
+        raise ValueError(
+            f"mistakes.{name!r} cannot be {table!r}: options and what its message must tell are "
+            'expected, e.g. { options = ["--port", "0"], told = "--port" }'
+        )
+    return Mistake(tuple(options), told)
 
 
 def _exit_codes(table: Mapping[str, Any]) -> tuple[int, ...]:

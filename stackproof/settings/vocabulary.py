@@ -44,3 +44,14 @@ FINER = {
     "number_too_large": "invalid_json",
     "nested_too_deeply": "invalid_json",
 }
+
+#: Mistakes in a system's options, as features call them.
+MISTAKES = (
+    "an unknown option",
+    "a value that is no number",
+    "a value out of range",
+    "a value that is not allowed",
+    "values that contradict each other",
+    "one topic for two purposes",
+    "a setting that breaks its guarantees",
+)

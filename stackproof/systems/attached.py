@@ -77,7 +77,7 @@ class AttachedSystem:
         """Refuse to start one more instance."""
         self._refuse("cannot be started")
 
-    def launch(self, **fields: str) -> NoReturn:
+    def launch(self, *options: str, **fields: str) -> NoReturn:
         """Refuse to launch one more instance."""
         self._refuse("cannot be launched")
 
@@ -88,6 +88,14 @@ class AttachedSystem:
     def crash(self, instance: Any = None) -> NoReturn:
         """Refuse to kill it."""
         self._refuse("cannot be made to crash")
+
+    def pause(self, instance: Any = None) -> NoReturn:
+        """Refuse to hold it."""
+        self._refuse("cannot be paused")
+
+    def resume(self, after: Any) -> NoReturn:
+        """Refuse to let it go on."""
+        self._refuse("cannot be paused")
 
     def _refuse(self, what: str) -> NoReturn:
         raise NotSupported(

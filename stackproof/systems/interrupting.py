@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from stackproof.errors import PremiseNotMet
 from stackproof.history import Flow
-from stackproof.polling import Died
+from stackproof.polling import DeadlineExceeded, Died, poll
 from stackproof.systems.background import PUBLISHED_WITHIN, Background
 from stackproof.systems.labels import VALID
 from stackproof.systems.observing import Outputs
 from stackproof.systems.settling import Awaited, Waiting
+from stackproof.texts import counted
 
 if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Committed offsets by topic and partition.
 Offsets = Mapping[tuple[str, int], int]
+#: Seconds; a paused member is removed when its session times out, 45 s unless it says otherwise.
+_REMOVED_WITHIN = 60.0
 
 
 class Interruptible(ABC):
@@ -39,6 +42,7 @@ class Interruptible(ABC):
     _waiting: Waiting
     _background: Background | None
     _committed_at_faults: Sequence[Offsets] = ()
+    _members_at_fault = 0
 
     def await_some_predictions(self, count: int, *, within: float) -> None:
         """Wait until the pipeline is in the middle of its work: so much has come out.
@@ -85,14 +89,43 @@ class Interruptible(ABC):
         end(self.instances)
         events = self._session.history.snapshot().events[before:]
         if any(event.kind == "fault" for event in events):
-            committed = self._kafka.admin.committed(self.group, self.topics["input"])
+            admin = self._kafka.admin
+            committed = admin.committed(self.group, self.topics["input"])
             self._committed_at_faults = (*self._committed_at_faults, committed)
+            self._members_at_fault = len(admin.members(self.group))
         given = self._idents(VALID)
         self.observe()
         self.predictions.reader.drain(within=self._session.scaled(15))
         left = len(given - self.predictions.received.keys())
         self._session.figure(f"{self.subject} left at the end of the instance", str(left))
         return left
+
+    def resume_when_removed(self) -> None:
+        """Let a paused instance go on when its group has removed it, for its silence.
+
+        Raises:
+            PremiseNotMet: none is paused, or the group keeps it.
+        """
+        self.instances.resume(after=self._await_removal)
+
+    def _await_removal(self) -> None:
+        run = len(self.instances.instances)
+        kept = self._members_at_fault * run // (run + 1)  # an instance may be several members
+        try:
+            poll(
+                lambda: len(self._kafka.admin.members(self.group)),
+                until=lambda members: members <= kept,
+                within=self._scaled(_REMOVED_WITHIN),
+                awaiting=f'group "{self.group}" to remove the instance that is paused',
+                describe=lambda members: f"it has {counted(members, 'member')}",
+                alive=self.instances.death,
+            )
+        except DeadlineExceeded as late:
+            raise PremiseNotMet(
+                "the group has not removed the instance that is paused",
+                str(late),
+                "shorten its session time-out, or grant the system a greater time_factor",
+            ) from late
 
     def _rightly_repeated(self) -> int:
         """How many repetitions are no fault of the pipeline; see `rightly_repeated`."""

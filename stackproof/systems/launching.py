@@ -6,7 +6,7 @@ import signal
 import string
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from stackproof.errors import PremiseNotMet, Trouble, step_missing
@@ -43,6 +43,7 @@ class RunningSystem:
         self._fields = fields
         self._members = members
         self.instances: list[ManagedProcess] = []
+        self._paused: list[ManagedProcess] = []
         self._metrics: dict[ManagedProcess, str] = {}
         self._launched = 0
 
@@ -52,26 +53,29 @@ class RunningSystem:
         Raises:
             Trouble: it ended before it was ready, or was not ready in time.
         """
-        instance, sign = self._launch({})
+        instance, sign = self._launch((), {})
         self._wait_ready(instance, sign)
         self._session.history.event("start", f"{instance.name} ready")
         return instance
 
-    def launch(self, **fields: str) -> ManagedProcess:
+    def launch(self, *options: str, **fields: str) -> ManagedProcess:
         """Launch one more instance without waiting until it is ready.
 
         Args:
+            options: what stands behind its command.
             fields: values that differ from the scenario's, e.g. the address of no broker.
         """
-        return self._launch(fields)[0]
+        return self._launch(options, fields)[0]
 
-    def _launch(self, other: Mapping[str, str]) -> tuple[ManagedProcess, Sign]:
+    def _launch(
+        self, options: Sequence[str], other: Mapping[str, str]
+    ) -> tuple[ManagedProcess, Sign]:
         settings = self.settings
         self._launched += 1
         name = f"{settings.name}-{self._launched}"
         ports = {"port": str(free_port()), "metrics_port": str(free_port())}
         fields = {**self._fields, **ports, **other}
-        argv = [filled(word, fields, settings) for word in settings.command]
+        argv = [filled(word, fields, settings) for word in (*settings.command, *options)]
         environment = {k: filled(v, fields, settings) for k, v in settings.environment.items()}
         metrics = filled(settings.metrics.url, fields, settings)
         log = self._session.directory / f"{name}.log"
@@ -192,8 +196,39 @@ class RunningSystem:
         instance.kill()
         self._session.history.event("fault", f"{instance.name} killed")
 
+    def pause(self, instance: ManagedProcess | None = None) -> None:
+        """Hold one instance (the oldest) without its knowledge; until `resume` it is none.
+
+        Raises:
+            AssertionError: it had ended before.
+        """
+        instance = self._take(instance)
+        if death := instance.death():
+            raise AssertionError(death)
+        instance.pause()
+        self._paused.append(instance)
+        self._session.history.event("fault", f"{instance.name} paused")
+
+    def resume(self, after: Callable[[], None]) -> None:
+        """Let the instance go on that was paused last, when ``after`` has returned.
+
+        Raises:
+            PremiseNotMet: none is paused.
+        """
+        if not self._paused:
+            name = self.settings.name
+            before = f"the {name.replace('-', ' ')} is paused after 300 predictions"
+            raise step_missing(f"an instance of the system {name} that is paused", before)
+        after()
+        instance = self._paused.pop()
+        self.instances.append(instance)
+        self._session.history.event("start", f"{instance.name} goes on")
+        instance.resume()
+
     def _end(self, instance: ManagedProcess) -> None:
         """The scenario is over: whatever the instance still does proves nothing any more."""
+        if instance in self._paused:
+            instance.resume()
         if instance in self.instances and instance.alive():
             self.instances.remove(instance)
         if self._session.settings["run.systems_end"] == "stop" and instance.alive():

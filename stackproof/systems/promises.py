@@ -1,8 +1,9 @@
-"""What a pipeline may promise beside its deliveries: partitions, sizes, counters, its group."""
+"""What a pipeline may promise beside its deliveries: partitions, sizes, refusals, counters."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,20 +11,32 @@ import numpy as np
 
 from stackproof.clients.kafka.messages import Message
 from stackproof.errors import NotSupported, Trouble, step_missing
-from stackproof.polling import poll
+from stackproof.polling import DeadlineExceeded, poll
+from stackproof.processes.process import describe_exit, told_end
 from stackproof.session import services
 from stackproof.systems.launching import no_instance
 from stackproof.systems.observing import Predictions
 from stackproof.systems.readiness import ASKED_FOR, opener
+from stackproof.texts import counted
 
 if TYPE_CHECKING:
+    from stackproof.processes.process import ManagedProcess
     from stackproof.session.scenario import ScenarioSession
     from stackproof.session.services.kafka import KafkaSession
+    from stackproof.settings.systems import Mistake
     from stackproof.systems.pipeline import Pipeline
 
 #: How far below the limit the letters are that tell how large one gets, in bytes.
 _BELOW = 8192
 _LETTERS_WITHIN = 15.0
+_NO_MEMBER = {
+    True: "who has ended has not left the group",
+    False: "not all that run have joined the group",
+}
+_MISTAKEN = 'the churn pipeline is started with "a value out of range"'
+_WHOLE_LOG = 1000  # lines
+#: How Python, the JVM and Go begin what is meant for programmers.
+_STACK_TRACES = ("Traceback (most recent call last)", "Exception in thread ", "goroutine 1 [")
 _SCRAPED = ("text/plain", "application/openmetrics-text")
 _TOO_LARGE = "a message is published whose dead letter is 1 byte larger than its contract allows"
 
@@ -39,6 +52,7 @@ class Promises:
     def __init__(self, session: ScenarioSession, pipeline: Pipeline):
         self._session = session
         self._pipeline = pipeline
+        self._refusing: tuple[ManagedProcess, Mistake] | None = None
 
     @property
     def _kafka(self) -> KafkaSession:
@@ -153,6 +167,43 @@ class Promises:
             alive=self._pipeline.instances.death,
         )
 
+    # -- mistakes ------------------------------------------------------------
+    def start_with(self, mistake: str) -> None:
+        """Launch an instance with options that it must refuse.
+
+        Raises:
+            NotSupported: which ones these are is not known.
+        """
+        known = self._pipeline.settings.mistakes.get(mistake)
+        if known is None:
+            raise self._none(f"is not known to refuse {mistake}", "its section `mistakes`")
+        self._refusing = self._pipeline.instances.launch(*known.options), known
+
+    def await_refusal(self, *, within: float) -> None:
+        """Wait until the instance that was started with a mistake has ended, and said why.
+
+        Raises:
+            AssertionError: it still runs, has ended as if nothing were wrong, or said nothing
+                that helps.
+        """
+        if self._refusing is None:
+            raise step_missing("a start with a mistake", _MISTAKEN)
+        instance, mistake = self._refusing
+        with suppress(DeadlineExceeded):
+            instance.wait(self._session.scaled(within))
+        code, said = instance.exit_code, instance.log_end(_WHOLE_LOG)
+        if code is None:
+            wrong = f"still runs {within:g} s after it was started with {mistake.options}"
+        elif code <= 0:
+            wrong = f"{describe_exit(code)}, which is no refusal"
+        elif any(sign in said for sign in _STACK_TRACES):
+            wrong = "ended with a stack trace in place of a message"
+        elif mistake.told not in said:
+            wrong = f"has not told of {mistake.told!r}"
+        else:
+            return
+        raise AssertionError(told_end(instance.name, wrong, instance.log_end()))
+
     # -- its group -----------------------------------------------------------
     def await_members(self, count: int, *, within: float) -> None:
         """Wait until its group has so many members, in whatever state it is.
@@ -167,8 +218,8 @@ class Promises:
             lambda: len(self._kafka.admin.members(group)),
             until=lambda found: found == count,
             within=self._session.scaled(within),
-            awaiting=f'group "{group}" to have {count} member{"s" * (count != 1)}',
-            describe=lambda found: f"{found} members: who has ended has not left the group",
+            awaiting=f'group "{group}" to have {counted(count, "member")}',
+            describe=lambda found: f"{counted(found, 'member')}: {_NO_MEMBER[found > count]}",
             alive=self._pipeline.instances.death,
         )
 

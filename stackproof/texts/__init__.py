@@ -1,4 +1,4 @@
-"""One way to read what people wrote, and one to write text that may hold anything.
+"""One way to read what people wrote, one to write what may hold anything, one to say counts.
 
 It may touch `errors` alone.
 """
@@ -25,6 +25,17 @@ def printable(text: str) -> str:
     They come from file names that are not UTF-8, and from halves of characters in JSON.
     """
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """How many of what, for people: "1 message", "3 messages", "0 entries".
+
+    Args:
+        count: how many.
+        one: what a single one is called.
+        many: what several are called; empty: ``one`` with an s.
+    """
+    return f"{count} {one if count == 1 else many or f'{one}s'}"
 
 
 def read(file: Path) -> str:

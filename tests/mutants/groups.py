@@ -17,7 +17,7 @@ from tests.second import scorer
 TIME_FACTOR = 0.25
 _FEATURES = tuple(
     f"features/messaging/{name}.feature"
-    for name in ("predictions", "dead_letters", "pipeline_restarts")
+    for name in ("predictions", "dead_letters", "pipeline_restarts", "pipeline_settings")
 )
 _STREAMS = ("features/streams/vectors.feature", "features/streams/troubles.feature")
 _FIGURES = ("--tags=@performance", "features/streams/vectors.feature")
@@ -150,7 +150,7 @@ GROUPS = (
         [Mutant(name, group="scorer") for name in (scorer.OWN, scorer.EXACT)],
         _scorers,
         scorer.missing,
-        # It promises neither partitions nor counters, nor a largest dead letter.
+        # It promises neither partitions nor counters, nor a largest dead letter, nor all refusals.
         tolerated=("passed", "not supported"),
     ),
     _servers("redis"),

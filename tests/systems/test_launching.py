@@ -2,10 +2,11 @@ import signal
 import sys
 from types import SimpleNamespace
 
+import psutil
 import pytest
 from coverage import CoverageData
 
-from stackproof.errors import Trouble
+from stackproof.errors import PremiseNotMet, Trouble
 from stackproof.history import Flow, History
 from stackproof.polling import Died, poll
 from stackproof.processes.run import Run
@@ -50,6 +51,41 @@ def test_it_starts_and_crashes(launch):
     system.crash()
     assert not instance.alive()
     assert system.instances == []
+
+
+def test_it_is_paused_with_all_that_it_has_started_and_goes_on(launch):
+    system = launch(command=("sh", "-c", f'{sys.executable} -c "{STAYS}"; true'))
+    instance = system.start()
+    held = [psutil.Process(instance.pid), *psutil.Process(instance.pid).children()]
+    assert len(held) == 2
+    system.pause()
+    assert system.instances == []
+    await_states(held, psutil.STATUS_STOPPED)
+    system.resume(after=lambda: None)
+    assert system.instances == [instance]
+    await_states(held, psutil.STATUS_SLEEPING)
+
+
+def await_states(processes, wanted):
+    poll(
+        lambda: {process.status() for process in processes},
+        until=lambda found: found == {wanted},
+        within=10,
+        awaiting=f"all to be {wanted}",
+    )
+
+
+def test_one_that_is_still_paused_when_the_scenario_ends_is_ended(launch):
+    system = launch(STAYS)
+    instance = system.start()
+    system.pause()
+    system._session.cleanups[-1]()
+    assert not instance.alive()
+
+
+def test_none_goes_on_that_was_not_paused(launch):
+    with pytest.raises(PremiseNotMet, match="is paused after 300 predictions"):
+        launch(STAYS).resume(after=lambda: pytest.fail("it waits for nothing"))
 
 
 def test_an_unexpected_end_is_seen(launch):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
@@ -12,7 +13,9 @@ from stackproof.clients.kafka.messages import Message, Received
 from stackproof.errors import NotSupported
 from stackproof.history import History
 from stackproof.polling import DeadlineExceeded
-from stackproof.settings.systems import MetricsSettings
+from stackproof.processes.process import ManagedProcess
+from stackproof.processes.run import Run
+from stackproof.settings.systems import MetricsSettings, Mistake
 from stackproof.systems.contracts import Contract
 from stackproof.systems.observing import DeadLetters
 from stackproof.systems.promises import Promises
@@ -160,3 +163,53 @@ def test_outputs_that_have_moved_to_another_partition(promises):
         history.receive(client="observer", topic="out", partition=partition % 2, offset=0,
                         ident=ident, digest=1)  # fmt: skip
     assert made.moved() == ["c: from partition 2 to 0"]
+
+
+@pytest.fixture
+def refusing(promises, tmp_path):
+    instances = []
+
+    def make(program, told="--port"):
+        def launch(*options):
+            instance = ManagedProcess(
+                "p-1", [sys.executable, "-c", program, *options], log=tmp_path / "p.log",
+                cwd=tmp_path, run=Run("r1", tmp_path),
+            )  # fmt: skip
+            instances.append(instance)
+            return instance
+
+        made = promises(mistakes={"a value out of range": Mistake(("--port", "0"), told)})
+        made._pipeline.instances.launch = launch
+        made.start_with("a value out of range")
+        return made
+
+    yield make
+    for instance in instances:
+        instance.kill()
+
+
+def test_a_mistake_that_is_refused(refusing):
+    refusing("import sys; sys.exit(f'{sys.argv[1]} cannot be {sys.argv[2]}')").await_refusal(
+        within=20
+    )
+
+
+@pytest.mark.parametrize(
+    ("program", "says"),
+    [
+        ("import signal; signal.pause()", "still runs 1 s after it was started with"),
+        ("", "ended with exit code 0, which is no refusal"),
+        ("import os; os.kill(os.getpid(), 9)", "was killed by SIGKILL, which is no refusal"),
+        ("import sys; int(sys.argv[1])", "ended with a stack trace"),
+        ("import sys; sys.exit('wrong usage')", "has not told of '--port'"),
+    ],
+)
+def test_a_mistake_that_is_not_refused_as_it_should_be(refusing, program, says):
+    within = 1 if "pause" in program else 20
+    with pytest.raises(AssertionError, match=says):
+        refusing(program).await_refusal(within=within)
+
+
+def test_mistakes_that_the_settings_do_not_name(promises):
+    with pytest.raises(NotSupported, match="not known to refuse a value out of range"):
+        promises(mistakes={}).start_with("a value out of range")
