@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from stackproof import settings as settings_module
+from stackproof.commands.options import of_run
 from stackproof.errors import EXIT_FAILED, EXIT_PASSED
 from stackproof.services import service
 from stackproof.services.base import Versioned
@@ -42,7 +43,6 @@ def compatibility(options: argparse.Namespace) -> int:
     Raises:
         Trouble: the endpoint is not configured, or does not answer.
     """
-    from stackproof.cli import build_parser
     from stackproof.commands.run import run
 
     the_service = service(options.service)
@@ -58,10 +58,10 @@ def compatibility(options: argparse.Namespace) -> int:
     reports = Path(options.reports or own)
     results = reports / RESULTS
     results.unlink(missing_ok=True)
-    line = ["run", *options.paths, f"--stack={ExternalProvider.name}", "--suite=pr", "--no-report",
+    line = [*options.paths, f"--stack={ExternalProvider.name}", "--suite=pr", "--no-report",
             "--reports", str(reports)]  # fmt: skip
     line += [f"--time-factor={options.time_factor}"] if options.time_factor else []
-    running = build_parser().parse_args(line)
+    running = of_run(argparse.ArgumentParser()).parse_args(line)
     running.endpoint_only = options.service
     code = run(running)
     if code not in (EXIT_PASSED, EXIT_FAILED) or not results.exists():
