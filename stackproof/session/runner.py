@@ -30,7 +30,6 @@ from stackproof.session.running.progress import Progress
 from stackproof.session.running.reports import Reports
 from stackproof.session.running.signals import Interrupted, Signals
 from stackproof.session.selection import reading
-from stackproof.session.selection.locations import each_once
 from stackproof.session.selection.misread import misread
 from stackproof.session.selection.selecting import Selector
 from stackproof.settings import Settings
@@ -87,10 +86,6 @@ class StackproofRunner(reading.ReadingRunner):
                 "correct -f and -o",
             ) from error
         return self.run_model()
-
-    def feature_locations(self) -> list[Any]:
-        """Where the features stand that were asked for; none twice."""
-        return each_once(super().feature_locations())
 
     def run_model(self, features: Sequence[Any] | None = None) -> bool:
         """Plan, start, run, report."""

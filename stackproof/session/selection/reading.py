@@ -10,7 +10,7 @@ import difflib
 import os
 import stat
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -173,19 +173,30 @@ def features(chosen: Sequence[FileLocation], language: str | None) -> list[Any]:
             f"lang in behave's settings; the nearest is {_nearest_language(language)}",
             _LISTED,
         )
-    by_file: dict[str, list[FileLocation]] = {}
-    for location in chosen:
-        by_file.setdefault(os.path.abspath(location.filename), []).append(location)  # noqa: PTH100
     found = []
-    for file, lines in by_file.items():
+    for file, lines in _by_file(chosen):
         feature = parse(file, language)
         if feature is None:
             continue
         collector = FeatureScenarioLocationCollector2(feature, filename=file)
-        for location in lines:
-            collector.add_location(FileLocation(file, location.line))
+        for line in lines:
+            collector.add_location(FileLocation(file, line))
         found.append(collector.build_feature())
     return found
+
+
+def _by_file(named: Iterable[FileLocation]) -> Iterator[tuple[str, list[int | None]]]:
+    """Each file that is named, under the first path that led to it, and which of its lines.
+
+    A file that is named as a whole is read as a whole, whatever lines of it are named besides.
+    """
+    files: dict[str, list[FileLocation]] = {}
+    for location in named:
+        files.setdefault(os.path.realpath(location.filename), []).append(location)
+    for places in files.values():
+        lines = list(dict.fromkeys(place.line or None for place in places))
+        path = os.path.abspath(places[0].filename)  # noqa: PTH100
+        yield path, [None] if None in lines else lines
 
 
 def parse(file: str, language: str | None) -> Any:
