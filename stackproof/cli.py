@@ -62,8 +62,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     down = command("down", "end stacks that were left running")
     down.add_argument("runs", nargs="*", metavar="RUN", help="IDs of runs; default: all kept ones")
-    images = command("images", "build container images from package registries")
-    images.add_argument("services", nargs="*", metavar="SERVICE", help="default: all")
+    images = command("images", "build container images, and Compose, from package registries")
+    images.add_argument(
+        "services",
+        nargs="*",
+        metavar="SERVICE",
+        help="or: compose; default: all, and Compose where there is none",
+    )
     clean = command("clean", "remove what killed runs left on external endpoints")
     clean.add_argument("services", nargs="*", metavar="SERVICE", help="default: all external ones")
     clean.add_argument("--yes", action="store_true", help="do not ask, e.g. in CI")

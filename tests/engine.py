@@ -10,7 +10,8 @@ from pathlib import Path
 
 from stackproof.errors import Trouble
 from stackproof.services import service
-from stackproof.stack.docker.engine import Engine, find_compose, find_engine
+from stackproof.stack.docker.compose import find_compose
+from stackproof.stack.docker.engine import Engine, find_engine
 
 #: The machine's own, whatever tests set besides.
 HOST = os.environ.get("DOCKER_HOST", "")

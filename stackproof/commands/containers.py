@@ -21,18 +21,19 @@ def container_checks(settings: Settings) -> dict[str, Callable[[], str]]:
 
 def containers_usable() -> bool:
     """Whether services could run in containers here."""
-    from stackproof.stack.docker.engine import find_compose, find_engine
+    from stackproof.stack.docker.compose import usable
+    from stackproof.stack.docker.engine import find_engine
 
     try:
         find_engine()
-        find_compose()
     except Trouble:
         return False
-    return True
+    return usable()
 
 
 def _engine(required: bool) -> str:
-    from stackproof.stack.docker.engine import find_compose, find_engine
+    from stackproof.stack.docker.compose import find_compose
+    from stackproof.stack.docker.engine import find_engine
 
     try:
         engine = find_engine()

@@ -251,11 +251,9 @@ class RabbitMQ:
 
     def version(self, endpoint: Endpoint) -> str:
         """Product and version of the server's greeting."""
-        import pika
+        from stackproof.clients.rabbitmq.connection import connect, parameters
 
-        from stackproof.clients.rabbitmq.connection import parameters
-
-        with pika.BlockingConnection(parameters(endpoint.addresses, endpoint.access)) as connection:
+        with connect(parameters(endpoint.addresses, endpoint.access)) as connection:
             told = connection._impl.server_properties
         return " ".join(
             text.decode() if isinstance(text, bytes) else str(text)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
+
+import psutil
 
 from stackproof.errors import Trouble
 from stackproof.obtain import Cache
@@ -27,6 +30,8 @@ _PORT_CLASH = (
 _ATTEMPTS = 3
 # One health check; more each time, so that a slow machine does not miss every one.
 _FIRST_CHECK, _LONGEST_CHECK, _CHECK_GROWTH = 0.5, 5.0, 1.1
+# Where so many processes want each processor, a start is given so many times its time.
+_BUSY, _LONGER = 3.0, 4
 
 
 class LocalSite:
@@ -89,6 +94,7 @@ def wait_healthy(
     """Repeat the service's health check until it succeeds.
 
     Args:
+        within: seconds; several times as long where others keep the machine busy.
         death: None while all that should run do.
         log_ends: the end of each instance's log.
         stopped: whether the run has given it up meanwhile.
@@ -104,17 +110,26 @@ def wait_healthy(
         timeout = min(timeout * _CHECK_GROWTH, _LONGEST_CHECK)
         service.check(endpoint, timeout=timeout)
 
-    try:
+    def answers(seconds: float) -> None:
         poll(
             check,
             until=lambda _: True,
-            within=within,
+            within=seconds,
             awaiting=f"{title} to answer",
             retry_on=service.unready,
             alive=death,
             first_pause=0.05,
             longest_pause=1.0,
         )
+
+    busy = ""
+    try:
+        try:
+            answers(within)
+        except DeadlineExceeded:
+            if not (busy := _busy()) or stopped():
+                raise
+            answers(within * (_LONGER - 1))
         # Its ports may have been another's: then that one has answered.
         if death_after := death():
             raise Died(f"{title} answered, but {death_after}")
@@ -132,9 +147,19 @@ def wait_healthy(
         logs = "\n".join(f"{name}'s log ends:\n{end}" for name, end in log_ends().items())
         raise Trouble(
             f"{title} was not ready within {within:g} s",
-            f"{late}\n{logs}",
+            "\n".join(
+                filter(None, [busy and f"{busy}: it got {within * _LONGER:g} s", f"{late}", logs])
+            ),
             "give it more time (STACKPROOF_TIME_FACTOR) or mend what its log names",
         ) from late
+
+
+def _busy() -> str:
+    """What keeps the machine from starting anything in the usual time; empty: nothing does."""
+    waiting, processors = psutil.getloadavg()[0], os.cpu_count() or 1
+    if waiting < _BUSY * processors:
+        return ""
+    return f"the machine is busy ({waiting:.0f} processes want its {processors} processors)"
 
 
 class Startable(Protocol):

@@ -15,7 +15,7 @@ from stackproof.obtain import Cache
 from stackproof.services import service, service_names
 from stackproof.services.kafka import containers
 from stackproof.stack.docker.building import recipes
-from stackproof.stack.docker.engine import compose_file, find_compose
+from stackproof.stack.docker.compose import compose_file, find_compose
 from stackproof.stack.site import LocalSite
 from tests.stack.conftest import ROOT
 

@@ -18,6 +18,7 @@ from stackproof.polling import poll
 from stackproof.processes import reaper
 from stackproof.processes.run import Run
 from stackproof.services.base import Requirement
+from stackproof.stack import site
 from stackproof.stack.choosing import Providers
 from stackproof.stack.native import NativeCluster, NativeProvider
 from stackproof.stack.site import LocalSite
@@ -98,6 +99,23 @@ def test_one_that_is_never_ready(provider: NativeProvider, run: Run) -> None:
     assert "STACKPROOF_TIME_FACTOR" in told
     assert nothing_runs(run)
     assert not (run.directory / "tiny-1").exists()
+
+
+def test_a_busy_machine_gets_longer(
+    provider: NativeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(psutil, "getloadavg", lambda: (1000.0, 0.0, 0.0))
+    with pytest.raises(Trouble, match=r"not ready within 0\.1 s") as caught:
+        provider.start(Tiny(start_within=0.1), need(not_before=10**6), "tiny-1")
+    assert "the machine is busy (1000 processes want its" in caught.value.why
+    assert "it got 0.4 s" in caught.value.why
+    late = Tiny(start_within=0.01)  # no interpreter starts in that time
+    monkeypatch.setattr(site, "_LONGER", 100 * PATIENCE)
+    provider.start(late, need(), "tiny-2").stop()
+    monkeypatch.setattr(psutil, "getloadavg", lambda: (0.0, 0.0, 0.0))
+    with pytest.raises(Trouble, match=r"not ready within 0\.01 s") as caught:
+        provider.start(late, need(), "tiny-3")
+    assert "busy" not in caught.value.why
 
 
 def test_the_time_to_start_is_scaled(run: Run, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -125,6 +126,15 @@ def test_the_check_is_an_operation(site: Site) -> None:
     nobody = Endpoint("rabbitmq", "e", "native", {"server": f"127.0.0.1:{free_port()}"})
     with pytest.raises(RabbitMQ().unready):
         RabbitMQ().check(nobody, timeout=1)
+
+
+def test_one_that_does_not_greet_in_time_is_not_ready_yet() -> None:
+    """A container's port takes connections before the broker in it can serve them."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        endpoint = Endpoint("rabbitmq", "e", "docker", {"server": address})
+        with pytest.raises(RabbitMQ().unready, match="Timeout"):
+            RabbitMQ().check(endpoint, timeout=0.2)
 
 
 def test_what_is_wrong_is_told(site: Site) -> None:

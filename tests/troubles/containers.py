@@ -55,14 +55,16 @@ def foreign_engine(box: Sandbox) -> Outcome:
          "docker", remedy="install Compose", missing=no_image())  # fmt: skip
 def no_compose(box: Sandbox) -> Outcome:
     box.without("docker")
-    return box.features(*SEED, "--stack", "docker", DOCKER_HOST=engine.the_engine().host)
+    return box.features(*SEED, "--stack", "docker", DOCKER_HOST=engine.the_engine().host,
+                        STACKPROOF_CACHE=str(box.root / "cache"))  # fmt: skip
 
 
 @trouble(CONTAINERS, "A Compose that is too old", "Docker Compose cannot be used",
          "is version 2.11.0", remedy="Compose 2.20 or newer", missing=no_image())  # fmt: skip
 def old_compose(box: Sandbox) -> Outcome:
     box.command("docker", "echo 2.11.0")
-    return box.features(*SEED, "--stack", "docker", DOCKER_HOST=engine.the_engine().host)
+    return box.features(*SEED, "--stack", "docker", DOCKER_HOST=engine.the_engine().host,
+                        STACKPROOF_CACHE=str(box.root / "cache"))  # fmt: skip
 
 
 @trouble(CONTAINERS, "No image", "Kafka has no container image",

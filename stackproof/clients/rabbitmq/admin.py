@@ -7,6 +7,8 @@ from typing import Any
 
 import pika
 
+from stackproof.clients.rabbitmq.connection import connect
+
 _REMOVED_AFTER_MS = 3_600_000
 
 
@@ -35,7 +37,7 @@ class RabbitAdmin:
     """A connection for what is not publishing or consuming."""
 
     def __init__(self, parameters: pika.ConnectionParameters):
-        self._connection = pika.BlockingConnection(parameters)
+        self._connection = connect(parameters)
         self._channel = self._connection.channel()
 
     def declare(self, spec: QueueSpec) -> None:

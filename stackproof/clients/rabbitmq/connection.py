@@ -8,8 +8,9 @@ from urllib.parse import unquote
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.credentials import ExternalCredentials, PlainCredentials
-from pika.exceptions import AMQPError
+from pika.exceptions import AMQPConnectionError, AMQPError
 
 import stackproof.clients.rabbitmq.refusals  # noqa: F401 -- whoever connects may be refused
 from stackproof.access import Access, tls_context
@@ -59,6 +60,20 @@ def parameters(
     )
 
 
+def connect(wanted: pika.ConnectionParameters) -> pika.BlockingConnection:
+    """A connection.
+
+    Raises:
+        AMQPError: the server refuses, or has not finished its greeting in time. (For the latter
+            pika has an exception that is none of its documented ones.)
+        OSError: nobody listens.
+    """
+    try:
+        return pika.BlockingConnection(wanted)
+    except AMQPConnectorException as error:
+        raise AMQPConnectionError(str(error)) from error
+
+
 def round_trip(addresses: Mapping[str, str], access: Access, queue: str, *, timeout: float) -> None:
     """Publish one message to an exclusive queue of this name, confirmed, and get it back.
 
@@ -66,7 +81,7 @@ def round_trip(addresses: Mapping[str, str], access: Access, queue: str, *, time
         AMQPError: the server is not ready, refuses, or returns something else.
         OSError: nobody listens.
     """
-    connection = pika.BlockingConnection(parameters(addresses, access, timeout=timeout))
+    connection = connect(parameters(addresses, access, timeout=timeout))
     try:
         channel: BlockingChannel = connection.channel()
         channel.confirm_delivery()

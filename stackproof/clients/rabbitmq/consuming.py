@@ -10,6 +10,7 @@ from typing import Any
 import pika
 from pika.exceptions import AMQPConnectionError
 
+from stackproof.clients.rabbitmq.connection import connect
 from stackproof.clients.rabbitmq.messages import Delivery, preview
 from stackproof.history import History, digest_of
 from stackproof.polling import poll
@@ -68,7 +69,7 @@ class Consumer:
         self._history = history
         self._queue = queue
         self._positions = positions
-        self._connection = pika.BlockingConnection(parameters)
+        self._connection = connect(parameters)
         self._channel = self._connection.channel()
         self._channel.basic_qos(prefetch_count=prefetch)
         self._channel.basic_consume(queue, self._take)

@@ -14,6 +14,7 @@ from pika.exceptions import (
     UnroutableError,
 )
 
+from stackproof.clients.rabbitmq.connection import connect
 from stackproof.clients.rabbitmq.messages import Message, preview
 from stackproof.clients.sending import Sent
 from stackproof.history import History, digest_of
@@ -34,7 +35,7 @@ class Publisher:
     def __init__(self, parameters: pika.ConnectionParameters, history: History, *, name: str):
         self._history = history
         self.name = name
-        self._connection = pika.BlockingConnection(parameters)
+        self._connection = connect(parameters)
         self._channel = self._connection.channel()
         self._channel.confirm_delivery()
 

@@ -16,7 +16,8 @@ from stackproof.processes.process import ManagedProcess, describe_exit, file_end
 from stackproof.processes.run import RUN_VARIABLE, Run
 from stackproof.services.base import Service
 from stackproof.stack.docker import leftovers
-from stackproof.stack.docker.engine import Engine, compose_environment, compose_file
+from stackproof.stack.docker.compose import compose_environment, compose_file
+from stackproof.stack.docker.engine import Engine
 from stackproof.stack.docker.logs import LOG_END_LINES, LogFollower
 from stackproof.stack.harm.docker import DockerMeans
 from stackproof.stack.site import LocalSite, endpoint_of, given_up, wait_healthy

@@ -1,26 +1,20 @@
-"""Reaching the container engine, and Compose."""
+"""Reaching the container engine."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import socket
-import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from stackproof.errors import Trouble
-from stackproof.paths import find_program
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
-#: Where Compose files may include others since.
-OLDEST_COMPOSE = (2, 20)
 _DEFAULT_HOST = (
     "npipe:////./pipe/docker_engine" if sys.platform == "win32" else "unix:///var/run/docker.sock"
 )
@@ -134,70 +128,3 @@ def no_engine(host: str, why: str) -> Trouble:
         "start Docker (Linux: `sudo systemctl start docker`; else Docker Desktop), "
         "or run without containers: STACK=native",
     )
-
-
-def find_compose() -> tuple[tuple[str, ...], str]:
-    """How Compose is called, and its version.
-
-    Raises:
-        Trouble: it is missing or too old.
-    """
-    told = ""
-    command: tuple[str, ...]
-    for command in (("docker", "compose"), ("docker-compose",)):
-        program = find_program(command[0])
-        if program is None:
-            continue
-        command = (str(program), *command[1:])
-        try:
-            done = subprocess.run(
-                [*command, "version", "--short"],
-                capture_output=True, text=True, errors="replace", timeout=30,
-            )  # fmt: skip
-        except (OSError, subprocess.SubprocessError) as error:
-            told = str(error)
-            continue
-        version = done.stdout.strip().removeprefix("v")
-        numbers = version.split(".")
-        if done.returncode == 0 and numbers[0].isdecimal():
-            if tuple(int(n) for n in numbers[:2] if n.isdecimal()) >= OLDEST_COMPOSE:
-                return command, version
-            told = f"{' '.join(command)} is version {version}"
-    oldest = ".".join(map(str, OLDEST_COMPOSE))
-    raise Trouble(
-        "Docker Compose is missing" if not told else "Docker Compose cannot be used",
-        told or "neither `docker compose` nor `docker-compose` can be called",
-        f"install Compose {oldest} or newer (Debian: apt-get install docker-compose-plugin "
-        "from Docker's repository), or run without containers: STACK=native",
-    )
-
-
-def compose_file(service: str) -> Path:
-    """The Compose file of a service.
-
-    Raises:
-        Trouble: there is none.
-    """
-    # Beside the package in a checkout; below the environment's prefix when it is installed.
-    places = [Path(__file__).parents[3] / "compose", Path(sys.prefix, "share/stackproof/compose")]
-    for place in places:
-        if (place / f"{service}.yml").is_file():
-            return place / f"{service}.yml"
-    raise Trouble(
-        f"{service} has no Compose file",
-        f"looked for {service}.yml in {' and '.join(map(str, places))}",
-        "run it natively: STACK=native",
-    )
-
-
-def compose_environment(engine: Engine, variables: Mapping[str, str]) -> dict[str, str]:
-    """What Compose is to know; never what a person's shell has for Compose itself."""
-    return {
-        **variables,
-        "DOCKER_HOST": engine.host,
-        "COMPOSE_PROJECT_NAME": "",
-        "COMPOSE_FILE": "",
-        "COMPOSE_ENV_FILES": "",
-        "COMPOSE_REMOVE_ORPHANS": "",
-        "COMPOSE_MENU": "false",
-    }

@@ -14,7 +14,8 @@ from stackproof.processes.run import Run
 from stackproof.services.base import Requirement, Service, resolve_options
 from stackproof.stack.docker import leftovers
 from stackproof.stack.docker.cluster import DockerCluster
-from stackproof.stack.docker.engine import Engine, compose_file, find_compose, find_engine
+from stackproof.stack.docker.compose import compose_file, find_compose
+from stackproof.stack.docker.engine import Engine, find_engine
 from stackproof.stack.docker.images import Images, wanted_name
 from stackproof.stack.harm import means
 from stackproof.stack.site import LocalSite, Starting, with_new_ports
