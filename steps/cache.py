@@ -54,8 +54,7 @@ def key_is_set_for(context: Context, key: str, ttl: float) -> None:
 @when('the key "{key}" is deleted')
 def key_is_deleted(context: Context, key: str) -> None:
     """Deletes a key that is there."""
-    deleted = redis_of(context).client.delete(redis_of(context).own(key))
-    assert_that(deleted, equal_to(1), "keys deleted")
+    assert_that(redis_of(context).delete(key), equal_to(True), "there was such a key")
 
 
 @when('the time to live of "{key}" is changed to {ttl:Seconds}')
@@ -75,14 +74,13 @@ def key_is_not_there(context: Context, key: str) -> None:
     """GET returns nothing, and EXISTS knows nothing of it."""
     redis = redis_of(context)
     assert_that(redis.get(key), none())
-    assert_that(redis.client.exists(redis.own(key)), equal_to(0), "keys that exist")
+    assert_that(redis.exists(key), equal_to(False), "the key exists")
 
 
 @then('the key "{key}" has no time to live')
 def key_lives_for_ever(context: Context, key: str) -> None:
     """It is there, and stays."""
-    redis = redis_of(context)
-    assert_that(redis.client.pttl(redis.own(key)), equal_to(-1), "time to live")
+    assert_that(redis_of(context).time_to_live(key), equal_to(-1), "time to live")
 
 
 @then('"{key}" is there for {ttl:Seconds} and gone at most {late:Seconds} later')

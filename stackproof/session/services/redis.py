@@ -73,6 +73,18 @@ class RedisSession:
         value = self.client.get(self.own(key))
         return None if value is None else value.decode()
 
+    def delete(self, key: str) -> bool:
+        """Delete a key; whether there was one."""
+        return bool(self.client.delete(self.own(key)))
+
+    def exists(self, key: str) -> bool:
+        """Whether the server knows of a key."""
+        return bool(self.client.exists(self.own(key)))
+
+    def time_to_live(self, key: str) -> int:
+        """Milliseconds that a key has left; -1: it stays, -2: there is none."""
+        return int(self.client.pttl(self.own(key)))
+
     def expire(self, key: str, ttl: float) -> bool:
         """Change the time to live of a key, and note when; whether there is such a key.
 
