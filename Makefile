@@ -44,8 +44,9 @@ lint: $(VENV)/ready-dev ## Check code, features, steps and documents
 lint-ci: $(VENV)/ready-dev ## Check the CI definitions by linters from npm as well
 	@$(BIN)/python ci/check.py --npm
 
-catalogue: $(VENV)/ready ## Write docs/steps.md from the steps
+catalogue: $(VENV)/ready ## Write docs/steps.md from the steps, compose/*.yml from the services
 	@$(BIN)/python -m stackproof steps --markdown > docs/steps.md.new && mv docs/steps.md.new docs/steps.md
+	@$(BIN)/python -m stackproof.stack.docker.rendering
 
 mutants: $(VENV)/ready-dev ## Run the broken systems: each must be caught; AUTO=20: random changes
 	@$(BIN)/python -m tests.mutants$(if $(AUTO),.auto $(AUTO) $(if $(SEED),--seed $(SEED)) $(if $(SYSTEM),--system $(SYSTEM))) $(ARGS)

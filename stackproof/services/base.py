@@ -143,15 +143,36 @@ class Versioned(Protocol):
         """
 
 
+@runtime_checkable
+class Formed(Protocol):
+    """A service whose nodes wait for each other, or have to be made one cluster."""
+
+    def answers(self, endpoint: Endpoint, name: str, *, timeout: float) -> None:
+        """Do a real operation on one instance; raise one of `unready` while it is not ready."""
+
+    def form(self, endpoint: Endpoint, *, within: float) -> None:
+        """Make one cluster of nodes that answer.
+
+        Raises:
+            Trouble: it did not come about in ``within`` seconds.
+        """
+
+
 @dataclass(frozen=True)
 class ProcessSpec:
-    """One instance as a plain process; ``data``: where it keeps what must last, if anywhere."""
+    """One instance as a plain process.
+
+    Attributes:
+        data: where it keeps what must last, if anywhere.
+        after: instances that must answer before it starts.
+    """
 
     name: str
     argv: Sequence[str]
     cwd: Path
     env: Mapping[str, str] = field(default_factory=dict)
     data: Path | None = None
+    after: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -171,7 +192,7 @@ class Image:
 
 @dataclass(frozen=True)
 class Composition:
-    """A cluster as a Compose project of the file ``compose/<service>.yml``.
+    """A cluster as a Compose project.
 
     Attributes:
         instances: name of the Compose service of each instance, by the instance's name. An
@@ -180,6 +201,7 @@ class Composition:
             (the label of everything), ``STACKPROOF_CPUS`` and the images' variables.
         profiles: of that file, to be started.
         data: where an instance keeps what must last, within its container.
+        nodes: `stackproof.services.nodes.Node` of each; none: ``compose/<service>.yml`` says it.
         disks: directories that are mounted there instead, by instance, where disks are small.
     """
 
@@ -187,6 +209,7 @@ class Composition:
     environment: Mapping[str, str] = field(default_factory=dict)
     profiles: Sequence[str] = ()
     data: str = ""
+    nodes: Sequence[Any] = ()
     disks: Mapping[str, Path] = field(default_factory=dict)
 
 

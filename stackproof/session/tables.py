@@ -36,3 +36,15 @@ def topic_specs(table: Table | None) -> list[TopicSpec]:
         ]
     except ValueError as error:
         raise Trouble("a number of partitions is no number", str(error), "correct it") from error
+
+
+def rows_of(table: Table | None) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows of a table below a step.
+
+    Raises:
+        Trouble: there is no table.
+    """
+    if table is None:
+        raise Trouble("this step needs a table", "there is none below it", "add it")
+    headings = list(table.headings)
+    return headings, [[row[heading] for heading in headings] for row in table]

@@ -1,4 +1,4 @@
-"""Words of steps about Redis and RabbitMQ. Known before any scenario, so no client is loaded."""
+"""Words of steps about stores and queues. Known before any scenario, so no client is loaded."""
 
 from __future__ import annotations
 
@@ -36,6 +36,15 @@ def _consumer(text: str) -> str:
     return text
 
 
+#: Isolation levels of the SQL standard.
+LEVELS = ("read uncommitted", "read committed", "repeatable read", "serializable")
+
+
+@parse.with_pattern("|".join(LEVELS))
+def _isolation(text: str) -> str:
+    return text
+
+
 #: Types of parameters that steps about caching use besides those of every step.
 CACHING: dict[str, Callable[[str], object]] = {
     "Collection": _collection,
@@ -44,3 +53,5 @@ CACHING: dict[str, Callable[[str], object]] = {
 }
 #: The same of steps about queues.
 QUEUES: dict[str, Callable[[str], object]] = {"Consumer": _consumer}
+#: The same of steps about databases.
+DATABASE: dict[str, Callable[[str], object]] = {"Isolation": _isolation}

@@ -7,7 +7,8 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ from stackproof.stack.harm.native import NativeMeans
 from stackproof.stack.site import (
     LocalSite,
     Starting,
+    ask_node,
     endpoint_of,
+    form,
     given_up,
     wait_healthy,
     with_new_ports,
@@ -50,14 +53,19 @@ class NativeCluster:
         self.endpoint = endpoint_of(service, site, NativeProvider.name, self._specs)
         self._means = NativeMeans(service, site, run, logs, specs=self._specs, dedicated=dedicated)
 
-    def launch(self) -> None:
-        """Start every process; does not wait.
+    def launch(self, within: float) -> None:
+        """Start every process; waits for those that others wait for, up to ``within`` seconds.
 
         Raises:
-            Trouble: a program cannot be started.
+            Trouble: a program cannot be started, or one that others wait for does not answer.
         """
         self._means.start()
-        for name in self._specs:
+        answering: set[str] = set()
+        for name, spec in self._specs.items():
+            for earlier in spec.after:
+                if earlier not in answering:
+                    self._wait(within, partial(ask_node, self._service, name=earlier))
+                    answering.add(earlier)
             self._launch(name)
 
     def _launch(self, name: str) -> None:
@@ -114,10 +122,15 @@ class NativeCluster:
         Raises:
             Trouble: an instance died, or the time is over; with the end of the log.
         """
+        self._wait(within, self._service.check)
+        form(self._service, self.endpoint, within)
+
+    def _wait(self, within: float, check: Callable[..., None]) -> None:
         wait_healthy(
             self._service,
             self.endpoint,
             within,
+            check=check,
             death=self.death,
             log_ends=lambda: {n: process.log_end() for n, process in self._processes.items()},
             stopped=lambda: self._stopped,
@@ -219,7 +232,7 @@ class NativeProvider:
             lambda: NativeCluster(service, site, self._run, self._logs, dedicated=dedicated),
         )
         within = service.start_within * self._time_factor
-        return self._starting.bring_up(running, running.launch, within)
+        return self._starting.bring_up(running, lambda: running.launch(within), within)
 
     def give_up(self) -> None:
         """End what is being obtained or started, and begin nothing more."""

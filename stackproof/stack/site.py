@@ -15,7 +15,7 @@ from stackproof.errors import Trouble
 from stackproof.obtain import Cache
 from stackproof.polling import DeadlineExceeded, Died, poll
 from stackproof.ports import claim, free_port
-from stackproof.services.base import Endpoint, Service
+from stackproof.services.base import Endpoint, Formed, Service
 from stackproof.stack.harm import disks
 
 T = TypeVar("T")
@@ -82,11 +82,28 @@ def with_new_ports(start: Callable[[int], T]) -> T:
     raise AssertionError("unreachable")
 
 
+def ask_node(service: Service, endpoint: Endpoint, *, name: str, timeout: float) -> None:
+    """Ask one instance; raises one of the service's `unready` while it does not answer."""
+    assert isinstance(service, Formed)  # no other has nodes that wait for each other
+    service.answers(endpoint, name, timeout=timeout)
+
+
+def form(service: Service, endpoint: Endpoint, within: float) -> None:
+    """Make one cluster of nodes that answer, where the service has to.
+
+    Raises:
+        Trouble: it did not come about in ``within`` seconds.
+    """
+    if isinstance(service, Formed):
+        service.form(endpoint, within=within)
+
+
 def wait_healthy(
     service: Service,
     endpoint: Endpoint,
     within: float,
     *,
+    check: Callable[..., None],
     death: Callable[[], str | None],
     log_ends: Callable[[], Mapping[str, str]],
     stopped: Callable[[], bool],
@@ -94,6 +111,7 @@ def wait_healthy(
     """Repeat the service's health check until it succeeds.
 
     Args:
+        check: takes the endpoint and ``timeout``; raises while it does not succeed.
         within: seconds; several times as long where others keep the machine busy.
         death: None while all that should run do.
         log_ends: the end of each instance's log.
@@ -105,14 +123,14 @@ def wait_healthy(
     title = service.title
     timeout = _FIRST_CHECK / _CHECK_GROWTH
 
-    def check() -> None:
+    def attempt() -> None:
         nonlocal timeout
         timeout = min(timeout * _CHECK_GROWTH, _LONGEST_CHECK)
-        service.check(endpoint, timeout=timeout)
+        check(endpoint, timeout=timeout)
 
     def answers(seconds: float) -> None:
         poll(
-            check,
+            attempt,
             until=lambda _: True,
             within=seconds,
             awaiting=f"{title} to answer",

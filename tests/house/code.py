@@ -11,7 +11,7 @@ from tests.house.project import Finding, Project
 
 #: The house rule is "some 400 lines"; above this it is no longer some.
 MOST_LINES = 500
-MOST_FILES = 14
+MOST_FILES = 20
 _SIZED = ("stackproof", "reference", "steps")
 
 POLLING = "stackproof/polling.py"

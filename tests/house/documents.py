@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from itertools import zip_longest
 
+from stackproof.stack.docker.rendering import compose_files
 from tests.house.project import Finding, Project
 from tests.house.steps import vocabulary
 
@@ -46,6 +47,17 @@ def catalogued(project: Project) -> Iterator[Finding]:
             told = f"it should read {wanted!r}" if wanted is not None else "it should end here"
             yield Finding(CATALOGUE, number, f"is not as the steps are: {told}", "`make catalogue`")
             return
+
+
+def composed(project: Project) -> Iterator[Finding]:
+    """The first difference between a Compose file and the service that it is made from."""
+    for path, wanted in compose_files().items():
+        written = project.text(path) if path in project.files else ""
+        pairs = zip_longest(written.splitlines(), wanted.splitlines())
+        for number, (line, one) in enumerate(pairs, 1):
+            if line != one:
+                yield Finding(path, number, "is not as the service's nodes are", "`make catalogue`")
+                break
 
 
 def placeless(project: Project) -> Iterator[Finding]:

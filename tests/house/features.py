@@ -12,7 +12,7 @@ from stackproof.session.selection.misread import misread
 from tests.house.project import Finding, Project, bodies, rules
 
 #: Steps of a scenario: at least these with its Background, at most these without it.
-FEWEST_STEPS, MOST_STEPS = 3, 6
+FEWEST_STEPS, MOST_STEPS = 3, 10
 
 SUITES = {"seed", "nightly", "release", "performance"}
 SEVERITIES = {"blocker", "critical", "normal", "minor", "trivial"}

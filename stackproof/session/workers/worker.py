@@ -376,7 +376,8 @@ def _keep_logging(*_: Any, **__: Any) -> None:
 
 def load_modules(services: Iterable[str]) -> None:
     """Import what scenarios with these services use, so that it takes none of their time."""
-    fixtures = (f"stackproof.session.services.{service}" for service in services)
+    forms = ("stackproof.session.services.{}", "stackproof.services.{}.fixture")
+    fixtures = (form.format(service) for service in services for form in forms)
     for module in ("stackproof.history.files", *fixtures):
         with contextlib.suppress(Exception):  # told by the scenarios that use it
             import_module(module)

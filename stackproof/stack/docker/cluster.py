@@ -15,12 +15,14 @@ from stackproof.polling import DeadlineExceeded
 from stackproof.processes.process import ManagedProcess, describe_exit, file_end, told_end
 from stackproof.processes.run import RUN_VARIABLE, Run
 from stackproof.services.base import Service
+from stackproof.services.nodes import Service as NodeService
 from stackproof.stack.docker import leftovers
 from stackproof.stack.docker.compose import compose_environment, compose_file
 from stackproof.stack.docker.engine import Engine
 from stackproof.stack.docker.logs import LOG_END_LINES, LogFollower
+from stackproof.stack.docker.rendering import compose_text
 from stackproof.stack.harm.docker import DockerMeans
-from stackproof.stack.site import LocalSite, endpoint_of, given_up, wait_healthy
+from stackproof.stack.site import LocalSite, endpoint_of, form, given_up, wait_healthy
 
 _SERVICE_LABEL = "com.docker.compose.service"
 #: Containers are made and started within this; images are there before.
@@ -84,7 +86,7 @@ class DockerCluster:
         profiles = [word for name in self._composition.profiles for word in ("--profile", name)]
         command = [
             *self._compose, "--ansi", "never", "--progress", "plain",
-            "-f", str(compose_file(self._service.name)), "-p", self._project, *profiles,
+            "-f", str(self._file()), "-p", self._project, *profiles,
             "up", "--detach", "--no-build", "--remove-orphans", "--quiet-pull",
         ]  # fmt: skip
         with self._lock:
@@ -110,6 +112,15 @@ class DockerCluster:
         if code != 0:
             raise self._refused(file_end(printed))
         self._find_containers()
+
+    def _file(self) -> Path:
+        """The Compose file: one for this cluster, or that of the service."""
+        if not isinstance(self._service, NodeService):
+            return compose_file(self._service.name)
+        file = self._site.directory / "compose.yml"
+        text = compose_text(self._service, self._composition.nodes, self._site)
+        file.write_text(text, encoding="utf-8")
+        return file
 
     def _variables(self) -> dict[str, str]:
         own = {
@@ -170,10 +181,12 @@ class DockerCluster:
             self._service,
             self.endpoint,
             within,
+            check=self._service.check,
             death=self.death,
             log_ends=lambda: {n: self._log_end(c) for n, c in self._containers.items()},
             stopped=lambda: self._stopped,
         )
+        form(self._service, self.endpoint, within)
 
     # -- watching ------------------------------------------------------------
     def logs(self) -> Mapping[str, Path]:

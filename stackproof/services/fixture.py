@@ -1,0 +1,52 @@
+"""What the fixture of a service may ask of the scenario that it works for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stackproof.history import Flow, History, Verdict
+    from stackproof.services.base import Endpoint
+
+
+class Scenario(Protocol):
+    """One scenario: its names, endpoints, history and evidence."""
+
+    id: str
+    seed: int
+    directory: Path
+    history: History
+
+    def own(self, name: str) -> str:
+        """The scenario's own name for what its text calls ``name``."""
+
+    def endpoint(self, service: str) -> Endpoint:
+        """How to reach the scenario's cluster of a service.
+
+        Raises:
+            Trouble: no step of the scenario declared that it needs the service.
+        """
+
+    def scaled(self, seconds: float) -> float:
+        """A time limit on this machine."""
+
+    def add_cleanup(self, cleanup: Callable[[], None]) -> None:
+        """Register what must be done at the end, before the thing to clean can exist."""
+
+    def figure(self, name: str, value: str) -> None:
+        """Report a measured value, unit included."""
+
+    def attach(self, name: str, text: str, mime: str = "text/plain") -> None:
+        """Add a text to the report."""
+
+    def assert_flow(self, flow: Flow) -> Verdict:
+        """Check the history against ``flow``; raises what it finds."""
+
+    def act(self, service: str, instance: str, action: str, **details: Any) -> Any:
+        """Have the run break or heal one instance of the scenario's own cluster."""
+
+    def demand(self, service: str, doing: str) -> None:
+        """Call before anything destructive."""

@@ -1,0 +1,433 @@
+"""A service as its nodes: what runs, on which ports, with which files; providers do the rest.
+
+A service says once what each of its nodes is. The native provider makes processes of that, the
+docker provider containers, and `stackproof.stack.docker.rendering` a Compose file that works
+alone.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from stackproof.access import Access
+from stackproof.errors import NotSupported
+from stackproof.obtain import Artifact, DebianArtifact
+from stackproof.obtain.debian import library_path
+from stackproof.paths import demand_plain, find_program
+from stackproof.ports import LOOPBACK
+from stackproof.services.base import (
+    Composition,
+    ConnectionSetting,
+    Endpoint,
+    Image,
+    ProcessSpec,
+    Site,
+)
+from stackproof.services.external import logged_in, number, read_url, required, url_text
+from stackproof.urls import ServiceUrl, host_and_port
+
+#: Where containers find the files of their node.
+FILES_IN_CONTAINERS = "/etc/stackproof"
+
+
+class Where(Protocol):
+    """Where a node runs; hides the provider from services."""
+
+    options: Mapping[str, Any]
+
+    def program(self, name: str) -> str:
+        """How a program of the service is called."""
+
+    def listen(self, node: str, role: str = "client") -> tuple[str, int]:
+        """Address and port to listen on; an address of ``*`` is every one of a container."""
+
+    def peer(self, node: str, role: str = "client") -> tuple[str, int]:
+        """Host and port by which other nodes reach ``node``."""
+
+    def advertised(self, node: str, role: str = "client") -> tuple[str, int]:
+        """Host and port by which clients reach ``node``."""
+
+    def file(self, node: str, name: str) -> str:
+        """Path of one of the node's `Node.files`, as the node sees it."""
+
+    def data(self, node: str, in_container: str) -> str:
+        """Path of what the node keeps, as it sees it; ``in_container``: the image's volume."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One server of a cluster.
+
+    Attributes:
+        name: unique within the cluster, e.g. "replica-1".
+        argv: program and arguments; for programs of the service see `Where.program`.
+        roles: of `Service.ports`, on which it listens for clients; published by containers.
+        files: texts by name; see `Where.file`.
+        env: variables.
+        data: what `Where.data` gave, if it keeps anything that must last.
+        user: "" or the name of a user, where the program refuses to run as root.
+        after: nodes that must answer before this one starts.
+        memory_mb: what it may take, in MiB.
+        health: a command that succeeds in its container when it answers.
+    """
+
+    name: str
+    argv: Sequence[str]
+    roles: Sequence[str] = ("client",)
+    files: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    data: str = ""
+    user: str = ""
+    after: Sequence[str] = ()
+    memory_mb: int = 64
+    health: Sequence[str] = ()
+
+
+class Probe(Protocol):
+    """An independent client that finds out what a service's nodes do. Each call is bounded."""
+
+    def answers(self, node: str) -> None:
+        """Do a real operation on one node.
+
+        Raises:
+            Exception: one of the service's `unready` while it does not answer.
+        """
+
+    def healthy(self) -> None:
+        """Do a real operation on the cluster, and find its nodes in order.
+
+        Raises:
+            Exception: one of the service's `unready` while it is not.
+        """
+
+    def close(self) -> None:
+        """End its connections."""
+
+
+@dataclass(frozen=True)
+class Location:
+    """How the endpoint of a service is named by people, in a URL or by parts.
+
+    Attributes:
+        plain: URL schemes without TLS, the usual one first.
+        encrypted: those with TLS.
+        path: what follows the slash of a URL: key of its setting, e.g. "database".
+        variables: environment variables by key: url, host, port and that of the path.
+        default_path: where nothing says it.
+    """
+
+    plain: tuple[str, ...]
+    encrypted: tuple[str, ...]
+    path: str
+    variables: Mapping[str, tuple[str, ...]]
+    default_path: str = ""
+
+    def settings(self, port: int) -> Sequence[ConnectionSetting]:
+        """What people can set; ``port``: the usual one."""
+        known = self.variables
+        example = f"{self.plain[0]}://user:password@host:port/{self.path}"
+        files = tuple(f"{name}_FILE" for name in known["url"])
+        return (
+            ConnectionSetting("url", known["url"], example, secret=True),
+            ConnectionSetting("url_file", files, "file that holds it", is_file=True),
+            ConnectionSetting("host", known["host"], "where the server is, if no URL says it"),
+            ConnectionSetting("port", known["port"], f"its port; default: {port}"),
+            ConnectionSetting(
+                self.path, known[self.path],
+                f"default: {self.default_path or 'none'}",
+            ),
+        )  # fmt: skip
+
+    def read(
+        self, service: Service, texts: Mapping[str, str], access: Access
+    ) -> tuple[str, str, Access]:
+        """Address (``host:port``), path and access.
+
+        Raises:
+            Trouble: a setting is missing or cannot be understood.
+        """
+        text = url_text(service, texts)
+        url = (
+            read_url(service, text, (*self.plain, *self.encrypted)) if text else ServiceUrl("", "")
+        )
+        host = url.host or required(service, texts, "host")
+        port = number(service, "port", url.port or texts.get("port") or service.ports["client"])
+        path = url.path or texts.get(self.path) or self.default_path
+        tls = url.scheme in self.encrypted
+        return host_and_port(host, port), path, logged_in(access, url, tls=tls)
+
+
+class Service(ABC):
+    """A kind of server, as its nodes.
+
+    Attributes:
+        name: what `@needs` calls it.
+        title: name for people.
+        start_within: seconds from start to healthy before the start counts as failed.
+        server: what the native provider obtains.
+        programs: directories of its programs below the unpacked root.
+        image: for containers.
+        ports: the usual port, by role: what containers listen on.
+        options: what one can choose, with defaults.
+        location: how an endpoint of it is named.
+    """
+
+    name: str
+    title: str
+    start_within: float = 30.0
+    server: DebianArtifact
+    programs: tuple[str, ...] = ("usr/bin",)
+    image: Image
+    ports: Mapping[str, int]
+    options: Mapping[str, Any] = {}
+    location: Location
+
+    # -- what each service says ------------------------------------------------
+    @abstractmethod
+    def nodes(self, where: Where) -> list[Node]:
+        """The servers of a cluster with ``where.options``; the first is the one for clients."""
+
+    def form(self, endpoint: Endpoint, *, within: float) -> None:  # noqa: B027 -- most need none
+        """Make one cluster of nodes that answer: join, replicate, create.
+
+        Raises:
+            Trouble: it did not come about in ``within`` seconds.
+        """
+
+    @abstractmethod
+    def probe(self, endpoint: Endpoint, *, timeout: float) -> Probe:
+        """A client of the probe's own; ``timeout``: seconds for each of its operations."""
+
+    @property
+    @abstractmethod
+    def unready(self) -> tuple[type[BaseException], ...]:
+        """Exceptions of the probe that mean "not yet"."""
+
+    # -- what follows from that ------------------------------------------------
+    def default_options(self) -> dict[str, Any]:
+        """Options and their defaults; what is not in here is refused."""
+        return dict(self.options)
+
+    def memory_mb(self, options: Mapping[str, Any]) -> int:
+        """Memory that a cluster with these options needs, in MiB."""
+        return sum(node.memory_mb for node in self.nodes(Sketch(options)))
+
+    def artifacts(self) -> Sequence[Artifact]:
+        """What the native provider must obtain, in this order."""
+        return (self.server,)
+
+    def images(self) -> Sequence[Image]:
+        """What the docker provider must obtain."""
+        return (self.image,)
+
+    def lay_out(self, site: Site) -> list[ProcessSpec]:
+        """Write the files of each node; the processes to start."""
+        where = OnThisMachine(self, site)
+        specs = []
+        for node in self.nodes(where):
+            place = where.directory(node.name)
+            demand_plain(place, self.title)
+            place.mkdir(parents=True)
+            for name, text in node.files.items():
+                (place / name).write_text(text, encoding="utf-8")
+            argv = [*_as_user(self, node.user), *node.argv]
+            env = {**library_path(where.root), "PATH": where.path, **node.env}
+            data = Path(node.data) if node.data else None
+            after = [instance(site.cluster, name) for name in node.after]
+            specs.append(
+                ProcessSpec(instance(site.cluster, node.name), argv, place, env, data, after)
+            )
+        return specs
+
+    def compose(self, site: Site) -> Composition:
+        """The same cluster in containers."""
+        nodes = self.nodes(InContainers(self, site.options, site))
+        return Composition(
+            instances={instance(site.cluster, node.name): node.name for node in nodes},
+            nodes=nodes,
+            data=nodes[0].data,
+        )
+
+    def addresses(self, site: Site) -> dict[str, str]:
+        """``host:port`` of each node, by its name."""
+        where = InContainers(self, site.options, site)
+        return {
+            node.name: host_and_port(*where.advertised(node.name)) + self.path_of(site)
+            for node in self.nodes(where)
+        }
+
+    def path_of(self, site: Site) -> str:
+        """What follows an address: ``/`` and the location's default path, if any."""
+        return f"/{self.location.default_path}" if self.location.default_path else ""
+
+    def connection_settings(self) -> Sequence[ConnectionSetting]:
+        """Settings that say where an external endpoint is, besides those of every service."""
+        return self.location.settings(self.ports["client"])
+
+    def connect(self, texts: Mapping[str, str], access: Access) -> tuple[dict[str, str], Access]:
+        """Addresses and access of an external endpoint: its first node's name stands for it.
+
+        Raises:
+            Trouble: a setting is missing or cannot be understood.
+        """
+        address, path, access = self.location.read(self, texts, access)
+        first = self.nodes(Sketch(self.default_options()))[0].name
+        return {first: f"{address}/{path}" if path else address}, access
+
+    def check(self, endpoint: Endpoint, *, timeout: float) -> None:
+        """A real operation by the probe; raises one of `unready` while it is not ready yet."""
+        probe = self.probe(endpoint, timeout=timeout)
+        try:
+            probe.healthy()
+        finally:
+            probe.close()
+
+    def answers(self, endpoint: Endpoint, name: str, *, timeout: float) -> None:
+        """The same of one instance, called as the provider calls it."""
+        probe = self.probe(endpoint, timeout=timeout)
+        try:
+            probe.answers(name.removeprefix(f"{endpoint.cluster}-"))
+        finally:
+            probe.close()
+
+    def ready_line(self, endpoint: Endpoint) -> str:
+        """How a person reaches it, for the display; without credentials."""
+        tls = endpoint.access.tls and self.location.encrypted
+        scheme = (self.location.encrypted if tls else self.location.plain)[0]
+        return f"{scheme}://{next(iter(endpoint.addresses.values()))}"
+
+
+def instance(cluster: str, node: str) -> str:
+    """What providers call a node: unique within the run."""
+    return f"{cluster}-{node}"
+
+
+class OnThisMachine:
+    """Nodes as processes of this machine, on loopback."""
+
+    def __init__(self, service: Service, site: Site):
+        self.options = site.options
+        self.root = site.cache.path(service.server)
+        self._service = service
+        self._site = site
+
+    @property
+    def path(self) -> str:
+        """Where programs of the service are found before those of the machine."""
+        own = [str(self.root / place) for place in self._service.programs]
+        return ":".join([*own, "/usr/local/bin", "/usr/bin", "/bin"])
+
+    def directory(self, node: str) -> Path:
+        """The node's directory."""
+        return self._site.directory / self._site.cluster / node
+
+    def program(self, name: str) -> str:
+        """Its path below the unpacked root; a program of the machine by its name."""
+        places = (self.root / place / name for place in self._service.programs)
+        return next((str(place) for place in places if place.exists()), name)
+
+    def listen(self, node: str, role: str = "client") -> tuple[str, int]:
+        """A free port of loopback, the same at each call."""
+        return LOOPBACK, self._site.port(f"{node} {role}")
+
+    peer = advertised = listen
+
+    def file(self, node: str, name: str) -> str:
+        """In the node's directory."""
+        return str(self.directory(node) / name)
+
+    def data(self, node: str, in_container: str) -> str:
+        """Beside its files."""
+        return str(self.directory(node) / "data")
+
+
+class InContainers:
+    """Nodes as containers of one network, published on loopback.
+
+    Args:
+        service: whose nodes they are.
+        options: of the cluster.
+        site: where its ports are settled; None: the usual ones, for a file that works alone.
+    """
+
+    def __init__(self, service: Service, options: Mapping[str, Any], site: Site | None):
+        self.options = options
+        self._service = service
+        self._site = site
+
+    def program(self, name: str) -> str:
+        """By its name: the image knows where it is."""
+        return name
+
+    def listen(self, node: str, role: str = "client") -> tuple[str, int]:
+        """Every address of the container, the usual port."""
+        return "*", self._service.ports[role]
+
+    def peer(self, node: str, role: str = "client") -> tuple[str, int]:
+        """Containers of one network know each other by name."""
+        return node, self._service.ports[role]
+
+    def advertised(self, node: str, role: str = "client") -> tuple[str, int]:
+        """The port of this machine that is published."""
+        if self._site is None:
+            return LOOPBACK, self._service.ports[role]
+        return LOOPBACK, self._site.port(f"{node} {role}")
+
+    def file(self, node: str, name: str) -> str:
+        """Put there by Compose."""
+        return f"{FILES_IN_CONTAINERS}/{name}"
+
+    def data(self, node: str, in_container: str) -> str:
+        """The image's volume."""
+        return in_container
+
+
+class Sketch:
+    """Nodes that will never run: how many they are, and what they take."""
+
+    def __init__(self, options: Mapping[str, Any]):
+        self.options = options
+
+    def program(self, name: str) -> str:
+        """Its name."""
+        return name
+
+    def listen(self, node: str, role: str = "client") -> tuple[str, int]:
+        """Nowhere."""
+        return LOOPBACK, 0
+
+    peer = advertised = listen
+
+    def file(self, node: str, name: str) -> str:
+        """Its name."""
+        return name
+
+    def data(self, node: str, in_container: str) -> str:
+        """The image's volume."""
+        return in_container
+
+
+def _as_user(service: Service, user: str) -> list[str]:
+    """What stands before a command that must not run as root.
+
+    A user namespace in which this user has another number: files of the run and the cache,
+    below a home directory that others cannot enter, stay within reach.
+
+    Raises:
+        NotSupported: this machine cannot do it.
+    """
+    if not user or not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return []
+    unshare = find_program("unshare")
+    if unshare is None:
+        raise NotSupported(
+            f"{service.title} cannot be started here",
+            "it refuses to run as root, and `unshare` (util-linux) is not on the PATH",
+            "run as another user, in containers (STACK=docker), or on an endpoint",
+        )
+    return [str(unshare), "--user", "--map-user=65534", "--map-group=65534", "--"]

@@ -1,0 +1,136 @@
+"""Connections to PostgreSQL, and what its refusals mean."""
+
+from __future__ import annotations
+
+import math
+from contextlib import closing
+from typing import Any
+from urllib.parse import quote
+
+import psycopg2
+from psycopg2 import extensions
+
+from stackproof.errors import NotSupported, Trouble, explains
+from stackproof.services.base import Endpoint
+from stackproof.services.postgresql.known import DATABASE, PRIMARY, USER
+from stackproof.urls import split_host_and_port
+
+#: Beginnings of SQLSTATE codes, see PostgreSQL's documentation, appendix A.
+_BY_STATE = {
+    "28": ("does not let the suite in", "correct user and password: POSTGRESQL_USERNAME, "
+           "POSTGRESQL_PASSWORD, or those in POSTGRESQL_URL"),
+    "3D": ("has no such database", "create it, or name another one (POSTGRESQL_DATABASE)"),
+    "42501": ("forbids what the suite needs", "give the suite's user the rights in "
+              "docs/endpoints.md"),
+    "53300": ("has no connection left", "raise its max_connections, or end other clients"),
+    "53100": ("has no disk space left", "free some"),
+    "25006": ("takes no writes", "name the primary, not a replica"),
+    "57P03": ("is starting or ending", "wait for it"),
+}  # fmt: skip
+
+
+def parameters(endpoint: Endpoint, node: str = PRIMARY, *, timeout: float = 10.0) -> dict[str, Any]:
+    """Arguments for libpq.
+
+    Args:
+        endpoint: where the cluster is.
+        node: which of its servers.
+        timeout: seconds for the connection (libpq takes whole ones, at least 2), and for TCP's
+            own acknowledgements.
+    """
+    address, _, database = endpoint.addresses[node].partition("/")
+    host, port = split_host_and_port(address)
+    access = endpoint.access
+    mode = "disable"
+    if access.tls:
+        mode = "verify-full" if access.verify_hostname else "verify-ca"
+    found: dict[str, Any] = {
+        "host": host,
+        "port": port,
+        "dbname": database or DATABASE,
+        "user": access.username or USER,
+        "password": access.password,
+        "connect_timeout": max(2, math.ceil(timeout)),
+        "tcp_user_timeout": int(timeout * 1000),
+        "application_name": "stackproof",
+        "sslmode": mode,
+    }
+    if access.tls:
+        found |= {
+            "sslrootcert": access.ca_file or "system",
+            "sslcert": access.certificate_file,
+            "sslkey": access.key_file,
+            "sslpassword": access.key_password,
+        }
+    return {name: value for name, value in found.items() if value != ""}
+
+
+def url(endpoint: Endpoint, node: str = PRIMARY) -> str:
+    """The same as a URL, for programs; it may hold a password."""
+    given = parameters(endpoint, node)
+    login = quote(given["user"], safe="")
+    if given.get("password"):
+        login += f":{quote(given['password'], safe='')}"
+    address = endpoint.addresses[node].partition("/")[0]
+    files = "&".join(
+        f"{name}={quote(str(given[name]), safe='')}"
+        for name in ("sslmode", "sslrootcert", "sslcert", "sslkey")
+        if name in given
+    )
+    return f"postgresql://{login}@{address}/{quote(given['dbname'], safe='')}?{files}"
+
+
+def connect(
+    endpoint: Endpoint, node: str = PRIMARY, *, timeout: float = 10.0
+) -> closing[extensions.connection]:
+    """A connection, closed at the end of ``with``.
+
+    Args:
+        endpoint: where the cluster is.
+        node: which of its servers.
+        timeout: seconds for the connection and for each statement.
+
+    Raises:
+        psycopg2.Error: it is refused.
+    """
+    made = psycopg2.connect(
+        **parameters(endpoint, node, timeout=timeout),
+        options=f"-c statement_timeout={max(1, int(timeout * 1000))}",
+    )
+    return closing(made)
+
+
+@explains
+def refusal(error: BaseException, place: str = "PostgreSQL") -> Trouble | None:
+    """What an error of psycopg2 means, in words for people; None: it is none of psycopg2's.
+
+    Args:
+        error: any exception.
+        place: which server.
+    """
+    if not isinstance(error, psycopg2.Error):
+        return None
+    text = " ".join(str(error).split()) or type(error).__name__
+    state = error.pgcode or ""
+    if "no encryption" in text or "SSL off" in text:
+        return Trouble(f"{place} demands TLS", text, "set tls = true")
+    if "does not support SSL" in text:
+        return Trouble(f"{place} does not speak TLS", text, "set tls = false")
+    if "certificate" in text:
+        return Trouble(f"the certificate of {place} is not trusted", text,
+                       "name the authority that issued it: ca_file = ... (PEM)")  # fmt: skip
+    if "authentication failed" in text or "no password supplied" in text:
+        state = state or "28000"
+    if "does not exist" in text and not state:
+        state = "28000" if "role" in text else "3D000"
+    for beginning, (what, remedy) in _BY_STATE.items():
+        if state.startswith(beginning):
+            return Trouble(f"{place} {what}", text, remedy)
+    if state.startswith("0A"):
+        return NotSupported(f"{place} does not offer what the suite asks for", text,
+                            "run it on another server, or STACK=native")  # fmt: skip
+    if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
+        return Trouble(f"the connection to {place} is lost", text,
+                       "look at that server's log, and at the network")  # fmt: skip
+    return Trouble(f"{place} refuses what the suite asks for", text,
+                   "look at that server's settings and log")  # fmt: skip

@@ -1,0 +1,363 @@
+"""One scenario's work with PostgreSQL: a schema of its own, its transactions, its health."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import psycopg2
+from psycopg2 import extensions, sql
+
+from stackproof.errors import PremiseNotMet, step_missing
+from stackproof.polling import DeadlineExceeded, poll
+from stackproof.services.fixture import Scenario
+from stackproof.services.postgresql.client import connect, parameters
+from stackproof.services.postgresql.known import PRIMARY
+from stackproof.services.postgresql.probe import Health, PostgreSQLProbe
+
+Row = tuple[Any, ...]
+_PATIENCE = 10.0
+#: What features call a refusal, by SQLSTATE.
+REFUSALS = {
+    "40001": "could not serialize",
+    "40P01": "deadlock",
+    "23505": "unique",
+    "23503": "foreign key",
+    "23502": "not null",
+    "23514": "check",
+    "23P01": "exclusion",
+}
+
+
+class Database:
+    """The scenario's schema on its PostgreSQL; everything in it is dropped at the end."""
+
+    def __init__(self, scenario: Scenario, endpoint: str = "postgresql"):
+        self._scenario = scenario
+        self.endpoint = scenario.endpoint(endpoint)
+        self._transactions: dict[str, Transaction] = {}
+        self._idle: list[extensions.connection] = []
+
+    # -- the scenario's own schema -------------------------------------------
+    @cached_property
+    def schema(self) -> str:
+        """Its name; made at the first use."""
+        name = self._scenario.own("data")
+        self._scenario.add_cleanup(self._drop)
+        self._direct("CREATE SCHEMA {}", name)
+        return name
+
+    def _drop(self) -> None:
+        self._direct("DROP SCHEMA IF EXISTS {} CASCADE", self._scenario.own("data"))
+
+    def _direct(self, statement: str, name: str) -> None:
+        timeout = self._scenario.scaled(_PATIENCE)
+        with connect(self.endpoint, timeout=timeout) as made, made.cursor() as cursor:
+            made.autocommit = True
+            cursor.execute(sql.SQL(statement).format(sql.Identifier(name)))
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Arguments for libpq that lead into the schema."""
+        return parameters(self.endpoint, timeout=self._scenario.scaled(_PATIENCE)) | {
+            "options": f'-c search_path="{self.schema}"'
+        }
+
+    def open(self) -> extensions.connection:
+        """A connection into the schema; whoever opens it closes it.
+
+        Raises:
+            psycopg2.Error: it is refused.
+        """
+        return psycopg2.connect(**self.parameters)
+
+    def run(self, text: str, values: Sequence[Any] = ()) -> list[Row]:
+        """Run one statement in a transaction of its own; the rows that it returns.
+
+        Raises:
+            psycopg2.Error: it is refused.
+        """
+        made = self.open()
+        try:
+            with made, made.cursor() as cursor:
+                cursor.execute(text, values or None)
+                return cursor.fetchall() if cursor.description else []
+        finally:
+            made.close()
+
+    def seed(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Create a table and fill it; its first column is the primary key.
+
+        A column is a number where all its values are, and text otherwise.
+        """
+        listed = [list(row) for row in rows]
+        kinds = [
+            "bigint" if all(_is_number(row[i]) for row in listed) else "text"
+            for i in range(len(columns))
+        ]
+        defined = sql.SQL(", ").join(
+            sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind))
+            for name, kind in zip(columns, kinds, strict=True)
+        )
+        made = self.open()
+        try:
+            with made, made.cursor() as cursor:
+                cursor.execute(
+                    sql.SQL("CREATE TABLE {} ({}, PRIMARY KEY ({}))").format(
+                        sql.Identifier(table), defined, sql.Identifier(columns[0])
+                    )
+                )
+                fill = sql.SQL("INSERT INTO {} VALUES ({})").format(
+                    sql.Identifier(table), sql.SQL(", ").join([sql.Placeholder()] * len(columns))
+                )
+                cursor.executemany(fill, listed)
+        finally:
+            made.close()
+
+    def rows(self, table: str, columns: Sequence[str]) -> list[list[str]]:
+        """What a table holds, as texts, ordered by the first column."""
+        chosen = sql.SQL(", ").join(map(sql.Identifier, columns))
+        query = sql.SQL("SELECT {} FROM {} ORDER BY {}").format(
+            chosen, sql.Identifier(table), sql.Identifier(columns[0])
+        )
+        made = self.open()
+        try:
+            with made.cursor() as cursor:
+                cursor.execute(query)
+                return [list(map(_text, row)) for row in cursor.fetchall()]
+        finally:
+            made.close()
+
+    # -- transactions ----------------------------------------------------------
+    def begin(self, name: str, level: str) -> Transaction:
+        """Begin a transaction that the scenario calls ``name``."""
+        made = Transaction(self, name, level, within=self._scenario.scaled(_PATIENCE))
+        self._transactions[name] = made
+        self._scenario.add_cleanup(made.close)
+        self._scenario.history.event("note", f"{name} begins, {level}")
+        return made
+
+    def transaction(self, name: str) -> Transaction:
+        """A transaction that was begun.
+
+        Raises:
+            PremiseNotMet: it was not.
+        """
+        if name not in self._transactions:
+            raise step_missing(f'the transaction "{name}"',
+                               f'transaction "{name}" begins at read committed')  # fmt: skip
+        return self._transactions[name]
+
+    def goes_on_after(self, name: str, other: str) -> bool:
+        """Whether one waits, and its statement is done once the other has committed."""
+        waiting = self.transaction(name)
+        if not waiting.waits():
+            return False
+        self.transaction(other).commit()
+        waiting.settle()
+        return not waiting.refused
+
+    def settle(self, *names: str, within: float) -> list[str]:
+        """Wait until each is done or refused, and commit those that can be; why each was refused.
+
+        Raises:
+            DeadlineExceeded: one still waits after ``within`` seconds.
+        """
+        chosen = [self.transaction(name) for name in names]
+        poll(
+            lambda: [one.name for one in chosen if one.waits()],
+            until=lambda waiting: not waiting, within=within,
+            awaiting="no transaction to wait for a lock",
+        )  # fmt: skip
+        for one in chosen:
+            one.commit()
+        return [one.reason for one in chosen]
+
+    def value(self, query: str) -> str:
+        """The only value that a query returns, as text."""
+        return _only(self.run(query))
+
+    def schemas_with(self, table: str) -> list[str]:
+        """Schemas that have such a table and are the scenario's or on the usual search path."""
+        found = self.run(
+            "SELECT schemaname FROM pg_tables WHERE tablename = %s"
+            " AND schemaname IN (%s, 'public', 'pg_catalog')", [table, self.schema],
+        )  # fmt: skip
+        return sorted(name for (name,) in found)
+
+    def waits_for_lock(self, process: int) -> bool:
+        """Whether a server process waits for a lock that another one holds."""
+        ((blockers,),) = self.run("SELECT cardinality(pg_blocking_pids(%s))", [process])
+        return bool(blockers)
+
+    # -- health ----------------------------------------------------------------
+    @cached_property
+    def probe(self) -> PostgreSQLProbe:
+        """Asks by connections of its own."""
+        return PostgreSQLProbe(self.endpoint, timeout=self._scenario.scaled(_PATIENCE))
+
+    def health(self, *, longer_than: float = 60.0) -> Health:
+        """One look at the primary; see `PostgreSQLProbe.health`."""
+        return self.probe.health(PRIMARY, longer_than=longer_than)
+
+    def hold_connections(self, count: int) -> None:
+        """Open so many, and keep them until the scenario's end."""
+        for _ in range(count):
+            made = self.open()
+            self._scenario.add_cleanup(made.close)
+            self._idle.append(made)
+
+    def long_transactions(
+        self, count: int, *, longer_than: float, within: float
+    ) -> tuple[float, ...]:
+        """Wait until its health shows so many; seconds that each has been open.
+
+        Raises:
+            DeadlineExceeded: after ``within`` seconds it does not.
+        """
+        return poll(
+            lambda: self.health(longer_than=longer_than).long_transactions,
+            until=lambda found: len(found) >= count, within=within,
+            awaiting=f"{count} transactions open for more than {longer_than:g} s",
+        )  # fmt: skip
+
+    def time_health(self, times: int) -> float:
+        """Ask so many times; the median of the answers' durations, in seconds."""
+        moments = [time.perf_counter()]
+        for _ in range(times):
+            self.health()
+            moments.append(time.perf_counter())
+        return statistics.median(after - before for before, after in pairwise(moments))
+
+
+class Transaction:
+    """A transaction on a connection of its own, which may wait for others' locks.
+
+    Attributes:
+        refused: SQLSTATE by which the server refused it; empty: it has not.
+        refusal: the server's words.
+        committed: whether it is.
+        found: rows of its last query.
+    """
+
+    def __init__(self, database: Database, name: str, level: str, *, within: float):
+        self.name = name
+        self.refused = self.refusal = ""
+        self.committed = False
+        self.found: list[Row] = []
+        self._database = database
+        self._within = within
+        self._connection = database.open()
+        self._connection.set_session(isolation_level=level.upper())
+        self._process = self._connection.info.backend_pid
+        self._thread = ThreadPoolExecutor(1)
+        self._doing: Future[None] | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why it was refused, in the words of `REFUSALS`, or the SQLSTATE; empty: it was not."""
+        return REFUSALS.get(self.refused, self.refused)
+
+    @property
+    def value(self) -> str:
+        """The only value that its last query found, as text."""
+        return _only(self.found)
+
+    def run(self, text: str) -> None:
+        """Run a statement; returns when it is done, refused, or waits for a lock.
+
+        Raises:
+            PremiseNotMet: an earlier one still waits.
+        """
+        self._end_of_doing()
+        self._doing = self._thread.submit(self._execute, text)
+        self._until(lambda: self._done() or self._database.waits_for_lock(self._process))
+
+    def commit(self) -> None:
+        """Commit it, unless the server has refused it already."""
+        self._end_of_doing()
+        if self.refused:
+            return
+        self._doing = self._thread.submit(self._commit)
+        self._end_of_doing()
+
+    def roll_back(self) -> None:
+        """Undo it."""
+        self._end_of_doing()
+        self._connection.rollback()
+
+    def waits(self) -> bool:
+        """Whether its statement waits for a lock."""
+        return not self._done() and self._database.waits_for_lock(self._process)
+
+    def settle(self) -> None:
+        """Wait until its statement is done or refused."""
+        self._end_of_doing()
+
+    def _execute(self, text: str) -> None:
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(text)
+                if cursor.description:
+                    self.found = cursor.fetchall()
+        except psycopg2.Error as error:
+            self._refuse(error)
+
+    def _commit(self) -> None:
+        try:
+            self._connection.commit()
+            self.committed = True
+        except psycopg2.Error as error:
+            self._refuse(error)
+
+    def _refuse(self, error: psycopg2.Error) -> None:
+        if error.pgcode is None:  # the connection is lost: no refusal of the transaction
+            raise error
+        self.refused, self.refusal = error.pgcode, " ".join(str(error).split())
+        self._connection.rollback()
+
+    def _done(self) -> bool:
+        return self._doing is None or self._doing.done()
+
+    def _end_of_doing(self) -> None:
+        if self._doing is not None:
+            self._until(self._done)
+            doing, self._doing = self._doing, None
+            doing.result()
+
+    def _until(self, reached: Any) -> None:
+        try:
+            poll(reached, within=self._within, awaiting=f"{self.name}'s statement", alive=None)
+        except DeadlineExceeded as late:
+            raise PremiseNotMet(
+                f"{self.name} still waits", str(late),
+                "let the transaction that it waits for end in a step before",
+            ) from late  # fmt: skip
+
+    def close(self) -> None:
+        """End it, whatever it does."""
+        if not self._done():
+            with suppress(psycopg2.Error):
+                self._connection.cancel()
+        self._thread.shutdown(wait=True)
+        self._connection.close()
+
+
+def _is_number(text: str) -> bool:
+    return text.lstrip("-").isdecimal()
+
+
+def _only(rows: Sequence[Row]) -> str:
+    if len(rows) != 1 or len(rows[0]) != 1:
+        raise AssertionError(f"one value was expected, and these rows were found: {rows!r:.200}")
+    return _text(rows[0][0])
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)

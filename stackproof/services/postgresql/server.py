@@ -1,0 +1,178 @@
+"""PostgreSQL 15: a primary, and replicas by streaming replication."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from stackproof.errors import Trouble
+from stackproof.obtain import DebianArtifact
+from stackproof.polling import DeadlineExceeded, poll
+from stackproof.services.base import Endpoint, Image
+from stackproof.services.nodes import Location, Node, Probe, Service, Where
+from stackproof.services.postgresql.known import DATABASE, PRIMARY, USER
+
+_VOLUME = "/var/lib/postgresql/data"
+
+_SETTINGS = """\
+listen_addresses = '{address}'
+port = {port}
+unix_socket_directories = ''
+hba_file = '{access}'
+max_connections = {connections}
+shared_buffers = 32MB
+fsync = {fsync}
+max_wal_senders = 10
+max_replication_slots = 10
+wal_level = replica
+jit = off
+wal_keep_size = 64MB
+hot_standby = on
+wal_receiver_status_interval = 100ms
+wal_retrieve_retry_interval = 500ms
+timezone = 'GMT'
+log_timezone = 'GMT'
+log_line_prefix = '%m [%p] %a '
+"""
+#: The server is reached from this machine, or from the run's own container network, alone.
+_ACCESS = """\
+local all all trust
+host all all all trust
+host replication all all trust
+"""
+#: Made beside, then moved: one that was interrupted is begun anew.
+_PRIMARY = """\
+set -e
+if [ ! -d '{data}/main' ]; then
+  rm -rf '{data}/new'
+  '{initdb}' -D '{data}/new' -U {user} -A trust -E UTF8 --locale=C --no-sync > /dev/null
+  mv '{data}/new' '{data}/main'
+fi
+exec '{postgres}' -D '{data}/main' -c config_file='{settings}'
+"""
+_REPLICA = """\
+set -e
+if [ ! -d '{data}/main' ]; then
+  rm -rf '{data}/new'
+  '{copy}' -D '{data}/new' -R -X stream -c fast --no-sync -C -S {slot} \\
+    -d 'host={host} port={port} user={user} application_name={slot}'
+  mv '{data}/new' '{data}/main'
+fi
+exec '{postgres}' -D '{data}/main' -c config_file='{settings}'
+"""
+
+
+class PostgreSQL(Service):
+    """The service ``postgresql``.
+
+    Options: ``replicas`` (how many), ``synchronous`` (a commit waits for so many of them),
+    ``fsync``, ``connections`` (how many at once).
+    """
+
+    name = "postgresql"
+    title = "PostgreSQL"
+    start_within = 60.0
+    server = DebianArtifact(
+        "postgresql-15", "PostgreSQL", ("usr/lib/postgresql/15/bin/postgres", "--version"),
+        without=("postgresql-common", "postgresql-client-common", "perl", "ssl-cert", "tzdata",
+                 "libllvm14"),  # the compiler of queries is left out: 100 MB
+    )  # fmt: skip
+    programs = ("usr/lib/postgresql/15/bin",)
+    image = Image("POSTGRESQL_IMAGE", "postgres:15", "stackproof/postgres:15")
+    ports: Mapping[str, int] = {"client": 5432}
+    options: Mapping[str, Any] = {
+        "replicas": 0, "synchronous": 0, "fsync": True, "connections": 100,
+    }  # fmt: skip
+    location = Location(
+        plain=("postgresql", "postgres"),
+        encrypted=(),
+        path="database",
+        default_path=DATABASE,
+        variables={
+            "url": ("POSTGRESQL_URL", "DATABASE_URL"),
+            "host": ("POSTGRESQL_HOST", "PGHOST"),
+            "port": ("POSTGRESQL_PORT", "PGPORT"),
+            "database": ("POSTGRESQL_DATABASE", "PGDATABASE"),
+        },
+    )
+
+    def nodes(self, where: Where) -> list[Node]:
+        """The primary, then the replicas, each a copy of it with a slot of its own."""
+        return [
+            self._node(where, name)
+            for name in (PRIMARY, *(f"replica-{n + 1}" for n in range(where.options["replicas"])))
+        ]
+
+    def _node(self, where: Where, name: str) -> Node:
+        replica = name != PRIMARY
+        address, port = where.listen(name)
+        host, of_primary = where.peer(PRIMARY)
+        script = (_REPLICA if replica else _PRIMARY).format(
+            data=where.data(name, _VOLUME), initdb=where.program("initdb"), user=USER,
+            copy=where.program("pg_basebackup"), postgres=where.program("postgres"),
+            settings=where.file(name, "postgresql.conf"), slot=name.replace("-", "_"),
+            host=host, port=of_primary,
+        )  # fmt: skip
+        settings = _SETTINGS.format(
+            address=address, port=port, access=where.file(name, "pg_hba.conf"),
+            connections=where.options["connections"],
+            fsync="on" if where.options["fsync"] else "off",
+        )  # fmt: skip
+        return Node(
+            name,
+            ["sh", where.file(name, "start.sh")],
+            files={"start.sh": script, "postgresql.conf": settings, "pg_hba.conf": _ACCESS},
+            data=where.data(name, _VOLUME),
+            user="postgres",
+            after=(PRIMARY,) if replica else (),
+            memory_mb=96 + where.options["connections"],
+            health=("pg_isready", "-h", "127.0.0.1", "-U", USER),
+        )
+
+    def form(self, endpoint: Endpoint, *, within: float) -> None:
+        """Wait until every replica streams, then have commits wait for as many as asked for."""
+        from stackproof.services.postgresql.client import connect
+
+        replicas, synchronous = (int(endpoint.options[k]) for k in ("replicas", "synchronous"))
+        if not replicas:
+            return
+        with connect(endpoint, timeout=within) as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+
+            def streaming() -> list[str]:
+                cursor.execute(
+                    "SELECT application_name FROM pg_stat_replication WHERE state = 'streaming'"
+                )
+                return sorted(name for (name,) in cursor.fetchall())
+
+            try:
+                names = poll(
+                    streaming, until=lambda found: len(found) >= replicas, within=within,
+                    awaiting=f"{replicas} replicas to stream",
+                )  # fmt: skip
+            except DeadlineExceeded as late:
+                raise Trouble(
+                    "the replicas do not follow the primary", str(late),
+                    "their logs usually name the cause",
+                ) from late  # fmt: skip
+            if synchronous:
+                wanted = f"FIRST {synchronous} ({', '.join(names)})"
+                cursor.execute("ALTER SYSTEM SET synchronous_standby_names = %s", [wanted])
+                cursor.execute("SELECT pg_reload_conf()")
+
+    def probe(self, endpoint: Endpoint, *, timeout: float) -> Probe:
+        """See `stackproof.services.postgresql.probe`."""
+        from stackproof.services.postgresql.probe import PostgreSQLProbe
+
+        return PostgreSQLProbe(endpoint, timeout=timeout)
+
+    @cached_property
+    def unready(self) -> tuple[type[BaseException], ...]:
+        """Refused connections, time-outs, and a server that is starting or recovering."""
+        from psycopg2 import InterfaceError, OperationalError
+
+        return (OperationalError, InterfaceError, OSError)
+
+
+SERVICE = PostgreSQL
