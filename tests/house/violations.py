@@ -8,6 +8,7 @@ before these the file, where it is another one.
 
 from __future__ import annotations
 
+from stackproof.stack.docker.rendering import compose_files
 from tests.house.code import MOST_FILES, MOST_LINES
 
 ORDERS = "features/messaging/orders.feature"
@@ -138,6 +139,7 @@ GOOD = {
     "stackproof/stack/run.py": "from stackproof.services import base\n",
     "stackproof/clients/kafka.py": "import kafka\nfrom stackproof.history import History\n",
     "stackproof/session/__init__.py": "from stackproof.reporting import page\n",
+    **compose_files(),
     **{f"stackproof/session/m{n:02d}.py": "" for n in range(MOST_FILES)},
     "reference/pipeline.py": "import threading\nthreading.Event().wait(0.1)\nsleep = 'sleep(1)'\n",
     "tests/test_it.py": "from stackproof.session.running import execution\n",
@@ -160,6 +162,7 @@ SLEEP = "code: nothing sleeps"
 ENCODED = "code: texts have an encoding"
 SIZE = "code: modules"
 CATALOGUE = "documents: the catalogue"
+COMPOSED = "documents: Compose files"
 PLACES = "documents: no machine"
 VERSIONS = "documents: one version"
 
@@ -259,9 +262,9 @@ VIOLATIONS = [
      "    Background:\n      Given a broker\n\n    @PIPE-03\n    Scenario: An order is "
      "never late\n      When 1 orders are published\n      Then 1 orders arrive\n      And none",
      "    @PIPE-03\n    Scenario: An order is never late\n      Then none",
-     [(_NEVER, "1 steps, not 3 to 6; one")]),
-    (SHAPE, ORDERS, "      And none is late\n", "      And none is late\n" * 5,
-     [(_NEVER, "7 steps, not 3 to 6")]),
+     [(_NEVER, "1 steps, not 3 to 10; one")]),
+    (SHAPE, ORDERS, "      And none is late\n", "      And none is late\n" * 9,
+     [(_NEVER, "11 steps, not 3 to 10")]),
     (SHAPE, ORDERS, "    Then <count> orders arrive\n    But none is late\n",
      "    And <count> orders are published\n",
      [(_OF, "the scenario ends without a Then")]),
@@ -324,6 +327,10 @@ VIOLATIONS = [
     (CATALOGUE, "docs/steps.md", _NEW, "", [(1, "is not as the steps are: it should read '# S")]),
     (CATALOGUE, STEPS, _END, "import no_such_module\n",
      [("docs/steps.md", 1, "cannot be compared; see what is wrong with the steps")]),
+
+    (COMPOSED, "compose/postgresql.yml", "5432}:5432", "5433}:5432",
+     [("5433}:5432", "is not as the service's nodes are; `make catalogue`")]),
+    (COMPOSED, "compose/postgresql.yml", _END, "# more\n", [("# more", "is not as the")]),
 
     # Split, or this file would name them itself.
     (PLACES, "README.md", _END, "\nSee /ro" "ot/x or /wo" "rk/main.\n",
