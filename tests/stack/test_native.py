@@ -162,7 +162,7 @@ def test_a_stranger_that_answers_on_its_port_is_no_health(
 
     starting: list[NativeCluster] = []
     launch = NativeCluster.launch
-    monkeypatch.setattr(NativeCluster, "launch", lambda c: (starting.append(c), launch(c)))
+    monkeypatch.setattr(NativeCluster, "launch", lambda c, s: (starting.append(c), launch(c, s)))
     monkeypatch.setattr(tiny, "check", late_check)
     with pytest.raises(Trouble, match="Address already in use"):
         provider.start(tiny, need(), "tiny-1")

@@ -1,6 +1,6 @@
 """PostgreSQL: its server, its probe, and what scenarios do with it.
 
-May touch what every service may: the modules of `stackproof.services`, the ground, and its own
+It may touch what every service may: the modules of `stackproof.services`, the ground, and its own
 client library. Nothing is loaded before it is used.
 """
 
