@@ -7,13 +7,14 @@ from pathlib import Path
 
 from stackproof.errors import EXIT_PASSED
 from stackproof.project import make_project
+from stackproof.texts import counted
 
 
 def init(directory: str, areas: Sequence[str] = ()) -> int:
     """Write a small project that runs at once, and say what to do next."""
     place = Path(directory)
     files = make_project(place, areas)
-    print(f"{place}: {len(files)} files written")
+    print(f"{place}: {counted(len(files), 'file')} written")
     for file in files:
         print(f"  {file.as_posix()}")
     print("next:")

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from stackproof.reporting.merging import Merged, merge_shards
+from stackproof.texts import counted
 
 
 def merge(options: argparse.Namespace) -> int:
@@ -26,7 +27,8 @@ def merge(options: argparse.Namespace) -> int:
 
 
 def _lines(merged: Merged) -> list[str]:
-    counted = ", ".join(f"{count} {verdict}" for verdict, count in merged.counts.items())
-    lines = [f"{merged.shards} shards, {merged.scenarios} scenarios: {counted or 'none ran'}"]
+    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in merged.counts.items())
+    ran = f"{counted(merged.shards, 'shard')}, {counted(merged.scenarios, 'scenario')}"
+    lines = [f"{ran}: {verdicts or 'none ran'}"]
     lines += [f"problem: {problem}" for problem in merged.problems]
     return lines + [f"did not pass: {name}" for name in merged.failures]

@@ -18,6 +18,7 @@ from stackproof.faults.words import ENDS, PRODUCERS, TIMES
 from stackproof.history import Verdict
 from stackproof.polling import poll
 from stackproof.session.scenario import Kept, ScenarioSession
+from stackproof.texts import counted
 
 GROUP = "readers"
 FIGURE = "time without service"
@@ -180,7 +181,7 @@ class Failover:
         verdict = self._session.assert_flow(
             kafka.delivery(self.topic, guarantee=guarantee, drained=True)
         )
-        self._session.figure("stored twice", f"{verdict.figures.stored_twice} messages")
+        self._session.figure("stored twice", counted(verdict.figures.stored_twice, "message"))
         return verdict
 
     def check_consumed(self, *, within: float) -> Verdict:
@@ -202,7 +203,9 @@ class Failover:
                 scope_clients=("producer", *names),
             )
         )  # fmt: skip
-        self._session.figure("delivered again", f"{verdict.figures.redelivered} messages")
+        self._session.figure(
+            "delivered again", f"{counted(verdict.figures.redelivered, 'message')}"
+        )
         return verdict
 
     def tell_outages(self) -> list[float]:

@@ -7,6 +7,7 @@ from typing import ClassVar
 from stackproof.clients.kafka.direct import View
 from stackproof.faults.fault import FELT_WITHIN, Proof
 from stackproof.faults.processes import BrokerFault
+from stackproof.texts import counted
 
 
 class PeerCut(BrokerFault):
@@ -32,7 +33,9 @@ class PeerCut(BrokerFault):
             until=missed,
             within=FELT_WITHIN,
             awaiting=f"the other brokers to miss broker {self.broker}",
-            describe=lambda v: f"they see it alive and in sync ({len(v.partitions)} partitions)",
+            describe=lambda v: (
+                f"they see it alive and in sync ({counted(len(v.partitions), 'partition')})"
+            ),
         )
         answer = self._wait(
             lambda: self._witness.ask(self.broker),
@@ -43,7 +46,7 @@ class PeerCut(BrokerFault):
         behind = view.lagging(self.broker)
         seen = "fenced" if self.broker not in view.alive else "alive"
         return Proof(
-            f"the others see it {seen}, out of sync with {len(behind)} partitions; "
+            f"the others see it {seen}, out of sync with {counted(len(behind), 'partition')}; "
             f"to clients {answer}",
             {"partitions_out_of_sync": len(behind), "answer_ms": round(answer.seconds * 1000, 1)},
         )

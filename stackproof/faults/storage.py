@@ -8,6 +8,7 @@ from stackproof.clients.kafka.direct import View
 from stackproof.faults.fault import FELT_WITHIN, Proof
 from stackproof.faults.processes import BrokerFault, Crash
 from stackproof.polling import DeadlineExceeded
+from stackproof.texts import counted
 
 
 class DiskFull(BrokerFault):
@@ -64,6 +65,6 @@ class PowerLoss(Crash):
             raise DeadlineExceeded(f"its disk still holds all of {before} bytes", self._lost)
         return Proof(
             f"{proof.text}; of {before} bytes on its disk {after} are left, "
-            f"{self._lost['files_cut']} files were cut",
+            f"cut {counted(self._lost['files_cut'], 'file')}",
             {**proof.values, **self._lost},
         )

@@ -12,6 +12,7 @@ from stackproof.clients.sending import Sent
 from stackproof.faults.kafka import Kafka
 from stackproof.polling import poll
 from stackproof.session.scenario import Kept, ScenarioSession
+from stackproof.texts import counted
 
 #: Seconds between messages: enough of them in flight at any moment, and few enough to check.
 _PACE = 0.004
@@ -88,7 +89,7 @@ class Traffic:
             lambda: self.sent.ok - before,
             until=lambda more: more >= count,
             within=self._session.scaled(within),
-            awaiting=f"{count} more messages to be acknowledged {while_}",
+            awaiting=f"{counted(count, 'more message')} to be acknowledged {while_}",
             describe=lambda more: f"{more} of them; in all {self.sent}",
             alive=lambda: None if self._thread.is_alive() else f"publishing ended: {self._error}",
         )

@@ -24,6 +24,7 @@ from stackproof.obtain.cache import Cache, Say
 from stackproof.paths import find_program
 from stackproof.processes.environment import server_environment
 from stackproof.processes.process import describe_exit
+from stackproof.texts import counted
 
 #: On every machine of such a distribution, or of use to packages' own scripts only. The C
 #: library above all: its loader is the machine's, and a second one beside it must not be loaded.
@@ -129,7 +130,7 @@ class DebianArtifact:
             program, *arguments = self.proof
             self._run(cache, [str(into / program), *arguments], _PROVE, into,
                       server_environment(library_path(into)))  # fmt: skip
-        say(f"{self.title}: {len(archives)} packages unpacked")
+        say(f"{self.title}: {counted(len(archives), 'package')} unpacked")
 
     def _pretended(self, architecture: str) -> str:
         """The status file of a system with nothing but what is left out, in its real versions.

@@ -18,6 +18,7 @@ from stackproof.errors import Trouble
 from stackproof.obtain.cache import Cache, Say
 from stackproof.paths import find_program
 from stackproof.processes.process import describe_exit
+from stackproof.texts import counted
 
 _POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
  <modelVersion>4.0.0</modelVersion>
@@ -57,7 +58,8 @@ class MavenArtifact:
                 "its jars come from a Maven repository, and `mvn` is not on the PATH",
                 "install Maven (Debian: apt-get install maven), or run the stack elsewhere",
             )
-        say(f"{self.title}: obtaining {len(self.coordinates)} packages and what they need")
+        packages = counted(len(self.coordinates), "package")
+        say(f"{self.title}: obtaining {packages} and what they need")
         dependencies = "".join(
             _DEPENDENCY.format(*(escape(part) for part in coordinate.split(":")))
             for coordinate in self.coordinates
@@ -93,4 +95,4 @@ class MavenArtifact:
                 f"Maven {describe_exit(done.code)} and says: " + "\n".join(errors or ["nothing"]),
                 "look at the network and at Maven's settings (~/.m2/settings.xml), then run again",
             )
-        say(f"{self.title}: {len(jars)} jars obtained")
+        say(f"{self.title}: {counted(len(jars), 'jar')} obtained")

@@ -16,6 +16,7 @@ from stackproof.reporting.evidence import DID_NOT_RUN, proof_of
 from stackproof.reporting.lifecycle import is_selected, late_errors, never_began
 from stackproof.reporting.naming import Catalogue
 from stackproof.reporting.outcome import Outcome, outcome_of
+from stackproof.texts import counted
 
 #: What fits on the smallest usual terminal together with the prompt.
 MOST_LINES = 24
@@ -168,14 +169,14 @@ def _section(title: str, entries: list[_Entry], room: int, width: int) -> list[s
 def _in_one_line(alike: list[_Entry]) -> str:
     if len(alike) == 1:
         return f"  {_shortened(alike[0].name)} - {_reason(alike[0])}"
-    return f"  {len(alike)} scenarios: {_reason(alike[0])}"
+    return f"  {counted(len(alike), 'scenario')}: {_reason(alike[0])}"
 
 
 def _in_lines(alike: list[_Entry], width: int, most: int) -> list[str]:
     reason = _reason(alike[0])
     if len(alike) == 1:
         return [f"  {alike[0].name}", *_wrapped(reason, width, "      ", most)]
-    reasons = _wrapped(f"{len(alike)} scenarios: {reason}", width, "  ", most)
+    reasons = _wrapped(f"{counted(len(alike), 'scenario')}: {reason}", width, "  ", most)
     return [*reasons, f"      {_names(alike, width)}"]
 
 

@@ -20,6 +20,7 @@ from stackproof.history import Event, Flow, History, Snapshot, check_flow
 from stackproof.history import lanes as layout
 from stackproof.history.columns import Array
 from stackproof.history.lanes import Points
+from stackproof.texts import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -197,7 +198,7 @@ def _lane_labels(canvas: Canvas, points: Points) -> list[str]:
     if points.again:
         canvas.remarks.append(f"not drawn: {points.again:,} read again by final drains")
     if points.hidden:
-        canvas.remarks.append(f"{points.hidden} more topics are not shown")
+        canvas.remarks.append(f"{counted(points.hidden, 'more topic')} not shown")
     return points.labels({topic: _short(name, 40) for topic, name in names.items()})
 
 
@@ -214,7 +215,7 @@ def _draw_events(canvas: Canvas, snapshot: Snapshot) -> int:
         row = _label_event(canvas, event, begin, color) if number < MOST_EVENTS else 0
         rows, unlabelled = max(rows, row), unlabelled + (row == 0)
     if unlabelled:
-        canvas.remarks.append(f"{unlabelled} events without a label")
+        canvas.remarks.append(f"{counted(unlabelled, 'event')} without a label")
     return rows
 
 

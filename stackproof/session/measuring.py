@@ -14,6 +14,7 @@ from hamcrest.core.string_description import StringDescription
 from stackproof.errors import MachineBusy, step_missing
 from stackproof.polling import DeadlineExceeded, Late, poll
 from stackproof.processes.load import used_by_others
+from stackproof.texts import counted
 
 if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
@@ -112,9 +113,11 @@ class Rounds:
         if bound.matches(values[-1]):
             return
         if not self._was_quiet:
-            wanted = f"{_wanted(bound)} was to be reached, {len(values)} rounds came to"
+            wanted = f"{_wanted(bound)} was to be reached, {counted(len(values), 'round')} came to"
             raise self._busy(what, f"{wanted} {found}")
-        assert_that(best(values), bound, f"{what}, best of {len(values)} rounds ({found})")
+        assert_that(
+            best(values), bound, f"{what}, best of {counted(len(values), 'round')} ({found})"
+        )
 
     def _measure(self, work: Callable[[], Any], *, quiet: bool) -> None:
         with self._excused(quiet):

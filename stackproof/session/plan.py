@@ -19,6 +19,7 @@ from stackproof.services import service
 from stackproof.services.base import Requirement, resolve_options
 from stackproof.session.needs import Need, artifacts_of, needs_of, systems_of
 from stackproof.settings import Settings
+from stackproof.texts import counted
 
 _TIMEOUT_TAG = re.compile(r"timeout:(?P<seconds>\d+(?:\.\d+)?)s?$")
 _TIMEOUT = "timeout:"
@@ -119,8 +120,8 @@ class Plan:
 
     def describe(self) -> str:
         """The plan for people (``--plan``)."""
-        lines = [f"{len(self.scenarios)} scenarios in "
-                 f"{len({s.feature_index for s in self.scenarios})} features"]  # fmt: skip
+        features = len({s.feature_index for s in self.scenarios})
+        lines = [f"{counted(len(self.scenarios), 'scenario')} in {counted(features, 'feature')}"]
         lines += self.notes
         lines += [f"problem: {problem}" for problem in self.problems]
         lines += [f"  shared:    {r}" for r in sorted(self.shared(), key=str)]

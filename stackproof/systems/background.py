@@ -8,6 +8,7 @@ from collections.abc import Callable
 from stackproof.clients.kafka.messages import Message
 from stackproof.errors import PremiseNotMet
 from stackproof.polling import poll
+from stackproof.texts import counted
 
 #: Seconds for what a scenario puts in to be acknowledged.
 PUBLISHED_WITHIN = 30.0
@@ -97,6 +98,6 @@ class Background:
         if self._thread.is_alive():
             raise PremiseNotMet(
                 f"publishing did not end within {within:g} s",
-                f"{self.published} messages were published",
+                f"published: {counted(self.published, 'message')}",
                 "see how the broker is; a slow machine is granted more by --time-factor",
             )

@@ -54,7 +54,7 @@ class Interruptible(ABC):
         self.observe()
         awaited = Awaited(
             self.outcome, count, lambda: len(self.predictions.reader.read()),
-            lambda n: f"{n} of the first {count} {self.outcome}",
+            lambda n: f"{n} of the first {counted(count, self.outcome)}",
         )  # fmt: skip
         ended = self._waiting.wait(awaited, within=self._scaled(within))
         if ended.count >= count:

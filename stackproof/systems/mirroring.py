@@ -23,6 +23,7 @@ from stackproof.services.kafka.properties import LOG4J_CONFIGURATION
 from stackproof.session.measuring import timed
 from stackproof.session.scenario import Kept, ScenarioSession
 from stackproof.session.services.kafka import KafkaSession
+from stackproof.texts import counted
 
 _IS_MIRRORED = 'a topic "orders" whose first 100 messages are deleted, mirrored for group "billing"'
 _TOPIC = Kept[str]("a topic that is mirrored", _IS_MIRRORED)
@@ -169,7 +170,7 @@ class Regions:
         begun = len(self._idents())
         sent = self.near.publish(self.topic, _messages("order", count, begun))
         if sent.ok != count:
-            raise PremiseNotMet(f"{count} messages were published: {sent}")
+            raise PremiseNotMet(f"published {counted(count, 'message')}: {sent}")
 
     def _idents(self) -> list[str]:
         snapshot = self._session.history.snapshot()
@@ -194,8 +195,8 @@ class Regions:
             lambda: len(reader.read()),
             until=lambda count: count >= wanted,
             within=self._session.scaled(within),
-            awaiting=f"{wanted} records in the other region",
-            describe=lambda count: f"{count} records",
+            awaiting=f"{counted(wanted, 'record')} in the other region",
+            describe=lambda count: f"{counted(count, 'record')}",
             alive=self._death,
             first_pause=_NO_PAUSE,
             longest_pause=_NO_PAUSE,

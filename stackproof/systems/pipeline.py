@@ -28,6 +28,7 @@ from stackproof.systems.observing import DeadLetters, Makes, Outputs, Prediction
 from stackproof.systems.settling import QUIET, Awaited, Ended, Waiting
 from stackproof.systems.topics import PipelineTopics
 from stackproof.systems.understanding import understand
+from stackproof.texts import counted
 
 if TYPE_CHECKING:
     from stackproof.clients.kafka import Publisher
@@ -51,7 +52,7 @@ class Pipeline(Interruptible):
     """
 
     subject = "customers"
-    outcome = "predictions"
+    outcome = "prediction"
     isolation: Isolation = "read_uncommitted"
     predictions: Outputs
     dead_letters: DeadLetters
@@ -151,7 +152,7 @@ class Pipeline(Interruptible):
         if sent.ok != len(messages):
             raise PremiseNotMet(
                 "not everything that the scenario puts in was acknowledged",
-                f"{len(messages)} messages were published: {sent}",
+                f"published {counted(len(messages), 'message')}: {sent}",
                 "nothing is said of the system; see how the broker is",
             )
 
@@ -190,7 +191,7 @@ class Pipeline(Interruptible):
             "max_duplicates": self._rightly_repeated(),
             **rules,
         }
-        return Flow(self.outcome, self.topics["input"], self.topics["output"], VALID, **rules)
+        return Flow(f"{self.outcome}s", self.topics["input"], self.topics["output"], VALID, **rules)
 
     def dead_letter_flow(self) -> Flow:
         """What is expected of invalid inputs."""
@@ -219,7 +220,7 @@ class Pipeline(Interruptible):
         def told(count: int) -> str:
             self.dead_letters.reader.read()
             return (
-                f"{self.outcome}: {count} of {len(sent)} valid {self.subject} have come out "
+                f"{self.outcome}s: {count} of {len(sent)} valid {self.subject} have come out "
                 f"({_percent(count / max(1, len(sent)))}), {wanted} are needed "
                 f"(completeness {self.settings.completeness:g}); "
                 f"dead letters: {self.dead_letters.counted()}"
@@ -242,7 +243,7 @@ class Pipeline(Interruptible):
         self.observe()
         wanted = len(self._idents(INVALID))
         awaited = Awaited(
-            "dead letters",
+            "dead letter",
             wanted,
             lambda: len(self.dead_letters.reader.read()),
             lambda n: f"dead letters: {n} of {wanted} ({self.dead_letters.counted()})",
@@ -344,10 +345,12 @@ class Pipeline(Interruptible):
         except Stalled as stalled:
             if not self._idents(VALID) <= self.predictions.received.keys():
                 raise
+            left = stalled.seen
+            assert isinstance(left, int)
             raise DeadlineExceeded(
-                f"all has come out, but {stalled.seen} messages are not committed after "
-                f"{self._scaled(within):g} s: a restart would repeat them",
-                stalled.seen,
+                f"all has come out, but {counted(left, 'message')} not committed after "
+                f"{self._scaled(within):g} s: a restart would repeat that",
+                left,
             ) from None
 
     def stay_idle(self, seconds: float) -> None:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from stackproof.errors import Trouble
 from stackproof.ports import LOOPBACK
 from stackproof.settings import SystemSettings
+from stackproof.texts import counted
 
 ASKED_FOR = 2.0  # seconds for one answer
 
@@ -151,7 +152,7 @@ def _group(settings: SystemSettings, members: Members, *, before: frozenset[str]
     return Sign(
         f"the consumer group of {settings.name} to have a new member",
         look,
-        lambda: f"{len(before)} members from before, {len(seen[0])} new ones",
+        lambda: f"{counted(len(before), 'member')} from before, {counted(len(seen[0]), 'new one')}",
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from stackproof.polling import DeadlineExceeded, Died, Late, Progress, Stalled, poll
+from stackproof.texts import counted
 
 _NO_PAUSE = 0.0  # reading waits by itself
 #: Seconds in which nothing came out, besides that all is committed: outputs may be on their way.
@@ -26,7 +27,7 @@ class Awaited:
     """What a system is to bring out.
 
     Attributes:
-        what: for people.
+        what: one of it, for people.
         wanted: how many.
         count: reads what has come, and tells how many there are.
         told: how far it has got with that many, for people.
@@ -100,7 +101,7 @@ class Waiting:
                 attempt,
                 until=over,
                 within=seconds,
-                awaiting=f"{awaited.wanted} {awaited.what}",
+                awaiting=f"{counted(awaited.wanted, awaited.what)}",
                 describe=awaited.told,
                 alive=self.death,
                 first_pause=_NO_PAUSE,
@@ -142,7 +143,7 @@ class Waiting:
                 pass
         self.drain()
         count = attempt()
-        brief = f"{count} of {awaited.wanted} {awaited.what}"
+        brief = f"{count} of {counted(awaited.wanted, awaited.what)}"
         error: Late | Stalled = progress.missed(brief, within)
         text = str(error)
         if left is None:

@@ -266,7 +266,7 @@ def test_a_transaction_that_hangs_open_stops_the_drain(broker, history, transact
     publisher.begin()
     publisher.publish(topic, messages("a"), within=PATIENCE)
     publisher.leave_open()
-    with pytest.raises(DeadlineExceeded, match="1 records from the end"):
+    with pytest.raises(DeadlineExceeded, match="1 record from the end"):
         drain(broker.connection, history, topic, name="drain", within=1)
     assert not history.snapshot().drains
     # Its successor ends it.

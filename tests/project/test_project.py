@@ -140,7 +140,7 @@ def test_an_installed_suite_plans_a_new_project(installed: Path, tmp_path: Path)
     assert made.returncode == 0, made.stderr
     planned = stackproof(installed, tmp_path / "demo", "run", "--plan")
     assert planned.returncode == 0, planned.stderr
-    assert "10 scenarios in 1 features" in planned.stdout
+    assert "10 scenarios in 1 feature" in planned.stdout
     assert "shared:    kafka" in planned.stdout
     found = stackproof(installed, tmp_path / "demo", "steps", "dead-letter", "receives")
     assert "the dead-letter topic receives exactly that message" in found.stdout

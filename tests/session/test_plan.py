@@ -330,7 +330,7 @@ def test_the_description_says_what_would_be_started(registry: StepRegistry) -> N
             Given nothing
         """)  # fmt: skip
     assert plan.describe().splitlines() == [
-        "3 scenarios in 1 features",
+        "3 scenarios in 1 feature",
         "  shared:    echo (brokers=2)",
         "  dedicated: echo, for one scenario",
         "f0.feature: Echoes",

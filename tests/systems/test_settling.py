@@ -32,7 +32,7 @@ def ended(
         death, lambda: extinct, uncommitted, lambda: drained.append("drained"),
         stalled_after=0.4, quiet=0.3,
     )  # fmt: skip
-    awaited = Awaited("outputs", wanted, count, lambda n: f"{n} of {wanted} outputs")
+    awaited = Awaited("output", wanted, count, lambda n: f"{n} of {wanted} outputs")
     return waiting.wait(awaited, within=within)
 
 

@@ -35,6 +35,7 @@ from stackproof.clients.kafka.messages import TopicSpec
 from stackproof.clients.kafka.progress import GroupProgress
 from stackproof.errors import NotSupported, Trouble
 from stackproof.polling import DeadlineExceeded, poll
+from stackproof.texts import counted
 
 T = TypeVar("T")
 
@@ -170,7 +171,9 @@ class KafkaAdmin:
         except (KafkaError, DeadlineExceeded) as error:
             raise (refusal if isinstance(refusal, Trouble) else failed) from error
         if partitions != spec.partitions:
-            failed.why += f"\nby itself it makes {partitions} partitions, not {spec.partitions}"
+            failed.why += (
+                f"\nby itself it makes {counted(partitions, 'partition')}, not {spec.partitions}"
+            )
             raise failed
 
     def _configure(self, spec: TopicSpec) -> None:

@@ -15,6 +15,7 @@ from stackproof.errors import step_missing
 from stackproof.history import Enclosed, History, digest_of
 from stackproof.history.columns import Change, Isolation, Mode
 from stackproof.polling import DeadlineExceeded, poll
+from stackproof.texts import counted
 
 # A poll returns as soon as there are records. One that is cut short while the group is
 # joining or fetching its offsets starts that anew, and with 20 ms never gets through.
@@ -197,7 +198,7 @@ class TopicReader:
 
         poll(missing, until=lambda left: left == 0, within=within,
              awaiting=f'the end of topic "{self.topic}"',
-             describe=lambda left: f"{left} records from the end",
+             describe=lambda left: f"{counted(left, 'record')} from the end",
              first_pause=_NO_PAUSE, longest_pause=_NO_PAUSE)  # fmt: skip
         return self.records
 
@@ -290,8 +291,8 @@ class GroupConsumer:
             return len(self.records)
 
         poll(so_far, until=lambda n: n >= wanted, within=within,
-             awaiting=f"{count} records for {self.name}",
-             describe=lambda n: f"{n - wanted + count} records",
+             awaiting=f"{counted(count, 'record')} for {self.name}",
+             describe=lambda n: f"{counted(n - wanted + count, 'record')}",
              first_pause=_NO_PAUSE, longest_pause=_NO_PAUSE)  # fmt: skip
         self._consumer.commit()
         return self.records[-count:]

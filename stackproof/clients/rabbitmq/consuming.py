@@ -14,6 +14,7 @@ from stackproof.clients.rabbitmq.connection import connect
 from stackproof.clients.rabbitmq.messages import Delivery, preview
 from stackproof.history import History, digest_of
 from stackproof.polling import poll
+from stackproof.texts import counted
 
 _NO_PAUSE = 0.0  # the connection waits itself
 _WAIT = 0.05
@@ -114,8 +115,8 @@ class Consumer:
             return len(self.deliveries)
 
         poll(so_far, until=lambda n: n >= wanted, within=within,
-             awaiting=f"{wanted} messages for {self.name}",
-             describe=lambda n: f"{n} messages",
+             awaiting=f"{counted(wanted, 'message')} for {self.name}",
+             describe=lambda n: f"{counted(n, 'message')}",
              first_pause=_NO_PAUSE, longest_pause=_NO_PAUSE)  # fmt: skip
 
     def take_what_comes(self) -> int:

@@ -10,6 +10,7 @@ from stackproof.errors import PremiseNotMet, step_missing
 from stackproof.faults.promises.finding import show_found
 from stackproof.history import Flow
 from stackproof.polling import poll
+from stackproof.texts import counted
 
 if TYPE_CHECKING:
     from stackproof.clients.kafka import GroupConsumer, Received
@@ -74,7 +75,7 @@ class HandingOn:
             until=lambda lag: lag == 0,
             within=self._session.scaled(_WITHIN),
             awaiting=f'all of "{self._source}" to be handed on',
-            describe=lambda lag: f"{lag} messages are not committed",
+            describe=lambda lag: f"{counted(lag, 'message')} not committed",
         )
         second.close()
 
@@ -98,7 +99,7 @@ class HandingOn:
         messages = [record.as_message() for record in records]
         sent = self._kafka.publish(self._target, messages)
         if sent.ok != len(records):
-            raise PremiseNotMet(f"of {len(records)} messages to hand on: {sent}")
+            raise PremiseNotMet(f"of {counted(len(records), 'message')} to hand on: {sent}")
 
     def _halves(
         self, records: list[Received], consumer: GroupConsumer
@@ -118,7 +119,9 @@ class HandingOn:
         self.between = len(records)
         consumer.close()
         self._session.history.event(
-            "note", f"{consumer.name} ends between committing and sending {self.between} messages"
+            "note",
+            f"{consumer.name} ends between committing and sending: "
+            f"{counted(self.between, 'message')}",
         )
 
     def check(self) -> Verdict:

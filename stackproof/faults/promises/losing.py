@@ -18,6 +18,7 @@ from stackproof.faults.roles import LEADER, Roles
 from stackproof.faults.storage import PowerLoss
 from stackproof.faults.witness import KafkaWitness
 from stackproof.polling import poll
+from stackproof.texts import counted
 
 if TYPE_CHECKING:
     from stackproof.clients.kafka import Publisher
@@ -150,7 +151,7 @@ class Losing:
         within = self._session.scaled(_PUBLISHED_WITHIN)
         sent = producer.publish(self._real, messages, within=within)
         if sent.ok != count:
-            raise PremiseNotMet(f"of {count} messages that must be acknowledged: {sent}")
+            raise PremiseNotMet(f"of {counted(count, 'message')} that must be acknowledged: {sent}")
 
     def _doom(self, producer: Publisher) -> None:
         """Publish what is bound to be lost; it must be acknowledged, or nothing is proved."""

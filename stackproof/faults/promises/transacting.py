@@ -23,6 +23,7 @@ from stackproof.faults.words import ENDS
 from stackproof.history import Flow, Verdict
 from stackproof.history.columns import Isolation
 from stackproof.polling import poll
+from stackproof.texts import counted
 
 if TYPE_CHECKING:
     from stackproof.faults.kafka import Kafka
@@ -103,7 +104,7 @@ class Transformer:
             lambda: self.done - before,
             until=lambda more: more >= count,
             within=self._session.scaled(_WITHIN),
-            awaiting=f"{count} more records to be transformed {while_}",
+            awaiting=f"{counted(count, 'more record')} to be transformed {while_}",
             describe=lambda more: f"{more}; failed rounds: {self.failures[-3:]}",
             alive=lambda: None if self._thread.is_alive() else f"it ended: {self._error!r}",
         )
@@ -192,7 +193,7 @@ class OpenTransaction:
         messages = [Message(f"{what} {n:03d}".encode(), what.encode()) for n in range(1, count + 1)]
         sent = producer.publish(self._real, messages, within=self._session.scaled(_WITHIN))
         if sent.ok != count:
-            raise PremiseNotMet(f"of {count} messages {what}: {sent}")
+            raise PremiseNotMet(f"of {counted(count, 'message')} {what}: {sent}")
 
     def publish_behind(self, count: int) -> None:
         """Publish messages of no transaction behind it."""
@@ -231,7 +232,7 @@ class OpenTransaction:
             lambda: self.seen("read_committed"),
             until=lambda found: len(found) >= count,
             within=self._session.scaled(within),
-            awaiting=f"{count} messages for readers of committed ones",
+            awaiting=f"{counted(count, 'message')} for readers of committed ones",
             describe=lambda found: f"{len(found)}",
         )
 

@@ -16,6 +16,7 @@ from stackproof.session.selection.last import RESULTS, LastRun
 from stackproof.session.selection.shards import Shard
 from stackproof.session.selection.suites import SuiteFilter
 from stackproof.settings import Settings
+from stackproof.texts import counted
 
 
 class Selector:
@@ -149,7 +150,7 @@ class Selector:
         ordered = sorted(plan.scenarios, key=lambda p: (plan.identity(p).path, p.index))
         if len(ordered) < shard.of:
             raise Trouble(
-                f"{len(ordered)} scenarios cannot be cut into {shard.of} shards",
+                f"{counted(len(ordered), 'scenario')} cannot be cut into {shard.of} shards",
                 "one of them would be empty",
                 "use fewer shards",
             )
@@ -164,7 +165,7 @@ class Selector:
             "of": shard.of,
             "durations": shards.digest(known) if known else "",
         }
-        plan.notes.append(f"shard {shard}: {len(own)} of {total} scenarios")
+        plan.notes.append(f"shard {shard}: {len(own)} of {counted(total, 'scenario')}")
 
 
 def commit() -> str:

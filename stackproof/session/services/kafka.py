@@ -32,6 +32,7 @@ from stackproof.errors import Trouble, step_missing
 from stackproof.history import Flow
 from stackproof.history.columns import Isolation
 from stackproof.polling import STALLED_AFTER, work_off
+from stackproof.texts import counted
 
 _LONGEST_TOPIC = 249
 
@@ -169,7 +170,7 @@ class KafkaSession:
         """How a topic differs from what was asked for."""
         spec = self.topics[topic]
         partitions = self.admin.partitions(self.own(topic))
-        found = [f"{partitions} partitions instead of {spec.partitions}"]
+        found = [f"{counted(partitions, 'partition')} instead of {spec.partitions}"]
         found = found if partitions != spec.partitions else []
         config = self.admin.config(self.own(topic))
         for name, value in spec.config.items():
@@ -323,7 +324,9 @@ class KafkaSession:
             lambda: self.admin.lag(group, topic, since),
             within=within,
             awaiting=f'group "{group}" to commit everything it was sent',
-            describe=lambda lag: f"{lag} messages not committed: a restart would repeat them",
+            describe=lambda lag: (
+                f"{counted(lag, 'message')} not committed: a restart would repeat them"
+            ),
             alive=alive,
             stalled_after=stalled_after,
         )

@@ -19,6 +19,7 @@ from stackproof.history import Flow
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.session.scenario import Kept, ScenarioSession
 from stackproof.session.words_of_stores import BROKEN, THE_SAME, WHOLE
+from stackproof.texts import counted
 
 if TYPE_CHECKING:
     import pika
@@ -291,7 +292,7 @@ class RabbitSession:
             lambda: self.waiting(queue),
             until=lambda waiting: waiting == count,
             within=self._session.scaled(_PATIENCE),
-            awaiting=f'{count} messages to be left in "{queue}"',
+            awaiting=f'{counted(count, "message")} to be left in "{queue}"',
             describe=lambda waiting: f"{waiting} are left",
         )
 

@@ -21,6 +21,7 @@ from stackproof.errors import PremiseNotMet, step_missing
 from stackproof.history import Flow
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.session.scenario import Kept, ScenarioSession
+from stackproof.texts import counted
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -134,7 +135,7 @@ class RedisSession:
         for name, durations in took.items():
             slow = statistics.quantiles(durations, n=100)[98]
             self._session.figure(
-                f"{name}, {count} times",
+                f"{name}, {counted(count, 'time')}",
                 f"median {medians[name] * 1000:.3f} ms, 99 % within {slow * 1000:.3f} ms",
             )
         return medians

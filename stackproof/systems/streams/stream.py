@@ -21,6 +21,7 @@ from stackproof.systems.pipeline import Pipeline
 from stackproof.systems.settling import Awaited
 from stackproof.systems.streams.vectors import TransformedVectors, VectorInputs
 from stackproof.systems.understanding import contract_of, dimension_of
+from stackproof.texts import counted
 
 if TYPE_CHECKING:
     from stackproof.processes.process import ManagedProcess
@@ -50,7 +51,7 @@ class VectorStream(Pipeline):
     """
 
     subject = "messages of vectors"
-    outcome = "transformed vectors"
+    outcome = "transformed vector"
     predictions: TransformedVectors
     inputs: VectorInputs
 
@@ -83,7 +84,7 @@ class VectorStream(Pipeline):
             lambda: sorted(map(len, self._shares().values()), reverse=True),
             until=lambda shares: shares == fair,
             within=self._scaled(_BALANCED_WITHIN),
-            awaiting=f"{partitions} partitions to be shared by {count} instances as {fair}",
+            awaiting=f"{counted(partitions, 'partition')} to be shared as {fair}",
             describe=str,
             alive=self.instances.death,
         )
@@ -252,5 +253,7 @@ class VectorStream(Pipeline):
         ended = max(appended[ident] for ident in worked_off.idents) / 1000
         count = len(worked_off.idents)
         rate = count / (ended - began) if ended > began else 0.0
-        self._session.figure("rate", f"{count} messages in {ended - began:.2f} s: {rate:.0f}/s")
+        self._session.figure(
+            "rate", f"{counted(count, 'message')} in {ended - began:.2f} s: {rate:.0f}/s"
+        )
         return rate
