@@ -25,6 +25,7 @@ SCHEMAS: dict[str, list[str]] = {
 }  # fmt: skip
 DEFINITIONS = (*SCHEMAS, "Jenkinsfile")
 _MAKE = re.compile(r"\bmake ([a-z-]+)")
+_RUN = ("acceptance", "compatibility")
 _TARGET = re.compile(r"^([a-z-]+):(?!=)", re.MULTILINE)
 _ACTION = re.compile(r"uses: (\S+)")
 _EXACT = re.compile(r"@(v?\d+\.\d+\.\d+|[0-9a-f]{40})$")
@@ -43,9 +44,11 @@ def findings(place: Path, names: Sequence[str] = DEFINITIONS) -> Iterator[str]:
             command = [sys.executable, "-m", "check_jsonschema", *options, str(place / name)]
             yield from _told(name, command)
         text = (place / name).read_text(encoding="utf-8")
-        for target in _MAKE.findall(_without_comments(text)):
-            if target not in targets:
-                yield f"{name}: the Makefile has no target {target!r}"
+        run = _MAKE.findall(_without_comments(text))
+        unknown = [target for target in run if target not in targets]
+        yield from (f"{name}: the Makefile has no target {target!r}" for target in unknown)
+        missing = [target for target in _RUN if target not in run and not unknown]
+        yield from (f"{name}: nothing runs `make {target}`" for target in missing)
         loose = [action for action in _ACTION.findall(text) if not _EXACT.search(action)]
         loose += [image for image in _IMAGE.findall(text) if not re.search(r"\d", image)]
         yield from (f"{name}: pin an exact version of {what}" for what in loose)

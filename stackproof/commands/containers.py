@@ -61,7 +61,7 @@ def _images(asked: list[str]) -> str:
             for image in service(name).images():
                 found = images.at_hand(image)
                 if found is None and name in asked:
-                    refusal = images.refusal(wanted_name(image))
+                    refusal = images.refused(wanted_name(image))
                     if refusal is not None:
                         raise images.missing(image, service(name).title, refusal)
                 yield f"{name}: {found or 'to be pulled or built (make images)'}"

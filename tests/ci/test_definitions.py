@@ -32,6 +32,7 @@ def test_they_are_fine(check: ModuleType) -> None:
         ("github-actions.yml", "actions/checkout@v4.2.2", "actions/checkout@v4"),
         ("github-actions.yml", "actions/cache@v4.2.0", "actions/cache@main"),
         ("github-actions.yml", "make merge", "make marge"),
+        ("buildspec.yml", "make compatibility", "true"),
         ("gitlab-ci.yml", "when: always\n    expire", "when: sometimes\n    expire"),
         ("gitlab-ci.yml", "  stage: verdict\n", "  stage: verdict\n  timeouts: 3h\n"),
         ("gitlab-ci.yml", "python:3.11.11-bookworm", "python:latest"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -75,3 +76,24 @@ def test_what_both_say_is_told(stub: tuple[type[Stub], Images]) -> None:
     engine.can_pull = False
     with pytest.raises(Trouble, match=r"Not Found; (.|\n)*no route"):
         images.obtain(Image("SOME_IMAGE", "some:1"), "Some", print)
+
+
+def test_an_engine_that_cannot_be_asked_is_tried(stub: tuple[type[Stub], Images]) -> None:
+    engine, images = stub
+    assert images.refused("some:1") is None
+    assert engine.pulls == 1
+
+
+def test_one_that_cannot_pull_either_is_told_of(stub: tuple[type[Stub], Images]) -> None:
+    engine, images = stub
+    engine.can_pull = False
+    assert re.match(r"Not Found; (.|\n)*no route", images.refused("some:1") or "")
+
+
+def test_nothing_is_pulled_where_the_registry_is_known_to_have_it(
+    stub: tuple[type[Stub], Images],
+) -> None:
+    engine, images = stub
+    engine.inquiry = 200
+    assert images.refused("some:1") is None
+    assert engine.pulls == 0

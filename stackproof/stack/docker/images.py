@@ -117,7 +117,21 @@ class Images:
                 return f"the registry does not answer within {_ASKS_FOR:g} s"
             return None
 
-    def _pull(self, name: str, title: str, say: Say) -> None:
+    def refused(self, name: str) -> str | None:
+        """Why it cannot be pulled; None: it can, a registry has it or a pull that was begun shows.
+
+        What a pull has fetched by then is left to the engine.
+        """
+        if (refusal := self.refusal(name)) is None:
+            return None
+        try:
+            self._pull(name, name, lambda _: None, begin=True)
+        except Trouble as trouble:
+            return f"{refusal}; {trouble.why}"
+        return None
+
+    def _pull(self, name: str, title: str, say: Say, *, begin: bool = False) -> None:
+        """Pull an image, or only begin to: until the first layer is seen."""
         import docker.errors
         import requests.exceptions
 
@@ -134,6 +148,8 @@ class Images:
                     if "error" in line:
                         raise docker.errors.APIError(line["error"])
                     if "id" in line and "progressDetail" in line:
+                        if begin:
+                            return
                         done = line.get("status") in ("Pull complete", "Already exists")
                         if done and not layers.get(line["id"]):
                             layers[line["id"]] = True
