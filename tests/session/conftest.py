@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -145,10 +144,6 @@ services._MODULES.update(echo="fakes:Echo", dumb="fakes:Dumb", broken="fakes:Bro
 """
 
 
-#: Compiled modules of all runs, so that they leave none in anybody's tree.
-_COMPILED = tempfile.TemporaryDirectory(prefix="stackproof-tests-")
-
-
 @dataclass
 class Outcome:
     """What one run left behind."""
@@ -246,9 +241,8 @@ class Project:
         """The environment of a run: nothing of the caller's settings."""
         foreign = ("STACK", "INTEGRATION_", "BEHAVE", "LOG_LEVEL", "COVERAGE")
         kept = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
-        for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):
-            kept.pop(name, None)  # slower the one, hiding what is lost in buffers the other
-        own = {"STACKPROOF_RUNS": str(self.runs), "PYTHONPYCACHEPREFIX": _COMPILED.name,
+        kept.pop("PYTHONUNBUFFERED", None)  # it hides what is lost in buffers
+        own = {"STACKPROOF_RUNS": str(self.runs),
                "DOCKER_HOST": f"unix://{self.root}/no-engine.sock"}  # fmt: skip
         return {**kept, **own, **env}
 
