@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -71,6 +72,16 @@ def birth(process_id: int) -> str | None:
         return None
 
 
+def born_before(birth_of_one: str | None, birth_of_other: str | None) -> bool:
+    """Whether the first of two births is certainly the earlier one; False where nothing tells.
+
+    Nothing does but the kernel's own ticks since the same start of the machine.
+    """
+    one, other = ((birth or "").rpartition("-") for birth in (birth_of_one, birth_of_other))
+    comparable = one[0] == other[0] != "" and one[2].isdecimal() and other[2].isdecimal()
+    return comparable and int(one[2]) < int(other[2])
+
+
 def has_terminal(process: psutil.Process) -> bool:
     """Whether a person may sit before it: it has a controlling terminal."""
     if sys.platform == "linux":
@@ -82,12 +93,18 @@ def has_terminal(process: psutil.Process) -> bool:
 def _stat(process_id: int) -> list[str]:
     """The fields of ``/proc/PID/stat`` behind the name, which may hold anything."""
     try:
-        text = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8", errors="replace")
+        # Asked of every process of the machine, several times in a run.
+        descriptor = os.open(f"/proc/{process_id}/stat", os.O_RDONLY)
+        try:
+            text = os.read(descriptor, 4096).decode(errors="replace")
+        finally:
+            os.close(descriptor)
     except OSError:
         return []
     return text.rpartition(")")[2].split()
 
 
+@cache
 def _boot_id() -> str:
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8")[:8]

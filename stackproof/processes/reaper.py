@@ -64,6 +64,11 @@ def _recorded(run: Run) -> dict[int, str]:
     return {int(pid): born for pid, _, born in entries if pid.isdecimal()}
 
 
+def _since(run: Run) -> str | None:
+    birth = run.read_state().get("owner_birth")
+    return birth if isinstance(birth, str) else None
+
+
 def also(run: Run, module: str) -> None:
     """Have what is no process removed with the run, by ``reap(run)`` of a module of the suite.
 
@@ -128,21 +133,50 @@ def _belongs(process: psutil.Process, run: Run, ledger: Mapping[int, str]) -> bo
 
 
 def processes_of(
-    run: Run, *, spare: Iterable[int] = (), ledger: Mapping[int, str] | None = None
+    run: Run,
+    *,
+    spare: Iterable[int] = (),
+    ledger: Mapping[int, str] | None = None,
+    since: str | None = None,
 ) -> list[psutil.Process]:
     """All living processes that ``run`` started.
 
     Its owner is not among them while it lives, nor are ``spare``, this process and
     those it descends from.
+
+    Args:
+        spare: processes that are none of it.
+        ledger: birth of each process that it is known to have started; default: read, as is
+        since: the birth of its owner: what is older is none of its.
     """
-    ledger = _recorded(run) if ledger is None else ledger
+    if ledger is None:
+        ledger, since = _recorded(run), _since(run)
     spared = {*liveness.ancestors(), *spare, run.owner()}
     found = {}
-    for process in psutil.process_iter():
+    for process in born_since(since):
         with contextlib.suppress(psutil.Error):
-            if process.pid not in spared and is_alive(process) and _belongs(process, run, ledger):
+            if process.pid in spared or not _belongs(process, run, ledger):
+                continue
+            if is_alive(process):
                 found[process.pid] = process
     return [p for p in with_descendants(found.values()) if p.pid not in spared]
+
+
+def born_since(since: str | None) -> Iterator[psutil.Process]:
+    """All processes without those that were certainly born before ``since`` (see `liveness`).
+
+    Those are most of a machine's, and nothing but their birth is read.
+    """
+    if since is None:
+        yield from psutil.process_iter()
+        return
+    for process_id in psutil.pids():
+        if not liveness.born_before(liveness.birth(process_id), since):
+            try:
+                process = psutil.Process(process_id)
+            except psutil.Error:
+                continue
+            yield process
 
 
 def with_descendants(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
@@ -164,10 +198,13 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
-def marked(variable: str, value: str) -> list[psutil.Process]:
-    """Living processes with ``variable`` set to ``value``, and all their descendants."""
+def marked(variable: str, value: str, *, since: str | None = None) -> list[psutil.Process]:
+    """Living processes with ``variable`` set to ``value``, and all their descendants.
+
+    None of them that was born before ``since``.
+    """
     found = []
-    for process in psutil.process_iter():
+    for process in born_since(since):
         with contextlib.suppress(psutil.Error, OSError):
             if process.environ().get(variable) == value:
                 found.append(process)
@@ -240,6 +277,7 @@ def reap(
     """
     spared = set(spare)
     ledger: dict[int, str] = {}  # survives the file, which goes with the directory
+    since = _since(run)
     parts = _parts(run)
     if parts:
         within = max(within, _WITH_PARTS)
@@ -256,7 +294,7 @@ def reap(
     def clear() -> list[str]:
         nonlocal quiet
         ledger.update(_recorded(run))
-        killed = kill_found(lambda: processes_of(run, spare=spared, ledger=ledger))
+        killed = kill_found(lambda: processes_of(run, spare=spared, ledger=ledger, since=since))
         # After the processes: nothing makes more of it then.
         found = [left for part in parts if part not in beyond_us for left in call(part)]
         if killed or found:

@@ -428,3 +428,37 @@ def test_marked_finds_descendants_too(program: Program, tmp_path: Path) -> None:
     family = {int(pid) for pid in await_text(pids, lines=3).split()}
     assert {p.pid for p in reaper.marked("STACKPROOF_WORKER", f"{run_id}-1")} == family
     assert other.poll() is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="births can be compared on Linux alone")
+def test_what_is_older_than_a_run_is_none_of_it(program: Program, tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    old = program("sleeper", "--pid-file", pids, env={**os.environ, "MARK": str(tmp_path)})
+    await_text(pids, lines=1)
+    own = liveness.birth(old.pid)
+    assert own is not None
+    for since in (None, liveness.birth(os.getpid()), own):
+        found = reaper.marked("MARK", str(tmp_path), since=since)
+        assert [process.pid for process in found] == [old.pid]
+    boot, _, ticks = own.rpartition("-")
+    assert reaper.marked("MARK", str(tmp_path), since=f"{boot}-{int(ticks) + 1}") == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "before"),
+    [
+        ("a-9", "a-10", True),
+        ("a-10", "a-10", False),
+        ("a-10", "a-9", False),
+        ("a-9", "b-10", False),  # the machine was started anew
+        ("9", "10", False),  # a time of day, which can be set
+        ("9.50", "10.25", False),
+        (None, "a-10", False),
+        ("a-9", None, False),
+        ("a-9", "another", False),
+    ],
+)
+def test_births_are_compared_where_they_can_be(
+    one: str | None, other: str | None, before: bool
+) -> None:
+    assert liveness.born_before(one, other) is before

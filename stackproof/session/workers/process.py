@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from stackproof.processes import reaper
+from stackproof.processes import liveness, reaper
 from stackproof.processes.process import describe_exit, file_end
 from stackproof.processes.run import RUN_VARIABLE, WORKER_VARIABLE, Run
 from stackproof.session.plan import ScenarioPlan
@@ -59,6 +59,7 @@ class WorkerProcess:
         self._popen = self._start(number, theirs.fileno())
         theirs.close()  # the worker's end is the only one: its death closes the connection
         self._silent = False
+        self._born = liveness.birth(self._popen.pid)
         reaper.record(run, self._popen.pid)
 
     def _start(self, number: int, handle: int) -> subprocess.Popen:
@@ -138,13 +139,14 @@ class WorkerProcess:
 
     def _family(self) -> list[psutil.Process]:
         """It, what descends from it, what carries its mark, and what is left of its session."""
-        found = {process.pid: process for process in reaper.marked(WORKER_VARIABLE, self._marker)}
+        marked = reaper.marked(WORKER_VARIABLE, self._marker, since=self._born)
+        found = {process.pid: process for process in marked}
         with contextlib.suppress(psutil.Error):
             own = psutil.Process(self._popen.pid)
             if self._popen.poll() is None:
                 found[own.pid] = own
         if sys.platform != "win32":
-            for process in psutil.process_iter():
+            for process in reaper.born_since(self._born):
                 with contextlib.suppress(psutil.Error, OSError):
                     orphan = os.getsid(process.pid) == self._popen.pid
                     if orphan and reaper.is_alive(process):
