@@ -8,9 +8,12 @@ machine that lacks it. `dpkg-deb -x` unpacks and runs no script: no service is s
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -21,7 +24,7 @@ from pathlib import Path
 
 from stackproof.errors import Trouble
 from stackproof.obtain.cache import Cache, Say
-from stackproof.paths import find_program
+from stackproof.paths import cache_directory, find_program
 from stackproof.processes.environment import server_environment
 from stackproof.processes.process import describe_exit
 from stackproof.texts import counted
@@ -80,6 +83,47 @@ class DebianArtifact:
                     f"it comes from a Debian package, and `{tool}` is not on the PATH",
                     _ELSEWHERE,
                 )
+        kept = self._kept()
+        packages = None if kept is None else _read(kept)
+        if packages is None:
+            packages = self._resolved()
+            if kept is not None:
+                self._keep(kept, packages)
+        return packages
+
+    def _kept(self) -> Path | None:
+        """Where apt's answer is kept, a file named after all that decides it.
+
+        apt reads every list of packages anew to give it, which takes a second or more at each
+        start of a server. None where what decides it cannot be told.
+        """
+        lists, settings, installed = "Dir::State::lists/d", "Dir::Etc/d", "Dir::State::status/f"
+        ask = ["apt-config", "shell", "a", lists, "b", settings, "c", installed]
+        with contextlib.suppress(Trouble, OSError):
+            digest = hashlib.sha256(repr((BASE, self.package, self.without)).encode())
+            digest.update(self._ask(["apt-config", "dump"]).encode())
+            places = [Path(word.partition("=")[2]) for word in shlex.split(self._ask(ask))]
+            places += filter(None, map(find_program, ("apt-get", "dpkg", "dpkg-query")))
+            for place in (each.resolve() for each in places):
+                for file in (place, *sorted(place.rglob("*"))):
+                    seen = file.stat()
+                    digest.update(f"{file} {seen.st_size} {seen.st_mtime_ns}\n".encode())
+            return cache_directory() / "debian" / f"{self.package}-{digest.hexdigest()[:16]}.json"
+        return None
+
+    def _keep(self, place: Path, packages: Sequence[Package]) -> None:
+        """Write down apt's answer instead of an earlier one; no harm where that fails."""
+        text = json.dumps([[p.name, p.version, p.architecture] for p in packages], indent=0)
+        with contextlib.suppress(OSError):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            for earlier in place.parent.glob(f"{self.package}-{'[0-9a-f]' * 16}.json"):
+                earlier.unlink(missing_ok=True)
+            beside = place.with_name(f"{place.name}.{os.getpid()}")
+            beside.write_text(text, encoding="utf-8")
+            beside.replace(place)
+
+    def _resolved(self) -> tuple[Package, ...]:
+        """What apt says."""
         architecture = self._ask(["dpkg", "--print-architecture"]).strip()
         with tempfile.NamedTemporaryFile("w", suffix=".status", encoding="utf-8") as status:
             status.write(self._pretended(architecture))
@@ -202,6 +246,16 @@ class DebianArtifact:
             "look at the network and at apt's sources (apt-get update), then run again; "
             f"or {_ELSEWHERE}",
         )
+
+
+def _read(kept: Path) -> tuple[Package, ...] | None:
+    """An answer of apt's that was kept; None when there is none."""
+    try:
+        entries = json.loads(kept.read_text(encoding="utf-8"))
+        found = tuple(Package(*map(str, entry)) for entry in entries)
+    except (OSError, ValueError, TypeError):
+        return None
+    return found or None
 
 
 def library_path(root: Path) -> dict[str, str]:

@@ -19,21 +19,29 @@ from tests.stack.conftest import posix_only
 pytestmark = [posix_only, pytest.mark.usefixtures("runs")]
 
 
+@pytest.fixture(scope="module")
+def answers_of_apt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """It takes seconds to give one: the same one for all tests."""
+    return tmp_path_factory.mktemp("debian")
+
+
 @pytest.fixture(autouse=True)
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers_of_apt: Path) -> Path:
     """A machine with Java, Maven and apt, no settings, and an empty cache."""
     programs = tmp_path / "machine" / "bin"
     programs.mkdir(parents=True)
     for name in ("java", "mvn"):
         (programs / name).write_text("#!/bin/sh\nexit 1\n")
         (programs / name).chmod(0o755)
-    for name in ("apt-get", "apt-cache", "dpkg", "dpkg-deb", "dpkg-query"):
+    for name in ("apt-get", "apt-cache", "apt-config", "dpkg", "dpkg-deb", "dpkg-query"):
         if found := shutil.which(name):  # else the servers that come from there are not checked
             (programs / name).symlink_to(found)
     (tmp_path / "machine" / "release").write_text('JAVA_VERSION="21.0.2"\n')
     monkeypatch.setenv("PATH", str(programs))
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("STACKPROOF_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "debian").symlink_to(answers_of_apt)
     monkeypatch.setattr(services, "_known", {})  # what it knows of Java must not last
     for size in ("_ENOUGH_DISK", "_ENOUGH_MEMORY"):
         monkeypatch.setattr(doctor, size, 0)

@@ -11,7 +11,7 @@ import pytest
 
 from stackproof.errors import Trouble
 from stackproof.obtain import Cache, DebianArtifact
-from stackproof.obtain.debian import BASE, library_path
+from stackproof.obtain.debian import BASE, Package, library_path
 from tests.stack.conftest import posix_only
 
 pytestmark = [
@@ -88,6 +88,80 @@ def test_the_key_holds_every_version(monkeypatch: pytest.MonkeyPatch) -> None:
     other.__dict__["packages"] = tuple(changed)
     assert one.key != other.key
     assert one.key.rpartition("-")[0] == other.key.rpartition("-")[0]
+
+
+class Apt:
+    """Stands in for apt's answer, and counts how often it is asked for."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch):
+        self.asked = 0
+        self.answer = (Package(SERVER, "5:7.0", "amd64"),)
+        monkeypatch.setattr(DebianArtifact, "_resolved", lambda _: self.resolved())
+
+    def resolved(self) -> tuple[Package, ...]:
+        self.asked += 1
+        return self.answer
+
+
+@pytest.fixture
+def apt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, configured) -> Apt:
+    """apt that is asked for the first time, with a list of packages of its own."""
+    monkeypatch.setenv("STACKPROOF_CACHE", str(tmp_path / "kept"))
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "somewhere_Packages").write_text("Package: one\n")
+    configured(f'Dir::State::lists "{tmp_path}/lists"')
+    made = Apt(monkeypatch)
+    assert artifact().packages == made.answer
+    return made
+
+
+def test_apt_is_asked_once(apt: Apt) -> None:
+    assert artifact().packages == apt.answer
+    assert apt.asked == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda place, configured: (place / "lists/somewhere_Packages").write_text("Package: two\n"),
+        lambda place, configured: (place / "lists/elsewhere_Packages").write_text(""),
+        lambda place, configured: os.utime(place / "lists/somewhere_Packages", (1, 1)),
+        lambda place, configured: configured(
+            f'Dir::State::lists "{place}/lists"', 'APT::Default-Release "other"'
+        ),
+        lambda place, configured: next((place / "kept/debian").iterdir()).write_text("[["),
+        lambda place, configured: next((place / "kept/debian").iterdir()).write_text("[]"),
+        lambda place, configured: next((place / "kept/debian").iterdir()).unlink(),
+    ],
+    ids=["a list", "another list", "the same list later", "settings", "torn", "empty", "gone"],
+)
+def test_apt_is_asked_again_when_something_has_changed(
+    apt: Apt, tmp_path: Path, configured, change
+) -> None:
+    change(tmp_path, configured)
+    apt.answer = (Package(SERVER, "5:8.0", "amd64"),)
+    assert artifact().packages == apt.answer
+    assert apt.asked == 2
+    assert len(list((tmp_path / "kept/debian").iterdir())) == 1  # the earlier one is forgotten
+    assert artifact().packages == apt.answer
+    assert apt.asked == 2
+
+
+def test_apt_is_asked_for_each_package(apt: Apt) -> None:
+    assert artifact(without=("libssl3",)).packages == apt.answer
+    apt.answer = (Package("redis", "5:7.0", "amd64"),)
+    assert artifact("redis").packages == apt.answer
+    assert apt.asked == 3
+
+
+def test_apt_is_asked_each_time_where_its_answer_cannot_be_kept(
+    apt: Apt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("STACKPROOF_CACHE", str(tmp_path / "file"))
+    for asked in (2, 3):
+        assert artifact().packages == apt.answer
+        assert apt.asked == asked
 
 
 def test_without_apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
