@@ -20,15 +20,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import psutil
-from filelock import FileLock, Timeout
 
 from stackproof.errors import Trouble
 from stackproof.paths import cache_directory, demand_plain
 from stackproof.polling import poll
 from stackproof.processes import reaper
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 #: Receives one line of progress, without a line break.
 Say = Callable[[str], None]
@@ -99,6 +101,8 @@ class Cache:
         place = self.path(artifact)
         if damage(place) is None:
             return place
+        from filelock import FileLock  # loads much, and only where something is missing
+
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.directory / f"{artifact.key}.lock")
@@ -123,6 +127,8 @@ class Cache:
 
     def _acquire(self, lock: FileLock, artifact: Artifact, say: Say) -> None:
         """Wait for whoever else is obtaining the same; ends when this run gives up."""
+        from filelock import Timeout
+
         told = False
 
         def attempt() -> bool:

@@ -7,12 +7,12 @@ apply and no repository is named here.
 from __future__ import annotations
 
 import errno
+import html
 import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 from stackproof.errors import Trouble
 from stackproof.obtain.cache import Cache, Say
@@ -61,7 +61,7 @@ class MavenArtifact:
         packages = counted(len(self.coordinates), "package")
         say(f"{self.title}: obtaining {packages} and what they need")
         dependencies = "".join(
-            _DEPENDENCY.format(*(escape(part) for part in coordinate.split(":")))
+            _DEPENDENCY.format(*(html.escape(part) for part in coordinate.split(":")))
             for coordinate in self.coordinates
         )
         pom = into / "pom.xml"

@@ -11,9 +11,10 @@ import json
 import os
 import platform
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+import behave
 
 from stackproof import masking
 
@@ -107,13 +108,9 @@ def _executor(name: str, kind: str, order: str | None, build: str, url: str) -> 
 
 
 def _surroundings() -> dict[str, str]:
-    try:
-        behave = version("behave")
-    except PackageNotFoundError:  # a vendored copy
-        behave = "unknown"
     return {
         "python": platform.python_version(),
-        "behave": behave,
+        "behave": behave.__version__,
         "os": f"{platform.system()} {platform.release()}",
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
     }

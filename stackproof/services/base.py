@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,7 +60,7 @@ class Endpoint:
 
     def check_name(self) -> str:
         """A name for what a check makes, its own each time."""
-        return f"{self.prefix}-check-{uuid.uuid4().hex}"
+        return f"{self.prefix}-check-{secrets.token_hex(16)}"
 
 
 @dataclass(frozen=True)

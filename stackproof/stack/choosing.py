@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stackproof.obtain import Cache
 from stackproof.processes.run import Run
 from stackproof.services import service as service_called
 from stackproof.settings import DEFAULT, Settings
-from stackproof.stack.docker.provider import DockerProvider
 from stackproof.stack.external import ExternalProvider
 from stackproof.stack.native import NativeProvider
 from stackproof.stack.provider import Provider
+
+if TYPE_CHECKING:
+    from stackproof.stack.docker.provider import DockerProvider
 
 _TITLES = {"native": "native processes", "external": "external endpoints", "docker": "containers"}
 
@@ -25,20 +29,25 @@ class Providers:
     """
 
     def __init__(self, run: Run, logs: Path, settings: Settings):
-        self._settings = settings
+        self._run, self._logs, self._settings = run, logs, settings
+        self._factor = settings["run.time_factor"]
         cache = self.cache = Cache()
-        factor = settings["run.time_factor"]
-        self._docker = DockerProvider(run, logs, cache, time_factor=factor)
         self._providers: dict[str, Provider] = {
-            "native": NativeProvider(run, logs, cache, time_factor=factor),
+            "native": NativeProvider(run, logs, cache, time_factor=self._factor),
             "external": ExternalProvider(run, settings),
-            "docker": self._docker,
         }
         self._choices: dict[str, tuple[str, str]] = {}
 
     def __call__(self, service: str) -> Provider:
         """The provider that runs ``service``."""
-        return self._providers[self._choice(service)[0]]
+        chosen, _ = self._choice(service)
+        return self._docker if chosen == "docker" else self._providers[chosen]
+
+    @cached_property
+    def _docker(self) -> DockerProvider:
+        from stackproof.stack.docker.provider import DockerProvider  # not loaded where it is not asked
+
+        return DockerProvider(self._run, self._logs, self.cache, time_factor=self._factor)
 
     def _choice(self, service: str) -> tuple[str, str]:
         """Name of the provider, and why this one; the same one throughout the run."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -146,6 +145,8 @@ class Proxies:
             ) from error
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        import urllib.request  # loads much, and few runs break a network
+
         request = urllib.request.Request(
             self._api + path,
             method=method,
