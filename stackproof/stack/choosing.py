@@ -45,7 +45,8 @@ class Providers:
 
     @cached_property
     def _docker(self) -> DockerProvider:
-        from stackproof.stack.docker.provider import DockerProvider  # not loaded where it is not asked
+        # Not loaded where it is not asked.
+        from stackproof.stack.docker.provider import DockerProvider
 
         return DockerProvider(self._run, self._logs, self.cache, time_factor=self._factor)
 
