@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 from confluent_kafka import OFFSET_END
 
+from reference.churn_pipeline.config import Config, ConfigError
 from reference.churn_pipeline.pipeline import ChurnPipeline, PipelineError
 from reference.vector_stream.stream import VectorStream
 from tests import mutants
+from tests.mutants import takes_any_setting
 from tests.reference.customers import as_bytes, numbered
 from tests.reference.fakes import FakeMessage, World
 
@@ -89,7 +91,19 @@ def test_the_faults_of_the_scorer_are_complete() -> None:
 def test_an_entry_names_a_program(entry: dict[str, Any]) -> None:
     assert entry["module"] == f"tests.mutants.{entry['name']}"
     assert entry["breaks"].endswith(".")
-    assert class_of(entry["module"])
+    own = [
+        item
+        for item in vars(importlib.import_module(entry["module"])).values()
+        if inspect.isclass(item) and item.__module__ == entry["module"]
+    ]
+    assert any(issubclass(item, ChurnPipeline | Config) for item in own)
+
+
+def test_any_setting_is_taken() -> None:
+    wrong = {"broker": "b:1", "input_topic": "t", "output_topic": "t", "dead_letter_topic": "t"}
+    with pytest.raises(ConfigError):
+        Config(**wrong, batch_size=0)
+    assert takes_any_setting._Unchecked(**wrong, batch_size=0).batch_size == 0
 
 
 def test_the_broken_streams_are_complete() -> None:
