@@ -42,8 +42,8 @@ class Images:
     def obtain(self, image: Image, title: str, say: Say) -> str:
         """The name of an image that is present now; pulled if need be.
 
-        The one that the variable names; else the official one; else, when that is neither
-        present nor to be had, the one that was built here.
+        The one that the variable names; else the official one, if it is present; else the one
+        that was built here; else the official one, pulled.
 
         Raises:
             Trouble: there is none, and none can be pulled.
@@ -58,13 +58,10 @@ class Images:
         wanted = wanted_name(image)
         if self.present(wanted):
             return wanted
-        refusal = self.refusal(wanted)
-        if refusal is not None and not named and image.local and self.present(image.local):
-            say(
-                f"{title}: {wanted} cannot be pulled ({refusal}); "
-                f"{image.local}, built here, is taken"
-            )
+        if not named and image.local and self.present(image.local):
+            say(f"{title}: {image.local}, built here, is taken ({wanted} is not present)")
             return image.local
+        refusal = self.refusal(wanted)
         try:
             self._pull(wanted, title, say)
         except Trouble as trouble:
