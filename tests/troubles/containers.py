@@ -60,7 +60,7 @@ def no_compose(box: Sandbox) -> Outcome:
 
 
 @trouble(CONTAINERS, "A Compose that is too old", "Docker Compose cannot be used",
-         "is version 2.11.0", remedy="Compose 2.20 or newer", missing=no_image())  # fmt: skip
+         "is version 2.11.0", remedy="Compose 2.23.1 or newer", missing=no_image())  # fmt: skip
 def old_compose(box: Sandbox) -> Outcome:
     box.command("docker", "echo 2.11.0")
     return box.features(*SEED, "--stack", "docker", DOCKER_HOST=engine.the_engine().host,

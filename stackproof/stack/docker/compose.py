@@ -12,8 +12,8 @@ from stackproof.obtain import Cache, GoArtifact
 from stackproof.paths import find_program
 from stackproof.stack.docker.engine import Engine
 
-#: Where Compose files may include others since.
-OLDEST_COMPOSE = (2, 20)
+#: Where Compose files may hold the content of a server's files since.
+OLDEST_COMPOSE = (2, 23, 1)
 VERSION = "2.40.3"
 #: For machines that have an engine without Compose, as Debian's package `docker.io` is.
 COMPOSE = GoArtifact(
@@ -45,7 +45,7 @@ def find_compose() -> tuple[tuple[str, ...], str]:
         version = done.stdout.strip().removeprefix("v")
         numbers = version.split(".")
         if done.returncode == 0 and numbers[0].isdecimal():
-            if tuple(int(n) for n in numbers[:2] if n.isdecimal()) >= OLDEST_COMPOSE:
+            if tuple(int(n) for n in numbers[:3] if n.isdecimal()) >= OLDEST_COMPOSE:
                 return command, version
             told = f"{' '.join(command)} is version {version}"
     oldest = ".".join(map(str, OLDEST_COMPOSE))
