@@ -61,7 +61,7 @@ def test_the_machines_own_comes_first(machine: Path) -> None:
     assert compose.find_compose() == ((str(plugin), "compose"), "2.24.0")
 
 
-@pytest.mark.parametrize("own", ["2.11.0", "v2.23.0", "", "docker: 'compose' is not a docker command"])
+@pytest.mark.parametrize("own", ["2.11.0", "v2.23.0", "", "docker: 'compose' is no command"])
 def test_one_that_is_built_here_stands_in(
     machine: Path, own: str, capsys: pytest.CaptureFixture
 ) -> None:
