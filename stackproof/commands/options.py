@@ -35,6 +35,10 @@ def of_run(run: argparse.ArgumentParser) -> argparse.ArgumentParser:
         "-j", "--jobs", type=_positive, metavar="N", help="worker processes (default: 1)"
     )
     run.add_argument("--keep", action="store_true", help="leave the stack up after the run")
+    run.add_argument(
+        "--fresh-clusters", action="store_true",
+        help="start a new cluster for each scenario that needs its own; none is handed on",
+    )  # fmt: skip
     run.add_argument("--verbose", action="store_true", help="show every step")
     run.add_argument(
         "--plan", action="store_true", help="say what would run and what it needs; start nothing"

@@ -61,6 +61,7 @@ def behave_arguments(options: argparse.Namespace) -> list[str]:
         userdata["random_order"] = seed
     given = {
         "cleanup": "no" if options.keep else None,
+        "fresh_clusters": "yes" if options.fresh_clusters else None,
         "plan": "yes" if options.plan else None,
         "suite": options.suite,
         "shard": options.shard,

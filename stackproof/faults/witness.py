@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stackproof.clients.kafka.direct import Answer, DirectBroker, View
+from stackproof.clients.kafka.direct import Answer, DirectBroker, View, brokers_at
 from stackproof.errors import Trouble
 
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ class KafkaWitness:
         self._session = session
         endpoint = session.endpoint("kafka")
         self.instances = list(endpoint.instances)
-        reached = endpoint.addresses.get("direct", endpoint.addresses["bootstrap"]).split(",")
-        self._brokers = {n: DirectBroker(address) for n, address in enumerate(reached, start=1)}
+        self._brokers = brokers_at(endpoint.addresses)
         proxied = endpoint.addresses["bootstrap"].split(",")
         self._as_clients = {n: DirectBroker(address) for n, address in enumerate(proxied, start=1)}
 

@@ -9,7 +9,7 @@ from typing import Any
 from behave.configuration import COLOR_ON_VALUES
 
 from stackproof import masking
-from stackproof.reporting.evidence import proof_of
+from stackproof.reporting.evidence import HANDED_ON, proof_of
 from stackproof.reporting.lifecycle import ScenarioFormatter
 from stackproof.reporting.naming import Catalogue
 from stackproof.reporting.outcome import Outcome, shorten, step_outcome
@@ -86,6 +86,9 @@ class ConsoleFormatter(ScenarioFormatter):
         self._line(f"{indent}{self._style.mark(outcome.verdict)} {identity.name}  {took}")
         if known := proof_of(scenario).known:
             self._line(f"{indent}    {known}")
+        handed_on = proof_of(scenario).parameters.get(HANDED_ON)
+        if handed_on and (self.config.verbose or outcome.verdict != "passed"):
+            self._line(f"{indent}    handed on: {handed_on}")
         if self.config.verbose:
             self._steps(scenario, f"{indent}  ")
         if not idle:

@@ -39,6 +39,9 @@ DID_NOT_RUN: frozenset[str] = frozenset(
     {"skipped", "refused", "not supported", "machine busy", "unknown"}
 )
 
+#: The parameter that tells of clusters which earlier scenarios have had.
+HANDED_ON = "handed on"
+
 #: What a reader of a failed scenario wants to see first, by words in the attachment's name.
 _RANKS = ("timeline", "counterexample", "expected", "history", "figures", "log")
 

@@ -120,6 +120,28 @@ class Clearable(Protocol):
 
 
 @runtime_checkable
+class Renewable(Protocol):
+    """A service whose clusters can be made as good as new: the next scenario may have them."""
+
+    def clear(self, endpoint: Endpoint) -> None:
+        """Remove everything that anybody has made on a cluster of the suite's own.
+
+        Raises:
+            Trouble: something cannot be removed, or somebody still uses it.
+        """
+
+    def unlike_new(self, endpoint: Endpoint, *, timeout: float) -> str | None:
+        """Ask each server itself, past clients and proxies, what tells it from a new one.
+
+        Args:
+            timeout: seconds for each question.
+
+        Returns:
+            What was found first, in words; None: it is as good as new.
+        """
+
+
+@runtime_checkable
 class Explaining(Protocol):
     """A service that finds out why an endpoint does not answer."""
 

@@ -166,6 +166,19 @@ class ScenarioSession:
         cluster = self.endpoint(service).cluster
         return self._call("act", cluster=cluster, instance=instance, action=action, details=details)
 
+    def leaves_traces(self, service: str, what: str) -> None:
+        """Say that the scenario's own cluster must not be handed on to another scenario.
+
+        Call before anything is done that no look at the servers may find afterwards, e.g. a
+        server loses what it has acknowledged.
+
+        Args:
+            service: its name.
+            what: in words; completes "it is thrown away without a look: ...".
+        """
+        cluster = self.endpoint(service).cluster
+        self._call("leaves traces", cluster=cluster, what=what)
+
     # -- what steps work with, and what they leave to later ones -------------
     def use(
         self,

@@ -46,6 +46,8 @@ SETTINGS = (
             "percent of all processors; it is quiet while others than the run use less"),
     Setting("run.cleanup", "INTEGRATION_TEST_CLEANUP", values.flag, True,
             "remove the stack after the run; no: leave it up"),
+    Setting("run.fresh_clusters", "STACKPROOF_FRESH_CLUSTERS", values.flag, False,
+            "start a new cluster for each scenario that needs its own; none is handed on"),
     Setting("run.systems_end", "STACKPROOF_SYSTEMS_END", values.one_of("kill", "stop"), "kill",
             "how systems end with their scenario; stop: by SIGTERM, so that they write coverage"),
     Setting("run.verbose", "INTEGRATION_TEST_VERBOSE", values.flag, False,

@@ -76,6 +76,10 @@ class ExternalCluster:
             # Scenarios have removed what is theirs, or it was told by them.
             log.warning("what the run left cannot be searched for: %s", lacking)
 
+    def unhealed(self) -> str | None:
+        """Nobody can tell what else its owners do with it."""
+        return "the suite did not start it"
+
     def act(self, instance: str, action: str, **details: Any) -> Any:
         """Refused: there is no hold on servers that the suite did not start."""
         raise guard.no_hold(self._service.title, f"would {action} an instance")

@@ -116,6 +116,17 @@ class NativeCluster:
                 return death
         return self._means.death()
 
+    def unhealed(self) -> str | None:
+        """What is still broken: ended or stopped processes, and what `Means` has done."""
+        if (death := self.death()) is not None:
+            return death
+        for name, process in dict(self._processes).items():
+            if name in self._down_on_purpose or not process.alive():
+                return f"{name} was ended, and not started again"
+            if _stopped(process.pid):
+                return f"{name} is stopped in its tracks"
+        return self._means.unhealed()
+
     def wait_healthy(self, within: float) -> None:
         """Repeat the service's health check until it succeeds.
 
@@ -177,6 +188,15 @@ class NativeCluster:
                 self._down_on_purpose.add(instance)
             return self._means.act(instance, action, details)
         return None
+
+
+def _stopped(process_id: int) -> bool:
+    """Whether a signal has stopped a process or one of its children."""
+    with contextlib.suppress(psutil.Error):
+        top = psutil.Process(process_id)
+        family = [top, *top.children(recursive=True)]
+        return any(member.status() == psutil.STATUS_STOPPED for member in family)
+    return False
 
 
 class NativeProvider:

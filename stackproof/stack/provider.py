@@ -24,6 +24,9 @@ class Cluster(Protocol):
     def death(self) -> str | None:
         """None while all instances that should run do, else which died and how."""
 
+    def unhealed(self) -> str | None:
+        """What is still broken of what `act` can break, as it is found now; None: nothing is."""
+
     def stop(self) -> None:
         """End all instances and remove their data."""
 

@@ -11,12 +11,24 @@ from typing import Any, TypeVar
 
 from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import Say
+from stackproof.polling import DeadlineExceeded, poll
 from stackproof.processes.run import Run
 from stackproof.services import service
-from stackproof.services.base import Endpoint, Requirement, Service, Versioned, resolve_options
+from stackproof.services.base import (
+    Endpoint,
+    Renewable,
+    Requirement,
+    Service,
+    Versioned,
+    resolve_options,
+)
 from stackproof.stack.provider import Cluster, Provider
 
 log = logging.getLogger(__name__)
+
+#: Seconds for a server to say what it has, and for what was removed to be gone.
+_LOOKS_WITHIN = 5.0
+_RENEWED_WITHIN = 10.0
 
 Item = TypeVar("Item", bound=Hashable)
 Result = TypeVar("Result")
@@ -164,6 +176,53 @@ class Stack:
         """Memory that a cluster of this kind needs, in MiB."""
         the_service = service(requirement.service)
         return the_service.memory_mb(resolve_options(the_service, dict(requirement.options)))
+
+    def renewable(self, requirement: Requirement) -> bool:
+        """Whether a cluster of this kind can be made as good as new."""
+        return isinstance(service(requirement.service), Renewable)
+
+    def renew(self, endpoint: Endpoint) -> str | None:
+        """Make a cluster that the suite has started as good as new, and look at it.
+
+        Returns:
+            Why it is not; None: it is.
+        """
+        the_service = service(endpoint.service)
+        assert isinstance(the_service, Renewable)
+        try:
+            if (broken := self._unhealed(endpoint)) is not None:
+                return broken
+            the_service.clear(endpoint)
+            poll(
+                lambda: self.unlike_new(endpoint),
+                until=lambda found: found is None,
+                within=_RENEWED_WITHIN,
+                awaiting="the cluster to be as good as new",
+            )
+        except DeadlineExceeded as late:
+            return str(late.seen)
+        except Trouble as trouble:
+            return f"{trouble.what}: {trouble.why}" if trouble.why else trouble.what
+        return None
+
+    def unlike_new(self, endpoint: Endpoint) -> str | None:
+        """What tells a cluster from a new one, found by looking at it; None: nothing does."""
+        the_service = service(endpoint.service)
+        assert isinstance(the_service, Renewable)
+        if (broken := self._unhealed(endpoint)) is not None:
+            return broken
+        if (found := the_service.unlike_new(endpoint, timeout=_LOOKS_WITHIN)) is not None:
+            return found
+        try:  # as a new one is checked
+            the_service.check(endpoint, timeout=_LOOKS_WITHIN)
+        except the_service.unready as error:
+            return f"it does not serve clients: {error}"
+        return None
+
+    def _unhealed(self, endpoint: Endpoint) -> str | None:
+        with self._lock:
+            running = self._clusters.get(endpoint.cluster)
+        return running.unhealed() if running is not None else "it is being stopped"
 
     def stop(self, endpoint: Endpoint) -> None:
         """Stop one cluster and forget it."""

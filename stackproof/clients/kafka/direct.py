@@ -18,7 +18,11 @@ from typing import Any
 
 _CLIENT_ID = "witness"
 _METADATA, _DESCRIBE_CLUSTER, _DESCRIBE_QUORUM, _FIND_COORDINATOR = 4, 2, 0, 2
+_LIST_GROUPS, _LIST_TRANSACTIONS, _DESCRIBE_CONFIGS, _DESCRIBE_QUOTAS = 4, 0, 4, 1
 _GROUP = 0
+_BROKER = 4
+#: Where a setting comes from, when somebody has changed it while the broker ran.
+_DYNAMIC = (2, 3)  # of this broker, of all brokers
 #: A broker's metadata of a few topics has some kilobytes.
 _LARGEST = 16 * 1024 * 1024
 _LONGEST_NAME = 240
@@ -223,6 +227,83 @@ class DirectBroker:
             raise ConnectionError(f"no coordinator is known: error {answer.error_code}")
         return int(answer.node_id)
 
+    def groups(self, *, timeout: float) -> dict[str, str]:
+        """The groups that it coordinates: state by name, e.g. "Stable", "Empty".
+
+        Raises:
+            OSError: no answer, or none that tells.
+        """
+        from kafka.protocol.admin.groups import ListGroupsRequest, ListGroupsResponse
+
+        request = ListGroupsRequest[_LIST_GROUPS](states_filter=[])
+        answer = ListGroupsResponse[_LIST_GROUPS].decode(self._ask(request, timeout), header=True)
+        _must_tell("groups", answer)
+        return {group.group_id: group.group_state for group in answer.groups}
+
+    def transactions(self, *, timeout: float) -> list[str]:
+        """The transactional IDs that it coordinates, open transaction or not.
+
+        Raises:
+            OSError: no answer, or none that tells.
+        """
+        from kafka.protocol.admin.transactions import (
+            ListTransactionsRequest,
+            ListTransactionsResponse,
+        )
+
+        request = ListTransactionsRequest[_LIST_TRANSACTIONS](
+            state_filters=[], producer_id_filters=[]
+        )
+        answer = ListTransactionsResponse[_LIST_TRANSACTIONS].decode(
+            self._ask(request, timeout), header=True
+        )
+        _must_tell("transactions", answer)
+        return [transaction.transactional_id for transaction in answer.transaction_states]
+
+    def changed_settings(self, broker: int, *, timeout: float) -> list[str]:
+        """Names of its settings that were changed while it ran, and of quotas of clients.
+
+        Args:
+            broker: its ID.
+            timeout: seconds for each of the two.
+
+        Raises:
+            OSError: no answer, or none that tells.
+        """
+        from kafka.protocol.admin.client_quotas import (
+            DescribeClientQuotasRequest,
+            DescribeClientQuotasResponse,
+        )
+        from kafka.protocol.admin.configs import DescribeConfigsRequest, DescribeConfigsResponse
+
+        described = DescribeConfigsRequest[_DESCRIBE_CONFIGS].DescribeConfigsResource
+        settings = DescribeConfigsResponse[_DESCRIBE_CONFIGS].decode(
+            self._ask(
+                DescribeConfigsRequest[_DESCRIBE_CONFIGS](
+                    resources=[described(
+                        resource_type=_BROKER, resource_name=str(broker), configuration_keys=None
+                    )],
+                    include_synonyms=True,
+                    include_documentation=False,
+                ),
+                timeout,
+            ),
+            header=True,
+        )  # fmt: skip
+        (result,) = settings.results
+        _must_tell("settings", result)
+        quotas = DescribeClientQuotasResponse[_DESCRIBE_QUOTAS].decode(
+            self._ask(
+                DescribeClientQuotasRequest[_DESCRIBE_QUOTAS](components=[], strict=False), timeout
+            ),
+            header=True,
+        )
+        _must_tell("quotas", quotas)
+        return [
+            *(setting.name for setting in result.configs if _changed(setting)),
+            *(f"quota {value.key}" for entry in quotas.entries or () for value in entry.values),
+        ]
+
     def _ask(self, request: Any, timeout: float) -> bytes:
         deadline = time.perf_counter() + timeout
         with self._connect(timeout) as connection:
@@ -230,6 +311,28 @@ class DirectBroker:
 
     def _connect(self, timeout: float) -> socket.socket:
         return socket.create_connection(self._place, timeout=timeout)
+
+
+def brokers_at(addresses: Mapping[str, str]) -> dict[int, DirectBroker]:
+    """Each broker of a cluster of the suite's own, past all proxies, by its ID."""
+    reached = addresses.get("direct", addresses["bootstrap"]).split(",")
+    return {number: DirectBroker(address) for number, address in enumerate(reached, start=1)}
+
+
+def _changed(setting: Any) -> bool:
+    """Whether a setting is dynamic, and otherwise than what the broker was started with.
+
+    Controllers repeat ``min.insync.replicas`` as a dynamic one by themselves (KIP-966).
+    """
+    if setting.config_source not in _DYNAMIC:
+        return False
+    static = (s.value for s in setting.synonyms if s.source not in _DYNAMIC)
+    return setting.value is None or setting.value != next(static, None)
+
+
+def _must_tell(what: str, answer: Any) -> None:
+    if answer.error_code:
+        raise ConnectionError(f"its {what} are not told: error {answer.error_code}")
 
 
 def _exchange(connection: socket.socket, request: Any, deadline: float) -> bytes:

@@ -82,6 +82,7 @@ class Losing:
 
     def isolated(self) -> None:
         """acks=1: a leader that is cut off is replaced, and then crashes with its records."""
+        self._session.leaves_traces("kafka", "a deposed leader has lost its writes")
         leader, producer = self._begin(acks=1)
         cut = PeerCut(self._session, leader).begin()
         self._await_leader(lambda now: now not in (leader, -1), leader, "to be another broker")
@@ -91,6 +92,7 @@ class Losing:
 
     def unclean(self) -> None:
         """acks=all of one: the only copy's broker crashes, and one without it may lead."""
+        self._session.leaves_traces("kafka", "an unclean leader was elected")
         leader, producer = self._begin(
             replicas=2,
             config={"unclean.leader.election.enable": "true", "min.insync.replicas": "1"},

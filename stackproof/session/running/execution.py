@@ -17,7 +17,7 @@ from stackproof.errors import Trouble, reason_of
 from stackproof.processes import reaper
 from stackproof.processes.run import Run
 from stackproof.reporting.categories import write_environment
-from stackproof.reporting.evidence import Attachment, ScenarioProof
+from stackproof.reporting.evidence import HANDED_ON, Attachment, ScenarioProof
 from stackproof.reporting.outcome import blame
 from stackproof.session.plan import Plan, ScenarioPlan
 from stackproof.session.running.clusters import Clusters
@@ -126,7 +126,15 @@ class Execution:
         )
         shared = self.plan.shared()
         memory = self.settings["run.memory_mb"] or psutil.virtual_memory().available // 2**21
-        self._clusters = Clusters(stack, memory_mb=memory, shared=shared, freed=pool.reconsider)
+        hand_on = self.settings["run.cleanup"] and not self.settings["run.fresh_clusters"]
+        self._clusters = Clusters(
+            stack,
+            memory_mb=memory,
+            shared=shared,
+            freed=pool.reconsider,
+            left=self.verdicts.missing if hand_on else None,
+            say=self._say_aside,
+        )
         self._spans = LogSpans(self._clusters, run, self.reports.evidence)
         pool.spawn()
         services = self.plan.services()
@@ -313,9 +321,11 @@ class Execution:
     def call(self, planned: ScenarioPlan, operation: str, arguments: Any) -> Any:
         """An operation on the scenario's own clusters."""
         assert self._clusters is not None
-        if operation != "act":
-            raise Trouble(f"a run has no operation {operation!r}")
-        return self._clusters.act(planned, **arguments)
+        if operation == "act":
+            return self._clusters.act(planned, **arguments)
+        if operation == "leaves traces":
+            return self._clusters.leaves_traces(planned, **arguments)
+        raise Trouble(f"a run has no operation {operation!r}")
 
     def started(self, planned: ScenarioPlan, worker: str) -> None:
         """Its time begins to count."""
@@ -337,10 +347,11 @@ class Execution:
 
     def ended(self, planned: ScenarioPlan, event: wire.ScenarioEnds) -> None:
         """A scenario has ended in its worker."""
+        proof = event.proof
         try:
-            proof = event.proof
             proof.worker = self._started[planned.id][1]
             proof.provider = self._provider(planned)
+            proof.parameters |= self._handed_on(planned)
             if not self.verdicts.give(planned, proof):
                 return
             if proof.verdict in ("failed", "broken"):
@@ -351,7 +362,7 @@ class Execution:
                     f"evidence of {planned.scenario.name!r} is missing: {proof.evidence_lost}"
                 )
         finally:
-            self._release(planned)
+            self._release(planned, passed=proof.verdict == "passed" and not event.spoiled)
         if self._config.stop and proof.has_failed and self._pool:
             self._pool.drop_rest(_STOPPED)
 
@@ -407,11 +418,21 @@ class Execution:
         self.suite_failed(problem)
 
     # -- helpers -------------------------------------------------------------
+    def _say_aside(self, line: str) -> None:
+        """What is worth telling only those who want to know everything."""
+        log.info("%s", line)
+        if self._config.verbose:
+            self._progress.say(line)
+
     def _provider(self, planned: ScenarioPlan) -> str:
         if self._stack is None:
             return ""
         names = {r.service for r in planned.requirements.values()}
         return ", ".join(sorted({self._stack.provider_name(name) for name in names}))
+
+    def _handed_on(self, planned: ScenarioPlan) -> dict[str, str]:
+        told = self._clusters.handed_on(planned) if self._clusters is not None else ""
+        return {HANDED_ON: told} if told else {}
 
     def _proof(self, planned: ScenarioPlan, verdict: Any, category: Any,
                reason: str) -> ScenarioProof:  # fmt: skip
@@ -420,6 +441,7 @@ class Execution:
         return ScenarioProof(
             start=began, stop=now, worker=worker, verdict=verdict, category=category,
             reason=reason, step_starts=steps, provider=self._provider(planned),
+            parameters=self._handed_on(planned),
         )  # fmt: skip
 
     def _broke(self, planned: ScenarioPlan, proof: ScenarioProof) -> None:
@@ -428,9 +450,9 @@ class Execution:
         self._add_logs(planned, proof)
         self._replay.broke(planned, proof)
 
-    def _release(self, planned: ScenarioPlan) -> None:
+    def _release(self, planned: ScenarioPlan, *, passed: bool = False) -> None:
         if self._clusters is not None:
-            self._clusters.release(planned)
+            self._clusters.release(planned, passed=passed)
 
     def _add_logs(self, planned: ScenarioPlan, proof: ScenarioProof) -> None:
         if self._run is not None and (full := full_disk(self._run.directory)):

@@ -144,6 +144,7 @@ class Verdicts:
             "worker": proof.worker,
             "provider": proof.provider,
             "steps": [step.status.name for step in planned.steps],
+            "parameters": {name: printable(value) for name, value in proof.parameters.items()},
             "figures": {name: printable(value) for name, value in proof.figures.items()},
             "quarantine": None
             if proof.known_issue is None

@@ -225,6 +225,20 @@ class DockerCluster:
             return f"the container engine does not answer any more: {error}"
         return self._means.death()
 
+    def unhealed(self) -> str | None:
+        """What is still broken: ended or paused containers, and what `Means` has done."""
+        if (death := self.death()) is not None:
+            return death
+        states = {found["Id"]: found["State"] for found in self._listed()}
+        for name, container in self._containers.items():
+            if name in self._down_on_purpose or states.get(container) != "running":
+                return f"{name} is {states.get(container, 'removed')}, and was not healed"
+            if container in self._stopped_by_signal:
+                return f"{name} is stopped in its tracks"
+            if self._means.parted(container):
+                return f"packets of {name} are dropped"
+        return self._means.unhealed()
+
     def _describe_death(self, name: str, container: str, state: str) -> str | None:
         if state == "removed":
             return f"{name} is gone: its container was removed by somebody else"

@@ -75,6 +75,11 @@ def fill(place: Path) -> None:
             raise Trouble("the disk could not be filled", reason_of(error, place), "") from error
 
 
+def filled(place: Path) -> bool:
+    """Whether what `fill` has written is still there."""
+    return (place / _FILLER).exists()
+
+
 def free(place: Path) -> None:
     """Give the room back."""
     (place / _FILLER).unlink(missing_ok=True)

@@ -98,6 +98,12 @@ class DockerMeans(Means):
         if self._inspected(container)["State"]["Running"]:
             packets.clear_inside(self._process_id(container))
 
+    def parted(self, container: str) -> bool:
+        """Whether `part` has left rules in a container's network, as far as it can be entered."""
+        if packets.unusable_inside() is not None:
+            return False  # nor could it be parted
+        return bool(packets.rules_inside(self._process_id(container)))
+
     def _inspected(self, container: str) -> dict[str, Any]:
         return self._api.inspect_container(container)
 

@@ -89,6 +89,13 @@ class Means:
         """None while all of it lives."""
         return self._proxies.death() if self._proxies is not None else None
 
+    def unhealed(self) -> str | None:
+        """What is still broken, as it is found now; None: nothing is."""
+        full = next((name for name, place in self._disks.items() if disks.filled(place)), None)
+        if full is not None:
+            return f"the disk of {full} is full"
+        return self._proxies.unclear() if self._proxies is not None else None
+
     def stop(self) -> None:
         """Undo everything; the instances have ended."""
         with contextlib.ExitStack() as all_of_it:

@@ -102,6 +102,15 @@ class NativeMeans(Means):
         rules = self._rules.pop(instance, [])
         packets.take(self._run, rules)
 
+    def unhealed(self) -> str | None:
+        """See `Means.unhealed`; packets that are dropped, too."""
+        if self._groups:
+            rules = packets.rules(self._run)
+            for name, group in self._groups.items():
+                if any(str(group) in rule.split() for rule in rules):
+                    return f"packets of {name} are dropped"
+        return super().unhealed()
+
     def act(self, instance: str, action: str, details: Mapping[str, Any]) -> Any:
         """See `Means.act`; "peers join" undoes `part`."""
         if action == "peers join":

@@ -90,6 +90,11 @@ def take(run: Run, rules: Iterable[Sequence[str]]) -> None:
         _must("-D", _chain(run), *rule)
 
 
+def rules(run: Run) -> list[str]:
+    """The rules in the run's chain, as iptables lists them."""
+    return _iptables("-S", _chain(run)).stdout.splitlines()
+
+
 def reap(run: Run) -> list[str]:
     """Remove the run's chain; called by `stackproof.processes.reaper`."""
     chain = _chain(run)
@@ -166,6 +171,18 @@ def inside(process_id: int, peers: Iterable[str], *, one_way: bool) -> None:
         if not one_way:
             _must("-A", "INPUT", "-p", "tcp", "-s", peer, "--dport", _SERVERS, "-j", "DROP",
                   inside=process_id)  # fmt: skip
+
+
+def rules_inside(process_id: int) -> list[str]:
+    """The rules in a container's network, as iptables lists them.
+
+    Raises:
+        Trouble: iptables refuses.
+    """
+    done = _iptables("-S", inside=process_id)
+    if done.returncode:
+        raise Trouble("a container's packet filter cannot be read", done.stderr.strip(), "")
+    return [line for line in done.stdout.splitlines() if line.startswith("-A")]
 
 
 def clear_inside(process_id: int) -> None:

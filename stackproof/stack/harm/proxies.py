@@ -144,6 +144,20 @@ class Proxies:
                 f"its log: {self._log}",
             ) from error
 
+    def unclear(self) -> str | None:
+        """What is on the way to an instance, as Toxiproxy says; None: all ways are clear."""
+        try:
+            proxies = self._ask("GET", "/proxies")
+        except OSError as error:
+            return f"Toxiproxy does not answer: {error}"
+        for name in self._routes:
+            proxy = proxies.get(name, {})
+            if not proxy.get("enabled"):
+                return f"the way to {name} is closed"
+            if proxy["toxics"]:
+                return f"on the way to {name} is {proxy['toxics'][0]['name']}"
+        return None
+
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
         import urllib.request  # loads much, and few runs break a network
 
