@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 #: Seconds for a server to say what it has, and for what was removed to be gone.
 _LOOKS_WITHIN = 5.0
-_RENEWED_WITHIN = 10.0
+_RENEWED_WITHIN = 5.0
 
 Item = TypeVar("Item", bound=Hashable)
 Result = TypeVar("Result")

@@ -7,9 +7,11 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 
+from stackproof.clients.kafka import direct
 from stackproof.clients.kafka.direct import DirectBroker, Partition, View
 from stackproof.ports import LOOPBACK, free_port
 
@@ -85,3 +87,25 @@ def test_a_broker_out_of_sync_is_seen() -> None:
     assert view.in_sync_everywhere(1)
     assert not view.in_sync_everywhere(2)
     assert not view.in_sync_everywhere(3)
+
+
+@pytest.mark.parametrize(
+    ("source", "value", "static", "changed"),
+    [
+        (5, "2", "2", False),  # as it always was
+        (4, "2", "2", False),  # in its file
+        (3, "2", "2", False),  # repeated by the controller
+        (3, "1", "2", True),
+        (2, "1", "2", True),
+        (2, "1", None, True),
+        (2, None, "2", True),  # a secret one is not told
+    ],
+)
+def test_settings_that_were_changed_while_it_ran(
+    source: int, value: str | None, static: str | None, changed: bool
+) -> None:
+    synonyms = [SimpleNamespace(source=source, value=value)]
+    if static is not None:
+        synonyms.append(SimpleNamespace(source=4, value=static))
+    setting = SimpleNamespace(name="x", value=value, config_source=source, synonyms=synonyms)
+    assert direct.was_changed(setting) is changed

@@ -123,10 +123,13 @@ def test_a_small_disk_is_filled_freed_and_unmounted(run: Run) -> None:
     (place / "before").write_text("kept")
     disks.mount(run, place, 4)
     assert (place / "before").read_text() == "kept"
+    assert not disks.filled(place)
     disks.fill(place)
+    assert disks.filled(place)
     with pytest.raises(OSError, match="No space left"):
         (place / "more").write_bytes(bytes(100_000))
     disks.free(place)
+    assert not disks.filled(place)
     (place / "more").write_bytes(bytes(100_000))
     assert disks.reap(run) == [f"disk mounted at {place}"]
     assert not os.path.ismount(place)
@@ -173,13 +176,18 @@ def test_connections_through_a_proxy_are_broken_and_mended(run: Run, action: str
     try:
         proxies.start(Cache(), lambda line: None)
         assert knock(way)[0] == _ANSWER
+        assert proxies.unclear() is None
         proxies.put("one", toxics(action, {"latency_ms": 400, "jitter_ms": 0, "kilobytes": 0}))
         got, seconds = knock(way)
         assert (got == _ANSWER and seconds >= 0.4) if action == "slow" else got == b""
         assert knock(server.port)[0] == _ANSWER
+        assert str(proxies.unclear()).startswith("on the way to one is ")
         proxies.put("one", [])
+        assert proxies.unclear() is None
         got, seconds = knock(way)
         assert got == _ANSWER
+        proxies.stop()
+        assert "Toxiproxy does not answer" in str(proxies.unclear())
     finally:
         proxies.stop()
         server.process.kill()

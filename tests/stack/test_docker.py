@@ -217,14 +217,17 @@ def test_a_stop_is_a_clean_end(cluster: DockerCluster, run: Run) -> None:
     cluster.act(instance, "stop")
     assert inspected(run)["State"]["ExitCode"] == 0
     assert cluster.death() is None
+    assert cluster.unhealed() == f"{instance} is exited, and was not healed"
     cluster.act(instance, "start")
     cluster.wait_healthy(PATIENCE)
 
 
 def test_pause_and_resume(cluster: DockerCluster) -> None:
     (instance,) = cluster.endpoint.instances
+    assert cluster.unhealed() is None
     cluster.act(instance, "pause")
     assert cluster.death() is None
+    assert cluster.unhealed() == f"{instance} is paused, and was not healed"
     with pytest.raises(redis.TimeoutError):
         redis.Redis.from_url(
             f"redis://{cluster.endpoint.addresses['server']}", socket_timeout=0.3

@@ -20,6 +20,7 @@ from stackproof.processes.run import Run
 from stackproof.services.base import Requirement
 from stackproof.stack import site
 from stackproof.stack.choosing import Providers
+from stackproof.stack.harm import packets
 from stackproof.stack.native import NativeCluster, NativeProvider
 from stackproof.stack.site import LocalSite
 from stackproof.stack.stack import Stack
@@ -253,11 +254,13 @@ def test_a_crash_and_a_restart(provider: NativeProvider, tiny: Tiny, run: Run) -
         ask(address)
     assert ask(cluster.endpoint.addresses["2"]) == "ok"
     assert cluster.death() is None  # it was meant
+    assert cluster.unhealed() == "tiny-1-1 was ended, and not started again"
     assert (run.directory / "tiny-1" / "tiny-1-1" / "written").exists()  # its data stay
     cluster.act("tiny-1-1", "start")
     cluster.wait_healthy(PATIENCE)
     assert cluster.processes()["tiny-1-1"] != before
     assert ask(address) == "ok"
+    assert cluster.unhealed() is None
     cluster.act("tiny-1-1", "start")  # runs already
     assert cluster.processes()["tiny-1-1"] != before
     assert len(reaper.processes_of(run)) == 2
@@ -274,6 +277,7 @@ def test_a_death_that_nobody_meant(provider: NativeProvider, tiny: Tiny) -> None
     assert death is not None
     assert death.startswith("tiny-1-1 ")
     assert "listening on" in death
+    assert cluster.unhealed() == death
     cluster.stop()
 
 
@@ -287,12 +291,28 @@ def test_stop_pause_and_resume(provider: NativeProvider, tiny: Tiny) -> None:
     with pytest.raises(TimeoutError):
         ask(address, timeout=0.05)  # connects, for the kernel does that, and hears nothing
     assert cluster.death() is None
+    assert cluster.unhealed() == "tiny-1-1 is stopped in its tracks"
     cluster.act("tiny-1-1", "resume")
     assert ask(address) == "ok"
+    assert cluster.unhealed() is None
     cluster.act("tiny-1-1", "stop")
     assert not process.is_running()
     assert cluster.death() is None
     cluster.stop()
+
+
+@pytest.mark.skipif(packets.unusable() is not None, reason=str(packets.unusable()))
+def test_a_cut_that_is_left_is_found(provider: NativeProvider, tiny: Tiny, run: Run) -> None:
+    alone = Requirement("tiny", (("servers", 2),), dedicated=True)
+    cluster, other = provider.start(tiny, alone, "tiny-1"), provider.start(tiny, alone, "tiny-2")
+    assert cluster.unhealed() is None
+    cluster.act("tiny-1-2", "peers one-way")
+    assert cluster.unhealed() == "packets of tiny-1-2 are dropped"
+    assert other.unhealed() is None
+    cluster.act("tiny-1-2", "peers join")
+    assert cluster.unhealed() is None
+    cluster.stop()
+    other.stop()
 
 
 def test_unknown_actions_are_not_supported(provider: NativeProvider, tiny: Tiny) -> None:

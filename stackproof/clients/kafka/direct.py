@@ -300,7 +300,7 @@ class DirectBroker:
         )
         _must_tell("quotas", quotas)
         return [
-            *(setting.name for setting in result.configs if _changed(setting)),
+            *(setting.name for setting in result.configs if was_changed(setting)),
             *(f"quota {value.key}" for entry in quotas.entries or () for value in entry.values),
         ]
 
@@ -319,7 +319,7 @@ def brokers_at(addresses: Mapping[str, str]) -> dict[int, DirectBroker]:
     return {number: DirectBroker(address) for number, address in enumerate(reached, start=1)}
 
 
-def _changed(setting: Any) -> bool:
+def was_changed(setting: Any) -> bool:
     """Whether a setting is dynamic, and otherwise than what the broker was started with.
 
     Controllers repeat ``min.insync.replicas`` as a dynamic one by themselves (KIP-966).

@@ -375,14 +375,14 @@ class Kafka:
 
     def clear(self, endpoint: Endpoint) -> None:
         """Delete all topics, and with the internal ones all groups and transactions."""
-        from stackproof.clients.kafka import renewal
+        from stackproof.services.kafka import renewal
 
         with self._asked(endpoint) as admin:
             renewal.clear(admin, endpoint.addresses, timeout=_ANSWERS_WITHIN)
 
     def unlike_new(self, endpoint: Endpoint, *, timeout: float) -> str | None:
         """Brokers that are missed; topics, groups, transactional IDs, settings, quotas."""
-        from stackproof.clients.kafka import renewal
+        from stackproof.services.kafka import renewal
 
         return renewal.unlike_new(endpoint.addresses, timeout=timeout)
 
