@@ -273,6 +273,21 @@ def test_a_spare_that_nobody_will_ask_for_any_more_is_stopped() -> None:
     assert played.stack.running == []
 
 
+def test_of_two_spares_one_stays_while_one_scenario_may_ask_for_it() -> None:
+    first, second, third, fourth = (scenario(name, OWN) for name in "abcd")
+    other = scenario("e", LARGE)
+    played = Played(first, second, third, fourth, other)
+    for one in (first, second):
+        played.begin(one)
+    for one in (first, second):
+        played.end(one)
+    played.settle()
+    played.left.remove(third)  # it was passed over
+    played.play(other)
+    assert len(played.stack.running) == 1
+    assert played.begin(fourth) in ("store-1", "store-2")
+
+
 def test_spares_make_room_for_what_needs_the_memory() -> None:
     first, large, third = scenario("a", OWN), scenario("b", LARGE), scenario("c", OWN)
     played = Played(first, large, third, memory_mb=300)
@@ -297,6 +312,7 @@ def test_no_spare_runs_beside_a_scenario_that_runs_alone() -> None:
     played.play(first)
     assert played.begin(alone) == "store-2"
     assert played.stack.running == ["store-2"]
+    assert played.said == ["store-1 after 1 scenario is stopped: 'b' runs alone"]
 
 
 def test_a_scenario_that_is_over_before_it_gets_its_spare_leaves_nothing() -> None:

@@ -106,7 +106,8 @@ class Clusters:
                 return False
             all_of_it = needed + promised + sum(map(self._memory_of, spares))
             if spares and (planned.alone or (needed and all_of_it > self._memory)):
-                self._throw_away(spares)
+                why = "runs alone" if planned.alone else "needs its memory"
+                self._throw_away(spares, f"{planned.scenario.name!r} {why}")
                 return False
             self._spares = spares
             if handed_on:
@@ -179,7 +180,7 @@ class Clusters:
                 return spare.endpoint
             with self._lock:
                 self._dedicated[planned.id].remove(spare)
-                self._throw_away([spare])
+                self._throw_away([spare], "")
         endpoint = self._stack.start(requirement)
         with self._lock:
             self._dedicated.setdefault(planned.id, []).append(_Dedicated(requirement, endpoint))
@@ -256,7 +257,7 @@ class Clusters:
                 self._renewing += renewed
             elif planned.id not in self._starting:
                 self._promised.pop(planned.id, None)
-            self._throw_away(self._unwanted())
+            self._throw_away(self._unwanted(), "nobody will ask for it any more")
         if stop:
             self._in_thread(partial(self._end, planned.id, renewed=renewed))
         self._freed()
@@ -284,16 +285,20 @@ class Clusters:
 
     def _unwanted(self) -> list[_Dedicated]:
         """Spares that nobody will ask for any more."""
-        if not self._spares:
-            return []
-        wanted = self._wanted()
-        wanted.subtract(spare.requirement for spare in self._spares)
-        return [s for s in self._spares if wanted[s.requirement] < 0]
+        found = []
+        wanted = self._wanted() if self._spares else Counter()
+        for spare in self._spares:
+            wanted[spare.requirement] -= 1
+            if wanted[spare.requirement] < 0:
+                found.append(spare)
+        return found
 
-    def _throw_away(self, spares: Iterable[_Dedicated]) -> None:
+    def _throw_away(self, spares: Iterable[_Dedicated], why: str) -> None:
         """Stop what is nobody's, besides; until then nobody else gets the memory."""
         for spare in spares:
             name = spare.endpoint.cluster
+            if why:
+                self._say(f"{_told(spare)} is stopped: {why}")
             self._spares = [other for other in self._spares if other is not spare]
             self._promised[name] = self._memory_of(spare)
             self._dedicated[name] = [spare]
