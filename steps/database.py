@@ -8,18 +8,23 @@ from hamcrest import (
     contains_exactly,
     empty,
     equal_to,
+    has_length,
     has_properties,
     is_not,
     less_than_or_equal_to,
 )
 
+from stackproof.faults.restarts import restart
 from stackproof.services import postgresql
+from stackproof.session.matching import no_deviations
 from stackproof.session.measuring import Rounds
 from stackproof.session.needs import needs
+from stackproof.session.premises import presume
 from stackproof.session.scenario import Context
 from stackproof.session.tables import rows_of
-from stackproof.session.words import TYPES
+from stackproof.session.words import FAULTS, TYPES
 from stackproof.session.words_of_stores import DATABASE
+from stackproof.systems.pools import EXHAUSTED, Pool
 
 register_type(**TYPES, **DATABASE)
 
@@ -198,3 +203,122 @@ def health_is_quick(context: Context, limit: float, rounds: int) -> None:
         told="{:.3f} s".format,
         before="its health is asked for 20 times",
     )
+
+
+def pool_of(context: Context) -> Pool:
+    """The pool under test, on the scenario's PostgreSQL."""
+    return context.session.use(Pool, database(context).url)
+
+
+@given("the connection-pool is running with {count:d} connections")
+def pool_is_running(context: Context, count: int) -> None:
+    """Starts the component `[systems.connection-pool]` of stackproof.toml."""
+    pool_of(context).start(size=count)
+
+
+@given(
+    "the connection-pool is running with {count:d} connections, "
+    "each waited for {wait:Seconds} at most"
+)
+def pool_is_running_with_wait(context: Context, count: int, wait: float) -> None:
+    """The same; a client that finds none waits so long for one."""
+    pool_of(context).start(size=count, wait=wait)
+
+
+@when("{clients:d} clients run {queries:d} queries each through the pool")
+def clients_share_pool(context: Context, clients: int, queries: int) -> None:
+    """All at once, each client one query after the other."""
+    context.session.use(Rounds).begin(pool_of(context).share, clients, queries)
+
+
+@then("each of the {count:d} queries has its own answer")
+def queries_are_answered(context: Context, count: int) -> None:
+    """No client was handed another one's rows."""
+    pool = pool_of(context)
+    assert_that(pool.answers, has_length(count), "answers")
+    assert_that(pool.wrong_answers(), no_deviations(), "wrong answers")
+
+
+@then("the server has at most {count:d} connections of the pool")
+def server_has_connections(context: Context, count: int) -> None:
+    """As the server counts them."""
+    assert_that(database(context).health().connections, less_than_or_equal_to(count))
+
+
+@then("a query takes at most {limit:Seconds} on average in the best of {rounds:d} rounds")
+def queries_are_fast(context: Context, limit: float, rounds: int) -> None:
+    """From a client's question to its answer, the wait for a connection included."""
+    context.session.use(Rounds).judge(
+        "a query through the pool, on average",
+        lambda average: average,
+        less_than_or_equal_to(limit),
+        rounds=rounds,
+        told="{:.3f} s".format,
+        before="50 clients run 20 queries each through the pool",
+    )
+
+
+@when("all {count:d} connections are taken")
+def connections_are_taken(context: Context, count: int) -> None:
+    """By one client that keeps them."""
+    presume(pool_of(context).take(count), equal_to(count), "connections taken")
+
+
+@when("a client asks the pool for one more")
+def client_asks_for_connection(context: Context) -> None:
+    """It waits as long as the pool lets it."""
+    pool_of(context).ask()
+
+
+@when("one of the connections is given back")
+def connection_is_given_back(context: Context) -> None:
+    """By the client that has taken them."""
+    pool_of(context).give_back()
+
+
+@then("it is told within {limit:Seconds} that the pool is exhausted")
+def told_exhausted(context: Context, limit: float) -> None:
+    """An error of the pool's own, instead of a wait without end."""
+    told = pool_of(context).told(context.session.scaled(limit))
+    assert_that(told, equal_to(EXHAUSTED), "what the client is told")
+
+
+@then("the client gets it within {limit:Seconds}")
+def client_gets_connection(context: Context, limit: float) -> None:
+    """No error, and no wait until its time is over."""
+    told = pool_of(context).told(context.session.scaled(limit))
+    assert_that(told, equal_to(""), "what the client is told")
+
+
+@when("{count:d} queries that the server refuses are run through the pool")
+def queries_fail(context: Context, count: int) -> None:
+    """They name a column that is not there."""
+    pool_of(context).fail(count)
+
+
+@then("each of them is refused by the server")
+def refused_by_server(context: Context) -> None:
+    """And not by a pool that has lost its connections."""
+    pool = pool_of(context)
+    presume(pool.refusals, is_not(empty()), "refusals")
+    assert_that(pool.own_refusals(), no_deviations(), "refusals by the pool itself")
+
+
+@then("all {count:d} connections can be taken")
+def all_can_be_taken(context: Context, count: int) -> None:
+    """None of them was lost."""
+    assert_that(pool_of(context).take(count), equal_to(count), "connections taken")
+
+
+@when("the PostgreSQL server {ending:Ending} and is started again")
+@needs("postgresql", dedicated=True)
+def server_is_restarted(context: Context, ending: str) -> None:
+    """It does not answer in between, and answers again afterwards."""
+    restart(context.session, "postgresql", FAULTS[ending])
+
+
+@then("a query through the pool is answered within {limit:Seconds}")
+def pool_answers_again(context: Context, limit: float) -> None:
+    """Connections that died with the server are replaced."""
+    rows = pool_of(context).answers_within(context.session.scaled(limit))
+    assert_that(rows, equal_to([[1]]))

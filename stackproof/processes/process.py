@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +58,7 @@ class ManagedProcess:
         alone: these are all its variables, nothing is inherited.
         run: the run it belongs to, entered into its ledger.
         group: ID of the group to run as; None: this process's (needs root's rights otherwise).
+        talks: its input and output are for `write` and `lines`; its errors go to ``log``.
 
     Raises:
         OSError: the program cannot be started.
@@ -75,6 +76,7 @@ class ManagedProcess:
         env: Mapping[str, str] | None = None,
         alone: bool = False,
         group: int | None = None,
+        talks: bool = False,
     ):
         self.name = name
         self.argv = list(argv)
@@ -87,9 +89,9 @@ class ManagedProcess:
             self._log_start = output.seek(0, os.SEEK_END)
             self._popen = subprocess.Popen(
                 self.argv,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
+                stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if talks else output,
+                stderr=output,
                 cwd=cwd,
                 env={**({} if alone else os.environ), **(env or {}), RUN_VARIABLE: run.id},
                 start_new_session=True,
@@ -100,6 +102,22 @@ class ManagedProcess:
         except OSError as error:
             self.kill()
             raise _run_ended(name) from error
+
+    def write(self, line: str) -> None:
+        """Write to the input of one that talks.
+
+        Raises:
+            OSError: it has ended.
+        """
+        assert self._popen.stdin is not None
+        self._popen.stdin.write(line.encode())
+        self._popen.stdin.flush()
+
+    def lines(self) -> Iterator[str]:
+        """What one that talks writes, line by line, until it ends."""
+        assert self._popen.stdout is not None
+        for line in self._popen.stdout:
+            yield line.decode(errors="replace")
 
     @property
     def pid(self) -> int:
@@ -168,12 +186,12 @@ class ManagedProcess:
                     found.append(process)
         return reaper.with_descendants(found)
 
-    def terminate(self, within: float = 10.0) -> Ended:
-        """SIGTERM and wait; after ``within`` seconds SIGKILL."""
+    def terminate(self, within: float = 10.0, *, by: int = signal.SIGTERM) -> Ended:
+        """SIGTERM, or another signal, and wait; after ``within`` seconds SIGKILL."""
         if (code := self.exit_code) is not None:
             return Ended(code)
         told = time.monotonic()
-        self._popen.terminate()
+        self._popen.send_signal(by)
         try:
             code = self.wait(within)
         except DeadlineExceeded:

@@ -187,6 +187,7 @@ class ProcessSpec:
     Attributes:
         data: where it keeps what must last, if anywhere.
         after: instances that must answer before it starts.
+        stop_signal: name of the signal that ends it in order.
     """
 
     name: str
@@ -195,6 +196,7 @@ class ProcessSpec:
     env: Mapping[str, str] = field(default_factory=dict)
     data: Path | None = None
     after: Sequence[str] = ()
+    stop_signal: str = "SIGTERM"
 
 
 @dataclass(frozen=True)

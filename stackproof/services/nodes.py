@@ -74,6 +74,7 @@ class Node:
         after: nodes that must answer before this one starts.
         memory_mb: what it may take, in MiB.
         health: a command that succeeds in its container when it answers.
+        stop_signal: name of the signal that ends it in order, with clients connected.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Node:
     after: Sequence[str] = ()
     memory_mb: int = 64
     health: Sequence[str] = ()
+    stop_signal: str = "SIGTERM"
 
 
 class Probe(Protocol):
@@ -240,7 +242,15 @@ class Service(ABC):
             data = Path(node.data) if node.data else None
             after = [instance(site.cluster, name) for name in node.after]
             specs.append(
-                ProcessSpec(instance(site.cluster, node.name), argv, place, env, data, after)
+                ProcessSpec(
+                    instance(site.cluster, node.name),
+                    argv,
+                    place,
+                    env,
+                    data,
+                    after,
+                    node.stop_signal,
+                )
             )
         return specs
 

@@ -26,7 +26,7 @@ STOP_EXIT_CODES = (0, 143)
 _SYSTEM_KEYS = {
     *_LAUNCHING, *READINESS, "attach", "ready_within", "names", "group", "topics",
     "contracts", "completeness", "limits", "samples", "invalid_samples", "error_types",
-    "error_words", "not_applicable", "keeps_partition", "metrics",
+    "error_words", "not_applicable", "keeps_partition", "metrics", "component", "options",
 }  # fmt: skip
 
 
@@ -118,6 +118,9 @@ class SystemSettings:
         keeps_partition: it promises that an output is in the partition of its input.
         metrics: its own counters.
         mistakes: what it must refuse at its start, by the features' names.
+        component: ``package.module:Class`` that is hosted in a process of its own, or what a
+            ``command`` that answers lines of JSON is called; empty: it is a program.
+        options: arguments of a component; fields in texts are filled in.
     """
 
     name: str
@@ -146,6 +149,8 @@ class SystemSettings:
     keeps_partition: bool = False
     metrics: MetricsSettings = MetricsSettings()
     mistakes: Mapping[str, Mistake] = field(default_factory=dict)
+    component: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def exact(self) -> bool:
@@ -185,7 +190,7 @@ def read_system(name: str, table: Any, file: Path | None) -> SystemSettings:
         attach = values.value(table, "attach", values.flag, False)
         system = SystemSettings(
             name=name,
-            command=() if attach else _command(table, where),
+            command=() if attach or _hosted(table) else _command(table, where),
             directory=_existing(base, table.get("directory", "."), "directory", folder=True),
             environment={k: values.text(v) for k, v in values.table(table, "environment").items()},
             contracts={
@@ -222,11 +227,18 @@ def read_system(name: str, table: Any, file: Path | None) -> SystemSettings:
                 name: _mistake(name, mistake)
                 for name, mistake in values.table(table, "mistakes").items()
             },
+            component=_text(table, "component"),
+            options=values.table(table, "options"),
         )
         _check(system, table)
     except (ValueError, TypeError) as error:
         raise Trouble(f"{where} cannot be used", str(error), "correct it") from error
     return system
+
+
+def _hosted(table: Mapping[str, Any]) -> bool:
+    """Whether it is a class that the suite hosts: then it needs no command."""
+    return bool(table.get("component")) and "command" not in table
 
 
 def _limits(table: Mapping[str, Any], where: str) -> Limits:
@@ -258,6 +270,11 @@ def _command(table: Mapping[str, Any], where: str) -> tuple[str, ...]:
 def _check(system: SystemSettings, table: Mapping[str, Any]) -> None:
     """What single values cannot tell: whether they fit together."""
     ready = [key for key in READINESS if table.get(key) not in (None, "", False)]
+    if system.component:
+        if ready or system.attach:
+            raise ValueError(f"a component is ready when it answers: {(*ready, 'attach')[0]} has "
+                             "no meaning")  # fmt: skip
+        return
     if len(ready) > 1 or (not ready and not system.attach):
         has = f"it has {' and '.join(ready)}" if ready else "it has none"
         raise ValueError(

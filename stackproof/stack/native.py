@@ -170,7 +170,7 @@ class NativeCluster:
             process.kill()
         elif action == "stop":
             self._down_on_purpose.add(instance)
-            process.terminate(within=30)
+            process.terminate(30, by=signal.Signals[self._specs[instance].stop_signal])
         elif action == "start":
             if not process.alive():
                 self._launch(instance)

@@ -17,7 +17,7 @@ from psycopg2 import extensions, sql
 from stackproof.errors import PremiseNotMet, step_missing
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.fixture import Scenario
-from stackproof.services.postgresql.client import connect, parameters
+from stackproof.services.postgresql.client import connect, parameters, url
 from stackproof.services.postgresql.known import PRIMARY
 from stackproof.services.postgresql.probe import Health, PostgreSQLProbe
 
@@ -68,6 +68,11 @@ class Database:
         return parameters(self.endpoint, timeout=self._scenario.scaled(_PATIENCE)) | {
             "options": f'-c search_path="{self.schema}"'
         }
+
+    @property
+    def url(self) -> str:
+        """How programs reach the database; it may hold a password."""
+        return url(self.endpoint)
 
     def open(self) -> extensions.connection:
         """A connection into the schema; whoever opens it closes it.

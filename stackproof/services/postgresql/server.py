@@ -127,6 +127,7 @@ class PostgreSQL(Service):
             user="postgres",
             after=(PRIMARY,) if replica else (),
             memory_mb=96 + where.options["connections"],
+            stop_signal="SIGINT",  # SIGTERM waits until all clients have gone
             health=("pg_isready", "-h", "127.0.0.1", "-U", USER),
         )
 

@@ -99,6 +99,7 @@ def _service(
             "interval": often, "timeout": "5s", "retries": 30, "start_period": "30s",
         }  # fmt: skip
     return found | {
+        "stop_signal": node.stop_signal,
         "stop_grace_period": "30s",
         "mem_limit": f"{node.memory_mb}m",
         "cpus": "${STACKPROOF_CPUS:-1}",

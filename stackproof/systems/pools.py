@@ -1,0 +1,135 @@
+"""A pool of database connections under test: clients that share it, and what they were told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NoAnswer
+from typing import TYPE_CHECKING, Any
+
+from stackproof.errors import step_missing
+from stackproof.polling import DeadlineExceeded, poll
+from stackproof.systems.components import Component, ComponentError
+
+if TYPE_CHECKING:
+    from stackproof.session.scenario import ScenarioSession
+
+#: How errors of the pool itself begin; others are the server's.
+EXHAUSTED = "PoolExhaustedError"
+
+
+class Pool:
+    """A component with ``query(text)``, ``take()`` and ``give_back(token)``.
+
+    Args:
+        session: the scenario.
+        url: of the database, for the field ``{postgresql_url}``.
+    """
+
+    name = "connection-pool"
+
+    def __init__(self, session: ScenarioSession, url: str):
+        self._session = session
+        self._fields = {"postgresql_url": url}
+        self._component: Component | None = None
+        self._asking: Future[Any] | None = None
+        self._taken: list[str] = []
+        self.answers: list[tuple[int, Any]] = []
+        self.refusals: list[ComponentError] = []
+
+    def start(self, **options: Any) -> None:
+        """Start it; options override those of its section."""
+        self._component = Component(self._session, self.name, self._fields, options)
+
+    @property
+    def running(self) -> Component:
+        """The component.
+
+        Raises:
+            PremiseNotMet: it was not started.
+        """
+        if self._component is None:
+            raise step_missing("the pool", f"the {self.name} is running with 10 connections")
+        return self._component
+
+    def share(self, clients: int, queries: int) -> float:
+        """Have so many clients run queries at once; seconds that a query took, on average.
+
+        Raises:
+            ComponentError: a query failed.
+        """
+        self.answers = []
+
+        def one(client: int) -> list[tuple[int, Any, float]]:
+            found = []
+            for number in range(client * queries, (client + 1) * queries):
+                began = time.perf_counter()
+                rows = self.running.call("query", f"SELECT {number}")
+                found.append((number, rows, time.perf_counter() - began))
+            return found
+
+        with ThreadPoolExecutor(clients) as threads:
+            done = [row for rows in threads.map(one, range(clients)) for row in rows]
+        self.answers = [(number, rows) for number, rows, _ in done]
+        return sum(took for *_, took in done) / len(done)
+
+    def wrong_answers(self) -> list[str]:
+        """Queries that were answered with something else than they asked for."""
+        return [f"SELECT {n}: {rows}" for n, rows in self.answers if rows != [[n]]]
+
+    def take(self, count: int) -> int:
+        """Take so many connections; how many there were."""
+        found = [self.running.begin("take") for _ in range(count)]
+        within = self._session.scaled(30)
+        self._taken += [answer.result(within) for answer in found]
+        return len(found)
+
+    def give_back(self, count: int = 1) -> None:
+        """Give back connections that were taken."""
+        for _ in range(count):
+            self.running.call("give_back", self._taken.pop())
+
+    def ask(self) -> None:
+        """Ask for one more, without waiting for the answer."""
+        self._asking = self.running.begin("take")
+
+    def told(self, within: float) -> str:
+        """What the one that asked was told: the error's class, or empty: it has got one.
+
+        Raises:
+            DeadlineExceeded: nothing, in ``within`` seconds.
+        """
+        if self._asking is None:
+            raise step_missing("a client that asks", "a client asks the pool for one more")
+        try:
+            self._taken.append(self._asking.result(within))
+        except NoAnswer as late:
+            raise DeadlineExceeded(f"waited for the pool for {within:g} s", None) from late
+        except ComponentError as error:
+            return error.kind
+        return ""
+
+    def fail(self, count: int) -> None:
+        """Run queries that the server refuses."""
+        self.refusals = []
+        for _ in range(count):
+            try:
+                self.running.call("query", "SELECT no_such_column")
+            except ComponentError as error:
+                self.refusals.append(error)
+
+    def own_refusals(self) -> Sequence[str]:
+        """Of the refusals those that the pool made up itself."""
+        return [str(error) for error in self.refusals if error.kind == EXHAUSTED]
+
+    def answers_within(self, seconds: float) -> Any:
+        """Query until it is answered; the rows.
+
+        Raises:
+            DeadlineExceeded: in ``seconds`` it was not.
+        """
+        return poll(
+            lambda: self.running.call("query", "SELECT 1"), within=seconds,
+            awaiting="a query through the pool to be answered", retry_on=(ComponentError,),
+        )  # fmt: skip
