@@ -7,7 +7,8 @@ and is told so when none comes back in time.
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from contextlib import closing
+from typing import Any, cast
 
 import psycopg2
 from sqlalchemy.exc import TimeoutError as NoConnection
@@ -33,7 +34,7 @@ class ConnectionPool:
         self._size, self._wait = size, wait
         self._taken: dict[str, PoolProxiedConnection] = {}
         self._pool = QueuePool(
-            lambda: psycopg2.connect(url), pool_size=size, max_overflow=0, timeout=wait
+            cast(Any, lambda: psycopg2.connect(url)), pool_size=size, max_overflow=0, timeout=wait
         )
 
     def query(self, text: str) -> list[list[Any]]:
@@ -45,7 +46,7 @@ class ConnectionPool:
         """
         connection = self._connection()
         try:
-            with connection.cursor() as cursor:
+            with closing(connection.cursor()) as cursor:
                 cursor.execute(text)
                 rows = [list(row) for row in cursor.fetchall()] if cursor.description else []
             connection.commit()
@@ -94,7 +95,7 @@ class ConnectionPool:
 def _answers(connection: PoolProxiedConnection) -> bool:
     """A connection that lay idle may have died with its server."""
     try:
-        with connection.cursor() as cursor:
+        with closing(connection.cursor()) as cursor:
             cursor.execute("SELECT 1")
         connection.rollback()
     except psycopg2.Error:
