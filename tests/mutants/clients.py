@@ -125,12 +125,11 @@ def _nothing_is_lost() -> None:
     """What should have been lost is published once more, safely: there is no loss to be found."""
     from stackproof.clients.kafka import Message
     from stackproof.faults.promises.losing import BEFORE, DOOMED, Losing
-    from stackproof.session import services
 
     end = Losing._end
 
     def ending(self: Any, *expected: str) -> None:
-        producer = self._session.use(services.KafkaSession).new_publisher("again")._producer
+        producer = self._kafka.new_publisher("again")._producer
         for number in range(BEFORE + 1, BEFORE + DOOMED + 1):
             message = Message(f"message-{number:05d}".encode(), f"content of {number:05d}".encode())
             producer.send(self._real, message.value, key=message.key)
