@@ -405,6 +405,9 @@ def put(context, name): ask(context, f"put {name}")
 @step('it is made to "{action}"')
 def acts(context, action):
     context.session.act("store", endpoint(context).instances[0], action)
+
+@step("it has lost what nobody can see")
+def loses(context): context.session.leaves_traces("store", "writes were lost")
 """
 FEATURE = """
 Feature: Stores
@@ -517,12 +520,16 @@ def test_a_broken_cluster_is_not_handed_on(made: Project) -> None:
             Given an empty store of its own
             When it is made to "pause"
             And it is made to "resume"
+          Scenario: says that it leaves traces
+            Given an empty store of its own
+            When it has lost what nobody can see
           Scenario: last
             Given an empty store of its own
         """)  # fmt: skip
     outcome = made.run()
     assert set(outcome.verdicts.values()) == {"passed"}, outcome.text
-    assert made.notes == ["store-1", "store-2", "store-3", "store-3"]
+    assert made.notes == ["store-1", "store-2", "store-3", "store-3", "store-4"]
     log = (outcome.directory / "stackproof.log").read_text()
     assert "store-1 was ended, and not started again" in log
     assert "store-2 is stopped in its tracks" in log
+    assert "store-3 is thrown away without a look: writes were lost" in log
