@@ -65,6 +65,10 @@ class Background:
         except BaseException as error:
             self._error = error
 
+    def goes_on(self) -> bool:
+        """Whether more is being published, or about to be, without anything else happening."""
+        return self._thread.is_alive() and (self._finishing.is_set() or self._is_wanted())
+
     def _is_wanted(self) -> bool:
         return self.published < max(self._at_least, self._out() + self._ahead)
 

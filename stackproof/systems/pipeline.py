@@ -308,6 +308,8 @@ class Pipeline(Interruptible):
         """How much of its input its group has not committed; None: nobody knows."""
         if not self.group:
             return None
+        if self._background is not None and self._background.goes_on():
+            return 1  # that is not the whole input yet, however late it comes
         try:
             return self._kafka.admin.lag(
                 self.group, self.topics["input"], self._place.since["input"]

@@ -108,11 +108,16 @@ class Waiting:
                 longest_pause=_NO_PAUSE,
             )
 
+        ends = time.monotonic() + within
         try:
-            count = go_on(within)
-            if count >= awaited.wanted:
-                return Ended(count)
-            return self._settled(attempt, "the group has committed its whole input")
+            while True:
+                count = go_on(max(0.0, ends - time.monotonic()))
+                if count >= awaited.wanted:
+                    return Ended(count)
+                end = self._settled(attempt, "the group has committed its whole input")
+                # What the drain has brought may have more published, which is to come out too.
+                if end.count == count or end.count >= awaited.wanted or self.uncommitted() == 0:
+                    return end
         except Died as death:
             self.drain()
             return Ended(attempt(), death, self.extinct(), "no instance lives any more")

@@ -57,6 +57,26 @@ def test_a_slow_system_is_not_flooded() -> None:
     assert len(arriving.arrived) == 600, "the last portion comes after whatever has happened"
 
 
+def test_it_is_known_whether_more_is_about_to_come() -> None:
+    """A thread that gets no turn for seconds: what is there is not yet the whole input."""
+    published, go = threading.Event(), threading.Event()
+
+    def publish(messages: list[Message]) -> None:
+        published.set()
+        go.wait(10)
+
+    background = Background(
+        lambda count: [Message(b"key", b"value")] * count, publish,
+        out=lambda: 0, at_least=0, ahead=100,
+    )  # fmt: skip
+    assert published.wait(10) and background.goes_on()
+    go.set()
+    poll(lambda: not background.goes_on(), within=10, awaiting="a portion to be published")
+    assert background.published == 100, "the system is far enough behind"
+    background.finish(within=10)
+    assert not background.goes_on()
+
+
 def test_at_least_so_many_arrive() -> None:
     arriving = Arriving(at_least=2000, ahead=1)
     arriving.background.finish(within=10)

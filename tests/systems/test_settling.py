@@ -79,6 +79,15 @@ def test_what_the_drain_brings_counts() -> None:
     assert ended(counts, within=60, uncommitted=lambda: 0, drained=drained).count == 10
 
 
+def test_what_the_drain_brings_may_have_more_put_in() -> None:
+    """More keeps arriving as outputs come: when the drain brings some, that was not all."""
+    drained: list[str] = []
+    counts = chain(iter(lambda: 7 if drained else 6, 7), repeat(7, 5), repeat(10))
+    left = lambda: len(drained)  # noqa: E731 -- what is put in then is not committed
+    end = ended(counts, within=60, uncommitted=left, drained=drained)
+    assert (end.error, end.count) == (None, 10)
+
+
 def test_settled_shortly_after_the_limit_is_settled() -> None:
     end = ended(chain(range(8), repeat(8)), within=0.09, uncommitted=lambda: 0)
     assert (end.error, end.settled) == (None, True)
