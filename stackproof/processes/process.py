@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -150,16 +150,13 @@ class ManagedProcess:
 
     def pause(self) -> None:
         """Hold it and everything it started, until `resume`."""
-        self._each(psutil.Process.suspend)
+        reaper.hold_found(self._family)
 
     def resume(self) -> None:
         """Let it and everything it started go on."""
-        self._each(psutil.Process.resume)
-
-    def _each(self, act: Callable[[psutil.Process], None]) -> None:
         for process in self._family():
             with contextlib.suppress(psutil.NoSuchProcess):
-                act(process)
+                process.resume()
 
     def kill(self) -> None:
         """SIGKILL it with everything it started, and wait until all is gone."""

@@ -224,6 +224,13 @@ def kill_found(find: Callable[[], Iterable[psutil.Process]]) -> list[psutil.Proc
     They are stopped first: a process that forks while its relatives are being killed
     would leave a child that nothing connects with the run any more.
     """
+    found = hold_found(find)
+    kill_all(found)
+    return found
+
+
+def hold_found(find: Callable[[], Iterable[psutil.Process]]) -> list[psutil.Process]:
+    """Stop what ``find`` finds in its tracks, with whatever it starts meanwhile; the same."""
     found: dict[int, psutil.Process] = {}
     for _ in range(50):
         new = [process for process in find() if process.pid not in found]
@@ -235,7 +242,6 @@ def kill_found(find: Callable[[], Iterable[psutil.Process]]) -> list[psutil.Proc
         for process in new:
             with contextlib.suppress(psutil.Error):
                 process.suspend()
-    kill_all(found.values())
     return list(found.values())
 
 

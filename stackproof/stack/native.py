@@ -176,7 +176,7 @@ class NativeCluster:
                 self._launch(instance)
             self._down_on_purpose.discard(instance)
         elif action in ("pause", "resume") and sys.platform != "win32":
-            process.send(signal.SIGSTOP if action == "pause" else signal.SIGCONT)
+            (process.pause if action == "pause" else process.resume)()
         elif action == "lose power":
             self._down_on_purpose.add(instance)
             process.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import threading
@@ -282,18 +283,23 @@ def test_a_death_that_nobody_meant(provider: NativeProvider, tiny: Tiny) -> None
 
 
 @posix_only
-def test_stop_pause_and_resume(provider: NativeProvider, tiny: Tiny) -> None:
-    cluster = provider.start(tiny, need(), "tiny-1")
+def test_stop_pause_and_resume(provider: NativeProvider, tiny: Tiny, tmp_path: Path) -> None:
+    cluster = provider.start(tiny, need(child=str(tmp_path / "child")), "tiny-1")
     address = cluster.endpoint.addresses["1"]
     process = psutil.Process(cluster.processes()["tiny-1-1"])
     cluster.act("tiny-1-1", "pause")
-    poll(lambda: process.status() == psutil.STATUS_STOPPED, within=PATIENCE, awaiting="the pause")
+    child = psutil.Process(int((tmp_path / "child").read_text()))
+    assert os.getsid(child.pid) != os.getsid(process.pid)
+    for one in (process, child):
+        poll(lambda one=one: one.status() == psutil.STATUS_STOPPED, within=PATIENCE,
+             awaiting="the pause")  # fmt: skip
     with pytest.raises(TimeoutError):
         ask(address, timeout=0.05)  # connects, for the kernel does that, and hears nothing
     assert cluster.death() is None
     assert cluster.unhealed() == "tiny-1-1 is stopped in its tracks"
     cluster.act("tiny-1-1", "resume")
     assert ask(address) == "ok"
+    assert child.status() != psutil.STATUS_STOPPED
     assert cluster.unhealed() is None
     cluster.act("tiny-1-1", "stop")
     assert not process.is_running()

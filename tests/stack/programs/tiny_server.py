@@ -16,12 +16,13 @@ parser.add_argument("data")
 parser.add_argument("--not-before", type=int, default=1, help="number of the first good answer")
 parser.add_argument("--die", default="", help="print this and end with exit code 3")
 parser.add_argument("--clash", default="", help="the first to come fails to bind")
-parser.add_argument("--child", default="", help="start a child and note its ID here")
+parser.add_argument("--child", default="", help="start a child in its own session, note its ID")
 options = parser.parse_args()
 
 Path(options.data, "written").write_text("data")
 if options.child:
-    child = subprocess.Popen([sys.executable, "-I", "-S", "-c", "import time; time.sleep(120)"])
+    argv = [sys.executable, "-I", "-S", "-c", "import time; time.sleep(120)"]
+    child = subprocess.Popen(argv, start_new_session=True)
     with Path(options.child).open("a") as file:
         file.write(f"{child.pid}\n")
 if options.die:
