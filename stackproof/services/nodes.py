@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from stackproof.access import Access
 from stackproof.errors import NotSupported
@@ -109,6 +109,18 @@ class Probe(Protocol):
 
     def close(self) -> None:
         """End its connections."""
+
+
+@runtime_checkable
+class SeesPeers(Protocol):
+    """A probe that asks others about a node."""
+
+    def seen_by_peers(self, node: str) -> None:
+        """Find a node among those that its peers work with.
+
+        Raises:
+            Exception: one of the service's `unready` while they do not.
+        """
 
 
 @dataclass(frozen=True)

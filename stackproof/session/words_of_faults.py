@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 import parse
 
+from stackproof.faults.nodes import NODE_FAULTS
 from stackproof.faults.promises.handing_on import COMMITTING
 from stackproof.faults.promises.losing import POWER_WAYS, WAYS
 from stackproof.faults.roles import ROLES
@@ -53,4 +54,17 @@ FAULT_TYPES: dict[str, Callable[[str], object]] = {
     "Role": _one_of(ROLES),
     "Times": _one_of(TIMES),
     "Way": _one_of(WAYS),
+}
+
+
+@parse.with_pattern(r"replica \d+")
+def parse_replica(text: str) -> str:
+    """The name of a node, for ``{replica:Replica}``: "replica 1" is ``replica-1``."""
+    return text.replace(" ", "-")
+
+
+#: The same of steps about nodes of a service that is said by its nodes.
+NODE_TYPES: dict[str, Callable[[str], object]] = {
+    "NodeFault": _one_of(NODE_FAULTS),
+    "Replica": parse_replica,
 }

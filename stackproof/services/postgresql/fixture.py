@@ -201,6 +201,13 @@ class Database:
         ((blockers,),) = self.run("SELECT cardinality(pg_blocking_pids(%s))", [process])
         return bool(blockers)
 
+    def waits_for_replica(self, process: int) -> bool:
+        """Whether the commit of a server process waits for a synchronous replica."""
+        found = self.run(
+            "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event = 'SyncRep'", [process]
+        )
+        return bool(found)
+
     # -- health ----------------------------------------------------------------
     @cached_property
     def probe(self) -> PostgreSQLProbe:
@@ -291,6 +298,16 @@ class Transaction:
             return
         self._doing = self._thread.submit(self._commit)
         self._end_of_doing()
+
+    def begin_to_commit(self) -> None:
+        """Commit it; returns when that is done, or waits for a replica."""
+        self._end_of_doing()
+        self._doing = self._thread.submit(self._commit)
+        self._until(lambda: self._done() or self.waits_for_replica())
+
+    def waits_for_replica(self) -> bool:
+        """Whether its commit waits for a synchronous replica."""
+        return not self._done() and self._database.waits_for_replica(self._process)
 
     def roll_back(self) -> None:
         """Undo it."""

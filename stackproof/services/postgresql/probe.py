@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -11,9 +11,29 @@ from psycopg2 import OperationalError, extensions
 
 from stackproof.services.base import Endpoint
 from stackproof.services.postgresql.client import connect
-from stackproof.services.postgresql.known import PRIMARY
+from stackproof.services.postgresql.known import PRIMARY, slot_of
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Replica:
+    """A replica as its primary sees it.
+
+    Attributes:
+        streams: it is connected, and follows.
+        behind: bytes of WAL that it has not applied; None: nobody can tell.
+        lag: seconds by which it is behind, those included for which one that owes WAL has said
+            nothing; None: it is not connected.
+        kept: bytes of WAL that are kept on the primary's disk for it.
+        lost: more would have had to be kept than is allowed: it can never catch up.
+    """
+
+    streams: bool
+    behind: int | None
+    lag: float | None
+    kept: int
+    lost: bool
 
 
 @dataclass(frozen=True)
@@ -24,7 +44,7 @@ class Health:
         connections: clients that are connected, this one left out.
         most_connections: how many the server lets in.
         long_transactions: seconds that each transaction older than the limit has been open.
-        lag: seconds by which each replica is behind, by its name; of write times.
+        replicas: those that are connected or have a slot, by the slot's name.
         role: "primary" or "replica".
         took: seconds that the look took.
     """
@@ -32,7 +52,7 @@ class Health:
     connections: int
     most_connections: int
     long_transactions: tuple[float, ...]
-    lag: dict[str, float]
+    replicas: Mapping[str, Replica]
     role: str
     took: float
 
@@ -81,6 +101,12 @@ class PostgreSQLProbe:
                 continue
         return None
 
+    def seen_by_peers(self, node: str) -> None:
+        """The primary has it among the replicas that follow; of itself, it answers."""
+        seen = self.health().replicas.get(slot_of(node))
+        if node != PRIMARY and not (seen and seen.streams):
+            raise OperationalError(f"the primary sees {node} as {seen}")
+
     def healthy(self) -> None:
         """Every node answers, and the primary accepts writes."""
         for node in self._endpoint.addresses:
@@ -93,10 +119,10 @@ class PostgreSQLProbe:
         def look(cursor: extensions.cursor) -> Health:
             began = time.perf_counter()
             cursor.execute(_HEALTH, [longer_than])
-            ((connections, most, ages, recovering, names, lags),) = cursor.fetchall()
+            ((connections, most, ages, recovering, replicas),) = cursor.fetchall()
             return Health(
                 connections, most, tuple(map(float, ages)),
-                {name: float(lag) for name, lag in zip(names, lags, strict=True)},
+                {name: Replica(*seen) for name, seen in replicas.items()},
                 "replica" if recovering else PRIMARY,
                 time.perf_counter() - began,
             )  # fmt: skip
@@ -124,7 +150,16 @@ SELECT
       AND pid <> pg_backend_pid()
       AND clock_timestamp() - xact_start > make_interval(secs => %s) ORDER BY 1 DESC),
   pg_is_in_recovery(),
-  ARRAY(SELECT application_name::text FROM pg_stat_replication ORDER BY application_name),
-  ARRAY(SELECT coalesce(extract(epoch FROM replay_lag), 0)::float8
-    FROM pg_stat_replication ORDER BY application_name)
+  (SELECT coalesce(json_object_agg(coalesce(slot_name, application_name), json_build_array(
+      coalesce(state = 'streaming', false),
+      greatest(0, pg_wal_lsn_diff(here, replay_lsn), pg_wal_lsn_diff(here, restart_lsn)
+        * (replay_lsn IS NULL)::int),
+      CASE WHEN replay_lsn >= here THEN 0
+        ELSE extract(epoch FROM greatest(replay_lag, clock_timestamp() - reply_time)) END,
+      coalesce(pg_wal_lsn_diff(here, restart_lsn), 0),
+      coalesce(wal_status = 'lost', false))), '{}')
+    FROM (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
+        ELSE pg_current_wal_lsn() END AS here) AS log
+      CROSS JOIN (pg_stat_replication AS stream
+        FULL JOIN pg_replication_slots AS slot ON slot.active_pid = stream.pid))
 """

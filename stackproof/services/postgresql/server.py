@@ -11,7 +11,7 @@ from stackproof.obtain import DebianArtifact
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.base import Endpoint, Image
 from stackproof.services.nodes import Location, Node, Probe, Service, Where
-from stackproof.services.postgresql.known import DATABASE, PRIMARY, USER
+from stackproof.services.postgresql.known import DATABASE, PRIMARY, USER, slot_of
 
 _VOLUME = "/var/lib/postgresql/data"
 
@@ -27,9 +27,10 @@ max_wal_senders = 10
 max_replication_slots = 10
 wal_level = replica
 jit = off
-wal_keep_size = 64MB
+wal_keep_size = 256MB
+max_slot_wal_keep_size = {kept}
 hot_standby = on
-wal_receiver_status_interval = 100ms
+wal_receiver_status_interval = 1s
 wal_retrieve_retry_interval = 500ms
 timezone = 'GMT'
 log_timezone = 'GMT'
@@ -67,7 +68,9 @@ class PostgreSQL(Service):
     """The service ``postgresql``.
 
     Options: ``replicas`` (how many), ``synchronous`` (a commit waits for so many of them),
-    ``fsync``, ``connections`` (how many at once).
+    ``fsync``, ``connections`` (how many at once), ``slot_mb`` (MiB of WAL that the primary keeps
+    for a replica that is away; 0: all that it misses), ``proxied_peers`` (the way from the
+    replicas to the primary can be made slow).
     """
 
     name = "postgresql"
@@ -82,7 +85,8 @@ class PostgreSQL(Service):
     image = Image("POSTGRESQL_IMAGE", "postgres:15", "stackproof/postgres:15")
     ports: Mapping[str, int] = {"client": 5432}
     options: Mapping[str, Any] = {
-        "replicas": 0, "synchronous": 0, "fsync": True, "connections": 100,
+        "replicas": 0, "synchronous": 0, "fsync": True, "connections": 100, "slot_mb": 0,
+        "proxied_peers": False,
     }  # fmt: skip
     location = Location(
         plain=("postgresql", "postgres"),
@@ -111,13 +115,14 @@ class PostgreSQL(Service):
         script = (_REPLICA if replica else _PRIMARY).format(
             data=where.data(name, _VOLUME), initdb=where.program("initdb"), user=USER,
             copy=where.program("pg_basebackup"), postgres=where.program("postgres"),
-            settings=where.file(name, "postgresql.conf"), slot=name.replace("-", "_"),
+            settings=where.file(name, "postgresql.conf"), slot=slot_of(name),
             host=host, port=of_primary,
         )  # fmt: skip
         settings = _SETTINGS.format(
             address=address, port=port, access=where.file(name, "pg_hba.conf"),
             connections=where.options["connections"],
             fsync="on" if where.options["fsync"] else "off",
+            kept=f"{where.options['slot_mb']}MB" if where.options["slot_mb"] else "-1",
         )  # fmt: skip
         return Node(
             name,
@@ -157,10 +162,12 @@ class PostgreSQL(Service):
                     "the replicas do not follow the primary", str(late),
                     "their logs usually name the cause",
                 ) from late  # fmt: skip
+            # Copies that were made side by side needed more than their slots, made later, keep.
+            cursor.execute("ALTER SYSTEM SET wal_keep_size = 0")
             if synchronous:
                 wanted = f"FIRST {synchronous} ({', '.join(names)})"
                 cursor.execute("ALTER SYSTEM SET synchronous_standby_names = %s", [wanted])
-                cursor.execute("SELECT pg_reload_conf()")
+            cursor.execute("SELECT pg_reload_conf()")
 
     def probe(self, endpoint: Endpoint, *, timeout: float) -> Probe:
         """See `stackproof.services.postgresql.probe`."""

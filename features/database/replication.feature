@@ -1,0 +1,74 @@
+@database
+Feature: Replicas of PostgreSQL have what is committed
+  What is committed on the primary is read on its replicas soon after. A
+  synchronous replica has it before the client is told so. A replica that was
+  away has everything again when it is back, and one that falls behind is
+  noticed before it costs the primary its disk.
+
+  @DB-04 @critical
+  Scenario: What is committed is read on both replicas
+    Given a PostgreSQL primary with 2 replicas
+    When 500 rows are committed
+    Then each replica holds exactly these rows within 10 seconds
+
+  @DB-04
+  Scenario: Replicas refuse to be written to
+    Given a PostgreSQL primary with 2 replicas
+    Then each replica refuses to be written to
+    And health shows each replica less than 1 second behind within 10 seconds
+
+  @DB-04 @critical
+  Scenario Outline: A replica that <away> for a while has everything again
+    Given a PostgreSQL primary with 2 replicas
+    When 100 rows are committed
+    And replica 2 <away>
+    And 100 rows are committed
+    And replica 2 recovers
+    And 100 rows are committed
+    Then each replica holds exactly these rows within 30 seconds
+
+    Examples:
+      | away        |
+      | has crashed |
+      | is stopped  |
+      | is paused   |
+
+  @DB-04 @critical
+  Scenario: A commit waits while the synchronous replica is paused
+    Given a PostgreSQL primary with 2 replicas, 1 of them synchronous
+    When replica 1 is paused
+    And transaction "order" begins at read committed
+    And "order" runs "CREATE TABLE orders AS SELECT 1 AS number"
+    And "order" commits, or waits for a replica
+    Then "order" waits for a replica
+    And "order" is committed once replica 1 recovers
+    And "SELECT number FROM orders" returns "1" on each replica within 10 seconds
+
+  @DB-04
+  Scenario: A commit waits while all replicas are down
+    Given a PostgreSQL primary with 2 replicas, 1 of them synchronous
+    When replica 1 has crashed
+    And replica 2 has crashed
+    And transaction "order" begins at read committed
+    And "order" runs "CREATE TABLE orders AS SELECT 1 AS number"
+    And "order" commits, or waits for a replica
+    Then "order" waits for a replica
+    And "order" is committed once replica 2 recovers
+
+  @DB-04
+  Scenario: Another replica takes the place of a synchronous one that is down
+    Given a PostgreSQL primary with 2 replicas, 1 of them synchronous
+    When replica 1 is stopped
+    And 100 rows are committed
+    And replica 1 recovers
+    Then each replica holds exactly these rows within 10 seconds
+
+  @DB-04
+  Scenario: A commit does not wait for asynchronous replicas
+    Given a PostgreSQL primary with 2 replicas
+    When replica 1 is paused
+    And replica 2 has crashed
+    And transaction "order" begins at read committed
+    And "order" runs "CREATE TABLE orders AS SELECT 1 AS number"
+    And "order" commits, or waits for a replica
+    Then "order" is committed

@@ -1,0 +1,154 @@
+"""Replicas of PostgreSQL: what they hold, how soon, and what becomes of one that is away."""
+
+from __future__ import annotations
+
+from behave import given, register_type, then, when
+from hamcrest import (
+    assert_that,
+    equal_to,
+    has_length,
+    has_properties,
+    less_than,
+    less_than_or_equal_to,
+)
+
+from stackproof.faults.nodes import NodeFaults
+from stackproof.services import postgresql
+from stackproof.session.matching import no_deviations
+from stackproof.session.measuring import Rounds
+from stackproof.session.needs import needs
+from stackproof.session.premises import presume
+from stackproof.session.scenario import Context
+from stackproof.session.words import TYPES
+from stackproof.session.words_of_faults import NODE_TYPES
+
+register_type(**TYPES, **NODE_TYPES)
+
+_ROWS = 10_000  # bytes of one
+_MEGABYTE = 1_000_000
+
+
+def database(context: Context) -> postgresql.Database:
+    """The scenario's work with its PostgreSQL."""
+    return context.session.use(postgresql.Database)
+
+
+def replication(context: Context) -> postgresql.Replication:
+    """Its rows on the primary and the replicas."""
+    return context.session.use(postgresql.Replication, database(context))
+
+
+def faults_of(context: Context) -> NodeFaults:
+    """What the scenario breaks."""
+    return context.session.use(NodeFaults, "postgresql")
+
+
+@given("a PostgreSQL primary with {count:d} replicas")
+@needs("postgresql", replicas="{count}")
+def a_primary_with_replicas(context: Context, count: int) -> None:
+    """Asynchronous ones: a commit does not wait for them."""
+    presume(replication(context).replicas, has_length(count), "replicas")
+
+
+@given("a PostgreSQL primary with {count:d} replicas, {synchronous:d} of them synchronous")
+@needs("postgresql", replicas="{count}", synchronous="{synchronous}")
+def a_primary_with_synchronous_replicas(context: Context, count: int, synchronous: int) -> None:
+    """A commit waits for so many; another one takes the place of one that is gone."""
+    presume(replication(context).replicas, has_length(count), "replicas")
+
+
+@when("{count:d} rows are committed")
+def rows_are_committed(context: Context, count: int) -> None:
+    """On the primary, each in a transaction of its own."""
+    replication(context).commit(count)
+
+
+@then("each replica holds exactly these rows within {limit:Seconds}")
+def replicas_hold_rows(context: Context, limit: float) -> None:
+    """Compared row by row with what was confirmed."""
+    limit, rows = context.session.scaled(limit), replication(context)
+    for replica in rows.replicas:
+        assert_that(rows.deviations(replica, limit), no_deviations(), f"deviations of {replica}")
+
+
+@then("each replica refuses to be written to")
+def replicas_refuse_writes(context: Context) -> None:
+    """They are for reading."""
+    rows = replication(context)
+    for replica in rows.replicas:
+        assert_that(rows.refusal_of_write(replica), equal_to("read only"), replica)
+
+
+@when("{count:d} rows are committed, each when every replica has shown the one before")
+def rows_are_timed(context: Context, count: int) -> None:
+    """A client of each replica reads until the row is there."""
+    context.session.use(Rounds).begin(replication(context).time_rows, count)
+
+
+@then("every replica shows a row at most {limit:Seconds} later in the best of {rounds:d} rounds")
+def replicas_are_prompt(context: Context, limit: float, rounds: int) -> None:
+    """The longest time from the beginning of a row's transaction."""
+    context.session.use(Rounds).judge(
+        "from a commit to the last replica, at most",
+        lambda longest: longest,
+        less_than_or_equal_to(limit),
+        rounds=rounds,
+        told="{:.3f} s".format,
+        before="50 rows are committed, each when every replica has shown the one before",
+    )
+
+
+@then("health shows each replica less than {limit:Seconds} behind within {patience:Seconds}")
+def health_shows_lag(context: Context, limit: float, patience: float) -> None:
+    """In the primary's own words."""
+    rows, patience = replication(context), context.session.scaled(patience)
+    for name in rows.replicas:
+        seen = rows.until_seen(name, lambda one: one.lag is not None and one.lag < limit, patience)
+        assert_that(seen, has_properties(streams=True, lag=less_than(limit)), name)
+
+
+@given("{replica:Replica} {fault:NodeFault}")
+@when("{replica:Replica} {fault:NodeFault}")
+@needs("postgresql", dedicated=True)
+def replica_is_broken(context: Context, replica: str, fault: str) -> None:
+    """Breaks it until it recovers; an independent client proves the effect."""
+    assert_that(faults_of(context).begin(fault, replica).active)
+
+
+@when("{replica:Replica} recovers")
+@needs("postgresql", dedicated=True)
+def replica_recovers(context: Context, replica: str) -> None:
+    """Heals what ails it; it answers, and the primary has it among those that follow."""
+    faults_of(context).heal(replica)
+
+
+@when('"{name}" commits, or waits for a replica')
+def commits_or_waits(context: Context, name: str) -> None:
+    """Goes on when one or the other is so."""
+    database(context).transaction(name).begin_to_commit()
+
+
+@then('"{name}" waits for a replica')
+def waits_for_replica(context: Context, name: str) -> None:
+    """Its commit is not confirmed, and the server says what it waits for."""
+    waits = database(context).transaction(name).waits_for_replica()
+    assert_that(waits, equal_to(True), f"{name} waits for a replica")
+
+
+@then('"{name}" is committed once {replica:Replica} recovers')
+@needs("postgresql", dedicated=True)
+def committed_once(context: Context, name: str, replica: str) -> None:
+    """It waits until then, and no longer."""
+    transaction = database(context).transaction(name)
+    presume(transaction.committed, equal_to(False), f"{name} is committed")
+    faults_of(context).heal(replica)
+    transaction.settle()
+    assert_that(transaction, has_properties(committed=True, refusal=""))
+
+
+@then('"{query}" returns "{value}" on each replica within {limit:Seconds}')
+def query_returns_on_replicas(context: Context, query: str, value: str, limit: float) -> None:
+    """The query's only value."""
+    limit, rows = context.session.scaled(limit), replication(context)
+    found = {name: rows.value(name, query, value, limit) for name in rows.replicas}
+    assert_that(found, equal_to(dict.fromkeys(rows.replicas, value)), query)
