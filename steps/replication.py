@@ -6,10 +6,12 @@ from behave import given, register_type, then, when
 from hamcrest import (
     assert_that,
     equal_to,
+    greater_than_or_equal_to,
     has_length,
     has_properties,
     less_than,
     less_than_or_equal_to,
+    only_contains,
 )
 
 from stackproof.faults.nodes import NodeFaults
@@ -24,7 +26,6 @@ from stackproof.session.words_of_faults import NODE_TYPES
 
 register_type(**TYPES, **NODE_TYPES)
 
-_ROWS = 10_000  # bytes of one
 _MEGABYTE = 1_000_000
 
 
@@ -66,17 +67,14 @@ def rows_are_committed(context: Context, count: int) -> None:
 @then("each replica holds exactly these rows within {limit:Seconds}")
 def replicas_hold_rows(context: Context, limit: float) -> None:
     """Compared row by row with what was confirmed."""
-    limit, rows = context.session.scaled(limit), replication(context)
-    for replica in rows.replicas:
-        assert_that(rows.deviations(replica, limit), no_deviations(), f"deviations of {replica}")
+    found = replication(context).deviations(context.session.scaled(limit))
+    assert_that(found, no_deviations(), "deviations")
 
 
 @then("each replica refuses to be written to")
 def replicas_refuse_writes(context: Context) -> None:
     """They are for reading."""
-    rows = replication(context)
-    for replica in rows.replicas:
-        assert_that(rows.refusal_of_write(replica), equal_to("read only"), replica)
+    assert_that(replication(context).refusals(), only_contains("read only"), "refusals")
 
 
 @when("{count:d} rows are committed, each when every replica has shown the one before")
@@ -98,13 +96,88 @@ def replicas_are_prompt(context: Context, limit: float, rounds: int) -> None:
     )
 
 
+@then("no replica shows a row less than {limit:Seconds} later")
+def replicas_are_far(context: Context, limit: float) -> None:
+    """What was to keep it apart from the primary did so."""
+    presume(replication(context).soonest, greater_than_or_equal_to(limit), "the soonest, in s")
+
+
 @then("health shows each replica less than {limit:Seconds} behind within {patience:Seconds}")
 def health_shows_lag(context: Context, limit: float, patience: float) -> None:
     """In the primary's own words."""
-    rows, patience = replication(context), context.session.scaled(patience)
-    for name in rows.replicas:
-        seen = rows.until_seen(name, lambda one: one.lag is not None and one.lag < limit, patience)
-        assert_that(seen, has_properties(streams=True, lag=less_than(limit)), name)
+    prompt = has_properties(streams=True, lag=less_than(limit))
+    patience = context.session.scaled(patience)
+    seen = replication(context).until_seen(prompt.matches, patience)
+    assert_that(seen.values(), only_contains(prompt), "replicas in the primary's eyes")
+
+
+@then(
+    "health shows {replica:Replica} at least {megabytes:d} MB and {limit:Seconds} behind "
+    "within {patience:Seconds}"
+)
+def health_shows_stall(
+    context: Context, replica: str, megabytes: int, limit: float, patience: float
+) -> None:
+    """What it has not applied, and for how long."""
+    stalled = has_properties(
+        behind=greater_than_or_equal_to(megabytes * _MEGABYTE), lag=greater_than_or_equal_to(limit)
+    )
+    patience = context.session.scaled(patience)
+    seen = replication(context).one_seen(replica, stalled.matches, patience)
+    assert_that(seen, stalled, f"{replica} in the primary's eyes")
+
+
+@then("health shows at least {megabytes:d} MB kept for {replica:Replica} within {patience:Seconds}")
+def health_shows_kept(context: Context, replica: str, megabytes: int, patience: float) -> None:
+    """On the primary's disk, by its slot; it does not follow."""
+    away = has_properties(
+        streams=False, kept=greater_than_or_equal_to(megabytes * _MEGABYTE), lost=False
+    )
+    seen = replication(context).one_seen(replica, away.matches, context.session.scaled(patience))
+    assert_that(seen, away, f"{replica} in the primary's eyes")
+
+
+@then("health shows at most {megabytes:d} MB kept for each replica within {patience:Seconds}")
+def health_shows_released(context: Context, megabytes: int, patience: float) -> None:
+    """What was kept for it is given back."""
+    fine = has_properties(streams=True, kept=less_than_or_equal_to(megabytes * _MEGABYTE))
+    seen = replication(context).until_seen(fine.matches, context.session.scaled(patience))
+    assert_that(seen.values(), only_contains(fine), "replicas in the primary's eyes")
+
+
+@then("health shows {replica:Replica} as lost, with nothing kept for it")
+def health_shows_lost(context: Context, replica: str) -> None:
+    """It would have to be made anew."""
+    assert_that(replication(context).seen(replica), has_properties(lost=True, kept=0), replica)
+
+
+@when("{count:d} rows of {kilobytes:d} kilobytes are committed")
+def large_rows_are_committed(context: Context, count: int, kilobytes: int) -> None:
+    """On the primary; a checkpoint follows."""
+    replication(context).commit(count, size=kilobytes * 1000)
+    replication(context).checkpoint()
+
+
+@given("a PostgreSQL primary that keeps {megabytes:d} MB for each of {count:d} replicas")
+@needs("postgresql", dedicated=True, replicas="{count}", slot_mb="{megabytes}")
+def a_primary_that_keeps(context: Context, megabytes: int, count: int) -> None:
+    """What a replica that is away has missed is kept up to that size."""
+    presume(replication(context).replicas, has_length(count), "replicas")
+
+
+@given("a PostgreSQL primary with {count:d} replicas in a region {distance:Seconds} away")
+@needs("postgresql", dedicated=True, replicas="{count}", proxied_peers=True)
+def a_primary_with_far_replicas(context: Context, count: int, distance: float) -> None:
+    """What primary and replicas say to each other takes so long, each way."""
+    presume(replication(context).replicas, has_length(count), "replicas")
+    replication(context).set_distance(distance)
+
+
+@when("{replica:Replica} is stopped for good")
+@needs("postgresql", dedicated=True)
+def replica_is_gone(context: Context, replica: str) -> None:
+    """It is not started again; an independent client finds it gone."""
+    assert_that(faults_of(context).begin("is stopped", replica, for_good=True).active)
 
 
 @given("{replica:Replica} {fault:NodeFault}")
@@ -149,6 +222,5 @@ def committed_once(context: Context, name: str, replica: str) -> None:
 @then('"{query}" returns "{value}" on each replica within {limit:Seconds}')
 def query_returns_on_replicas(context: Context, query: str, value: str, limit: float) -> None:
     """The query's only value."""
-    limit, rows = context.session.scaled(limit), replication(context)
-    found = {name: rows.value(name, query, value, limit) for name in rows.replicas}
-    assert_that(found, equal_to(dict.fromkeys(rows.replicas, value)), query)
+    found = replication(context).values(query, value, context.session.scaled(limit))
+    assert_that(found.values(), only_contains(value), query)

@@ -72,3 +72,47 @@ Feature: Replicas of PostgreSQL have what is committed
     And "order" runs "CREATE TABLE orders AS SELECT 1 AS number"
     And "order" commits, or waits for a replica
     Then "order" is committed
+
+  @DB-04 @performance
+  Scenario: A row is read on both replicas within a second
+    Given a PostgreSQL primary with 2 replicas
+    When 50 rows are committed, each when every replica has shown the one before
+    Then every replica shows a row at most 1 second later in the best of 3 rounds
+    And health shows each replica less than 1 second behind within 10 seconds
+
+  @DB-04 @performance
+  Scenario: A row is read in another region within a second
+    Given a PostgreSQL primary with 2 replicas in a region 150 milliseconds away
+    When 20 rows are committed, each when every replica has shown the one before
+    Then every replica shows a row at most 1 second later in the best of 3 rounds
+    And no replica shows a row less than 150 milliseconds later
+
+  @DB-04
+  Scenario: A replica that stalls is noticed
+    Given a PostgreSQL primary with 2 replicas
+    When replica 1 is paused
+    And 10 rows of 200 kilobytes are committed
+    Then health shows replica 1 at least 1 MB and 2 seconds behind within 10 seconds
+
+  @DB-04
+  Scenario: A replica that has caught up is no longer shown as behind
+    Given a PostgreSQL primary with 2 replicas
+    When replica 1 is paused
+    And 10 rows of 200 kilobytes are committed
+    And replica 1 recovers
+    Then health shows each replica less than 1 second behind within 30 seconds
+    And health shows at most 1 MB kept for each replica within 30 seconds
+
+  @DB-04
+  Scenario: What a replica that is down costs the primary's disk is noticed
+    Given a PostgreSQL primary with 2 replicas
+    When replica 1 is stopped
+    And 20 rows of 500 kilobytes are committed
+    Then health shows at least 8 MB kept for replica 1 within 10 seconds
+
+  @DB-04
+  Scenario: A replica that is away for too long does not fill the primary's disk
+    Given a PostgreSQL primary that keeps 32 MB for each of 2 replicas
+    When replica 1 is stopped for good
+    And 60 rows of 1000 kilobytes are committed
+    Then health shows replica 1 as lost, with nothing kept for it

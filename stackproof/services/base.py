@@ -312,6 +312,14 @@ class Proxied(Protocol):
         """The port for clients, and the one on which the server listens, by instance."""
 
 
+@runtime_checkable
+class PeersProxied(Protocol):
+    """A service whose servers can reach each other through proxies, by ``proxied_peers``."""
+
+    def peer_routes(self, site: Site) -> Mapping[str, tuple[int, int]]:
+        """The port for its peers, and the one on which the server listens, by instance."""
+
+
 def readable(file: Path, text: str) -> Path:
     """Write a file, with its directory, that containers with users of their own can read."""
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -283,6 +283,16 @@ class Service(ABC):
             for node in self.nodes(where)
         }
 
+    def peer_routes(self, site: Site) -> dict[str, tuple[int, int]]:
+        """See `stackproof.services.base.PeersProxied`; nodes as processes alone have them."""
+        where = OnThisMachine(self, site)
+        return {
+            instance(site.cluster, node.name): (
+                where.peer(node.name)[1], where.listen(node.name)[1]
+            )
+            for node in self.nodes(where)
+        }  # fmt: skip
+
     def path_of(self, site: Site) -> str:
         """What follows an address: ``/`` and the location's default path, if any."""
         return f"/{self.location.default_path}" if self.location.default_path else ""
@@ -357,7 +367,12 @@ class OnThisMachine:
         """A free port of loopback, the same at each call."""
         return LOOPBACK, self._site.port(f"{node} {role}")
 
-    peer = advertised = listen
+    advertised = listen
+
+    def peer(self, node: str, role: str = "client") -> tuple[str, int]:
+        """The same port, or that of a proxy."""
+        proxied = self.options.get("proxied_peers")
+        return LOOPBACK, self._site.port(f"{node} {role}{' for peers' if proxied else ''}")
 
     def file(self, node: str, name: str) -> str:
         """In the node's directory."""

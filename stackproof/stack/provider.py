@@ -39,7 +39,8 @@ class Cluster(Protocol):
                 "peers cut", "peers one-way" (it cannot connect to them), "peers join";
                 of a cluster with the option ``proxied``: "clients cut", "clients slow",
                 "clients throttle", "clients reset" (`stackproof.stack.harm.proxies.toxics`),
-                "clients clear"; with ``disk_mb``: "disk fill", "disk free"; with ``syncs``:
+                "clients clear"; with ``proxied_peers``: "peers slow" (``latency_ms``),
+                "peers clear"; with ``disk_mb``: "disk fill", "disk free"; with ``syncs``:
                 "lose power" (`stackproof.stack.harm.power`), whose figures are returned.
             details: measures of the action.
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
+from functools import partial
 from typing import TypeVar
 
 import psycopg2
 
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.fixture import Scenario
+from stackproof.services.nodes import instance
 from stackproof.services.postgresql.client import parameters
 from stackproof.services.postgresql.fixture import Database
 from stackproof.services.postgresql.known import PRIMARY, slot_of
@@ -28,15 +31,19 @@ class Replication:
 
     Attributes:
         committed: text by number of each row whose commit was confirmed.
+        replicas: names of the nodes.
+        soonest: the shortest of all times that `time_rows` has measured, in seconds.
     """
 
     def __init__(self, scenario: Scenario, database: Database):
         self._scenario = scenario
         self._database = database
         self.committed: dict[int, str] = {}
+        self.soonest = math.inf
         self._random = random.Random(scenario.seed)
         self.replicas = [node for node in database.endpoint.addresses if node != PRIMARY]
         database.run("CREATE TABLE written (number bigint PRIMARY KEY, text text NOT NULL)")
+        database.run("ALTER TABLE written ALTER text SET STORAGE EXTERNAL")  # as it is
 
     def _open(self, node: str) -> psycopg2.extensions.connection:
         within = self._scenario.scaled(_READ_WITHIN)
@@ -65,9 +72,11 @@ class Replication:
         self.committed[number] = text
         return number
 
-    def deviations(self, node: str, within: float = 0.0) -> list[str]:
-        """What a server's rows differ in from those that were confirmed, after ``within`` s."""
-        return _at_last(lambda: self._deviations(node), lambda found: not found, within)
+    def deviations(self, within: float) -> list[str]:
+        """What replicas' rows differ in from those that were confirmed, after ``within`` s each."""
+        return [one for node in self.replicas for one in _at_last(
+            partial(self._deviations, node), lambda found: not found, within,
+        )]  # fmt: skip
 
     def _deviations(self, node: str) -> list[str]:
         with closing(self._open(node)) as made, made.cursor() as cursor:
@@ -84,10 +93,10 @@ class Replication:
             if found.get(n) != wanted.get(n)
         ]
 
-    def value(self, node: str, query: str, wanted: str, within: float) -> str:
-        """The only value that a query returns on a server, once it is as wanted, or at last."""
+    def values(self, query: str, wanted: str, within: float) -> dict[str, str]:
+        """What a query returns on each replica, once it is as wanted, or after ``within`` s."""
 
-        def ask() -> str:
+        def ask(node: str) -> str:
             with closing(self._open(node)) as made, made.cursor() as cursor:
                 try:
                     cursor.execute(query)
@@ -95,10 +104,16 @@ class Replication:
                     return str(error)
                 return "; ".join(", ".join(map(str, row)) for row in cursor.fetchall())
 
-        return _at_last(ask, lambda found: found == wanted, within)
+        return {
+            node: _at_last(partial(ask, node), lambda found: found == wanted, within)
+            for node in self.replicas
+        }
 
-    def refusal_of_write(self, node: str) -> str:
-        """Try to write on a server; how it refuses: "read only" or an SQLSTATE; empty: not."""
+    def refusals(self) -> list[str]:
+        """Try to write on each replica; how it refuses: "read only" or an SQLSTATE; empty: not."""
+        return list(map(self._refusal, self.replicas))
+
+    def _refusal(self, node: str) -> str:
         with closing(self._open(node)) as made, made.cursor() as cursor:
             try:
                 cursor.execute("INSERT INTO written VALUES (-1, '')")
@@ -134,14 +149,23 @@ class Replication:
                 return time.perf_counter()
 
             writer = stack.enter_context(closing(self._open(PRIMARY)))
-            for node in self.replicas:
-                self.deviations(node, within)
+            self.deviations(within)
             for _ in range(count):
                 began = time.perf_counter()
                 number = self._insert(writer)
                 ends = threads.map(shown, readers, [number] * len(readers))
-                longest = max(longest, *(end - began for end in ends))
+                took = [end - began for end in ends]
+                self.soonest = min(self.soonest, *took)
+                longest = max(longest, *took)
         return longest
+
+    def set_distance(self, seconds: float) -> None:
+        """Have all that replicas and primary say to each other take so long, each way."""
+        endpoint = self._database.endpoint
+        primary = instance(endpoint.cluster, PRIMARY)
+        act = partial(self._scenario.act, endpoint.service, primary)
+        self._scenario.add_cleanup(lambda: act("peers clear"))
+        act("peers slow", latency_ms=round(seconds * 1000))
 
     # -- health ----------------------------------------------------------------
     def seen(self, node: str) -> Replica:
@@ -155,9 +179,23 @@ class Replication:
             raise AssertionError(f"{node} is not among the replicas: {sorted(replicas)}")
         return replicas[slot_of(node)]
 
-    def until_seen(self, node: str, wanted: Callable[[Replica], bool], within: float) -> Replica:
-        """A replica as the primary's health shows it, once it is as wanted, or after ``within``."""
-        return _at_last(lambda: self.seen(node), wanted, within)
+    def until_seen(self, wanted: Callable[[Replica], bool], within: float) -> dict[str, Replica]:
+        """All replicas as the primary's health shows them, each once it is as wanted, or at last.
+
+        Args:
+            wanted: of one replica.
+            within: seconds for each.
+        """
+        return {node: self.one_seen(node, wanted, within) for node in self.replicas}
+
+    def one_seen(self, node: str, wanted: Callable[[Replica], bool], within: float) -> Replica:
+        """One of them, in the same way."""
+        return _at_last(partial(self.seen, node), wanted, within)
+
+    def checkpoint(self) -> None:
+        """Have the primary write what it keeps in memory, and give up what it keeps too long."""
+        with closing(self._open(PRIMARY)) as made, made.cursor() as cursor:
+            cursor.execute("CHECKPOINT")
 
 
 def _at_last(ask: Callable[[], T], wanted: Callable[[T], bool], within: float) -> T:

@@ -23,7 +23,7 @@ def obtain(options: Mapping[str, Any], cache: Cache, say: Say) -> None:
 
     What cannot be had here is told to the scenarios that use it.
     """
-    if options.get("proxied"):
+    if options.get("proxied") or options.get("proxied_peers"):
         with contextlib.suppress(Trouble):
             cache.ensure(TOXIPROXY, say)
     if options.get("syncs"):
@@ -48,14 +48,21 @@ class Means:
         self._options = site.options
         self._disks: dict[str, Path] = {}
         self._proxies: Proxies | None = None
+        routes = dict(self._peer_routes(service, site))
         if site.options.get("proxied") and isinstance(service, Proxied):
+            routes |= service.routes(site)
+        if routes:
             self._proxies = Proxies(
                 run,
                 site.cluster,
                 logs / f"{site.cluster}-toxiproxy.log",
                 site.port("toxiproxy"),
-                service.routes(site),
+                routes,
             )
+
+    def _peer_routes(self, service: Service, site: LocalSite) -> Mapping[str, tuple[int, int]]:
+        """Proxies between the instances, by `peer_way` of each; none where they need none."""
+        return {}
 
     @property
     def records_syncs(self) -> bool:
@@ -112,6 +119,8 @@ class Means:
         """
         if action.startswith(_CLIENTS):
             return self._between_clients(instance, action.removeprefix(_CLIENTS), details)
+        if action in ("peers slow", "peers clear"):
+            return self._between_peers(instance, action, details)
         if action in ("disk fill", "disk free"):
             if instance not in self._disks:
                 raise not_made_for(action, "disk_mb=96")
@@ -126,6 +135,18 @@ class Means:
         if action in CLIENT_ACTIONS:
             wanted = toxics(action, details)
         self._proxies.put(instance, wanted)
+
+    def _between_peers(self, instance: str, action: str, details: Mapping[str, Any]) -> None:
+        raise NotSupported(
+            "the way between servers cannot be made slow here",
+            "a proxy does that, and containers reach each other without one",
+            "run this scenario on native processes (STACK=native)",
+        )
+
+
+def peer_way(instance: str) -> str:
+    """What the proxy that leads an instance's peers to it is called."""
+    return f"{instance}-peers"
 
 
 def not_made_for(action: str, option: str) -> NotSupported:

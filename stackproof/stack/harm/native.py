@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from stackproof.processes.run import Run
-from stackproof.services.base import ProcessSpec, Service
+from stackproof.services.base import PeersProxied, ProcessSpec, Service
 from stackproof.stack.harm import packets, power
-from stackproof.stack.harm.means import Means, no_way, not_made_for
+from stackproof.stack.harm.means import Means, no_way, not_made_for, peer_way
+from stackproof.stack.harm.proxies import distance
 from stackproof.stack.site import LocalSite
 
 
@@ -40,6 +41,16 @@ class NativeMeans(Means):
         separable = dedicated and len(specs) > 1 and packets.unusable() is None
         self._groups = {name: packets.new_group() for name in specs} if separable else {}
         self.mount({name: spec.data for name, spec in specs.items() if spec.data is not None})
+
+    def _peer_routes(self, service: Service, site: LocalSite) -> Mapping[str, tuple[int, int]]:
+        if not site.options.get("proxied_peers") or not isinstance(service, PeersProxied):
+            return {}
+        return {peer_way(name): ports for name, ports in service.peer_routes(site).items()}
+
+    def _between_peers(self, instance: str, action: str, details: Mapping[str, Any]) -> None:
+        if self._proxies is None or not self._options.get("proxied_peers"):
+            raise not_made_for(action, "proxied_peers=True")
+        self._proxies.put(peer_way(instance), distance(**details) if details else [])
 
     def group(self, instance: str) -> int | None:
         """The group that an instance runs as, to be recognised by; None: this process's."""

@@ -50,6 +50,14 @@ def toxics(action: str, details: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [_toxic("reset_peer", "downstream", timeout=0)]
 
 
+def distance(latency_ms: int) -> list[dict[str, Any]]:
+    """A long way: so many milliseconds in each direction."""
+    return [
+        _toxic("latency", stream, latency=latency_ms, jitter=0)
+        for stream in ("upstream", "downstream")
+    ]
+
+
 CLIENT_ACTIONS = ("cut", "slow", "throttle", "reset")
 
 
