@@ -13,7 +13,7 @@ from hamcrest import (
     none,
 )
 
-from stackproof.session import services
+from stackproof.services import redis
 from stackproof.session.matching import no_deviations
 from stackproof.session.measuring import Rounds
 from stackproof.session.needs import needs
@@ -25,9 +25,9 @@ from stackproof.session.words_of_stores import CACHING, Way
 register_type(**TYPES, **CACHING)
 
 
-def redis_of(context: Context) -> services.RedisSession:
+def redis_of(context: Context) -> redis.RedisSession:
     """The scenario's work with its Redis server."""
-    return context.session.use(services.RedisSession)
+    return context.session.use(redis.RedisSession)
 
 
 @given("a Redis server")

@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from stackproof.clients.redis.aside import Value, wrong_readings
-from stackproof.clients.redis.collections import COLLECTIONS
-from stackproof.clients.redis.expiry import Sighting, Span, violations
-from stackproof.clients.redis.store import RecordedStore
-from stackproof.clients.redis.vectors import vectors
+from stackproof.services.redis.aside import Value, wrong_readings
+from stackproof.services.redis.collections import COLLECTIONS
+from stackproof.services.redis.expiry import Sighting, Span, violations
+from stackproof.services.redis.store import RecordedStore
+from stackproof.services.redis.vectors import vectors
 from stackproof.history import Flow, History
 from stackproof.history.lanes import points
 

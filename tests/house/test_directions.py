@@ -39,9 +39,9 @@ WRONG = {
     "Within a service: fixture, server, probe, client, names": (
         "stackproof.services.postgresql.client", "stackproof.services.postgresql.server"),
     "The clients of one service know no other": (
-        "stackproof.clients.redis.expiry", "stackproof.clients.kafka.messages"),
+        "stackproof.services.redis.expiry", "stackproof.clients.kafka.messages"),
     "The fixture of one service knows no other": (
-        "stackproof.session.services.redis", "stackproof.session.services.kafka"),
+        "stackproof.services.redis", "stackproof.session.services.kafka"),
 }  # fmt: skip
 
 

@@ -29,7 +29,7 @@ def test_planning_loads_no_client() -> None:
 
 
 def test_words_of_steps_name_what_the_clients_do() -> None:
-    from stackproof.clients.redis import collections, store
+    from stackproof.services.redis import collections, store
     from stackproof.session import words_of_stores
 
     assert set(words_of_stores.COLLECTIONS) == set(collections.COLLECTIONS)

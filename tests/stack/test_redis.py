@@ -11,7 +11,7 @@ import pytest
 from redis import exceptions
 
 from stackproof.access import OPEN
-from stackproof.clients.redis.connection import connect
+from stackproof.services.redis.client import connect
 from stackproof.errors import Trouble
 from stackproof.obtain import Cache
 from stackproof.ports import free_port

@@ -13,7 +13,7 @@ import pytest
 from redis.exceptions import RedisError
 
 from stackproof.access import OPEN
-from stackproof.clients.redis.connection import connect
+from stackproof.services.redis.client import connect
 from stackproof.obtain import Cache
 from stackproof.obtain.debian import library_path
 from stackproof.polling import poll

@@ -15,7 +15,7 @@ from behave.model_type import Status
 from redis import Redis, exceptions
 
 from stackproof.access import OPEN
-from stackproof.clients.redis.connection import connect
+from stackproof.services.redis.client import connect
 from stackproof.commands.doctor import doctor
 from stackproof.errors import NotSupported, Trouble, explained
 from stackproof.polling import poll

@@ -10,13 +10,13 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from stackproof.clients.redis.aside import CacheAside, Observed, read_at_once
-from stackproof.clients.redis.collections import COLLECTIONS, differences
-from stackproof.clients.redis.connection import connect
-from stackproof.clients.redis.expiry import Span, Stopwatch, violations, watch_until_gone
-from stackproof.clients.redis.origin import Origin
-from stackproof.clients.redis.store import RecordedStore, Way, raise_lacking
-from stackproof.clients.redis.vectors import vectors
+from stackproof.services.redis.aside import CacheAside, Observed, read_at_once
+from stackproof.services.redis.collections import COLLECTIONS, differences
+from stackproof.services.redis.client import connect
+from stackproof.services.redis.expiry import Span, Stopwatch, violations, watch_until_gone
+from stackproof.services.redis.origin import Origin
+from stackproof.services.redis.store import RecordedStore, Way, raise_lacking
+from stackproof.services.redis.vectors import vectors
 from stackproof.errors import PremiseNotMet, step_missing
 from stackproof.history import Flow
 from stackproof.polling import DeadlineExceeded, poll

@@ -8,8 +8,8 @@ from redis import exceptions
 
 from stackproof.access import Access
 from stackproof.clients import probing
-from stackproof.clients.redis.connection import connect
-from stackproof.clients.redis.refusals import refusal
+from stackproof.services.redis.client import connect
+from stackproof.services.redis.refusals import refusal
 from stackproof.errors import Trouble
 
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from redis import Redis, WatchError
 
-from stackproof.clients.redis.expiry import Span, Stopwatch
-from stackproof.clients.redis.origin import Origin
+from stackproof.services.redis.expiry import Span, Stopwatch
+from stackproof.services.redis.origin import Origin
 from stackproof.polling import poll
 
 #: Wrong readings that are told one by one.

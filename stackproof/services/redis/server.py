@@ -134,8 +134,8 @@ class Redis:
         Raises:
             NotSupported: it is part of a Redis Cluster, or a Sentinel.
         """
-        from stackproof.clients.redis.connection import connect
-        from stackproof.clients.redis.refusals import refuse_other_modes
+        from stackproof.services.redis.client import connect
+        from stackproof.services.redis.refusals import refuse_other_modes
 
         key, value = endpoint.check_name(), uuid.uuid4().bytes
         with connect(endpoint.addresses, endpoint.access, timeout=timeout) as client:
@@ -158,7 +158,7 @@ class Redis:
 
     def leftovers(self, endpoint: Endpoint, prefix: str) -> list[Leftover]:
         """Keys, found without holding up the server."""
-        from stackproof.clients.redis.connection import connect
+        from stackproof.services.redis.client import connect
 
         pattern = re.sub(r"([*?\[\]\\])", r"\\\1", prefix) + "*"
         with connect(endpoint.addresses, endpoint.access) as client:
@@ -168,7 +168,7 @@ class Redis:
 
     def remove(self, endpoint: Endpoint, leftovers: Sequence[Leftover]) -> None:
         """A thousand keys at a time."""
-        from stackproof.clients.redis.connection import connect
+        from stackproof.services.redis.client import connect
 
         names = [item.name for item in leftovers]
         with connect(endpoint.addresses, endpoint.access) as client:
@@ -177,13 +177,13 @@ class Redis:
 
     def why_unreachable(self, endpoint: Endpoint, *, timeout: float) -> Trouble | None:
         """Network, TLS, log-in, in this order."""
-        from stackproof.clients.redis.diagnosis import diagnose
+        from stackproof.services.redis.diagnosis import diagnose
 
         return diagnose(endpoint.addresses, endpoint.access, timeout=timeout)
 
     def version(self, endpoint: Endpoint) -> str:
         """Valkey says a version of Redis that it is compatible with, and its own besides."""
-        from stackproof.clients.redis.connection import connect
+        from stackproof.services.redis.client import connect
 
         with connect(endpoint.addresses, endpoint.access, timeout=_ANSWERS_WITHIN) as client:
             told = client.info("server")

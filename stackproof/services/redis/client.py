@@ -9,7 +9,7 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-import stackproof.clients.redis.refusals  # noqa: F401 -- whoever connects may be refused
+import stackproof.services.redis.refusals  # noqa: F401 -- whoever connects may be refused
 from stackproof.access import Access
 from stackproof.urls import split_host_and_port
 
