@@ -46,6 +46,10 @@ class NotSupported(Trouble):
     """This way of running the stack cannot do what the scenario needs."""
 
 
+class Passing(Trouble):
+    """It may pass by itself: worth waiting for."""
+
+
 class PremiseNotMet(Trouble):
     """What the scenario presumes of its own doing did not come about, so nothing was proved."""
 

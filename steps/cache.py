@@ -25,9 +25,14 @@ from stackproof.session.words_of_stores import CACHING, Way
 register_type(**TYPES, **CACHING)
 
 
-def redis_of(context: Context) -> redis.RedisSession:
+def redis_of(context: Context) -> redis.RedisFixture:
     """The scenario's work with its Redis server."""
-    return context.session.use(redis.RedisSession)
+    return context.session.use(redis.RedisFixture)
+
+
+def caching(context: Context) -> redis.Caching:
+    """The scenario's origin and the cache in front of it."""
+    return context.session.use(redis.Caching)
 
 
 @given("a Redis server")
@@ -72,9 +77,9 @@ def key_holds(context: Context, key: str, value: str) -> None:
 @then('the key "{key}" is not there')
 def key_is_not_there(context: Context, key: str) -> None:
     """GET returns nothing, and EXISTS knows nothing of it."""
-    redis = redis_of(context)
-    assert_that(redis.get(key), none())
-    assert_that(redis.exists(key), equal_to(False), "the key exists")
+    found = redis_of(context)
+    assert_that(found.get(key), none())
+    assert_that(found.exists(key), equal_to(False), "the key exists")
 
 
 @then('the key "{key}" has no time to live')
@@ -107,8 +112,7 @@ def collection_is_exact(context: Context, key: str, kind: str) -> None:
 @when("{count:d} values are written {way:Way}")
 def values_are_written(context: Context, count: int, way: Way) -> None:
     """Writes distinct values under keys of their own."""
-    redis = redis_of(context)
-    redis.write_many(redis.plain_values(count), way)
+    redis_of(context).write_plain(count, way)
 
 
 @when("{count:d} vectors of {dimensions:d} dimensions are cached, with every special number")
@@ -166,37 +170,37 @@ def set_and_get_are_quick(context: Context, limit: float, rounds: int) -> None:
 @given("an origin with {count:Customers} behind the cache")
 def an_origin(context: Context, count: int) -> None:
     """A database on disk; what is read of it is cached, and every load is counted there."""
-    presume(redis_of(context).fill_origin(count), has_length(count), "customers")
+    presume(caching(context).fill_origin(count), has_length(count), "customers")
 
 
 @when("each customer is read {times:d} times")
 def customers_are_read(context: Context, times: int) -> None:
     """Reads through the cache, one reading after the other."""
-    redis_of(context).read_all(times)
+    caching(context).read_all(times)
 
 
 @when("{readers:d} readers ask for a customer at the same moment")
 def readers_ask_at_once(context: Context, readers: int) -> None:
     """The origin answers the first one only when all of them have missed the cache."""
-    redis_of(context).read_together(readers)
+    caching(context).read_together(readers)
 
 
 @when("a customer is updated {updates:d} times while {readers:d} readers read it")
 def updated_while_read(context: Context, updates: int, readers: int) -> None:
     """Updates the origin and drops what is cached, again and again."""
-    redis_of(context).update_while_reading(updates, readers)
+    caching(context).update_while_reading(updates, readers)
 
 
 @then("the origin has been asked once for each customer")
 def origin_asked_once(context: Context) -> None:
     """Every other reading was served from the cache."""
-    redis = redis_of(context)
-    assert_that(redis.aside.origin.loads(), equal_to(dict.fromkeys(redis.customers(), 1)))
+    cache = caching(context)
+    assert_that(cache.origin.loads(), equal_to(dict.fromkeys(cache.customers(), 1)))
 
 
 @then("no reading was wrong, and none older than an update that was complete before it")
 def no_stale_reading(context: Context) -> None:
     """Every reading returned what was written, and nothing that had been replaced."""
-    redis = redis_of(context)
-    presume(redis.observed.readings, is_not(empty()), "readings")
-    assert_that(redis.observed.wrong(), no_deviations(), "wrong readings")
+    observed = caching(context).observed
+    presume(observed.readings, is_not(empty()), "readings")
+    assert_that(observed.wrong(), no_deviations(), "wrong readings")

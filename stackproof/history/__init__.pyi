@@ -8,6 +8,7 @@ from .columns import Snapshot as Snapshot
 from .digests import Enclosed as Enclosed
 from .digests import carried_digest as carried_digest
 from .digests import digest_of as digest_of
+from .digests import preview as preview
 from .files import (
     HistoryError as HistoryError,
 )

@@ -16,6 +16,7 @@ def _digest(data: bytes, person: bytes = b"") -> int:
 
 SHOWN = 60
 """So many characters of a carried value are remembered."""
+_PREVIEWED = 100
 _NO_CONTENT = _digest(b"", person=b"no content")
 
 
@@ -26,6 +27,14 @@ def digest_of(data: bytes | None) -> int:
     its own, different from that of the empty message.
     """
     return _NO_CONTENT if data is None else _digest(data)
+
+
+def preview(data: bytes | None) -> str:
+    """The beginning of a message or a value, for people."""
+    if data is None:
+        return "(null)"
+    text = data[:_PREVIEWED].decode("utf-8", "backslashreplace")
+    return f"{text}... ({len(data)} bytes)" if len(data) > _PREVIEWED else text
 
 
 class Enclosed(int):

@@ -19,6 +19,8 @@ class Scenario(Protocol):
     seed: int
     directory: Path
     history: History
+    #: What the report says of how the scenario was run, e.g. its seed.
+    parameters: dict[str, str]
 
     def own(self, name: str) -> str:
         """The scenario's own name for what its text calls ``name``."""

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from stackproof.access import Access
-from stackproof.errors import NotSupported
+from stackproof.access import OPEN, Access
+from stackproof.clients.probing import look_through, unencrypted
+from stackproof.errors import NotSupported, Passing, Trouble, explained
 from stackproof.obtain import Artifact, DebianArtifact
 from stackproof.obtain.debian import library_path
 from stackproof.paths import demand_plain, find_program
@@ -70,7 +71,8 @@ class Node:
         files: texts by name; see `Where.file`.
         env: variables.
         data: what `Where.data` gave, if it keeps anything that must last.
-        user: "" or the name of a user, where the program refuses to run as root.
+        user: whom it runs as in containers; "": the image's own.
+        refuses_root: it must be another user as a process of this machine, too.
         after: nodes that must answer before this one starts.
         memory_mb: what it may take, in MiB.
         health: a command that succeeds in its container when it answers.
@@ -84,6 +86,7 @@ class Node:
     env: Mapping[str, str] = field(default_factory=dict)
     data: str = ""
     user: str = ""
+    refuses_root: bool = False
     after: Sequence[str] = ()
     memory_mb: int = 64
     health: Sequence[str] = ()
@@ -133,6 +136,7 @@ class Location:
         path: what follows the slash of a URL: key of its setting, e.g. "database".
         variables: environment variables by key: url, host, port and that of the path.
         default_path: where nothing says it.
+        path_is_number: 0, which is the default then, is left out of addresses.
     """
 
     plain: tuple[str, ...]
@@ -140,22 +144,22 @@ class Location:
     path: str
     variables: Mapping[str, tuple[str, ...]]
     default_path: str = ""
+    path_is_number: bool = False
 
     def settings(self, port: int) -> Sequence[ConnectionSetting]:
         """What people can set; ``port``: the usual one."""
         known = self.variables
         example = f"{self.plain[0]}://user:password@host:port/{self.path}"
+        example += "".join(f", or {scheme}://" for scheme in self.encrypted)
+        default = "0" if self.path_is_number else self.default_path or "none"
         files = tuple(f"{name}_FILE" for name in known["url"])
         return (
             ConnectionSetting("url", known["url"], example, secret=True),
             ConnectionSetting("url_file", files, "file that holds it", is_file=True),
             ConnectionSetting("host", known["host"], "where the server is, if no URL says it"),
             ConnectionSetting("port", known["port"], f"its port; default: {port}"),
-            ConnectionSetting(
-                self.path, known[self.path],
-                f"default: {self.default_path or 'none'}",
-            ),
-        )  # fmt: skip
+            ConnectionSetting(self.path, known[self.path], f"default: {default}"),
+        )
 
     def read(
         self, service: Service, texts: Mapping[str, str], access: Access
@@ -172,6 +176,8 @@ class Location:
         host = url.host or required(service, texts, "host")
         port = number(service, "port", url.port or texts.get("port") or service.ports["client"])
         path = url.path or texts.get(self.path) or self.default_path
+        if self.path_is_number:
+            path = str(number(service, self.path, path or 0) or "")
         tls = url.scheme in self.encrypted
         return host_and_port(host, port), path, logged_in(access, url, tls=tls)
 
@@ -189,6 +195,7 @@ class Service(ABC):
         ports: the usual port, by role: what containers listen on.
         options: what one can choose, with defaults.
         location: how an endpoint of it is named.
+        unfit: characters with which it does not cope in the name of its folder.
     """
 
     name: str
@@ -200,6 +207,7 @@ class Service(ABC):
     ports: Mapping[str, int]
     options: Mapping[str, Any] = {}
     location: Location
+    unfit: str = ""
 
     # -- what each service says ------------------------------------------------
     @abstractmethod
@@ -245,11 +253,11 @@ class Service(ABC):
         specs = []
         for node in self.nodes(where):
             place = where.directory(node.name)
-            demand_plain(place, self.title)
+            demand_plain(place, self.title, self.unfit)
             place.mkdir(parents=True)
             for name, text in node.files.items():
                 (place / name).write_text(text, encoding="utf-8")
-            argv = [*_as_user(self, node.user), *node.argv]
+            argv = [*_as_other_user(self, node), *node.argv]
             env = {**library_path(where.root), "PATH": where.path, **node.env}
             data = Path(node.data) if node.data else None
             after = [instance(site.cluster, name) for name in node.after]
@@ -326,6 +334,23 @@ class Service(ABC):
             probe.answers(name.removeprefix(f"{endpoint.cluster}-"))
         finally:
             probe.close()
+
+    def why_unreachable(self, endpoint: Endpoint, *, timeout: float) -> Trouble | None:
+        """What is wrong, looked at step by step: network, TLS, log-in; None: nothing definite."""
+        node, address = next(iter(endpoint.addresses.items()))
+        of_tls = self.location.encrypted  # others encrypt in the course of their own protocol
+        try:
+            look_through(address, endpoint.access if of_tls else OPEN, timeout=timeout)
+            self.answers(endpoint, instance(endpoint.cluster, node), timeout=timeout)
+        except Exception as error:
+            if isinstance(error, Trouble):
+                return error
+            found = explained(error)
+            if isinstance(found, Trouble) and not isinstance(found, Passing):
+                return type(found)(found.what, f"{address}: {found.why}", found.remedy)
+            if of_tls:
+                return unencrypted(address, endpoint.access, of_tls[0], timeout=timeout)
+        return None
 
     def ready_line(self, endpoint: Endpoint) -> str:
         """How a person reaches it, for the display; without credentials."""
@@ -449,7 +474,7 @@ class Sketch:
         return in_container
 
 
-def _as_user(service: Service, user: str) -> list[str]:
+def _as_other_user(service: Service, node: Node) -> list[str]:
     """What stands before a command that must not run as root.
 
     A user namespace in which this user has another number: files of the run and the cache,
@@ -458,7 +483,7 @@ def _as_user(service: Service, user: str) -> list[str]:
     Raises:
         NotSupported: this machine cannot do it.
     """
-    if not user or not hasattr(os, "geteuid") or os.geteuid() != 0:
+    if not node.refuses_root or not hasattr(os, "geteuid") or os.geteuid() != 0:
         return []
     unshare = find_program("unshare")
     if unshare is None:

@@ -4,13 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from stackproof.history import Flow, History
+from stackproof.history.lanes import points
 from stackproof.services.redis.aside import Value, wrong_readings
 from stackproof.services.redis.collections import COLLECTIONS
 from stackproof.services.redis.expiry import Sighting, Span, violations
 from stackproof.services.redis.store import RecordedStore
 from stackproof.services.redis.vectors import vectors
-from stackproof.history import Flow, History
-from stackproof.history.lanes import points
 
 SET = Span(10.0, 10.2)
 

@@ -4,10 +4,10 @@ import pytest
 from kafka import errors
 
 from stackproof.clients.kafka import producing
-from stackproof.clients.kafka.messages import Message, identity, preview
+from stackproof.clients.kafka.messages import Message, identity
 from stackproof.clients.kafka.transactions import transform
 from stackproof.clients.sending import Sent
-from stackproof.history import History
+from stackproof.history import History, preview
 
 
 class FakeProducer:

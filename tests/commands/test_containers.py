@@ -49,7 +49,7 @@ def test_up_and_down(runs: Path) -> None:
         assert reached is not None, out
         socket.create_connection(("127.0.0.1", int(reached[1])), timeout=PATIENCE).close()
         assert len(engine.of_run(run.id)) == 2
-        assert "Ready to accept" in (run.directory / "logs" / "redis-1.log").read_text()
+        assert "Ready to accept" in (run.directory / "logs" / "redis-1-server.log").read_text()
         assert ended(stackproof("down", run.id)) == (0, f"run {run.id}: ended\n", "")
         assert engine.of_run(run.id) == []
         assert list(runs.iterdir()) == []

@@ -39,9 +39,9 @@ WRONG = {
     "Within a service: fixture, server, probe, client, names": (
         "stackproof.services.postgresql.client", "stackproof.services.postgresql.server"),
     "The clients of one service know no other": (
-        "stackproof.services.redis.expiry", "stackproof.clients.kafka.messages"),
+        "stackproof.clients.rabbitmq.connection", "stackproof.clients.kafka.messages"),
     "The fixture of one service knows no other": (
-        "stackproof.services.redis", "stackproof.session.services.kafka"),
+        "stackproof.session.services.rabbitmq", "stackproof.session.services.kafka"),
 }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -120,19 +120,16 @@ def test_stop_removes_everything_but_the_logs(
 
 def test_one_that_dies_at_its_start(provider: DockerProvider, run: Run) -> None:
     with pytest.raises(Trouble, match="Redis died while it was starting") as caught:
-        provider.start(_WithArguments(), REDIS, "redis-1")
+        provider.start(_WithOption(), REDIS, "redis-1")
     assert "ended with exit code 1" in str(caught.value)
     assert "no-such-option" in str(caught.value)
     assert engine.of_run(run.id) == []
 
 
-class _WithArguments(Redis):
-    """Called with an option that there is not."""
+class _WithOption(Redis):
+    """Configured with an option that there is not."""
 
-    def compose(self, site: Any) -> Any:
-        composition = super().compose(site)
-        wrong = {**composition.environment, "REDIS_ARGUMENTS": "--no-such-option yes"}
-        return type(composition)(composition.instances, wrong, composition.profiles)
+    options: Mapping[str, Any] = {**Redis.options, "config": (("no-such-option", "yes"),)}
 
 
 class _Never(Redis):
@@ -244,7 +241,7 @@ def test_unknown_actions_are_not_supported(cluster: DockerCluster) -> None:
 def test_what_the_engine_refuses_is_a_trouble(cluster: DockerCluster) -> None:
     (instance,) = cluster.endpoint.instances
     cluster.act(instance, "stop")
-    with pytest.raises(Trouble, match="could not pause redis-1") as caught:
+    with pytest.raises(Trouble, match="could not pause redis-1-server") as caught:
         cluster.act(instance, "pause")
     assert "is not running" in str(caught.value)
 
@@ -317,8 +314,8 @@ def test_an_engine_that_dies(
         cluster = provider.start(service("redis"), REDIS, "redis-1")
         end()
         assert "the container engine does not answer any more" in (cluster.death() or "")
-        with pytest.raises(Trouble, match="the container engine could not crash redis-1"):
-            cluster.act("redis-1", "crash")
+        with pytest.raises(Trouble, match="the container engine could not crash redis-1-server"):
+            cluster.act("redis-1-server", "crash")
     # What is left is told, and the directory stays, by which it can be found again.
     (left,) = reaper.reap(run, within=0.5)
     assert left.startswith(f"containers of run {run.id}: the engine at {address} says:")

@@ -10,8 +10,6 @@ import psutil
 import pytest
 from redis import exceptions
 
-from stackproof.access import OPEN
-from stackproof.services.redis.client import connect
 from stackproof.errors import Trouble
 from stackproof.obtain import Cache
 from stackproof.ports import free_port
@@ -20,6 +18,7 @@ from stackproof.processes.run import RUN_VARIABLE, Run
 from stackproof.services.base import Clearable, Endpoint, Explaining, Requirement
 from stackproof.services.external import connect as connect_external
 from stackproof.services.redis import Redis
+from stackproof.services.redis.client import connect
 from stackproof.stack.native import NativeCluster, NativeProvider
 from tests.stack.conftest import lives, posix_only
 
@@ -53,7 +52,7 @@ def server(provider: NativeProvider) -> NativeCluster:
 
 def test_a_check_leaves_no_key(server: NativeCluster) -> None:
     Redis().check(server.endpoint, timeout=5)
-    with connect(server.endpoint.addresses, OPEN) as client:
+    with connect(server.endpoint) as client:
         assert not list(client.scan_iter("stackproof-check*"))
 
 
@@ -62,27 +61,27 @@ def test_it_says_which_version_it_is(server: NativeCluster) -> None:
 
 
 def test_it_listens_on_loopback_alone(server: NativeCluster) -> None:
-    process = psutil.Process(server.processes()["redis-1"])
+    process = psutil.Process(server.processes()["redis-1-server"])
     listening = [c.laddr.ip for c in process.net_connections() if c.status == "LISTEN"]
     assert listening == ["127.0.0.1"]
 
 
 def test_two_servers_share_nothing(provider: NativeProvider, server: NativeCluster) -> None:
     other = start(provider, "redis-2", max_memory_mb=32)
-    with connect(server.endpoint.addresses, OPEN) as one, connect(
-        other.endpoint.addresses, OPEN
+    with connect(server.endpoint) as one, connect(
+        other.endpoint
     ) as two:  # fmt: skip
         one.set("k", "1")
         assert two.get("k") is None
         assert two.info("memory")["maxmemory"] == 32 * 2**20
-    pid = other.processes()["redis-2"]
+    pid = other.processes()["redis-2-server"]
     other.stop()
     assert not lives(pid)
 
 
 def test_above_its_limit_it_refuses(provider: NativeProvider) -> None:
     small = start(provider, "redis-3", max_memory_mb=2)
-    client = connect(small.endpoint.addresses, OPEN)
+    client = connect(small.endpoint)
     with pytest.raises(exceptions.OutOfMemoryError):
         for number in range(100):
             client.set(f"k{number}", b"x" * 100_000)
@@ -93,7 +92,7 @@ def test_above_its_limit_it_refuses(provider: NativeProvider) -> None:
 def test_leftovers_are_found_by_their_prefix_and_removed(server: NativeCluster) -> None:
     service = Redis()
     assert isinstance(service, Clearable)
-    with connect(server.endpoint.addresses, OPEN) as client:
+    with connect(server.endpoint) as client:
         client.mset({"stackproof-r1-a": 1, "stackproof-r1-b": 1, "stackproof-r2-a": 1, "[s*": 1})
         found = service.leftovers(server.endpoint, "stackproof-r1-")
         assert [item.name for item in found] == ["stackproof-r1-a", "stackproof-r1-b"]
@@ -105,7 +104,7 @@ def test_leftovers_are_found_by_their_prefix_and_removed(server: NativeCluster) 
 
 def test_what_is_wrong_is_told(provider: NativeProvider) -> None:
     secured = start(provider, "redis-4")
-    with connect(secured.endpoint.addresses, OPEN) as client:
+    with connect(secured.endpoint) as client:
         client.config_set("requirepass", PASSWORD)
     service = Redis()
     assert isinstance(service, Explaining)

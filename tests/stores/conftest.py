@@ -12,18 +12,22 @@ from pathlib import Path
 import pytest
 from redis.exceptions import RedisError
 
-from stackproof.access import OPEN
-from stackproof.services.redis.client import connect
 from stackproof.obtain import Cache
 from stackproof.obtain.debian import library_path
 from stackproof.polling import poll
 from stackproof.ports import LOOPBACK, free_port
 from stackproof.services import service
 from stackproof.services.base import Endpoint
+from stackproof.services.redis.client import connect
 from stackproof.stack.site import LocalSite
 
 #: Starts a Redis with these arguments besides its port; returns its address.
 StartRedis = Callable[..., str]
+
+
+def endpoint_of(address: str) -> Endpoint:
+    """A Redis that somebody else has started."""
+    return Endpoint("redis", "e", "external", {"server": address})
 
 
 @contextmanager
@@ -60,7 +64,7 @@ def redis_server(tmp_path: Path) -> Iterator[StartRedis]:
             address = f"{LOOPBACK}:{port}"
 
             def answers() -> bool:
-                with connect({"server": address}, OPEN, timeout=2) as client:
+                with connect(endpoint_of(address), timeout=2) as client:
                     try:
                         return bool(client.ping())
                     except RedisError as error:

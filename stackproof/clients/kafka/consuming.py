@@ -10,9 +10,9 @@ from typing import Any
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError
 
-from stackproof.clients.kafka.messages import Received, preview
+from stackproof.clients.kafka.messages import Received
 from stackproof.errors import step_missing
-from stackproof.history import Enclosed, History, digest_of
+from stackproof.history import Enclosed, History, digest_of, preview
 from stackproof.history.columns import Change, Isolation, Mode
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.texts import counted

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 
 from stackproof.history import digest_of
 
-_PREVIEW = 100
-
 
 @dataclass(frozen=True)
 class TopicSpec:
@@ -79,11 +77,3 @@ def identity(key: bytes | None, value: bytes | None) -> str:
     if key is None:
         return f"no key, content {digest_of(value):016x}"
     return key.decode("utf-8", "backslashreplace")
-
-
-def preview(value: bytes | None) -> str:
-    """The beginning of a value for people."""
-    if value is None:
-        return "(null)"
-    text = value[:_PREVIEW].decode("utf-8", "backslashreplace")
-    return f"{text}... ({len(value)} bytes)" if len(value) > _PREVIEW else text

@@ -9,9 +9,9 @@ from typing import Any
 from kafka import KafkaProducer
 from kafka import errors as kafka_errors
 
-from stackproof.clients.kafka.messages import Message, preview
+from stackproof.clients.kafka.messages import Message
 from stackproof.clients.sending import Sent
-from stackproof.history import History, digest_of
+from stackproof.history import History, digest_of, preview
 from stackproof.history.columns import NONE
 from stackproof.polling import DeadlineExceeded, poll
 

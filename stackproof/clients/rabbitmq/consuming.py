@@ -11,8 +11,8 @@ import pika
 from pika.exceptions import AMQPConnectionError
 
 from stackproof.clients.rabbitmq.connection import connect
-from stackproof.clients.rabbitmq.messages import Delivery, preview
-from stackproof.history import History, digest_of
+from stackproof.clients.rabbitmq.messages import Delivery
+from stackproof.history import History, digest_of, preview
 from stackproof.polling import poll
 from stackproof.texts import counted
 

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-_PREVIEW = 100
-
 
 @dataclass(frozen=True)
 class Message:
@@ -58,9 +56,3 @@ class Delivery:
             Death(str(d.get("reason")), str(d.get("queue")), int(d.get("count", 0)))
             for d in self.headers.get("x-death") or ()
         ]
-
-
-def preview(body: bytes) -> str:
-    """The beginning of a body for people."""
-    text = body[:_PREVIEW].decode("utf-8", "backslashreplace")
-    return f"{text}... ({len(body)} bytes)" if len(body) > _PREVIEW else text

@@ -15,9 +15,9 @@ from pika.exceptions import (
 )
 
 from stackproof.clients.rabbitmq.connection import connect
-from stackproof.clients.rabbitmq.messages import Message, preview
+from stackproof.clients.rabbitmq.messages import Message
 from stackproof.clients.sending import Sent
-from stackproof.history import History, digest_of
+from stackproof.history import History, digest_of, preview
 
 _PERSISTENT = 2
 _REFUSED = (403, 540)  # access refused, not implemented

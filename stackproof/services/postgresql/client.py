@@ -10,7 +10,7 @@ from urllib.parse import quote
 import psycopg2
 from psycopg2 import extensions
 
-from stackproof.errors import NotSupported, Trouble, explains
+from stackproof.errors import NotSupported, Passing, Trouble, explains
 from stackproof.services.base import Endpoint
 from stackproof.services.postgresql.known import DATABASE, PRIMARY, USER
 from stackproof.urls import split_host_and_port
@@ -27,6 +27,8 @@ _BY_STATE = {
     "25006": ("takes no writes", "name the primary, not a replica"),
     "57P03": ("is starting or ending", "wait for it"),
 }  # fmt: skip
+#: Of these, what may pass by itself.
+_PASSING = ("53300", "57P03")
 
 
 def parameters(endpoint: Endpoint, node: str = PRIMARY, *, timeout: float = 10.0) -> dict[str, Any]:
@@ -101,23 +103,18 @@ def connect(
 
 
 @explains
-def refusal(error: BaseException, place: str = "PostgreSQL") -> Trouble | None:
-    """What an error of psycopg2 means, in words for people; None: it is none of psycopg2's.
-
-    Args:
-        error: any exception.
-        place: which server.
-    """
+def refusal(error: BaseException) -> Trouble | None:
+    """What an error of psycopg2 means, in words for people; None: it is none of psycopg2's."""
     if not isinstance(error, psycopg2.Error):
         return None
     text = " ".join(str(error).split()) or type(error).__name__
     state = error.pgcode or ""
     if "no encryption" in text or "SSL off" in text:
-        return Trouble(f"{place} demands TLS", text, "set tls = true")
+        return Trouble("PostgreSQL demands TLS", text, "set tls = true")
     if "does not support SSL" in text:
-        return Trouble(f"{place} does not speak TLS", text, "set tls = false")
+        return Trouble("PostgreSQL does not speak TLS", text, "set tls = false")
     if "certificate" in text:
-        return Trouble(f"the certificate of {place} is not trusted", text,
+        return Trouble("the certificate of PostgreSQL is not trusted", text,
                        "name the authority that issued it: ca_file = ... (PEM)")  # fmt: skip
     if "authentication failed" in text or "no password supplied" in text:
         state = state or "28000"
@@ -125,12 +122,13 @@ def refusal(error: BaseException, place: str = "PostgreSQL") -> Trouble | None:
         state = "28000" if "role" in text else "3D000"
     for beginning, (what, remedy) in _BY_STATE.items():
         if state.startswith(beginning):
-            return Trouble(f"{place} {what}", text, remedy)
+            kind = Passing if beginning in _PASSING else Trouble
+            return kind(f"PostgreSQL {what}", text, remedy)
     if state.startswith("0A"):
-        return NotSupported(f"{place} does not offer what the suite asks for", text,
+        return NotSupported("PostgreSQL does not offer what the suite asks for", text,
                             "run it on another server, or STACK=native")  # fmt: skip
     if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
-        return Trouble(f"the connection to {place} is lost", text,
+        return Passing("the connection to PostgreSQL is lost", text,
                        "look at that server's log, and at the network")  # fmt: skip
-    return Trouble(f"{place} refuses what the suite asks for", text,
+    return Trouble("PostgreSQL refuses what the suite asks for", text,
                    "look at that server's settings and log")  # fmt: skip

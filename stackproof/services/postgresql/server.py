@@ -82,6 +82,7 @@ class PostgreSQL(Service):
                  "libllvm14"),  # the compiler of queries is left out: 100 MB
     )  # fmt: skip
     programs = ("usr/lib/postgresql/15/bin",)
+    unfit = "'"  # its scripts and settings quote by it
     image = Image("POSTGRESQL_IMAGE", "postgres:15", "stackproof/postgres:15")
     ports: Mapping[str, int] = {"client": 5432}
     options: Mapping[str, Any] = {
@@ -130,6 +131,7 @@ class PostgreSQL(Service):
             files={"start.sh": script, "postgresql.conf": settings, "pg_hba.conf": _ACCESS},
             data=where.data(name, _VOLUME),
             user="postgres",
+            refuses_root=True,
             after=(PRIMARY,) if replica else (),
             memory_mb=96 + where.options["connections"],
             stop_signal="SIGINT",  # SIGTERM waits until all clients have gone

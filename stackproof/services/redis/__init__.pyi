@@ -1,3 +1,4 @@
-from .fixture import RedisSession as RedisSession
+from .caching import Caching as Caching
+from .fixture import RedisFixture as RedisFixture
 from .server import SERVICE as SERVICE
 from .server import Redis as Redis

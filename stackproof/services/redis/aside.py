@@ -7,17 +7,15 @@ loaded before it is not stored after it.
 
 from __future__ import annotations
 
-import threading
-import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from redis import Redis, WatchError
 
+from stackproof.polling import poll
 from stackproof.services.redis.expiry import Span, Stopwatch
 from stackproof.services.redis.origin import Origin
-from stackproof.polling import poll
 
 #: Wrong readings that are told one by one.
 _SHOWN = 5
@@ -29,26 +27,34 @@ class CacheAside:
     Args:
         client: the cache.
         origin: where records come from.
-        prefix: of the keys.
+        key_of: key of what it keeps under a name.
         ttl: seconds for which a record stays in the cache.
         lease: seconds after which whoever loads is taken for dead.
     """
 
-    def __init__(self, client: Redis, origin: Origin, prefix: str, *, ttl: float, lease: float = 5):
+    def __init__(
+        self,
+        client: Redis,
+        origin: Origin,
+        key_of: Callable[[str], str],
+        *,
+        ttl: float,
+        lease: float = 5,
+    ):
         self._client = client
-        self.origin = origin
-        self._prefix = prefix
+        self._origin = origin
+        self._key_of = key_of
         self._ttl_ms, self._lease_ms = int(ttl * 1000), int(lease * 1000)
-        self._guard = threading.Lock()
-        self.misses = 0
+        #: Names that were asked for and were not in the cache, once for each reading.
+        self.missed: list[str] = []
 
-    def key(self, name: str) -> str:
+    def _key(self, name: str) -> str:
         """Where a record is cached."""
-        return f"{self._prefix}:{name}"
+        return self._key_of(f"aside:{name}")
 
-    def lease_key(self, name: str) -> str:
+    def _lease(self, name: str) -> str:
         """Held by whoever loads the record."""
-        return f"{self._prefix}:{name}:lease"
+        return self._key_of(f"aside:{name}:lease")
 
     def get(self, name: str, *, within: float) -> bytes:
         """A record, from the cache or else from its origin.
@@ -60,12 +66,11 @@ class CacheAside:
 
         def attempt() -> bytes | None:
             nonlocal missed
-            if (cached := self._client.get(self.key(name))) is not None:
+            if (cached := self._client.get(self._key(name))) is not None:
                 return cached
             if not missed:
                 missed = True
-                with self._guard:
-                    self.misses += 1
+                self.missed.append(name)
             return self._load(name)
 
         value = poll(
@@ -81,13 +86,13 @@ class CacheAside:
     def _load(self, name: str) -> bytes | None:
         """Load and store it; None while another one holds the lease."""
         token = uuid.uuid4().bytes
-        if not self._client.set(self.lease_key(name), token, nx=True, px=self._lease_ms):
+        if not self._client.set(self._lease(name), token, nx=True, px=self._lease_ms):
             return None
         # Stored and given back between the miss and the lease?
-        if (cached := self._client.get(self.key(name))) is not None:
+        if (cached := self._client.get(self._key(name))) is not None:
             self._give_back(name, token, None)
             return cached
-        value = self.origin.load(name)
+        value = self._origin.load(name)
         self._give_back(name, token, value)
         return value
 
@@ -95,23 +100,23 @@ class CacheAside:
         """Store what was loaded and end the lease, unless it was taken back."""
         with self._client.pipeline() as pipeline:
             try:
-                pipeline.watch(self.lease_key(name))
-                if pipeline.get(self.lease_key(name)) != token:
+                pipeline.watch(self._lease(name))
+                if pipeline.get(self._lease(name)) != token:
                     return
                 pipeline.multi()
                 if value is not None:
-                    pipeline.set(self.key(name), value, px=self._ttl_ms)
-                pipeline.delete(self.lease_key(name))
+                    pipeline.set(self._key(name), value, px=self._ttl_ms)
+                pipeline.delete(self._lease(name))
                 pipeline.execute()
             except WatchError:
                 return
 
     def update(self, name: str, value: bytes) -> None:
         """Change a record at its origin; what is cached of it is dropped."""
-        self.origin.update(name, value)
+        self._origin.update(name, value)
         with self._client.pipeline() as pipeline:
-            pipeline.delete(self.key(name))
-            pipeline.delete(self.lease_key(name))
+            pipeline.delete(self._key(name))
+            pipeline.delete(self._lease(name))
             pipeline.execute()
 
 
@@ -129,7 +134,6 @@ class Observed:
 
     def __init__(self, cache: CacheAside):
         self._cache = cache
-        self._guard = threading.Lock()
         self.updates: list[Value] = []
         self.readings: list[Value] = []
         #: What was told of readings that nobody served.
@@ -139,15 +143,13 @@ class Observed:
         """Update a record and note it."""
         with Stopwatch() as watch:
             self._cache.update(name, content)
-        with self._guard:
-            self.updates.append(Value(name, content, watch.span))
+        self.updates.append(Value(name, content, watch.span))
 
     def read(self, name: str, *, within: float) -> None:
         """Read a record and note it."""
         with Stopwatch() as watch:
             content = self._cache.get(name, within=within)
-        with self._guard:
-            self.readings.append(Value(name, content, watch.span))
+        self.readings.append(Value(name, content, watch.span))
 
     def wrong(self) -> list[str]:
         """The first of the `wrong_readings`, how many more there are, and what nobody served."""
@@ -186,28 +188,3 @@ def _wrong(reading: Value, versions: Sequence[Value]) -> str | None:
         f"{reading.content!r} was read {age * 1000:.1f} ms after an update to "
         f"{versions[number + 1].content!r} was complete"
     )
-
-
-def read_at_once(
-    observed: Observed, name: str, readers: int, *, within: float
-) -> Mapping[int, BaseException]:
-    """Let several threads read one record; returns the errors of those that failed."""
-    start = threading.Barrier(readers)
-    errors: dict[int, BaseException] = {}
-
-    def reader(number: int) -> None:
-        try:
-            start.wait(within)
-            observed.read(name, within=within)
-        except BaseException as error:  # told by whoever joins the threads
-            errors[number] = error
-
-    threads = [threading.Thread(target=reader, args=(n,), daemon=True) for n in range(readers)]
-    deadline = time.monotonic() + 2 * within
-    for thread in threads:
-        thread.start()
-    for number, thread in enumerate(threads):
-        thread.join(max(0.0, deadline - time.monotonic()))
-        if thread.is_alive():
-            errors.setdefault(number, TimeoutError("it still reads"))
-    return errors

@@ -1,8 +1,7 @@
-"""What redis-py needs to connect, from an endpoint's addresses and access."""
+"""Connections to Redis."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from redis import Redis
@@ -10,34 +9,22 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 import stackproof.services.redis.refusals  # noqa: F401 -- whoever connects may be refused
-from stackproof.access import Access
+from stackproof.services.base import Endpoint
+from stackproof.services.redis.known import SERVER
 from stackproof.urls import split_host_and_port
 
 
-def connection(
-    addresses: Mapping[str, str], access: Access, *, timeout: float = 10.0
-) -> dict[str, Any]:
-    """Arguments for redis-py's client.
+def connect(endpoint: Endpoint, node: str = SERVER, *, timeout: float = 10.0) -> Redis:
+    """A client whose answers are bytes; safe to use from several threads.
 
     Args:
-        addresses: with ``server``: ``host:port`` or ``host:port/database``.
-        access: how to prove who one is.
+        endpoint: where the server is: ``host:port`` or ``host:port/database``.
+        node: which of its servers.
         timeout: seconds until a connection or an answer counts as failed.
     """
-    host, port = split_host_and_port(addresses["server"])
-    _, _, database = addresses["server"].partition("/")
-    arguments: dict[str, Any] = {
-        "host": host,
-        "port": port,
-        "db": int(database or 0),
-        "socket_connect_timeout": timeout,
-        "socket_timeout": timeout,
-        "protocol": 2,
-        # The library would repeat commands three times: a loss would go unseen.
-        "retry": Retry(NoBackoff(), 0),
-        "username": access.username or None,
-        "password": access.password or None,
-    }
+    address, access = endpoint.addresses[node], endpoint.access
+    host, port = split_host_and_port(address)
+    tls: dict[str, Any] = {}
     if access.tls:
         files = {
             "ssl_ca_certs": access.ca_file,
@@ -45,11 +32,18 @@ def connection(
             "ssl_keyfile": access.key_file,
             "ssl_password": access.key_password,
         }
-        arguments |= {"ssl": True, "ssl_check_hostname": access.verify_hostname}
-        arguments |= {name: value for name, value in files.items() if value}
-    return arguments
-
-
-def connect(addresses: Mapping[str, str], access: Access, *, timeout: float = 10.0) -> Redis:
-    """A client whose answers are bytes; safe to use from several threads."""
-    return Redis(**connection(addresses, access, timeout=timeout))
+        tls = {"ssl": True, "ssl_check_hostname": access.verify_hostname}
+        tls |= {name: value for name, value in files.items() if value}
+    return Redis(
+        host=host,
+        port=port,
+        db=int(address.partition("/")[2] or 0),
+        username=access.username or None,
+        password=access.password or None,
+        socket_connect_timeout=timeout,
+        socket_timeout=timeout,
+        protocol=2,
+        # The library would repeat commands three times: a loss would go unseen.
+        retry=Retry(NoBackoff(), 0),
+        **tls,
+    )

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 from redis import Redis
 
-Kind = Literal["hash", "list", "set", "sorted set"]
 
-
-@dataclass(frozen=True)
-class Collection:
+class Collection(NamedTuple):
     """How one type is written and read.
 
     Attributes:
@@ -32,7 +28,7 @@ def _entry(number: int) -> bytes:
     return b"entry %d \x00\r\n" % number + bytes([number % 256])
 
 
-COLLECTIONS: dict[str, Collection] = {
+COLLECTIONS = {
     "hash": Collection(
         b"hash",
         lambda numbers: {b"field %d" % n: _entry(n) for n in numbers},
@@ -41,8 +37,7 @@ COLLECTIONS: dict[str, Collection] = {
     ),
     "list": Collection(
         b"list",
-        # Some more than once: a list is no set.
-        lambda numbers: [_entry(n % 256) for n in numbers],
+        lambda numbers: [_entry(n % 256) for n in numbers],  # some more than once: it is no set
         lambda client, key, entries: client.rpush(key, *entries),
         lambda client, key: client.lrange(key, 0, -1),
     ),
@@ -73,11 +68,7 @@ def differences(kind: str, client: Redis, key: str, entries: Any) -> list[str]:
     found = collection.read(client, key)
     if found == entries:
         return []
-    wanted, got = _listed(entries), _listed(found)
+    wanted, got = (list(e.items() if isinstance(e, dict) else e) for e in (entries, found))
     told = [f"{entry!r} is missing" for entry in wanted if entry not in got]
     told += [f"{entry!r} was never written" for entry in got if entry not in wanted]
     return told or [f"the order or the number differs: {got!r} instead of {wanted!r}"]
-
-
-def _listed(entries: Any) -> list[Any]:
-    return list(entries.items()) if isinstance(entries, dict) else [*entries]

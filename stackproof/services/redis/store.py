@@ -9,7 +9,7 @@ from typing import Literal
 from redis import Redis, exceptions
 
 from stackproof.errors import NotSupported, explained
-from stackproof.history import History, digest_of
+from stackproof.history import History, digest_of, preview
 
 #: One command for each key; one MSET or MGET; all commands sent before the first answer is read.
 Way = Literal["one by one", "in one batch", "in one pipeline"]
@@ -40,30 +40,33 @@ class RecordedStore:
         """Set all keys; what is refused or not answered is recorded as such."""
         ops = [
             self._history.send(
-                client=self.name,
-                topic=self.space,
-                ident=key,
-                digest=digest_of(value),
-                preview=_preview(value),
+                client=self.name, topic=self.space, ident=key,
+                digest=digest_of(value), preview=preview(value),
             )
             for key, value in values.items()
-        ]
+        ]  # fmt: skip
         for op, answer in zip(ops, self._written(values, way), strict=True):
-            self._conclude(op, answer)
+            if answer is True:
+                self._history.complete(op, "ok", partition=0)  # there is one place
+                continue
+            raise_lacking([answer])
+            # Without an answer it may have been written all the same.
+            open_ = isinstance(answer, exceptions.ConnectionError | exceptions.TimeoutError)
+            self._history.complete(op, "unknown" if open_ else "fail", error=repr(answer))
 
     def _written(self, values: Mapping[str, bytes], way: Way) -> list[object]:
         """What the server answered for each key; or the error."""
+        if way == "one by one":
+            return [self._set(key, value) for key, value in values.items()]
         try:
             if way == "in one batch":
                 return [self._client.mset(dict(values))] * len(values)
-            if way == "in one pipeline":
-                pipeline = self._client.pipeline(transaction=False)
-                for key, value in values.items():
-                    pipeline.set(key, value)
-                return pipeline.execute(raise_on_error=False)
+            pipeline = self._client.pipeline(transaction=False)
+            for key, value in values.items():
+                pipeline.set(key, value)
+            return pipeline.execute(raise_on_error=False)
         except exceptions.RedisError as error:
             return [error] * len(values)
-        return [self._set(key, value) for key, value in values.items()]
 
     def _set(self, key: str, value: bytes) -> object:
         try:
@@ -71,17 +74,8 @@ class RecordedStore:
         except exceptions.RedisError as error:
             return error
 
-    def _conclude(self, op: int, answer: object) -> None:
-        if answer is True:
-            self._history.complete(op, "ok", partition=0)  # there is one place
-            return
-        raise_lacking([answer])
-        # Without an answer it may have been written all the same.
-        open_ = isinstance(answer, exceptions.ConnectionError | exceptions.TimeoutError)
-        self._history.complete(op, "unknown" if open_ else "fail", error=repr(answer))
-
-    def read(self, keys: Iterable[str], way: Way) -> dict[str, bytes]:
-        """The keys that are there, with their values.
+    def read(self, keys: Iterable[str], way: Way) -> None:
+        """Get all keys; those that are there are recorded with their values.
 
         Raises:
             redis.exceptions.RedisError: they cannot be read.
@@ -96,18 +90,12 @@ class RecordedStore:
             values = pipeline.execute()
         else:
             values = [self._client.get(key) for key in keys]
-        found = {k: v for k, v in zip(keys, values, strict=True) if v is not None}
-        for key, value in found.items():
-            self._history.receive(
-                client=self.name,
-                topic=self.space,
-                partition=0,
-                offset=next(self._readings),
-                ident=key,
-                digest=digest_of(value),
-                preview=_preview(value),
-            )
-        return found
+        for key, value in zip(keys, values, strict=True):
+            if value is not None:
+                self._history.receive(
+                    client=self.name, topic=self.space, partition=0, offset=next(self._readings),
+                    ident=key, digest=digest_of(value), preview=preview(value),
+                )  # fmt: skip
 
 
 def raise_lacking(answers: Iterable[object]) -> None:
@@ -120,9 +108,3 @@ def raise_lacking(answers: Iterable[object]) -> None:
         trouble = explained(answer) if isinstance(answer, Exception) else None
         if isinstance(trouble, NotSupported):
             raise trouble
-
-
-def _preview(value: bytes) -> str:
-    if value.isascii() and value.decode("ascii").isprintable():
-        return value.decode("ascii")
-    return value[:24].hex(" ", 4) + ("..." if len(value) > 24 else "")

@@ -1,0 +1,3 @@
+"""What server, client and probe of Redis call the same."""
+
+SERVER = "server"
