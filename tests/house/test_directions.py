@@ -90,5 +90,5 @@ def test_each_contract_is_broken_by_a_wrong_import(tmp_path):
     broken = dict(zip(told[::2], told[1::2], strict=True))
     assert set(broken) >= {contract["name"] for contract in CONTRACTS} == set(WRONG)
     for contract, (importer, imported) in WRONG.items():
-        blamed = rf"\.{importer.rpartition('.')[2]} -> \S*\b{imported.rpartition('.')[2]}\s\("
+        blamed = rf"\.{importer.rpartition('.')[2]} -> \S*\b{imported.rpartition('.')[2]}\s+\("
         assert re.search(blamed, broken[contract]), contract
