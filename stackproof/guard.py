@@ -18,10 +18,13 @@ def allowed(addresses: Iterable[str], named: Iterable[str]) -> bool:
     """Whether every address of an endpoint is among those ``named`` in ``allow_destructive``.
 
     Args:
-        addresses: as the suite connects; several may stand in one text, comma-separated.
+        addresses: as the suite connects; several may stand in one text, comma-separated, and a
+            database may follow after ``/``.
         named: each ``host:port``.
     """
-    wanted = {single.strip() for address in addresses for single in address.split(",")}
+    wanted = {
+        single.strip().partition("/")[0] for address in addresses for single in address.split(",")
+    }
     return bool(wanted) and wanted <= {name.strip() for name in named}
 
 

@@ -8,6 +8,7 @@ from hamcrest import (
     contains_exactly,
     empty,
     equal_to,
+    greater_than,
     has_length,
     has_properties,
     is_not,
@@ -207,7 +208,7 @@ def health_is_quick(context: Context, limit: float, rounds: int) -> None:
 
 def pool_of(context: Context) -> Pool:
     """The pool under test, on the scenario's PostgreSQL."""
-    return context.session.use(Pool, database(context).url)
+    return context.session.use(Pool, database(context).url("pool"))
 
 
 @given("the connection-pool is running with {count:d} connections")
@@ -242,7 +243,9 @@ def queries_are_answered(context: Context, count: int) -> None:
 @then("the server has at most {count:d} connections of the pool")
 def server_has_connections(context: Context, count: int) -> None:
     """As the server counts them."""
-    assert_that(database(context).health().connections, less_than_or_equal_to(count))
+    found = database(context).connections_of("pool")
+    presume(found, greater_than(0), "connections of the pool")
+    assert_that(found, less_than_or_equal_to(count), "connections of the pool")
 
 
 @then("a query takes at most {limit:Seconds} on average in the best of {rounds:d} rounds")

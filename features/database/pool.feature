@@ -5,7 +5,7 @@ Feature: Many clients share a pool of connections
   that was away is used again; and no connection is lost on the way.
 
   Background:
-    Given a PostgreSQL server of its own
+    Given a PostgreSQL server
 
   @DB-01 @critical
   Scenario: Fifty clients share ten connections

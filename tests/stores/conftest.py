@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,6 +19,8 @@ from stackproof.polling import poll
 from stackproof.ports import LOOPBACK, free_port
 from stackproof.services import service
 from stackproof.services.base import Endpoint
+from stackproof.services.postgresql.client import connect as psycopg2_connect
+from stackproof.services.postgresql.client import starting
 from stackproof.services.redis.client import connect
 from stackproof.stack.site import LocalSite
 
@@ -116,6 +119,61 @@ def rabbitmq_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
+#: Starts a PostgreSQL with further settings and these rules of access; returns its address.
+StartPostgreSQL = Callable[..., str]
+
+
+@pytest.fixture
+def postgresql_server(tmp_path: Path) -> Iterator[StartPostgreSQL]:
+    postgresql, cache = service("postgresql"), Cache()
+    for artifact in postgresql.artifacts():
+        cache.ensure(artifact, lambda _: None)
+    with ExitStack() as servers:
+
+        def start(access: str = "", *settings: str, before: Sequence[str] = ()) -> str:
+            """``before``: statements that are run before these settings and rules hold."""
+            site = LocalSite("somebodys", tmp_path / "server", postgresql.default_options(), cache)
+            (spec,) = postgresql.lay_out(site)
+            env = {**os.environ, **spec.env}
+            address = postgresql.addresses(site)["primary"]
+            endpoint = Endpoint("postgresql", "e", "external", {"primary": address})
+
+            def answers(process: subprocess.Popen) -> None:
+                poll(lambda: postgresql.check(endpoint, timeout=5), until=lambda _: True,
+                     within=60, awaiting="PostgreSQL", retry_on=postgresql.unready,
+                     alive=lambda: said(process, spec.cwd))  # fmt: skip
+
+            with ended(*spec.argv, place=spec.cwd, env=env) as process:
+                answers(process)
+                for statement in before:
+                    run_statement(endpoint, statement)
+                process.send_signal(signal.SIGINT)
+                process.wait(30)
+            with (spec.cwd / "postgresql.conf").open("a") as file:
+                file.writelines(f"{line}\n" for line in settings)
+            if access:
+                (spec.cwd / "pg_hba.conf").write_text(access + "\n")
+            process = servers.enter_context(ended(*spec.argv, place=spec.cwd, env=env))
+
+            def refuses_or_answers() -> bool:
+                try:
+                    postgresql.check(endpoint, timeout=5)
+                except postgresql.unready as error:
+                    return not starting(error) and "refused" not in str(error)
+                return True
+
+            poll(refuses_or_answers, within=60, awaiting="PostgreSQL",
+                 alive=lambda: said(process, spec.cwd))  # fmt: skip
+            return address
+
+        yield start
+
+
+def run_statement(endpoint: Endpoint, statement: str) -> None:
+    with psycopg2_connect(endpoint) as made, made, made.cursor() as cursor:
+        cursor.execute(statement)
+
+
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty project; nothing of this machine's settings is seen."""
@@ -125,6 +183,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "STACKPROOF_PREFIX",
         "REDIS_URL",
         "RABBITMQ_URL",
+        "POSTGRESQL_URL",
+        "DATABASE_URL",
     ):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.chdir(tmp_path)

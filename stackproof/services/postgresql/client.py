@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 from urllib.parse import quote
 
 import psycopg2
-from psycopg2 import extensions
+from psycopg2 import extensions, sql
 
 from stackproof.errors import NotSupported, Passing, Trouble, explains
 from stackproof.services.base import Endpoint
@@ -67,17 +69,23 @@ def parameters(endpoint: Endpoint, node: str = PRIMARY, *, timeout: float = 10.0
     return {name: value for name, value in found.items() if value != ""}
 
 
-def url(endpoint: Endpoint, node: str = PRIMARY) -> str:
-    """The same as a URL, for programs; it may hold a password."""
+def url(endpoint: Endpoint, node: str = PRIMARY, *, client: str = "") -> str:
+    """The same as a URL, for programs; it may hold a password.
+
+    Args:
+        endpoint: where the cluster is.
+        node: which of its servers.
+        client: what the server shall call these connections; it keeps 63 characters.
+    """
     given = parameters(endpoint, node)
     login = quote(given["user"], safe="")
     if given.get("password"):
         login += f":{quote(given['password'], safe='')}"
     address = endpoint.addresses[node].partition("/")[0]
+    given |= {"application_name": client} if client else {}
+    further = ("sslmode", "sslrootcert", "sslcert", "sslkey", "application_name")
     files = "&".join(
-        f"{name}={quote(str(given[name]), safe='')}"
-        for name in ("sslmode", "sslrootcert", "sslcert", "sslkey")
-        if name in given
+        f"{name}={quote(str(given[name]), safe='')}" for name in further if name in given
     )
     return f"postgresql://{login}@{address}/{quote(given['dbname'], safe='')}?{files}"
 
@@ -102,6 +110,38 @@ def connect(
     return closing(made)
 
 
+def ask(endpoint: Endpoint, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """The rows of one query, asked on a connection of its own.
+
+    Raises:
+        psycopg2.Error: it is refused.
+    """
+    with connect(endpoint) as made, made.cursor() as cursor:
+        cursor.execute(query, values or None)
+        return list(cursor.fetchall())
+
+
+def create(endpoint: Endpoint, schema: str) -> None:
+    """Create a schema."""
+    _alter(endpoint, "CREATE SCHEMA {}", schema)
+
+
+def drop(endpoint: Endpoint, schema: str) -> None:
+    """Drop a schema with everything in it; no error if there is none."""
+    _alter(endpoint, "DROP SCHEMA IF EXISTS {} CASCADE", schema)
+
+
+def _alter(endpoint: Endpoint, statement: str, name: str) -> None:
+    with connect(endpoint) as made, made, made.cursor() as cursor:
+        cursor.execute(sql.SQL(statement).format(sql.Identifier(name)))
+
+
+def starting(error: BaseException) -> bool:
+    """Whether it is the answer of a server that starts, ends or recovers."""
+    return bool(re.search(r"is (starting up|shutting down|in recovery)|not yet accepting",
+                          str(error)))  # fmt: skip
+
+
 @explains
 def refusal(error: BaseException) -> Trouble | None:
     """What an error of psycopg2 means, in words for people; None: it is none of psycopg2's."""
@@ -110,13 +150,22 @@ def refusal(error: BaseException) -> Trouble | None:
     text = " ".join(str(error).split()) or type(error).__name__
     state = error.pgcode or ""
     if "no encryption" in text or "SSL off" in text:
-        return Trouble("PostgreSQL demands TLS", text, "set tls = true")
+        return Trouble("PostgreSQL does not let the suite in unencrypted", text,
+                       "set tls = true, or have its pg_hba.conf let this user in")  # fmt: skip
     if "does not support SSL" in text:
         return Trouble("PostgreSQL does not speak TLS", text, "set tls = false")
     if "certificate" in text:
         return Trouble("the certificate of PostgreSQL is not trusted", text,
                        "name the authority that issued it: ca_file = ... (PEM)")  # fmt: skip
-    if "authentication failed" in text or "no password supplied" in text:
+    if starting(error):
+        state = state or "57P03"
+    if "too many clients" in text or "connection slots are reserved" in text:
+        state = state or "53300"
+    if (
+        "authentication failed" in text
+        or "no pg_hba.conf entry" in text
+        or "no password supplied" in text
+    ):
         state = state or "28000"
     if "does not exist" in text and not state:
         state = "28000" if "role" in text else "3D000"

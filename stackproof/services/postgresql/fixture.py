@@ -17,7 +17,7 @@ from psycopg2 import extensions, sql
 from stackproof.errors import PremiseNotMet, step_missing
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.fixture import Scenario
-from stackproof.services.postgresql.client import connect, parameters, url
+from stackproof.services.postgresql.client import create, drop, parameters, url
 from stackproof.services.postgresql.known import PRIMARY
 from stackproof.services.postgresql.probe import Health, PostgreSQLProbe
 
@@ -50,17 +50,11 @@ class Database:
         """Its name; made at the first use."""
         name = self._scenario.own("data")
         self._scenario.add_cleanup(self._drop)
-        self._direct("CREATE SCHEMA {}", name)
+        create(self.endpoint, name)
         return name
 
     def _drop(self) -> None:
-        self._direct("DROP SCHEMA IF EXISTS {} CASCADE", self._scenario.own("data"))
-
-    def _direct(self, statement: str, name: str) -> None:
-        timeout = self._scenario.scaled(_PATIENCE)
-        with connect(self.endpoint, timeout=timeout) as made, made.cursor() as cursor:
-            made.autocommit = True
-            cursor.execute(sql.SQL(statement).format(sql.Identifier(name)))
+        drop(self.endpoint, self._scenario.own("data"))
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -69,10 +63,17 @@ class Database:
             "options": f'-c search_path="{self.schema}"'
         }
 
-    @property
-    def url(self) -> str:
-        """How programs reach the database; it may hold a password."""
-        return url(self.endpoint)
+    def url(self, client: str) -> str:
+        """How a program that the scenario calls so reaches the database; with a password."""
+        return url(self.endpoint, client=self._scenario.own(client))
+
+    def connections_of(self, client: str) -> int:
+        """How many connections that program has now, as the server counts them."""
+        ((count,),) = self.run(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = left(%s, 63)",
+            [self._scenario.own(client)],
+        )
+        return int(count)
 
     def open(self) -> extensions.connection:
         """A connection into the schema; whoever opens it closes it.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 from stackproof.errors import Trouble
 from stackproof.obtain import DebianArtifact
 from stackproof.polling import DeadlineExceeded, poll
-from stackproof.services.base import Endpoint, Image
+from stackproof.services.base import Endpoint, Image, Leftover
 from stackproof.services.nodes import Location, Node, Probe, Service, Where
 from stackproof.services.postgresql.known import DATABASE, PRIMARY, USER, slot_of
 
@@ -170,6 +170,29 @@ class PostgreSQL(Service):
                 wanted = f"FIRST {synchronous} ({', '.join(names)})"
                 cursor.execute("ALTER SYSTEM SET synchronous_standby_names = %s", [wanted])
             cursor.execute("SELECT pg_reload_conf()")
+
+    def leftovers(self, endpoint: Endpoint, prefix: str) -> list[Leftover]:
+        """Schemas."""
+        from stackproof.services.postgresql.client import ask
+
+        found = ask(
+            endpoint, "SELECT nspname FROM pg_namespace WHERE starts_with(nspname, %s)", [prefix]
+        )
+        return [Leftover("schema", name) for name in sorted(name for (name,) in found)]
+
+    def remove(self, endpoint: Endpoint, leftovers: Sequence[Leftover]) -> None:
+        """With everything in them."""
+        from stackproof.services.postgresql.client import drop
+
+        for item in leftovers:
+            drop(endpoint, item.name)
+
+    def version(self, endpoint: Endpoint) -> str:
+        """As the server says it."""
+        from stackproof.services.postgresql.client import ask
+
+        ((told,),) = ask(endpoint, "SHOW server_version")
+        return f"{self.title} {told.partition(' ')[0]}"
 
     def probe(self, endpoint: Endpoint, *, timeout: float) -> Probe:
         """See `stackproof.services.postgresql.probe`."""
