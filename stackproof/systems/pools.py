@@ -111,13 +111,15 @@ class Pool:
         return ""
 
     def fail(self, count: int) -> None:
-        """Run queries that the server refuses."""
+        """Run queries that the server refuses; the first refusal of the pool's own ends that."""
         self.refusals = []
         for _ in range(count):
             try:
                 self.running.call("query", "SELECT no_such_column")
             except ComponentError as error:
                 self.refusals.append(error)
+                if error.kind == EXHAUSTED:
+                    return
 
     def own_refusals(self) -> Sequence[str]:
         """Of the refusals those that the pool made up itself."""

@@ -20,6 +20,7 @@ _FEATURES = tuple(
     for name in ("predictions", "dead_letters", "pipeline_restarts", "pipeline_settings")
 )
 _STREAMS = ("features/streams/vectors.feature", "features/streams/troubles.feature")
+_POOL = ("--tags=not @performance", "features/database/pool.feature")
 _FIGURES = ("--tags=@performance", "features/streams/vectors.feature")
 #: An interrupted transaction keeps its successor waiting for seconds.
 _STREAM_FACTOR = 0.6
@@ -106,6 +107,15 @@ def _figures() -> Iterator[RunOne]:
 
 
 @contextmanager
+def _pools() -> Iterator[RunOne]:
+    def run_one(mutant: Mutant) -> None:
+        config = _configuration("reference.connection_pool:ConnectionPool", mutant)
+        _run_pipeline(mutant, config, _POOL, "pr", 1)
+
+    yield run_one
+
+
+@contextmanager
 def _scorers() -> Iterator[RunOne]:
     def run_one(mutant: Mutant) -> None:
         if mutant.caught_by:
@@ -153,6 +163,16 @@ GROUPS = (
         # It promises neither partitions nor counters, nor a largest dead letter, nor all refusals.
         tolerated=("passed", "not supported"),
     ),
+    Group(
+        "pool",
+        [
+            Mutant(
+                "(none: the pool)", group="pool", module="reference.connection_pool:ConnectionPool"
+            )
+        ],
+        _pools,
+    ),
+    _servers("postgresql"),
     _servers("redis"),
     _servers("rabbitmq"),
     _servers("kafka"),

@@ -23,6 +23,7 @@ from tests.mutants.servers.proxy import Proxy
 #: What uses each service; scenarios that measure or break the server have no place here.
 FEATURES = {
     "redis": "features/cache",
+    "postgresql": "features/database/transactions.feature",
     "rabbitmq": "features/sinks/rabbitmq_basics.feature",
     "kafka": "features/messaging/publishing.feature",
 }
@@ -45,7 +46,7 @@ def sound_server(name: str, place: Path, **options: object) -> Iterator[str]:
         provider.obtain(service(name), print)
         cluster = provider.start(service(name), _asked(name, options), f"{name}-sound")
         (address,) = cluster.endpoint.addresses.values()
-        yield address
+        yield address.partition("/")[0]
     finally:
         reaper.reap(run)
 
