@@ -12,14 +12,16 @@ from stackproof.values import did_you_mean
 
 _HERE = Path(__file__).parent
 _TEMPLATE = _HERE / "template"
-#: What an area's features need besides: an addition to stackproof.toml, and what it names.
+#: What an area's features need besides: additions to stackproof.toml and
+#: requirements.txt, and what they name.
 _ADDITIONS = _HERE / "areas"
 _BESIDES = {
+    "database": ("reference/connection_pool/*.py",),
     "streams": (
         "contracts/vectors.schema.json",
         "contracts/vector_dead_letter.schema.json",
         "reference/vector_stream/*.py",
-    )
+    ),
 }
 _HIDDEN = "dot-"  # packaging leaves out files that begin with a dot
 _VERSION = "@VERSION@"
@@ -101,9 +103,10 @@ def _bring(area: str, texts: dict[Path, str]) -> None:
         place = _shipped(folder)
         for source in sorted(place.glob(rest)):
             texts[Path(folder) / source.relative_to(place)] = _text(source)
-    addition = _ADDITIONS / f"{area}.toml"
-    if addition.is_file():
-        texts[Path("stackproof.toml")] += f"\n{_text(addition)}"
+    for file, ending in (("stackproof.toml", "toml"), ("requirements.txt", "txt")):
+        addition = _ADDITIONS / f"{area}.{ending}"
+        if addition.is_file():
+            texts[Path(file)] += f"\n{_text(addition)}"
     if area in _BESIDES:
         texts.setdefault(Path("reference/__init__.py"), "")
 
