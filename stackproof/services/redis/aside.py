@@ -8,13 +8,12 @@ loaded before it is not stored after it.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from redis import Redis, WatchError
 
+from stackproof.history.register import Stopwatch, Value, wrong_readings
 from stackproof.polling import poll
-from stackproof.services.redis.expiry import Span, Stopwatch
 from stackproof.services.redis.origin import Origin
 
 #: Wrong readings that are told one by one.
@@ -120,15 +119,6 @@ class CacheAside:
             pipeline.execute()
 
 
-@dataclass(frozen=True)
-class Value:
-    """A record's content at one end of an operation, and when that was."""
-
-    name: str
-    content: bytes
-    span: Span
-
-
 class Observed:
     """Updates and readings of many threads, to be judged together."""
 
@@ -156,35 +146,3 @@ class Observed:
         wrong = wrong_readings(self.updates, self.readings)
         more = [f"and {len(wrong) - _SHOWN} more of these"] if len(wrong) > _SHOWN else []
         return [*wrong[:_SHOWN], *more, *self.unserved]
-
-
-def wrong_readings(updates: Sequence[Value], readings: Sequence[Value]) -> list[str]:
-    """Readings of what was never written, or of what had been replaced before they began.
-
-    Each record has one writer; contents must differ from one another.
-    """
-    versions: dict[str, list[Value]] = {}
-    for update in updates:
-        versions.setdefault(update.name, []).append(update)
-    told = []
-    for reading in readings:
-        if wrong := _wrong(reading, versions.get(reading.name, [])):
-            told.append(f"{reading.name}: {wrong}")
-    return told
-
-
-def _wrong(reading: Value, versions: Sequence[Value]) -> str | None:
-    number = next((i for i, v in enumerate(versions) if v.content == reading.content), None)
-    if number is None:
-        return f"{reading.content!r} was read, which nobody wrote"
-    if versions[number].span.began > reading.span.ended:
-        return f"{reading.content!r} was read before it was written"
-    if number + 1 == len(versions):
-        return None
-    age = reading.span.began - versions[number + 1].span.ended
-    if age <= 0:
-        return None
-    return (
-        f"{reading.content!r} was read {age * 1000:.1f} ms after an update to "
-        f"{versions[number + 1].content!r} was complete"
-    )

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from stackproof.errors import PremiseNotMet, step_missing
 from stackproof.history import Flow
+from stackproof.history.register import Sighting, Span, Stopwatch, lifetime_violations
+from stackproof.polling import poll
 from stackproof.services.fixture import Scenario
 from stackproof.services.redis.client import connect
 from stackproof.services.redis.collections import COLLECTIONS, differences
-from stackproof.services.redis.expiry import Span, Stopwatch, violations, watch_until_gone
 from stackproof.services.redis.store import RecordedStore, Way, raise_lacking
 from stackproof.services.redis.vectors import vectors
 from stackproof.texts import counted
@@ -109,8 +110,19 @@ class RedisFixture:
     def lifetime_violations(self, key: str, ttl: float, *, late: float) -> list[str]:
         """What contradicts the time to live; watches the key until it is gone."""
         set_at = self._demand_in_time(key)
-        sightings = watch_until_gone(self.client, self.own(key), within=ttl + late + 1)
-        return violations(set_at, ttl, sightings, late)
+        within = ttl + late + 1
+        sightings: list[Sighting] = []
+        deadline = time.monotonic() + within
+
+        def look() -> bool:
+            with Stopwatch() as watch:
+                there = self.get(key) is not None
+            sightings.append(Sighting(watch.span, there))
+            return not there or watch.span.ended > deadline
+
+        poll(look, within=within + 10, awaiting="the key's end", first_pause=0.002,
+             longest_pause=0.01)  # fmt: skip
+        return lifetime_violations(set_at, ttl, sightings, late)
 
     def measure(self, count: int, size: int) -> dict[str, float]:
         """SET and GET ``count`` keys one after the other; the medians, in seconds."""
