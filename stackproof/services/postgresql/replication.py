@@ -116,7 +116,7 @@ class Replication:
     def _refusal(self, node: str) -> str:
         with closing(self._open(node)) as made, made.cursor() as cursor:
             try:
-                cursor.execute("INSERT INTO written VALUES (-1, '')")
+                cursor.execute("CREATE TABLE refused (number int)")  # needs nothing to be there yet
             except psycopg2.Error as error:
                 state = error.pgcode or ""
                 return "read only" if state == _READ_ONLY else state
