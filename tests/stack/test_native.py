@@ -325,6 +325,8 @@ def test_unknown_actions_are_not_supported(provider: NativeProvider, tiny: Tiny)
     cluster = provider.start(tiny, need(), "tiny-1")
     with pytest.raises(NotSupported, match="cannot melt an instance"):
         cluster.act("tiny-1-1", "melt")
+    with pytest.raises(NotSupported, match="proxied_peers=True"):
+        cluster.act("tiny-1-1", "peers slow", latency_ms=1)
     cluster.stop()
 
 

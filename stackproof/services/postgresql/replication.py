@@ -160,12 +160,15 @@ class Replication:
         return longest
 
     def set_distance(self, seconds: float) -> None:
-        """Have all that replicas and primary say to each other take so long, each way."""
+        """Have all that replicas and primary say to each other take so long, each way.
+
+        For as long as the cluster lives, which is the scenario's own.
+        """
         endpoint = self._database.endpoint
-        primary = instance(endpoint.cluster, PRIMARY)
-        act = partial(self._scenario.act, endpoint.service, primary)
-        self._scenario.add_cleanup(lambda: act("peers clear"))
-        act("peers slow", latency_ms=round(seconds * 1000))
+        primary, milliseconds = instance(endpoint.cluster, PRIMARY), round(seconds * 1000)
+        self._scenario.act(endpoint.service, primary, "peers slow", latency_ms=milliseconds)
+        self.commit(1)  # connections that did not come the long way end with the next word
+        self.deviations(self._scenario.scaled(_READ_WITHIN))
 
     # -- health ----------------------------------------------------------------
     def seen(self, node: str) -> Replica:

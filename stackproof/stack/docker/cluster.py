@@ -300,6 +300,8 @@ class DockerCluster:
             elif action in ("peers cut", "peers one-way"):
                 one_way = action == "peers one-way"
                 self._means.part(instance, self._containers, one_way=one_way)
+            elif action in ("peers slow", "peers clear"):
+                self._means.keep_away(instance, self._containers, details)
             elif action == "peers join":
                 self._means.join(container)
             else:

@@ -12,8 +12,10 @@ from typing import Any
 
 from stackproof.processes.run import Run
 from stackproof.services.base import Composition, Service, readable
+from stackproof.services.nodes import Service as NodeService
 from stackproof.stack.harm import packets, power
-from stackproof.stack.harm.means import Means, no_way, not_made_for
+from stackproof.stack.harm.means import Means, no_way, not_made_for, peer_way
+from stackproof.stack.harm.proxies import Proxies, distance
 from stackproof.stack.site import LocalSite
 
 #: Inside a container: written by whatever user its server is.
@@ -40,6 +42,9 @@ class DockerMeans(Means):
     ):
         super().__init__(service, site, run, logs)
         self._api = client.api
+        self._kind = service
+        self._logs = logs
+        self._ways: dict[str, Proxies] = {}
         self._data = composition.data
         self.mount(composition.disks)
 
@@ -80,17 +85,53 @@ class DockerMeans(Means):
             "the containers' data are not within reach of this user",
         )
 
+    def keep_away(
+        self, instance: str, containers: Mapping[str, str], details: Mapping[str, Any]
+    ) -> None:
+        """Make the way of its peers to a container long, or, without ``details``, short again."""
+        if instance not in self._ways:
+            if not self._options.get("proxied_peers") or not isinstance(self._kind, NodeService):
+                raise not_made_for("peers slow", "proxied_peers=True")
+            if (why := packets.unusable_inside()) is not None:
+                raise no_way("the way between servers cannot be made slow here", why)
+            process_id = self._process_id(containers[instance])
+            own, port = self._at(containers[instance])[0], self._kind.ports["client"]
+            way = Proxies(
+                self._run, instance, self._logs / f"{instance}-toxiproxy.log", port + 2,
+                {peer_way(instance): (port + 1, port)}, host=own, inside=process_id,
+            )  # fmt: skip
+            self._ways[instance] = way
+            way.start(self._cache, lambda line: None)
+            peers = self._peers_of(instance, containers)
+            packets.lead_inside(process_id, peers, port, port + 1)
+        self._ways[instance].put(peer_way(instance), distance(**details) if details else [])
+
+    def _peers_of(self, instance: str, containers: Mapping[str, str]) -> list[str]:
+        return [a for name in containers if name != instance for a in self._at(containers[name])]
+
+    def _at(self, container: str) -> list[str]:
+        """A container's addresses."""
+        networks = self._inspected(container)["NetworkSettings"]["Networks"].values()
+        return [network["IPAddress"] for network in networks if network["IPAddress"]]
+
+    def unhealed(self) -> str | None:
+        """See `Means.unhealed`; the proxies within containers, too."""
+        unclear = (way.unclear() for way in self._ways.values())
+        return next(filter(None, unclear), None) or super().unhealed()
+
+    def stop(self) -> None:
+        """End the proxies within containers, too."""
+        try:
+            for way in self._ways.values():
+                way.stop()
+        finally:
+            super().stop()
+
     def part(self, instance: str, containers: Mapping[str, str], *, one_way: bool) -> None:
         """Cut a container from its peers; clients come from elsewhere."""
         if (why := packets.unusable_inside()) is not None:
             raise no_way("servers cannot be cut from each other here", why)
-        peers = [
-            network["IPAddress"]
-            for name, container in containers.items()
-            if name != instance
-            for network in self._inspected(container)["NetworkSettings"]["Networks"].values()
-            if network["IPAddress"]
-        ]
+        peers = self._peers_of(instance, containers)
         packets.inside(self._process_id(containers[instance]), peers, one_way=one_way)
 
     def join(self, container: str) -> None:

@@ -119,8 +119,6 @@ class Means:
         """
         if action.startswith(_CLIENTS):
             return self._between_clients(instance, action.removeprefix(_CLIENTS), details)
-        if action in ("peers slow", "peers clear"):
-            return self._between_peers(instance, action, details)
         if action in ("disk fill", "disk free"):
             if instance not in self._disks:
                 raise not_made_for(action, "disk_mb=96")
@@ -135,13 +133,6 @@ class Means:
         if action in CLIENT_ACTIONS:
             wanted = toxics(action, details)
         self._proxies.put(instance, wanted)
-
-    def _between_peers(self, instance: str, action: str, details: Mapping[str, Any]) -> None:
-        raise NotSupported(
-            "the way between servers cannot be made slow here",
-            "a proxy does that, and containers reach each other without one",
-            "run this scenario on native processes (STACK=native)",
-        )
 
 
 def peer_way(instance: str) -> str:

@@ -47,11 +47,6 @@ class NativeMeans(Means):
             return {}
         return {peer_way(name): ports for name, ports in service.peer_routes(site).items()}
 
-    def _between_peers(self, instance: str, action: str, details: Mapping[str, Any]) -> None:
-        if self._proxies is None or not self._options.get("proxied_peers"):
-            raise not_made_for(action, "proxied_peers=True")
-        self._proxies.put(peer_way(instance), distance(**details) if details else [])
-
     def group(self, instance: str) -> int | None:
         """The group that an instance runs as, to be recognised by; None: this process's."""
         return self._groups.get(instance)
@@ -123,7 +118,11 @@ class NativeMeans(Means):
         return super().unhealed()
 
     def act(self, instance: str, action: str, details: Mapping[str, Any]) -> Any:
-        """See `Means.act`; "peers join" undoes `part`."""
+        """See `Means.act`; "peers join" undoes `part`, "peers clear" "peers slow"."""
         if action == "peers join":
             return self._join(instance)
+        if action in ("peers slow", "peers clear"):
+            if self._proxies is None or not self._options.get("proxied_peers"):
+                raise not_made_for(action, "proxied_peers=True")
+            return self._proxies.put(peer_way(instance), distance(**details) if details else [])
         return super().act(instance, action, details)

@@ -173,6 +173,29 @@ def inside(process_id: int, peers: Iterable[str], *, one_way: bool) -> None:
                   inside=process_id)  # fmt: skip
 
 
+def lead_inside(process_id: int, peers: Iterable[str], port: int, through: int) -> None:
+    """Lead what ``peers`` send to a container's port through another port of the container.
+
+    Connections that are there are reset as soon as a peer says something by them.
+
+    Args:
+        process_id: see `inside`.
+        peers: addresses.
+        port: of the server.
+        through: of a proxy in the container's network.
+
+    Raises:
+        Trouble: iptables refuses.
+    """
+    for peer in peers:
+        sent = ("-p", "tcp", "-s", peer, "--dport", str(port))
+        _must("-t", "nat", "-A", "PREROUTING", *sent, "-j", "REDIRECT", "--to-ports", str(through),
+              inside=process_id)  # fmt: skip
+        # What a peer itself resets has to arrive, or the server would keep its half.
+        _must("-A", "INPUT", *sent, "!", "--tcp-flags", "RST", "RST", "-j", "REJECT",
+              "--reject-with", "tcp-reset", inside=process_id)  # fmt: skip
+
+
 def rules_inside(process_id: int) -> list[str]:
     """The rules in a container's network, as iptables lists them.
 

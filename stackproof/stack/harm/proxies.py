@@ -74,15 +74,27 @@ class Proxies:
         log: receives what it prints.
         api: its port.
         routes: port for clients and the server's own, by instance.
+        host: address of all of them.
+        inside: ID of a process in whose network they are; None: in this one's.
     """
 
     def __init__(
-        self, run: Run, cluster: str, log: Path, api: int, routes: Mapping[str, tuple[int, int]]
+        self,
+        run: Run,
+        cluster: str,
+        log: Path,
+        api: int,
+        routes: Mapping[str, tuple[int, int]],
+        *,
+        host: str = LOOPBACK,
+        inside: int | None = None,
     ):
         self._run = run
         self._cluster = cluster
         self._log = log
-        self._api = f"http://{LOOPBACK}:{api}"
+        self._api = f"http://{host}:{api}"
+        self._host = host
+        self._enter = ["nsenter", "--target", str(inside), "--net", "--"] if inside else []
         self._port = api
         self._routes = routes
         self._process: ManagedProcess | None = None
@@ -102,17 +114,19 @@ class Proxies:
             ) from trouble
         self._process = process = ManagedProcess(
             f"toxiproxy of {self._cluster}",
-            [str(TOXIPROXY.program(cache)), "-host", LOOPBACK, "-port", str(self._port)],
+            [*self._enter, str(TOXIPROXY.program(cache)),
+             "-host", self._host, "-port", str(self._port)],
             log=self._log,
             cwd=self._run.directory,
             env=server_environment({"LOG_LEVEL": "warn"}),
             alone=True,
             run=self._run,
-        )
+        )  # fmt: skip
         proxies = [
-            {"name": name, "listen": f"{LOOPBACK}:{listen}", "upstream": f"{LOOPBACK}:{upstream}"}
+            {"name": name, "listen": f"{self._host}:{listen}",
+             "upstream": f"{self._host}:{upstream}"}
             for name, (listen, upstream) in self._routes.items()
-        ]
+        ]  # fmt: skip
         poll(
             lambda: self._ask("GET", "/version"),
             until=lambda _: True,

@@ -1,8 +1,9 @@
-"""Breaks the clients of every Python process that has this folder on its path."""
+"""Breaks clients or databases in every Python process that has this folder on its path."""
 
 import os
 
-from tests.mutants.clients import MUTANTS, VARIABLE
+from tests.mutants import clients, databases
 
-if os.environ.get(VARIABLE) in MUTANTS:
-    MUTANTS[os.environ[VARIABLE]].apply()
+for kind in (clients, databases):
+    if os.environ.get(kind.VARIABLE) in kind.MUTANTS:
+        kind.MUTANTS[os.environ[kind.VARIABLE]].apply()
