@@ -92,7 +92,7 @@ def replicas_are_prompt(context: Context, limit: float, rounds: int) -> None:
         less_than_or_equal_to(limit),
         rounds=rounds,
         told="{:.3f} s".format,
-        before="50 rows are committed, each when every replica has shown the one before",
+        before="20 rows are committed, each when every replica has shown the one before",
     )
 
 

@@ -76,7 +76,7 @@ Feature: Replicas of PostgreSQL have what is committed
   @DB-04 @performance
   Scenario: A row is read on both replicas within a second
     Given a PostgreSQL primary with 2 replicas
-    When 50 rows are committed, each when every replica has shown the one before
+    When 20 rows are committed, each when every replica has shown the one before
     Then every replica shows a row at most 1 second later in the best of 3 rounds
     And health shows each replica less than 1 second behind within 10 seconds
 

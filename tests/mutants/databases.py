@@ -47,8 +47,8 @@ def _lag_is_what_was_last_said() -> None:
 
 
 def _replicas_are_late() -> None:
-    """Replicas apply two seconds later what they receive at once."""
-    _set("recovery_min_apply_delay = 2s")
+    """Replicas apply 1.2 seconds later what they receive at once."""
+    _set("recovery_min_apply_delay = 1200ms")
 
 
 def _set(line: str) -> None:
