@@ -27,7 +27,7 @@ max_wal_senders = 10
 max_replication_slots = 10
 wal_level = replica
 jit = off
-wal_keep_size = 256MB
+wal_keep_size = {copied}
 max_slot_wal_keep_size = {kept}
 hot_standby = on
 wal_receiver_status_interval = 1s
@@ -123,6 +123,7 @@ class PostgreSQL(Service):
             address=address, port=port, access=where.file(name, "pg_hba.conf"),
             connections=where.options["connections"],
             fsync="on" if where.options["fsync"] else "off",
+            copied="256MB" if where.options["replicas"] else "0",
             kept=f"{where.options['slot_mb']}MB" if where.options["slot_mb"] else "-1",
         )  # fmt: skip
         return Node(
