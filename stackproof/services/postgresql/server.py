@@ -27,7 +27,6 @@ max_wal_senders = 10
 max_replication_slots = 10
 wal_level = replica
 jit = off
-wal_keep_size = {copied}
 max_slot_wal_keep_size = {kept}
 hot_standby = on
 wal_receiver_status_interval = 1s
@@ -42,7 +41,8 @@ local all all trust
 host all all all trust
 host replication all all trust
 """
-#: Made beside, then moved: one that was interrupted is begun anew.
+#: Made beside, then moved: one that was interrupted is begun anew. A replica's slot comes first:
+#: from then on the primary keeps what the copy will need.
 _PRIMARY = """\
 set -e
 if [ ! -d '{data}/main' ]; then
@@ -56,7 +56,10 @@ _REPLICA = """\
 set -e
 if [ ! -d '{data}/main' ]; then
   rm -rf '{data}/new'
-  '{copy}' -D '{data}/new' -R -X stream -c fast --no-sync -C -S {slot} \\
+  '{ask}' -X -q -h {host} -p {port} -U {user} -d {database} -v ON_ERROR_STOP=1 -o /dev/null -c \\
+    "SELECT pg_create_physical_replication_slot('{slot}', true) WHERE NOT EXISTS (
+       SELECT FROM pg_replication_slots WHERE slot_name = '{slot}')"
+  '{copy}' -D '{data}/new' -R -X stream -c fast --no-sync -S {slot} \\
     -d 'host={host} port={port} user={user} application_name={slot}'
   mv '{data}/new' '{data}/main'
 fi
@@ -117,13 +120,12 @@ class PostgreSQL(Service):
             data=where.data(name, _VOLUME), initdb=where.program("initdb"), user=USER,
             copy=where.program("pg_basebackup"), postgres=where.program("postgres"),
             settings=where.file(name, "postgresql.conf"), slot=slot_of(name),
-            host=host, port=of_primary,
+            host=host, port=of_primary, ask=where.program("psql"), database=DATABASE,
         )  # fmt: skip
         settings = _SETTINGS.format(
             address=address, port=port, access=where.file(name, "pg_hba.conf"),
             connections=where.options["connections"],
             fsync="on" if where.options["fsync"] else "off",
-            copied="256MB" if where.options["replicas"] else "0",
             kept=f"{where.options['slot_mb']}MB" if where.options["slot_mb"] else "-1",
         )  # fmt: skip
         return Node(
@@ -165,12 +167,10 @@ class PostgreSQL(Service):
                     "the replicas do not follow the primary", str(late),
                     "their logs usually name the cause",
                 ) from late  # fmt: skip
-            # Copies that were made side by side needed more than their slots, made later, keep.
-            cursor.execute("ALTER SYSTEM SET wal_keep_size = 0")
             if synchronous:
                 wanted = f"FIRST {synchronous} ({', '.join(names)})"
                 cursor.execute("ALTER SYSTEM SET synchronous_standby_names = %s", [wanted])
-            cursor.execute("SELECT pg_reload_conf()")
+                cursor.execute("SELECT pg_reload_conf()")
 
     def leftovers(self, endpoint: Endpoint, prefix: str) -> list[Leftover]:
         """Schemas."""
