@@ -11,6 +11,8 @@ KEEP     ?=
 VERBOSE  ?=
 ARGS     ?=
 PYTHON   ?= python3
+# Tests wait for processes half of the time: three workers for two cores.
+WORKERS  ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) * 3 // 2)')
 
 VENV := .venv
 BIN  := $(VENV)/bin
@@ -32,7 +34,7 @@ merge: $(VENV)/ready ## Join the reports of shards (SHARDS='dir dir') into one v
 	@$(BIN)/python -m stackproof merge $(SHARDS) $(ARGS)
 
 test: $(VENV)/ready-dev ## Run the suite's own tests
-	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 lint: $(VENV)/ready-dev ## Check code, features, steps and documents
 	@$(BIN)/python -m ruff check . && $(BIN)/python -m ruff format --check .

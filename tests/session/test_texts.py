@@ -73,7 +73,7 @@ def test_half_a_character_is_escaped_in_every_report(halves: Outcome) -> None:
     assert [element["name"] for element in feature["elements"]] == named
 
 
-@pytest.mark.parametrize(("number", "verdict"), enumerate(HALVES.values()), ids=[*HALVES])
+@pytest.mark.parametrize(("number", "verdict"), list(enumerate(HALVES.values())), ids=[*HALVES])
 def test_half_a_character_changes_no_verdict(halves: Outcome, number: int, verdict: str) -> None:
     name = str(number)
     assert halves.verdicts[name] == verdict, halves.text
