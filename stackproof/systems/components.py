@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import threading
@@ -63,20 +64,27 @@ class Component:
         self._session = session
         self._waiting: dict[int, Future[Any]] = {}
         self._lock = threading.Lock()
+        self._over: Exception | None = None
         self._count = 0
         command = settings.command or (
             "{python}", "-m", "stackproof.systems.hosting", settings.component,
         )  # fmt: skip
         known = {"python": sys.executable, **fields}
-        self._process = ManagedProcess(
-            name,
-            [filled(word, known, settings) for word in command],
-            log=session.directory / f"{name}.log",
-            cwd=settings.directory,
-            env={k: filled(v, known, settings) for k, v in settings.environment.items()},
-            run=session.run,
-            talks=True,
-        )
+        argv = [filled(word, known, settings) for word in command]
+        try:
+            self._process = ManagedProcess(
+                name,
+                argv,
+                log=session.directory / f"{name}.log",
+                cwd=settings.directory,
+                env={k: filled(v, known, settings) for k, v in settings.environment.items()},
+                run=session.run,
+                talks=True,
+            )
+        except OSError as error:
+            raise Trouble(f"the component {name} cannot be started",
+                          f"{argv[0]}: {error.strerror}",
+                          f"correct `command` in [systems.{name}]") from error  # fmt: skip
         session.add_cleanup(self._process.kill)
         threading.Thread(target=self._read, daemon=True).start()
         given = {
@@ -88,7 +96,7 @@ class Component:
         except (ComponentError, NoAnswer, Died) as error:
             raise Trouble(
                 f"the component {name} cannot be made",
-                f"{error or 'it does not answer'}\nits log ends:\n{self._process.log_end()}",
+                f"{str(error) or 'it does not answer'}\nits log ends:\n{self._process.log_end()}",
                 f"correct [systems.{name}] of stackproof.toml",
             ) from error
 
@@ -115,24 +123,37 @@ class Component:
     def _ask(self, request: dict[str, Any]) -> Future[Any]:
         answer: Future[Any] = Future()
         with self._lock:
+            if self._over is not None:
+                answer.set_exception(self._over)
+                return answer
             self._count += 1
             self._waiting[self._count] = answer
-            line = json.dumps({"id": self._count, **request}) + "\n"
-            try:
-                self._process.write(line)
-            except OSError:
-                self._waiting.pop(self._count)
-                answer.set_exception(Died(self._process.death() or f"{self.name} has ended"))
+            # One that has ended cannot be written to: `_read` tells everybody who waits.
+            with contextlib.suppress(OSError):
+                self._process.write(json.dumps({"id": self._count, **request}) + "\n")
         return answer
 
     def _read(self) -> None:
         for line in self._process.lines():
-            told = json.loads(line)
-            answer = self._waiting.pop(told["id"])
-            if "error" in told:
-                answer.set_exception(ComponentError(told["error"]["kind"], told["error"]["text"]))
+            try:
+                told = json.loads(line)
+                error = told.get("error")
+                failure = error and ComponentError(str(error["kind"]), str(error["text"]))
+                answer = self._waiting.pop(told["id"])
+            except (ValueError, KeyError, TypeError, AttributeError):
+                # From here on nobody knows which answer belongs to whom.
+                self._end(ComponentError("NoAnswer", f"it wrote {line.strip()[:200]!r}"))
+                return
+            if failure:
+                answer.set_exception(failure)
             else:
                 answer.set_result(told.get("value"))
-        while self._waiting:
-            _, answer = self._waiting.popitem()
-            answer.set_exception(Died(self._process.death() or f"{self.name} has ended"))
+        self._process.join()
+        self._end(Died(self._process.death() or f"{self.name} has ended"))
+
+    def _end(self, why: Exception) -> None:
+        with self._lock:
+            self._over = why
+            waiting, self._waiting = list(self._waiting.values()), {}
+        for answer in waiting:
+            answer.set_exception(why)
