@@ -198,10 +198,9 @@ def health_is_quick(context: Context, limit: float, rounds: int) -> None:
     """From the question to the answer, with the connection."""
     context.session.use(Rounds).judge(
         "health, median",
-        lambda median: median,
+        float,
         less_than_or_equal_to(limit),
         rounds=rounds,
-        told="{:.3f} s".format,
         before="its health is asked for 20 times",
     )
 
@@ -253,10 +252,9 @@ def queries_are_fast(context: Context, limit: float, rounds: int) -> None:
     """From a client's question to its answer, the wait for a connection included."""
     context.session.use(Rounds).judge(
         "a query through the pool, on average",
-        lambda average: average,
+        float,
         less_than_or_equal_to(limit),
         rounds=rounds,
-        told="{:.3f} s".format,
         before="50 clients run 20 queries each through the pool",
     )
 

@@ -88,10 +88,9 @@ def replicas_are_prompt(context: Context, limit: float, rounds: int) -> None:
     """The longest time from the beginning of a row's transaction."""
     context.session.use(Rounds).judge(
         "from a commit to the last replica, at most",
-        lambda longest: longest,
+        float,
         less_than_or_equal_to(limit),
         rounds=rounds,
-        told="{:.3f} s".format,
         before="20 rows are committed, each when every replica has shown the one before",
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stackproof.errors import step_missing
+from stackproof.faults.fault import Begun
 from stackproof.faults.kafka import Kafka
 from stackproof.faults.processes import BrokerFault
 from stackproof.faults.restarts import rolling_restart
@@ -21,13 +21,11 @@ class Faults:
     def __init__(self, session: ScenarioSession, kafka: Kafka):
         self._session = session
         self._kafka = kafka
-        self._begun: list[BrokerFault] = []
+        self._begun: Begun[BrokerFault] = Begun()
 
     def begin(self, words: str, broker: int) -> BrokerFault:
         """Break a broker as a feature says it; healed by `heal`, or at the scenario's end."""
-        fault = WORDS[words](self._session, broker)
-        self._begun.append(fault)
-        return fault.begin()
+        return self._begun.begin(WORDS[words](self._session, broker))
 
     def heal(self, broker: int) -> None:
         """Heal all that ails a broker.
@@ -35,11 +33,7 @@ class Faults:
         Raises:
             PremiseNotMet: nothing does.
         """
-        ailing = [f for f in reversed(self._begun) if f.broker == broker and f.active]
-        if not ailing:
-            raise step_missing(f"a broker {broker} that ails", f"broker {broker} has crashed")
-        for fault in ailing:
-            fault.heal()
+        self._begun.heal(f"broker {broker}")
 
     def with_traffic(self, topic: str, words: str, broker: int) -> None:
         """Publish before, while and after a broker is broken; `finish` tells the outcome.

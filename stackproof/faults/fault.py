@@ -11,9 +11,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
-from stackproof.errors import no_effect
+from stackproof.errors import no_effect, step_missing
 from stackproof.polling import DeadlineExceeded, poll
 
 if TYPE_CHECKING:
@@ -200,3 +200,30 @@ class Fault(ABC):
             describe=describe,
             retry_on=(OSError,),
         )
+
+
+Kind = TypeVar("Kind", bound=Fault)
+
+
+class Begun(Generic[Kind]):
+    """What a scenario has begun to break, and heals by name."""
+
+    def __init__(self) -> None:
+        self._faults: list[Kind] = []
+
+    def begin(self, fault: Kind) -> Kind:
+        """Begin a fault; healed by `heal`, or at the scenario's end."""
+        self._faults.append(fault)
+        return fault.begin()
+
+    def heal(self, target: str) -> None:
+        """Heal all that ails something, the last fault first.
+
+        Raises:
+            PremiseNotMet: nothing does.
+        """
+        ailing = [f for f in reversed(self._faults) if f.target == target and f.active]
+        if not ailing:
+            raise step_missing(f"a {target} that ails", f"{target} has crashed")
+        for fault in ailing:
+            fault.heal()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from stackproof.errors import Trouble, step_missing
-from stackproof.faults.fault import FELT_WITHIN, HEALED_WITHIN, Fault, Proof
+from stackproof.errors import Trouble
+from stackproof.faults.fault import FELT_WITHIN, HEALED_WITHIN, Begun, Fault, Proof
 from stackproof.services import service
 from stackproof.services.nodes import SeesPeers, Service, instance
 from stackproof.urls import split_host_and_port
@@ -155,20 +155,17 @@ class NodeFaults:
     def __init__(self, session: ScenarioSession, name: str):
         self._session = session
         self._name = name
-        self._begun: dict[str, NodeFault] = {}
+        self._begun: Begun[NodeFault] = Begun()
 
     def begin(self, words: str, node: str, *, for_good: bool = False) -> NodeFault:
         """Break a node, in the words of `NODE_FAULTS`; healed by `heal` or at the end."""
         fault = NODE_FAULTS[words](self._session, self._name, node, for_good=for_good)
-        self._begun[node] = fault
-        return fault.begin()
+        return self._begun.begin(fault)
 
     def heal(self, node: str) -> None:
-        """Heal what ails a node.
+        """Heal all that ails a node.
 
         Raises:
             PremiseNotMet: nothing does.
         """
-        if node not in self._begun:
-            raise step_missing(f"a {node} that ails", f"{node} has crashed")
-        self._begun.pop(node).heal()
+        self._begun.heal(node)

@@ -165,21 +165,6 @@ class Versioned(Protocol):
         """
 
 
-@runtime_checkable
-class Formed(Protocol):
-    """A service whose nodes wait for each other, or have to be made one cluster."""
-
-    def answers(self, endpoint: Endpoint, name: str, *, timeout: float) -> None:
-        """Do a real operation on one instance; raise one of `unready` while it is not ready."""
-
-    def form(self, endpoint: Endpoint, *, within: float) -> None:
-        """Make one cluster of nodes that answer.
-
-        Raises:
-            Trouble: it did not come about in ``within`` seconds.
-        """
-
-
 @dataclass(frozen=True)
 class ProcessSpec:
     """One instance as a plain process.

@@ -77,7 +77,7 @@ class Rounds:
         bound: Any,
         *,
         rounds: int,
-        told: Callable[[float], str],
+        told: Callable[[float], str] = "{:.3f} s".format,
         before: str,
         best: Callable[[list[float]], float] = min,
     ) -> None:
@@ -88,7 +88,7 @@ class Rounds:
             value: the figure of a round, of what ``work`` has returned.
             bound: a matcher of hamcrest's.
             rounds: how many are made at most.
-            told: a value with its unit.
+            told: a value with its unit; default: seconds.
             before: a step that makes the first round, in the words of features.
             best: which value is the best.
 

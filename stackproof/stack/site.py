@@ -15,7 +15,8 @@ from stackproof.errors import Trouble
 from stackproof.obtain import Cache
 from stackproof.polling import DeadlineExceeded, Died, poll
 from stackproof.ports import claim, free_port
-from stackproof.services.base import Endpoint, Formed, Service
+from stackproof.services import nodes
+from stackproof.services.base import Endpoint, Service
 from stackproof.stack.harm import disks
 
 T = TypeVar("T")
@@ -84,7 +85,7 @@ def with_new_ports(start: Callable[[int], T]) -> T:
 
 def ask_node(service: Service, endpoint: Endpoint, *, name: str, timeout: float) -> None:
     """Ask one instance; raises one of the service's `unready` while it does not answer."""
-    assert isinstance(service, Formed)  # no other has nodes that wait for each other
+    assert isinstance(service, nodes.Service)  # no other has nodes that wait for each other
     service.answers(endpoint, name, timeout=timeout)
 
 
@@ -94,7 +95,7 @@ def form(service: Service, endpoint: Endpoint, within: float) -> None:
     Raises:
         Trouble: it did not come about in ``within`` seconds.
     """
-    if isinstance(service, Formed):
+    if isinstance(service, nodes.Service):
         service.form(endpoint, within=within)
 
 

@@ -190,9 +190,7 @@ class RunningSystem:
         Raises:
             AssertionError: it had ended before.
         """
-        instance = self._take(instance)
-        if death := instance.death():
-            raise AssertionError(death)
+        instance = self._take_living(instance)
         instance.kill()
         self._session.history.event("fault", f"{instance.name} killed")
 
@@ -202,9 +200,7 @@ class RunningSystem:
         Raises:
             AssertionError: it had ended before.
         """
-        instance = self._take(instance)
-        if death := instance.death():
-            raise AssertionError(death)
+        instance = self._take_living(instance)
         instance.pause()
         self._paused.append(instance)
         self._session.history.event("fault", f"{instance.name} paused")
@@ -234,6 +230,12 @@ class RunningSystem:
         if self._session.settings["run.systems_end"] == "stop" and instance.alive():
             instance.terminate(self._session.scaled(self.settings.stop_within))
         instance.kill()
+
+    def _take_living(self, instance: ManagedProcess | None) -> ManagedProcess:
+        instance = self._take(instance)
+        if death := instance.death():
+            raise AssertionError(death)
+        return instance
 
     def _take(self, instance: ManagedProcess | None) -> ManagedProcess:
         if not self.instances:

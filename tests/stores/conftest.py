@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -20,11 +21,11 @@ from stackproof.polling import poll
 from stackproof.ports import LOOPBACK, free_port
 from stackproof.services import service
 from stackproof.services.base import Endpoint
-from stackproof.services.postgresql.client import connect as psycopg2_connect
-from stackproof.services.postgresql.client import starting
+from stackproof.services.postgresql.client import asking, starting
 from stackproof.services.redis.client import connect
 from stackproof.stack.site import LocalSite
 
+ROOT = Path(__file__).parents[2]
 #: Starts a Redis with these arguments besides its port; returns its address.
 StartRedis = Callable[..., str]
 
@@ -173,8 +174,22 @@ def postgresql_server(tmp_path: Path) -> Iterator[StartPostgreSQL]:
 
 
 def run_statement(endpoint: Endpoint, statement: str) -> None:
-    with psycopg2_connect(endpoint) as made, made, made.cursor() as cursor:
+    with asking(endpoint) as cursor:
         cursor.execute(statement)
+
+
+def verdicts_of(*chosen: str, place: Path, **variables: str) -> dict[str, str]:
+    """How the scenarios of a run on somebody's server ended, by name."""
+    done = subprocess.run(
+        [sys.executable, "-m", "stackproof", "run", *chosen, "--no-report",
+         "--tags", "not @performance", "--reports", str(place / "reports"),
+         "--stack", "external"],
+        cwd=ROOT, capture_output=True, text=True, timeout=300,
+        env={**os.environ, "STACKPROOF_RUNS": str(place), "STACKPROOF_PREFIX": "qa", **variables},
+    )  # fmt: skip
+    assert "Traceback" not in done.stdout + done.stderr
+    results = json.loads((place / "reports" / "results.json").read_text())
+    return {scenario["name"]: scenario["verdict"] for scenario in results["scenarios"]}
 
 
 @pytest.fixture(autouse=True)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import psycopg2
@@ -21,7 +17,7 @@ from stackproof.services import service
 from stackproof.services.base import Endpoint
 from stackproof.services.nodes import Service
 from tests.external.certificates import Authority
-from tests.stores.conftest import StartPostgreSQL, run_statement
+from tests.stores.conftest import StartPostgreSQL, run_statement, verdicts_of
 
 ROOT = Path(__file__).parents[2]
 QA = "CREATE ROLE qa LOGIN PASSWORD 'pw'"
@@ -100,21 +96,6 @@ def test_an_encrypted_connection(secured: tuple[str, Authority]) -> None:
     assert "is not trusted" in trouble(Access(tls=True, ca_file=str(other.file)))
 
 
-def verdicts(address: str, place: Path, **variables: str) -> dict[str, str]:
-    """How the scenarios of a run on this server ended, by name."""
-    done = subprocess.run(
-        [sys.executable, "-m", "stackproof", "run", "features/database", "--no-report",
-         "--tags", "not @performance", "--reports", str(place / "reports"),
-         "--stack", "external"],
-        cwd=ROOT, capture_output=True, text=True, timeout=300,
-        env={**os.environ, "POSTGRESQL_URL": f"postgresql://{address}",
-             "STACKPROOF_RUNS": str(place), "STACKPROOF_PREFIX": "qa", **variables},
-    )  # fmt: skip
-    assert "Traceback" not in done.stdout + done.stderr
-    results = json.loads((place / "reports" / "results.json").read_text())
-    return {scenario["name"]: scenario["verdict"] for scenario in results["scenarios"]}
-
-
 def test_the_rights_in_the_documentation_are_enough_and_nothing_is_left(
     postgresql_server: StartPostgreSQL, tmp_path: Path
 ) -> None:
@@ -122,7 +103,8 @@ def test_the_rights_in_the_documentation_are_enough_and_nothing_is_left(
     assert documented
     rights = documented[1].replace("DATABASE orders TO stackproof", "DATABASE postgres TO qa")
     address = postgresql_server(BY_PASSWORD, before=[QA, rights])
-    found = verdicts(f"qa:pw@{address}", tmp_path)
+    url = f"postgresql://qa:pw@{address}"
+    found = verdicts_of("features/database", place=tmp_path, POSTGRESQL_URL=url)
     assert set(found.values()) == {"passed", "not supported"}, found
     assert sum(verdict == "passed" for verdict in found.values()) >= 20, found
     endpoint = Endpoint("postgresql", "e", "external", {"primary": address},

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,7 +17,7 @@ from stackproof.reporting.outcome import step_outcome
 from stackproof.services import service
 from stackproof.services.redis.client import connect
 from stackproof.stack.external import asked
-from tests.stores.conftest import StartRedis, endpoint_of
+from tests.stores.conftest import StartRedis, endpoint_of, verdicts_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -76,17 +72,8 @@ def test_what_a_server_refuses_is_told(
 def verdicts(address: str, place: Path, *chosen: str, user: str = "") -> dict[str, str]:
     """How the scenarios of a run on this server ended, by name."""
     names = [word for name in chosen for word in ("--name", name)]
-    done = subprocess.run(
-        [sys.executable, "-m", "stackproof", "run", "features/cache", *names, "--no-report",
-         "--tags", "not @performance", "--reports", str(place / "reports"),
-         "--stack", "external"],
-        cwd=ROOT, capture_output=True, text=True, timeout=300,
-        env={**os.environ, "REDIS_URL": f"redis://{user}{address}", "STACKPROOF_RUNS": str(place),
-             "STACKPROOF_PREFIX": "qa"},
-    )  # fmt: skip
-    assert "Traceback" not in done.stdout + done.stderr
-    results = json.loads((place / "reports" / "results.json").read_text())
-    return {scenario["name"]: scenario["verdict"] for scenario in results["scenarios"]}
+    url = f"redis://{user}{address}"
+    return verdicts_of("features/cache", *names, place=place, REDIS_URL=url)
 
 
 LAST, BATCH = "last value that was set", "written in one batch"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -110,13 +110,23 @@ def connect(
     return closing(made)
 
 
+@contextmanager
+def asking(
+    endpoint: Endpoint, node: str = PRIMARY, *, timeout: float = 10.0
+) -> Iterator[extensions.cursor]:
+    """A cursor on a connection of its own; each statement is committed at once. See `connect`."""
+    with connect(endpoint, node, timeout=timeout) as made, made.cursor() as cursor:
+        made.autocommit = True
+        yield cursor
+
+
 def ask(endpoint: Endpoint, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     """The rows of one query, asked on a connection of its own.
 
     Raises:
         psycopg2.Error: it is refused.
     """
-    with connect(endpoint) as made, made.cursor() as cursor:
+    with asking(endpoint) as cursor:
         cursor.execute(query, values or None)
         return list(cursor.fetchall())
 
@@ -132,7 +142,7 @@ def drop(endpoint: Endpoint, schema: str) -> None:
 
 
 def _alter(endpoint: Endpoint, statement: str, name: str) -> None:
-    with connect(endpoint) as made, made, made.cursor() as cursor:
+    with asking(endpoint) as cursor:
         cursor.execute(sql.SQL(statement).format(sql.Identifier(name)))
 
 

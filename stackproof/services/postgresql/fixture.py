@@ -6,7 +6,7 @@ import statistics
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -42,7 +42,6 @@ class Database:
         self._scenario = scenario
         self.endpoint = scenario.endpoint(endpoint)
         self._transactions: dict[str, Transaction] = {}
-        self._idle: list[extensions.connection] = []
 
     # -- the scenario's own schema -------------------------------------------
     @cached_property
@@ -56,13 +55,6 @@ class Database:
     def _drop(self) -> None:
         drop(self.endpoint, self._scenario.own("data"))
 
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """Arguments for libpq that lead into the schema."""
-        return parameters(self.endpoint, timeout=self._scenario.scaled(_PATIENCE)) | {
-            "options": f'-c search_path="{self.schema}"'
-        }
-
     def url(self, client: str) -> str:
         """How a program that the scenario calls so reaches the database; with a password."""
         return url(self.endpoint, client=self._scenario.own(client))
@@ -75,27 +67,30 @@ class Database:
         )
         return int(count)
 
-    def open(self) -> extensions.connection:
+    def open(self, node: str = PRIMARY, *, within: float = _PATIENCE) -> extensions.connection:
         """A connection into the schema; whoever opens it closes it.
+
+        Args:
+            node: which server.
+            within: seconds, on a machine of usual speed.
 
         Raises:
             psycopg2.Error: it is refused.
         """
-        return psycopg2.connect(**self.parameters)
+        return psycopg2.connect(
+            **parameters(self.endpoint, node, timeout=self._scenario.scaled(within)),
+            options=f'-c search_path="{self.schema}"',
+        )
 
-    def run(self, text: str, values: Sequence[Any] = ()) -> list[Row]:
+    def run(self, text: str | sql.Composable, values: Sequence[Any] = ()) -> list[Row]:
         """Run one statement in a transaction of its own; the rows that it returns.
 
         Raises:
             psycopg2.Error: it is refused.
         """
-        made = self.open()
-        try:
-            with made, made.cursor() as cursor:
-                cursor.execute(text, values or None)
-                return cursor.fetchall() if cursor.description else []
-        finally:
-            made.close()
+        with closing(self.open()) as made, made, made.cursor() as cursor:
+            cursor.execute(text, values or None)
+            return cursor.fetchall() if cursor.description else []
 
     def seed(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Create a table and fill it; its first column is the primary key.
@@ -111,20 +106,15 @@ class Database:
             sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind))
             for name, kind in zip(columns, kinds, strict=True)
         )
-        made = self.open()
-        try:
-            with made, made.cursor() as cursor:
-                cursor.execute(
-                    sql.SQL("CREATE TABLE {} ({}, PRIMARY KEY ({}))").format(
-                        sql.Identifier(table), defined, sql.Identifier(columns[0])
-                    )
-                )
-                fill = sql.SQL("INSERT INTO {} VALUES ({})").format(
-                    sql.Identifier(table), sql.SQL(", ").join([sql.Placeholder()] * len(columns))
-                )
-                cursor.executemany(fill, listed)
-        finally:
-            made.close()
+        create_it = sql.SQL("CREATE TABLE {} ({}, PRIMARY KEY ({}))").format(
+            sql.Identifier(table), defined, sql.Identifier(columns[0])
+        )
+        fill_it = sql.SQL("INSERT INTO {} VALUES ({})").format(
+            sql.Identifier(table), sql.SQL(", ").join([sql.Placeholder()] * len(columns))
+        )
+        with closing(self.open()) as made, made, made.cursor() as cursor:
+            cursor.execute(create_it)
+            cursor.executemany(fill_it, listed)
 
     def rows(self, table: str, columns: Sequence[str]) -> list[list[str]]:
         """What a table holds, as texts, ordered by the first column."""
@@ -132,13 +122,7 @@ class Database:
         query = sql.SQL("SELECT {} FROM {} ORDER BY {}").format(
             chosen, sql.Identifier(table), sql.Identifier(columns[0])
         )
-        made = self.open()
-        try:
-            with made.cursor() as cursor:
-                cursor.execute(query)
-                return [list(map(_text, row)) for row in cursor.fetchall()]
-        finally:
-            made.close()
+        return [list(map(_text, row)) for row in self.run(query)]
 
     # -- transactions ----------------------------------------------------------
     def begin(self, name: str, level: str) -> Transaction:
@@ -222,9 +206,7 @@ class Database:
     def hold_connections(self, count: int) -> None:
         """Open so many, and keep them until the scenario's end."""
         for _ in range(count):
-            made = self.open()
-            self._scenario.add_cleanup(made.close)
-            self._idle.append(made)
+            self._scenario.add_cleanup(self.open().close)
 
     def long_transactions(
         self, count: int, *, longer_than: float, within: float
@@ -356,7 +338,7 @@ class Transaction:
 
     def _until(self, reached: Any) -> None:
         try:
-            poll(reached, within=self._within, awaiting=f"{self.name}'s statement", alive=None)
+            poll(reached, within=self._within, awaiting=f"{self.name}'s statement")
         except DeadlineExceeded as late:
             raise PremiseNotMet(
                 f"{self.name} still waits", str(late),

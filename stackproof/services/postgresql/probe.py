@@ -10,7 +10,7 @@ from typing import TypeVar
 from psycopg2 import OperationalError, extensions
 
 from stackproof.services.base import Endpoint
-from stackproof.services.postgresql.client import connect
+from stackproof.services.postgresql.client import asking
 from stackproof.services.postgresql.known import PRIMARY, slot_of
 
 T = TypeVar("T")
@@ -65,18 +65,12 @@ class PostgreSQLProbe:
         self._timeout = timeout
 
     def _ask(self, node: str, question: Callable[[extensions.cursor], T]) -> T:
-        with connect(self._endpoint, node, timeout=self._timeout) as connection:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                return question(cursor)
+        with asking(self._endpoint, node, timeout=self._timeout) as cursor:
+            return question(cursor)
 
     def answers(self, node: str = PRIMARY) -> None:
         """It lets a client in and computes."""
-
-        def compute(cursor: extensions.cursor) -> None:
-            cursor.execute("SELECT 1")
-
-        self._ask(node, compute)
+        self._ask(node, lambda cursor: cursor.execute("SELECT 1"))
 
     def accepts_writes(self, node: str = PRIMARY) -> None:
         """It writes a row to a table of its own and reads it again; nothing of it stays."""

@@ -7,16 +7,15 @@ import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from functools import partial
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import psycopg2
 
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.fixture import Scenario
 from stackproof.services.nodes import instance
-from stackproof.services.postgresql.client import parameters
 from stackproof.services.postgresql.fixture import Database
 from stackproof.services.postgresql.known import PRIMARY, slot_of
 from stackproof.services.postgresql.probe import Replica
@@ -46,11 +45,7 @@ class Replication:
         database.run("ALTER TABLE written ALTER text SET STORAGE EXTERNAL")  # as it is
 
     def _open(self, node: str) -> psycopg2.extensions.connection:
-        within = self._scenario.scaled(_READ_WITHIN)
-        made = psycopg2.connect(
-            **parameters(self._database.endpoint, node, timeout=within)
-            | {"options": self._database.parameters["options"]}
-        )
+        made = self._database.open(node, within=_READ_WITHIN)
         made.autocommit = True
         return made
 
@@ -203,12 +198,7 @@ class Replication:
 
 def _at_last(ask: Callable[[], T], wanted: Callable[[T], bool], within: float) -> T:
     """What is found once it is as wanted, or after ``within`` seconds."""
-    found: list[T] = []
-
-    def look() -> bool:
-        found[:] = [ask()]
-        return wanted(found[0])
-
-    with suppress(DeadlineExceeded):
-        poll(look, within=within, awaiting="")
-    return found[0]
+    try:
+        return poll(ask, until=wanted, within=within, awaiting="")
+    except DeadlineExceeded as late:
+        return cast(T, late.seen)

@@ -143,13 +143,12 @@ class PostgreSQL(Service):
 
     def form(self, endpoint: Endpoint, *, within: float) -> None:
         """Wait until every replica streams, then have commits wait for as many as asked for."""
-        from stackproof.services.postgresql.client import connect
+        from stackproof.services.postgresql.client import asking
 
         replicas, synchronous = (int(endpoint.options[k]) for k in ("replicas", "synchronous"))
         if not replicas:
             return
-        with connect(endpoint, timeout=within) as connection, connection.cursor() as cursor:
-            connection.autocommit = True
+        with asking(endpoint, timeout=within) as cursor:
 
             def streaming() -> list[str]:
                 cursor.execute(

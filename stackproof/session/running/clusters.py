@@ -18,6 +18,7 @@ from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.base import Endpoint, Requirement
 from stackproof.session.plan import ScenarioPlan
 from stackproof.stack.stack import Stack
+from stackproof.texts import counted
 
 log = logging.getLogger(__name__)
 
@@ -377,8 +378,7 @@ def _dedicated(planned: ScenarioPlan) -> list[Requirement]:
 
 
 def _told(cluster: _Dedicated) -> str:
-    count = cluster.before
-    return f"{cluster.endpoint.cluster} after {count} scenario{'' if count == 1 else 's'}"
+    return f"{cluster.endpoint.cluster} after {counted(cluster.before, 'scenario')}"
 
 
 def _is_over(planned: ScenarioPlan) -> Trouble:
