@@ -55,7 +55,8 @@ def main() -> int:
             print(f"{server.title}: {trouble}", flush=True)
             why = trouble.what if isinstance(trouble, Trouble) else str(trouble)
             _page_of(server).write_text(f"# {server.title}\n\nNot tried: {why}\n", encoding="utf-8")
-    JOINED.write_text(joined(), encoding="utf-8")
+    before = JOINED.read_text(encoding="utf-8") if JOINED.exists() else ""
+    JOINED.write_text(joined(before), encoding="utf-8")
     return 1 if wrong else 0
 
 
@@ -82,20 +83,29 @@ def tried(server: Server, time_factor: str) -> bool:
     return done.returncode == EXIT_PASSED
 
 
-def joined() -> str:
-    """All pages there are, behind a table of them."""
-    rows, pages = [], []
+def joined(before: str) -> str:
+    """All pages there are, behind a table of them.
+
+    Args:
+        before: what this gave the last time; servers that have no page here keep that of then.
+    """
+    known = {part.partition("\n")[0]: part for part in re.split(r"^## ", before, flags=re.M)[1:]}
+    rows, parts = [], []
     for server in SERVERS:
-        if not _page_of(server).exists():
+        if _page_of(server).exists():
+            page = _page_of(server).read_text(encoding="utf-8")
+            part = re.sub(r"^#", "##", page, flags=re.M).removeprefix("## ")
+        elif server.title in known:
+            part = known[server.title]
+        else:
             continue
-        page = _page_of(server).read_text(encoding="utf-8")
-        found = _COUNTS.search(page)
+        found = _COUNTS.search(part)
         counts = " | ".join(found.groups()) if found else "not tried | |"
         rows.append(f"| {server.title} | {counts} |")
-        pages.append(re.sub(r"^#", "##", page.strip(), flags=re.MULTILINE))
+        parts.append(f"## {part.strip()}")
     table = ["| server | passed | failed | not supported |", "|---|---|---|---|", *rows]
     elsewhere = ["## Not tried here", "", *(f"- {n}: {why}" for n, why in ELSEWHERE.items())]
-    return _INTRODUCTION + "\n".join([*table, "", *("\n\n".join(pages), ""), *elsewhere, ""])
+    return _INTRODUCTION + "\n".join([*table, "", *("\n\n".join(parts), ""), *elsewhere, ""])
 
 
 def _page_of(server: Server) -> Path:

@@ -118,3 +118,18 @@ def test_a_server_that_cannot_be_had_is_listed(
     assert "| Redis 7.0 | not tried | | |" in joined
     assert "Not tried: Redis 7.0 could not be obtained" in joined
     assert "| 1 | 0 | 0 |" in joined, "the page from before is kept"
+
+
+def test_one_server_tried_again_keeps_the_others_pages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = script.JOINED.read_text(encoding="utf-8")
+    monkeypatch.setattr(script, "PAGES", tmp_path)
+    assert script.joined(before) == before
+    (tmp_path / f"{REDIS.name}.md").write_text(
+        f"# {REDIS.title}\n\nScenarios: 1 passed, 2 failed, 3 not supported.\n\n## Failed\n\n- A\n"
+    )
+    after = script.joined(before)
+    assert f"| {REDIS.title} | 1 | 2 | 3 |" in after
+    assert "3 not supported.\n\n### Failed\n\n- A\n\n## " in after
+    assert len(after.split("\n## ")) == len(before.split("\n## "))
