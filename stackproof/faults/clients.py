@@ -6,6 +6,14 @@ import statistics
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
+from stackproof.actions import (
+    Action,
+    ClearClients,
+    CutClients,
+    ResetClients,
+    SlowClients,
+    ThrottleClients,
+)
 from stackproof.faults.fault import FELT_WITHIN, HEALED_WITHIN, Proof
 from stackproof.faults.processes import BrokerFault
 
@@ -26,16 +34,13 @@ _QUICKER = 3.0
 class ClientFault(BrokerFault):
     """Needs the option ``proxied``: clients come by proxies, the witness past them, too."""
 
-    _action: ClassVar[str]
+    _action: Action
 
     def _inject(self) -> None:
-        self._act(f"clients {self._action}", **self._details())
+        self._act(self._action)
 
     def _mend(self) -> None:
-        self._act("clients clear")
-
-    def _details(self) -> dict[str, int]:
-        return {}
+        self._act(ClearClients())
 
     def _gone(self) -> Proof:
         """Clients get answers again, and the broker is in sync."""
@@ -89,14 +94,14 @@ class ClientCut(_Unreachable):
     """Clients are cut off: connections stay, and nothing gets through."""
 
     kind: ClassVar[str] = "cut from clients"
-    _action = "cut"
+    _action = CutClients()
 
 
 class Reset(_Unreachable):
     """Each connection of a client ends with TCP's RST."""
 
     kind: ClassVar[str] = "reset"
-    _action = "reset"
+    _action = ResetClients()
 
     def _is_it(self, answer: Answer) -> bool:
         return not answer.answered and "reset" in answer.problem
@@ -113,16 +118,13 @@ class Slow(ClientFault):
     """
 
     kind: ClassVar[str] = "slow"
-    _action = "slow"
 
     def __init__(
         self, session: ScenarioSession, broker: int, latency_ms: int = 300, jitter_ms: int = 50
     ):
         super().__init__(session, broker)
         self.latency_ms, self.jitter_ms = latency_ms, jitter_ms
-
-    def _details(self) -> dict[str, int]:
-        return {"latency_ms": self.latency_ms, "jitter_ms": self.jitter_ms}
+        self._action = SlowClients(latency_ms, jitter_ms)
 
     def _round_trip(self) -> float:
         """Median of some requests' durations, in milliseconds."""
@@ -163,14 +165,11 @@ class Throttle(ClientFault):
     """
 
     kind: ClassVar[str] = "throttle"
-    _action = "throttle"
 
     def __init__(self, session: ScenarioSession, broker: int, kilobytes: int = 50):
         super().__init__(session, broker)
         self.kilobytes = kilobytes
-
-    def _details(self) -> dict[str, int]:
-        return {"kilobytes": self.kilobytes}
+        self._action = ThrottleClients(kilobytes)
 
     def _rate(self) -> float:
         """Kilobytes a second of a request and a response of some size."""

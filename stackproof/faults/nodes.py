@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from stackproof import actions
+from stackproof.actions import Action
 from stackproof.errors import Trouble
 from stackproof.faults.fault import FELT_WITHIN, HEALED_WITHIN, Begun, Fault, Proof
 from stackproof.services import service
@@ -53,7 +55,7 @@ class NodeFault(Fault):
         """The node."""
         return self.node
 
-    def _act(self, action: str) -> Any:
+    def _act(self, action: Action) -> Any:
         return self._session.act(self._name, self._instance, action)
 
     def _felt(self) -> Proof:
@@ -107,20 +109,20 @@ class CrashedNode(NodeFault):
 
     kind = "crash"
     _connects = False
-    _ending: ClassVar[str] = "crash"
+    _ending: ClassVar[Action] = actions.Crash()
 
     def _inject(self) -> None:
         self._act(self._ending)
 
     def _mend(self) -> None:
-        self._act("start")
+        self._act(actions.Start())
 
 
 class StoppedNode(CrashedNode):
     """Its stop signal, and whatever it does then; healed by a start on the same data."""
 
     kind = "stop"
-    _ending = "stop"
+    _ending = actions.Stop()
 
 
 class PausedNode(NodeFault):
@@ -130,10 +132,10 @@ class PausedNode(NodeFault):
     _connects = True
 
     def _inject(self) -> None:
-        self._act("pause")
+        self._act(actions.Pause())
 
     def _mend(self) -> None:
-        self._act("resume")
+        self._act(actions.Resume())
 
 
 #: What features say.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from stackproof.actions import CutPeers, JoinPeers
 from stackproof.clients.kafka.direct import View
 from stackproof.faults.fault import FELT_WITHIN, Proof
 from stackproof.faults.processes import BrokerFault
@@ -14,13 +15,13 @@ class PeerCut(BrokerFault):
     """No connection between it and the others carries anything, whoever made it."""
 
     kind: ClassVar[str] = "cut from its peers"
-    _action: ClassVar[str] = "peers cut"
+    _one_way: ClassVar[bool] = False
 
     def _inject(self) -> None:
-        self._act(self._action)
+        self._act(CutPeers(self._one_way))
 
     def _mend(self) -> None:
-        self._act("peers join")
+        self._act(JoinPeers())
 
     def _felt(self) -> Proof:
         """The others miss it: fenced, or out of sync; it answers its clients all the same."""
@@ -56,4 +57,4 @@ class OneWayCut(PeerCut):
     """It cannot connect to the others, nor send on connections it has made; they can to it."""
 
     kind = "cut one way"
-    _action = "peers one-way"
+    _one_way = True

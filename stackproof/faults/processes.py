@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from stackproof import actions
+from stackproof.actions import Action
 from stackproof.clients.kafka.direct import Answer
 from stackproof.faults.fault import FELT_WITHIN, HEALED_WITHIN, Fault, Proof
 from stackproof.faults.witness import KafkaWitness
@@ -31,8 +33,8 @@ class BrokerFault(Fault):
         """The broker."""
         return f"broker {self.broker}"
 
-    def _act(self, action: str, **details: object) -> Any:
-        return self._session.act("kafka", self._instance, action, **details)
+    def _act(self, action: Action) -> Any:
+        return self._session.act("kafka", self._instance, action)
 
     def _gone(self) -> Proof:
         """It answers, and another broker's metadata has it in sync with all its partitions."""
@@ -65,13 +67,13 @@ class Crash(BrokerFault):
     """SIGKILL; healed by a start on the same data."""
 
     kind: ClassVar[str] = "crash"
-    _ending: ClassVar[str] = "crash"
+    _ending: ClassVar[Action] = actions.Crash()
 
     def _inject(self) -> None:
         self._act(self._ending)
 
     def _mend(self) -> None:
-        self._act("start")
+        self._act(actions.Start())
 
     def _felt(self) -> Proof:
         return self._no_answer("be unreachable", connecting=False)
@@ -81,7 +83,7 @@ class Stop(Crash):
     """SIGTERM, and whatever the broker does then; healed by a start on the same data."""
 
     kind = "stop"
-    _ending = "stop"
+    _ending = actions.Stop()
 
 
 class Pause(BrokerFault):
@@ -90,10 +92,10 @@ class Pause(BrokerFault):
     kind: ClassVar[str] = "pause"
 
     def _inject(self) -> None:
-        self._act("pause")
+        self._act(actions.Pause())
 
     def _mend(self) -> None:
-        self._act("resume")
+        self._act(actions.Resume())
 
     def _felt(self) -> Proof:
         return self._no_answer("answer no more on open ports", connecting=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Literal
 
+from stackproof import actions
+from stackproof.actions import Start
 from stackproof.errors import no_effect
 from stackproof.faults.processes import Crash, Stop
 from stackproof.faults.witness import KafkaWitness
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 _PROBE_TIMEOUT = 0.5
 _DOWN_WITHIN = 10.0
+_ENDINGS = {"crash": actions.Crash(), "stop": actions.Stop()}
 
 
 def restart(session: ScenarioSession, name: str, how: Literal["crash", "stop"]) -> None:
@@ -46,7 +49,7 @@ def restart(session: ScenarioSession, name: str, how: Literal["crash", "stop"]) 
 
     began = time.time()
     for instance in endpoint.instances:
-        session.act(name, instance, how)
+        session.act(name, instance, _ENDINGS[how])
     try:
         poll(
             answers,
@@ -58,14 +61,14 @@ def restart(session: ScenarioSession, name: str, how: Literal["crash", "stop"]) 
     except DeadlineExceeded as late:
         raise no_effect(f"{how} of {the_service.title}", late) from late
     for instance in endpoint.instances:
-        session.act(name, instance, "start")
+        session.act(name, instance, Start())
     poll(
         answers,
         within=session.scaled(the_service.start_within),
         awaiting=f"{the_service.title} to answer after its start",
         describe=lambda _: "no answer",
         # One that dies at its start says why in its log, at once.
-        alive=lambda: session.act(name, endpoint.instances[0], "death"),
+        alive=lambda: session.death(name),
     )
     until = time.time()
     session.history.event("fault", f"{name}: {how}, then started", at=began, until=until)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from stackproof import actions
+from stackproof.actions import FillDisk, FreeDisk, LosePower, Start
 from stackproof.clients.kafka.direct import View
 from stackproof.faults.fault import FELT_WITHIN, Proof
 from stackproof.faults.processes import BrokerFault, Crash
@@ -20,14 +22,14 @@ class DiskFull(BrokerFault):
     kind: ClassVar[str] = "disk full"
 
     def _inject(self) -> None:
-        self._act("disk fill")
+        self._act(FillDisk())
 
     def _mend(self) -> None:
-        self._act("disk free")
+        self._act(FreeDisk())
         # Kafka ends when its last log directory fails, which may be under way still.
         self._no_answer("end for want of disk", connecting=False)
-        self._act("crash")
-        self._act("start")
+        self._act(actions.Crash())
+        self._act(Start())
 
     def _felt(self) -> Proof:
         """It serves no more, and the others do without it."""
@@ -55,7 +57,7 @@ class PowerLoss(Crash):
     kind = "power loss"
 
     def _inject(self) -> None:
-        self._lost = self._act("lose power")
+        self._lost = self._act(LosePower())
 
     def _felt(self) -> Proof:
         """It is unreachable, and its disk holds less than before."""

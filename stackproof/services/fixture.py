@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stackproof.actions import Action
     from stackproof.history import Flow, History, Verdict
     from stackproof.services.base import Endpoint
 
@@ -47,7 +48,7 @@ class Scenario(Protocol):
     def assert_flow(self, flow: Flow) -> Verdict:
         """Check the history against ``flow``; raises what it finds."""
 
-    def act(self, service: str, instance: str, action: str, **details: Any) -> Any:
+    def act(self, service: str, instance: str, action: Action) -> Any:
         """Have the run break or heal one instance of the scenario's own cluster."""
 
     def demand(self, service: str, doing: str) -> None:

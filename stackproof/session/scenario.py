@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
 from stackproof import figures, guard, history, masking, names
+from stackproof.actions import Action
 from stackproof.errors import PremiseNotMet, Trouble, explained, step_missing
 from stackproof.polling import DeadlineExceeded, Died
 from stackproof.processes.run import Run
@@ -154,17 +155,27 @@ class ScenarioSession:
         """A time limit on this machine: multiplied by the one factor for slow machines."""
         return seconds * self.settings["run.time_factor"]
 
-    def act(self, service: str, instance: str, action: str, **details: Any) -> Any:
+    def act(self, service: str, instance: str, action: Action) -> Any:
         """Have the run break or heal one instance of the scenario's own cluster.
 
         Args:
             service: its name.
             instance: which one.
-            action: see `stackproof.stack.provider.Cluster.act`.
-            details: what the action asks for, e.g. ``latency_ms=300``.
+            action: what is done; see `stackproof.actions`.
+
+        Raises:
+            NotSupported: this provider, this machine or this cluster cannot do it.
         """
         cluster = self.endpoint(service).cluster
-        return self._call("act", cluster=cluster, instance=instance, action=action, details=details)
+        return self._call("act", cluster=cluster, instance=instance, action=action)
+
+    def death(self, service: str) -> str | None:
+        """None while all instances run that should of the scenario's own cluster, else which died.
+
+        Args:
+            service: its name.
+        """
+        return self._call("death", cluster=self.endpoint(service).cluster)
 
     def leaves_traces(self, service: str, what: str) -> None:
         """Say that the scenario's own cluster must not be handed on to another scenario.

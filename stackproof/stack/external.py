@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stackproof import guard, names
+from stackproof.actions import Action
 from stackproof.errors import NotSupported, Trouble, explained
 from stackproof.obtain import Say
 from stackproof.polling import DeadlineExceeded, poll
@@ -80,9 +81,9 @@ class ExternalCluster:
         """Nobody can tell what else its owners do with it."""
         return "the suite did not start it"
 
-    def act(self, instance: str, action: str, **details: Any) -> Any:
+    def act(self, instance: str, action: Action) -> Any:
         """Refused: there is no hold on servers that the suite did not start."""
-        raise guard.no_hold(self._service.title, f"would {action} an instance")
+        raise guard.no_hold(self._service.title, f"would {action} {instance}")
 
 
 class ExternalProvider:

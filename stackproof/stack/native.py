@@ -14,6 +14,17 @@ from typing import Any
 
 import psutil
 
+from stackproof.actions import (
+    Action,
+    Crash,
+    CutPeers,
+    FillDisk,
+    LosePower,
+    Pause,
+    Resume,
+    Start,
+    Stop,
+)
 from stackproof.errors import Trouble
 from stackproof.obtain import Cache, Say
 from stackproof.paths import demand_plain
@@ -33,6 +44,9 @@ from stackproof.stack.site import (
     wait_healthy,
     with_new_ports,
 )
+
+#: After which it is no surprise that an instance is dead: some end when their disk is full.
+_ENDS = (Crash, Stop, LosePower, FillDisk)
 
 
 class NativeCluster:
@@ -158,35 +172,35 @@ class NativeCluster:
             for process in processes:
                 all_of_them.callback(process.kill)
 
-    def act(self, instance: str, action: str, **details: Any) -> Any:
+    def act(self, instance: str, action: Action) -> Any:
         """Break or heal one instance; see `stackproof.stack.provider.Cluster.act`.
 
         Raises:
             NotSupported: the operating system or this provider has no such action.
         """
         process = self._processes[instance]
-        if action == "crash":
+        if isinstance(action, _ENDS):
             self._down_on_purpose.add(instance)
-            process.kill()
-        elif action == "stop":
-            self._down_on_purpose.add(instance)
-            process.terminate(30, by=signal.Signals[self._specs[instance].stop_signal])
-        elif action == "start":
-            if not process.alive():
-                self._launch(instance)
-            self._down_on_purpose.discard(instance)
-        elif action in ("pause", "resume") and sys.platform != "win32":
-            (process.pause if action == "pause" else process.resume)()
-        elif action == "lose power":
-            self._down_on_purpose.add(instance)
-            process.kill()
-            return self._means.lose_power(instance)
-        elif action in ("peers cut", "peers one-way"):
-            self._means.part(instance, self.processes(), one_way=action == "peers one-way")
-        else:
-            if action == "disk fill":  # some servers end by themselves then
-                self._down_on_purpose.add(instance)
-            return self._means.act(instance, action, details)
+        match action:
+            case Crash():
+                process.kill()
+            case Stop():
+                process.terminate(30, by=signal.Signals[self._specs[instance].stop_signal])
+            case Start():
+                if not process.alive():
+                    self._launch(instance)
+                self._down_on_purpose.discard(instance)
+            case Pause() if sys.platform != "win32":
+                process.pause()
+            case Resume() if sys.platform != "win32":
+                process.resume()
+            case LosePower():
+                process.kill()
+                return self._means.lose_power(instance)
+            case CutPeers(one_way):
+                self._means.part(instance, self.processes(), one_way=one_way)
+            case _:
+                return self._means.act(instance, action)
         return None
 
 

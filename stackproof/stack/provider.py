@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from stackproof.actions import Action
 from stackproof.obtain import Say
 from stackproof.services.base import Endpoint, Requirement, Service
 
@@ -30,19 +31,12 @@ class Cluster(Protocol):
     def stop(self) -> None:
         """End all instances and remove their data."""
 
-    def act(self, instance: str, action: str, **details: Any) -> Any:
-        """Break or heal one instance.
+    def act(self, instance: str, action: Action) -> Any:
+        """Break or heal one instance; the figures of what was done, where it has any.
 
         Args:
             instance: its name.
-            action: "crash" (SIGKILL), "stop" (SIGTERM), "start"; "pause", "resume";
-                "peers cut", "peers one-way" (it cannot connect to them), "peers join";
-                of a cluster with the option ``proxied``: "clients cut", "clients slow",
-                "clients throttle", "clients reset" (`stackproof.stack.harm.proxies.toxics`),
-                "clients clear"; with ``proxied_peers``: "peers slow" (``latency_ms``),
-                "peers clear"; with ``disk_mb``: "disk fill", "disk free"; with ``syncs``:
-                "lose power" (`stackproof.stack.harm.power`), whose figures are returned.
-            details: measures of the action.
+            action: what is done.
 
         Raises:
             NotSupported: this provider, this machine or this cluster cannot do it.

@@ -9,6 +9,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, TypeVar
 
+from stackproof.actions import Action
 from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import Say
 from stackproof.polling import DeadlineExceeded, poll
@@ -241,10 +242,8 @@ class Stack:
             with ThreadPoolExecutor(len(ends)) as pool:
                 list(pool.map(lambda end: end(), ends))
 
-    def act(self, cluster: str, instance: str, action: str, **details: Any) -> Any:
+    def act(self, cluster: str, instance: str, action: Action) -> Any:
         """Break or heal one instance; see `Cluster.act`.
-
-        "death" only asks: None while all instances run that should, else which died and how.
 
         Raises:
             Trouble: there is no such cluster or instance.
@@ -253,9 +252,13 @@ class Stack:
             running = self._clusters.get(cluster)
         if running is None or instance not in running.endpoint.instances:
             raise Trouble(f"this run has no instance {instance!r} of cluster {cluster!r}")
-        if action == "death":
-            return running.death()
-        return running.act(instance, action, **details)
+        return running.act(instance, action)
+
+    def death(self, cluster: str) -> str | None:
+        """None while all instances of a cluster run that should, else which died and how."""
+        with self._lock:
+            running = self._clusters.get(cluster)
+        return running.death() if running is not None else f"{cluster} is stopped"
 
     def logs(self) -> Mapping[str, Path]:
         """The log file of every running instance, by instance name."""

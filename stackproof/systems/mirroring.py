@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from stackproof.actions import Crash, SlowClients
 from stackproof.clients.kafka import GroupConsumer, Message, TopicReader, TopicSpec
 from stackproof.errors import PremiseNotMet, no_effect, step_missing
 from stackproof.history import Flow
@@ -61,7 +62,7 @@ class Regions:
         """
         before = self._round_trip()
         for instance in self._session.endpoint(FAR).instances:
-            self._session.act(FAR, instance, "clients slow", latency_ms=milliseconds, jitter_ms=0)
+            self._session.act(FAR, instance, SlowClients(milliseconds))
         after = self._round_trip()
         self._session.figure(
             "round trip to the other region", f"{before * 1000:.0f} ms, then {after * 1000:.0f} ms"
@@ -292,7 +293,7 @@ class Regions:
         """Kill the first region's brokers; a client finds that they are gone."""
         endpoint, kafka = self._session.endpoint("kafka"), service("kafka")
         for instance in endpoint.instances:
-            self._session.act("kafka", instance, "crash")
+            self._session.act("kafka", instance, Crash())
 
         def answers() -> bool:
             try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import threading
 
+from stackproof.actions import CutClients, CutPeers, FillDisk, LosePower, Pause
 from stackproof.obtain import Cache
 from stackproof.processes import reaper
 from stackproof.processes.run import Run
@@ -19,11 +20,11 @@ from stackproof.stack.native import NativeProvider
 OPTIONS = (("brokers", 3), ("disk_mb", 96), ("proxied", True), ("syncs", True))
 #: By broker, in this order: what is dead cannot be cut off any more.
 ACTIONS = (
-    (1, "peers cut"),
-    (0, "clients cut"),
-    (0, "pause"),
-    (1, "disk fill"),
-    (2, "lose power"),
+    (1, CutPeers()),
+    (0, CutClients()),
+    (0, Pause()),
+    (1, FillDisk()),
+    (2, LosePower()),
 )
 
 

@@ -13,6 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from stackproof.actions import (
+    Action,
+    ClearClients,
+    CutClients,
+    ResetClients,
+    SlowClients,
+    ThrottleClients,
+)
 from stackproof.obtain import Cache
 from stackproof.polling import poll
 from stackproof.ports import LOOPBACK, free_port
@@ -169,20 +177,26 @@ os.rename("temporary", "renamed")
 
 
 @going
-@pytest.mark.parametrize("action", ["cut", "slow", "throttle", "reset"])
-def test_connections_through_a_proxy_are_broken_and_mended(run: Run, action: str) -> None:
+@pytest.mark.parametrize(
+    "action", [CutClients(), SlowClients(400), ThrottleClients(0), ResetClients()], ids=str
+)
+def test_connections_through_a_proxy_are_broken_and_mended(run: Run, action: Action) -> None:
     server, way, api = Server(), free_port(), free_port()
     proxies = Proxies(run, "test", run.directory / "log", api, {"one": (way, server.port)})
     try:
         proxies.start(Cache(), lambda line: None)
         assert knock(way)[0] == _ANSWER
         assert proxies.unclear() is None
-        proxies.put("one", toxics(action, {"latency_ms": 400, "jitter_ms": 0, "kilobytes": 0}))
+        proxies.put("one", toxics(action))
         got, seconds = knock(way)
-        assert (got == _ANSWER and seconds >= 0.4) if action == "slow" else got == b""
+        if isinstance(action, SlowClients):
+            assert got == _ANSWER
+            assert seconds >= 0.4
+        else:
+            assert got == b""
         assert knock(server.port)[0] == _ANSWER
         assert str(proxies.unclear()).startswith("on the way to one is ")
-        proxies.put("one", [])
+        proxies.put("one", toxics(ClearClients()))
         assert proxies.unclear() is None
         got, seconds = knock(way)
         assert got == _ANSWER

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from stackproof.actions import Action
 from stackproof.errors import PremiseNotMet, Trouble
 from stackproof.faults import nodes
 from stackproof.faults.nodes import CrashedNode, NodeFaults, PausedNode, StoppedNode
@@ -51,7 +52,7 @@ class Cluster(Session):
     def scaled(self, seconds: float) -> float:
         return seconds * 0.005
 
-    def act(self, name: str, instance: str, action: str) -> None:
+    def act(self, name: str, instance: str, action: Action) -> None:
         self.done.append(f"{action} {instance}")
 
 

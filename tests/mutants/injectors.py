@@ -12,6 +12,22 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from stackproof.actions import (
+    Action,
+    ClearClients,
+    Crash,
+    CutClients,
+    CutPeers,
+    FillDisk,
+    JoinPeers,
+    Pause,
+    ResetClients,
+    Resume,
+    SlowClients,
+    Start,
+    Stop,
+    ThrottleClients,
+)
 from stackproof.cli import main as stackproof
 from stackproof.stack.harm.native import NativeMeans
 from stackproof.stack.native import NativeCluster
@@ -32,13 +48,13 @@ class Broken:
 
     Attributes:
         breaks: for people.
-        leaves_out: the action that it only claims to do; empty: a loss of power costs nothing.
+        leaves_out: the action that it only claims to do; None: a loss of power costs nothing.
         fault: words of the scenario that must catch it.
         anomaly: what that must call it.
     """
 
     breaks: str
-    leaves_out: str
+    leaves_out: type[Action] | None
     fault: str
     anomaly: str
 
@@ -56,28 +72,28 @@ class Broken:
 _SLOW = "answers its clients 300 milliseconds late"
 _APART = "is cut off from the other brokers"
 MUTANTS = {
-    "crash_does_nothing": Broken("It lives on.", "crash", "has crashed", NO_EFFECT),
-    "stop_does_nothing": Broken("It lives on.", "stop", "is stopped", NO_EFFECT),
-    "start_never_comes": Broken("It stays down.", "start", "has crashed", NEVER_HEALED),
-    "pause_does_nothing": Broken("It goes on.", "pause", "is paused", NO_EFFECT),
-    "resume_never_comes": Broken("It stays paused.", "resume", "is paused", NEVER_HEALED),
+    "crash_does_nothing": Broken("It lives on.", Crash, "has crashed", NO_EFFECT),
+    "stop_does_nothing": Broken("It lives on.", Stop, "is stopped", NO_EFFECT),
+    "start_never_comes": Broken("It stays down.", Start, "has crashed", NEVER_HEALED),
+    "pause_does_nothing": Broken("It goes on.", Pause, "is paused", NO_EFFECT),
+    "resume_never_comes": Broken("It stays paused.", Resume, "is paused", NEVER_HEALED),
     "client_cut_does_nothing": Broken(
-        "Clients go on talking to it.", "clients cut", "is cut off from its clients", NO_EFFECT
+        "Clients go on talking to it.", CutClients, "is cut off from its clients", NO_EFFECT
     ),
-    "slow_does_nothing": Broken("Answers are in time.", "clients slow", _SLOW, NO_EFFECT),
-    "connections_stay_slow": Broken("The delay stays.", "clients clear", _SLOW, NEVER_HEALED),
+    "slow_does_nothing": Broken("Answers are in time.", SlowClients, _SLOW, NO_EFFECT),
+    "connections_stay_slow": Broken("The delay stays.", ClearClients, _SLOW, NEVER_HEALED),
     "throttle_does_nothing": Broken(
-        "The connection is as wide as ever.", "clients throttle",
+        "The connection is as wide as ever.", ThrottleClients,
         "has 50 kilobytes a second for its clients", NO_EFFECT,
     ),
     "reset_does_nothing": Broken(
-        "Connections stay.", "clients reset", "resets its clients' connections", NO_EFFECT
+        "Connections stay.", ResetClients, "resets its clients' connections", NO_EFFECT
     ),
-    "peer_cut_does_nothing": Broken("The others reach it.", "peers cut", _APART, NO_EFFECT),
-    "peers_stay_cut": Broken("The cut stays.", "peers join", _APART, NEVER_HEALED),
-    "disk_has_room": Broken("The disk has room.", "disk fill", "has a full disk", NO_EFFECT),
+    "peer_cut_does_nothing": Broken("The others reach it.", CutPeers, _APART, NO_EFFECT),
+    "peers_stay_cut": Broken("The cut stays.", JoinPeers, _APART, NEVER_HEALED),
+    "disk_has_room": Broken("The disk has room.", FillDisk, "has a full disk", NO_EFFECT),
     "power_loss_keeps_everything": Broken(
-        "A mere crash: nothing unsynced is lost.", "", "has lost power", NO_EFFECT
+        "A mere crash: nothing unsynced is lost.", None, "has lost power", NO_EFFECT
     ),
 }  # fmt: skip
 
@@ -86,8 +102,8 @@ def break_injector(mutant: Broken) -> None:
     """Have this process's native provider claim to do what it does not do."""
     act = NativeCluster.act
 
-    def pretending(self: NativeCluster, instance: str, asked: str, **details: Any) -> Any:
-        return None if asked == mutant.leaves_out else act(self, instance, asked, **details)
+    def pretending(self: NativeCluster, instance: str, asked: Action) -> Any:
+        return None if type(asked) is mutant.leaves_out else act(self, instance, asked)
 
     def kept(self: NativeMeans, instance: str) -> dict[str, Any]:
         return {"bytes_before": 5000, "bytes_after": 5000, "files_cut": 0}

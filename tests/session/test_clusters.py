@@ -20,6 +20,7 @@ from tests.session.conftest import Outcome, Project
 
 STEPS = """
 import json, socket
+from stackproof.actions import Crash
 from stackproof.session.needs import needs
 
 def note(**what):
@@ -56,7 +57,8 @@ def large_echo(context, count):
 @step("the echo is {action}")
 def acts(context, action):
     endpoint = context.session.endpoint("echo")
-    context.session.act("echo", endpoint.instances[0], {"crashed": "crash"}[action])
+    assert action == "crashed"
+    context.session.act("echo", endpoint.instances[0], Crash())
 
 @step("the echo answers no more")
 def silent(context): assert not answers(address(context))

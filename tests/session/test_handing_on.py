@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from stackproof.actions import Action, Crash, FillDisk, LosePower, Start
 from stackproof.polling import poll
 from stackproof.services.base import Endpoint, Requirement
 from stackproof.session.running.clusters import Clusters
@@ -46,7 +47,7 @@ class FakeStack:
     def stop(self, endpoint: Endpoint) -> None:
         self.running.remove(endpoint.cluster)
 
-    def act(self, cluster: str, instance: str, action: str, **details: Any) -> None:
+    def act(self, cluster: str, instance: str, action: Action) -> None:
         assert cluster in self.running
 
     def renew(self, endpoint: Endpoint) -> str | None:
@@ -174,13 +175,13 @@ def test_after_a_failure_it_is_thrown_away_unseen() -> None:
     assert played.stack.looked_at == []
 
 
-@pytest.mark.parametrize("action", ["lose power", "disk fill"])
-def test_after_what_leaves_traces_it_is_thrown_away_unseen(action: str) -> None:
+@pytest.mark.parametrize("action", [LosePower(), FillDisk()], ids=str)
+def test_after_what_leaves_traces_it_is_thrown_away_unseen(action: Action) -> None:
     first, second = scenario("a", OWN), scenario("b", OWN)
     played = Played(first, second)
     name = played.begin(first)
-    for done in (action, "start"):
-        played.clusters.act(first, cluster=name, instance=name, action=done, details={})
+    for done in (action, Start()):
+        played.clusters.act(first, cluster=name, instance=name, action=done)
     played.end(first)
     assert played.begin(second) == "store-2"
     assert played.stack.looked_at == []
@@ -201,8 +202,8 @@ def test_a_crash_that_has_healed_leaves_none() -> None:
     first, second = scenario("a", OWN), scenario("b", OWN)
     played = Played(first, second)
     name = played.begin(first)
-    for done in ("crash", "start"):
-        played.clusters.act(first, cluster=name, instance=name, action=done, details={})
+    for done in (Crash(), Start()):
+        played.clusters.act(first, cluster=name, instance=name, action=done)
     played.end(first)
     assert played.begin(second) == "store-1"
 
@@ -404,7 +405,9 @@ def put(context, name): ask(context, f"put {name}")
 
 @step('it is made to "{action}"')
 def acts(context, action):
-    context.session.act("store", endpoint(context).instances[0], action)
+    from stackproof import actions
+    done = getattr(actions, action)()
+    context.session.act("store", endpoint(context).instances[0], done)
 
 @step("it has lost what nobody can see")
 def loses(context): context.session.leaves_traces("store", "writes were lost")
@@ -512,14 +515,14 @@ def test_a_broken_cluster_is_not_handed_on(made: Project) -> None:
         Feature: Breaking
           Scenario: leaves it crashed
             Given an empty store of its own
-            When it is made to "crash"
+            When it is made to "Crash"
           Scenario: leaves it paused
             Given an empty store of its own
-            When it is made to "pause"
+            When it is made to "Pause"
           Scenario: heals it
             Given an empty store of its own
-            When it is made to "pause"
-            And it is made to "resume"
+            When it is made to "Pause"
+            And it is made to "Resume"
           Scenario: says that it leaves traces
             Given an empty store of its own
             When it has lost what nobody can see

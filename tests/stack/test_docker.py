@@ -14,6 +14,7 @@ import pytest
 import redis
 
 from stackproof import settings
+from stackproof.actions import Action, Crash, JoinPeers, Pause, Resume, Start, Stop
 from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import Cache
 from stackproof.polling import poll
@@ -192,11 +193,11 @@ def test_a_crash_and_a_restart(cluster: DockerCluster, run: Run) -> None:
     (instance,) = cluster.endpoint.instances
     log = cluster.logs()[instance]
     poll(lambda: "Ready to accept" in log.read_text(), within=PATIENCE, awaiting="the log")
-    cluster.act(instance, "crash")
+    cluster.act(instance, Crash())
     assert not answers(cluster.endpoint)
     assert inspected(run)["State"]["ExitCode"] == 137
     assert cluster.death() is None  # it was meant
-    cluster.act(instance, "start")
+    cluster.act(instance, Start())
     cluster.wait_healthy(PATIENCE)
     assert answers(cluster.endpoint)
     poll(
@@ -205,56 +206,60 @@ def test_a_crash_and_a_restart(cluster: DockerCluster, run: Run) -> None:
         within=PATIENCE,
         awaiting="the log of the second start",
     )
-    cluster.act(instance, "start")  # runs already
+    cluster.act(instance, Start())  # runs already
     assert answers(cluster.endpoint)
 
 
 def test_a_stop_is_a_clean_end(cluster: DockerCluster, run: Run) -> None:
     (instance,) = cluster.endpoint.instances
-    cluster.act(instance, "stop")
+    cluster.act(instance, Stop())
     assert inspected(run)["State"]["ExitCode"] == 0
     assert cluster.death() is None
     assert cluster.unhealed() == f"{instance} is exited, and was not healed"
-    cluster.act(instance, "start")
+    cluster.act(instance, Start())
     cluster.wait_healthy(PATIENCE)
 
 
 def test_pause_and_resume(cluster: DockerCluster) -> None:
     (instance,) = cluster.endpoint.instances
     assert cluster.unhealed() is None
-    cluster.act(instance, "pause")
+    cluster.act(instance, Pause())
     assert cluster.death() is None
     assert cluster.unhealed() == f"{instance} is paused, and was not healed"
     with pytest.raises(redis.TimeoutError):
         redis.Redis.from_url(
             f"redis://{cluster.endpoint.addresses['server']}", socket_timeout=0.3
         ).ping()
-    cluster.act(instance, "resume")
+    cluster.act(instance, Resume())
     assert answers(cluster.endpoint)
+
+
+class Melt(Action):
+    words = "melt"
 
 
 def test_unknown_actions_are_not_supported(cluster: DockerCluster) -> None:
     with pytest.raises(NotSupported, match="cannot melt an instance"):
-        cluster.act(cluster.endpoint.instances[0], "melt")
+        cluster.act(cluster.endpoint.instances[0], Melt())
 
 
 def test_what_the_engine_refuses_is_a_trouble(cluster: DockerCluster) -> None:
     (instance,) = cluster.endpoint.instances
-    cluster.act(instance, "stop")
+    cluster.act(instance, Stop())
     with pytest.raises(Trouble, match="could not pause redis-1-server") as caught:
-        cluster.act(instance, "pause")
+        cluster.act(instance, Pause())
     assert "is not running" in str(caught.value)
 
 
 def test_a_crash_ends_a_pause_and_a_cut(cluster: DockerCluster) -> None:
     """Their healing comes later, and finds nothing to heal."""
     (instance,) = cluster.endpoint.instances
-    cluster.act(instance, "pause")
-    cluster.act(instance, "crash")
-    cluster.act(instance, "peers join")
-    cluster.act(instance, "start")
+    cluster.act(instance, Pause())
+    cluster.act(instance, Crash())
+    cluster.act(instance, JoinPeers())
+    cluster.act(instance, Start())
     cluster.wait_healthy(PATIENCE)
-    cluster.act(instance, "resume")
+    cluster.act(instance, Resume())
     assert answers(cluster.endpoint)
 
 
@@ -289,9 +294,9 @@ def test_kafkas_data_survive_a_crash_and_go_with_the_container(
         admin.create_topics([kafka.admin.NewTopic("kept", 1, 1)])
         admin.close()
         producer.send("kept", b"through", partition=0).get(timeout=PATIENCE)
-    for how in ("crash", "stop"):
+    for how in (Crash(), Stop()):
         broker.act("kafka-1", how)
-        broker.act("kafka-1", "start")
+        broker.act("kafka-1", Start())
         broker.wait_healthy(PATIENCE)
         with contextlib.closing(kafka.KafkaConsumer(bootstrap_servers=address)) as consumer:
             partition = kafka.TopicPartition("kept", 0)
@@ -315,7 +320,7 @@ def test_an_engine_that_dies(
         end()
         assert "the container engine does not answer any more" in (cluster.death() or "")
         with pytest.raises(Trouble, match="the container engine could not crash redis-1-server"):
-            cluster.act("redis-1-server", "crash")
+            cluster.act("redis-1-server", Crash())
     # What is left is told, and the directory stays, by which it can be found again.
     (left,) = reaper.reap(run, within=0.5)
     assert left.startswith(f"containers of run {run.id}: the engine at {address} says:")

@@ -13,6 +13,17 @@ import psutil
 import pytest
 
 from stackproof import services, settings
+from stackproof.actions import (
+    Action,
+    Crash,
+    CutPeers,
+    JoinPeers,
+    Pause,
+    Resume,
+    SlowPeers,
+    Start,
+    Stop,
+)
 from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import Cache, Say
 from stackproof.polling import poll
@@ -249,7 +260,7 @@ def test_a_crash_and_a_restart(provider: NativeProvider, tiny: Tiny, run: Run) -
     cluster = provider.start(tiny, need(servers=2), "tiny-1")
     address = cluster.endpoint.addresses["1"]
     before = cluster.processes()["tiny-1-1"]
-    cluster.act("tiny-1-1", "crash")
+    cluster.act("tiny-1-1", Crash())
     assert not lives(before)
     with pytest.raises(OSError, match="refused"):
         ask(address)
@@ -257,12 +268,12 @@ def test_a_crash_and_a_restart(provider: NativeProvider, tiny: Tiny, run: Run) -
     assert cluster.death() is None  # it was meant
     assert cluster.unhealed() == "tiny-1-1 was ended, and not started again"
     assert (run.directory / "tiny-1" / "tiny-1-1" / "written").exists()  # its data stay
-    cluster.act("tiny-1-1", "start")
+    cluster.act("tiny-1-1", Start())
     cluster.wait_healthy(PATIENCE)
     assert cluster.processes()["tiny-1-1"] != before
     assert ask(address) == "ok"
     assert cluster.unhealed() is None
-    cluster.act("tiny-1-1", "start")  # runs already
+    cluster.act("tiny-1-1", Start())  # runs already
     assert cluster.processes()["tiny-1-1"] != before
     assert len(reaper.processes_of(run)) == 2
     cluster.stop()
@@ -270,8 +281,8 @@ def test_a_crash_and_a_restart(provider: NativeProvider, tiny: Tiny, run: Run) -
 
 def test_a_death_that_nobody_meant(provider: NativeProvider, tiny: Tiny) -> None:
     cluster = provider.start(tiny, need(servers=2), "tiny-1")
-    cluster.act("tiny-1-1", "crash")
-    cluster.act("tiny-1-1", "start")
+    cluster.act("tiny-1-1", Crash())
+    cluster.act("tiny-1-1", Start())
     cluster.wait_healthy(PATIENCE)
     psutil.Process(cluster.processes()["tiny-1-1"]).kill()
     death = poll(cluster.death, within=PATIENCE, awaiting="the death to be noticed")
@@ -287,7 +298,7 @@ def test_stop_pause_and_resume(provider: NativeProvider, tiny: Tiny, tmp_path: P
     cluster = provider.start(tiny, need(child=str(tmp_path / "child")), "tiny-1")
     address = cluster.endpoint.addresses["1"]
     process = psutil.Process(cluster.processes()["tiny-1-1"])
-    cluster.act("tiny-1-1", "pause")
+    cluster.act("tiny-1-1", Pause())
     child = psutil.Process(int((tmp_path / "child").read_text()))
     assert os.getsid(child.pid) != os.getsid(process.pid)
     for one in (process, child):
@@ -297,11 +308,11 @@ def test_stop_pause_and_resume(provider: NativeProvider, tiny: Tiny, tmp_path: P
         ask(address, timeout=0.05)  # connects, for the kernel does that, and hears nothing
     assert cluster.death() is None
     assert cluster.unhealed() == "tiny-1-1 is stopped in its tracks"
-    cluster.act("tiny-1-1", "resume")
+    cluster.act("tiny-1-1", Resume())
     assert ask(address) == "ok"
     assert child.status() != psutil.STATUS_STOPPED
     assert cluster.unhealed() is None
-    cluster.act("tiny-1-1", "stop")
+    cluster.act("tiny-1-1", Stop())
     assert not process.is_running()
     assert cluster.death() is None
     cluster.stop()
@@ -312,21 +323,25 @@ def test_a_cut_that_is_left_is_found(provider: NativeProvider, tiny: Tiny, run: 
     alone = Requirement("tiny", (("servers", 2),), dedicated=True)
     cluster, other = provider.start(tiny, alone, "tiny-1"), provider.start(tiny, alone, "tiny-2")
     assert cluster.unhealed() is None
-    cluster.act("tiny-1-2", "peers one-way")
+    cluster.act("tiny-1-2", CutPeers(one_way=True))
     assert cluster.unhealed() == "packets of tiny-1-2 are dropped"
     assert other.unhealed() is None
-    cluster.act("tiny-1-2", "peers join")
+    cluster.act("tiny-1-2", JoinPeers())
     assert cluster.unhealed() is None
     cluster.stop()
     other.stop()
 
 
+class Melt(Action):
+    words = "melt"
+
+
 def test_unknown_actions_are_not_supported(provider: NativeProvider, tiny: Tiny) -> None:
     cluster = provider.start(tiny, need(), "tiny-1")
     with pytest.raises(NotSupported, match="cannot melt an instance"):
-        cluster.act("tiny-1-1", "melt")
+        cluster.act("tiny-1-1", Melt())
     with pytest.raises(NotSupported, match="proxied_peers=True"):
-        cluster.act("tiny-1-1", "peers slow", latency_ms=1)
+        cluster.act("tiny-1-1", SlowPeers(1))
     cluster.stop()
 
 
@@ -337,7 +352,7 @@ def test_pausing_is_not_supported_on_windows(
     with monkeypatch.context() as patch:
         patch.setattr(sys, "platform", "win32")
         with pytest.raises(NotSupported, match="cannot pause an instance"):
-            cluster.act("tiny-1-1", "pause")
+            cluster.act("tiny-1-1", Pause())
     cluster.stop()
 
 
@@ -347,7 +362,7 @@ def test_what_has_been_stopped_is_not_started_again(
     cluster = provider.start(tiny, need(), "tiny-1")
     cluster.stop()
     with pytest.raises(Trouble, match="the run is ending"):
-        cluster.act("tiny-1-1", "start")
+        cluster.act("tiny-1-1", Start())
     assert nothing_runs(run)
 
 
@@ -382,7 +397,7 @@ def test_a_dedicated_cluster_comes_and_goes(stack: Stack, run: Run) -> None:
     own = stack.start(need())
     assert own.cluster != stack.shared(need()).cluster
     assert stack.deaths() == []
-    stack.act(own.cluster, "tiny-2-1", "crash")
+    stack.act(own.cluster, "tiny-2-1", Crash())
     assert stack.deaths() == []
     stack.stop(own)
     assert ask(stack.shared(need()).addresses["1"]) == "ok"
@@ -402,7 +417,7 @@ def test_deaths_are_told(stack: Stack) -> None:
 def test_what_is_not_there_cannot_be_broken(stack: Stack, cluster: str, instance: str) -> None:
     stack.start_shared([need()])
     with pytest.raises(Trouble, match=f"no instance '{instance}' of cluster '{cluster}'"):
-        stack.act(cluster, instance, "crash")
+        stack.act(cluster, instance, Crash())
 
 
 def test_an_unknown_service(stack: Stack) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from stackproof.actions import JoinPeers
 from stackproof.clients.kafka import Message, TopicSpec
 from stackproof.errors import PremiseNotMet
 from stackproof.faults.peers import PeerCut
@@ -39,7 +40,7 @@ class CrashInIsolation(Crash):
     kind = "crash in isolation"
 
     def _mend(self) -> None:
-        self._act("peers join")
+        self._act(JoinPeers())
         super()._mend()
 
 

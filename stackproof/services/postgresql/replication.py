@@ -13,6 +13,7 @@ from typing import TypeVar, cast
 
 import psycopg2
 
+from stackproof.actions import SlowPeers
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.fixture import Scenario
 from stackproof.services.nodes import instance
@@ -161,7 +162,7 @@ class Replication:
         """
         endpoint = self._database.endpoint
         primary, milliseconds = instance(endpoint.cluster, PRIMARY), round(seconds * 1000)
-        self._scenario.act(endpoint.service, primary, "peers slow", latency_ms=milliseconds)
+        self._scenario.act(endpoint.service, primary, SlowPeers(milliseconds))
         self.commit(1)  # connections that did not come the long way end with the next word
         self.deviations(self._scenario.scaled(_READ_WITHIN))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stackproof import guard
+from stackproof.actions import Action
 from stackproof.errors import NotSupported, Trouble
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.base import Endpoint, Requirement
@@ -21,9 +22,6 @@ from stackproof.stack.stack import Stack
 from stackproof.texts import counted
 
 log = logging.getLogger(__name__)
-
-#: What `act` does of which something may be left that no look at the servers finds.
-_LEAVES_TRACES = {"lose power": "it has lost power", "disk fill": "its disk was full"}
 
 
 @dataclass(eq=False)
@@ -190,15 +188,7 @@ class Clusters:
         return endpoint
 
     # -- during a scenario ---------------------------------------------------
-    def act(
-        self,
-        planned: ScenarioPlan,
-        *,
-        cluster: str,
-        instance: str,
-        action: str,
-        details: Mapping[str, Any],
-    ) -> Any:
+    def act(self, planned: ScenarioPlan, *, cluster: str, instance: str, action: Action) -> Any:
         """Break or heal an instance of the scenario's own cluster.
 
         Raises:
@@ -211,8 +201,12 @@ class Clusters:
                 "the step does not declare that it needs a dedicated cluster",
                 "put dedicated=True into the step's @needs",
             )
-        own.traces = own.traces or _LEAVES_TRACES.get(action, "")
-        return self._stack.act(cluster, instance, action, **details)
+        own.traces = own.traces or action.traces
+        return self._stack.act(cluster, instance, action)
+
+    def death(self, planned: ScenarioPlan, *, cluster: str) -> str | None:
+        """None while the scenario's own cluster runs as it should, else which instance died."""
+        return self._stack.death(cluster) if self._owned(planned, cluster) else None
 
     def leaves_traces(self, planned: ScenarioPlan, *, cluster: str, what: str) -> None:
         """A scenario does something to a cluster that it must not be handed on after."""

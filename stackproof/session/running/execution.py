@@ -323,6 +323,8 @@ class Execution:
         assert self._clusters is not None
         if operation == "act":
             return self._clusters.act(planned, **arguments)
+        if operation == "death":
+            return self._clusters.death(planned, **arguments)
         if operation == "leaves traces":
             return self._clusters.leaves_traces(planned, **arguments)
         raise Trouble(f"a run has no operation {operation!r}")

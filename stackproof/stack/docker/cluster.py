@@ -10,6 +10,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from stackproof.actions import (
+    Action,
+    ClearPeers,
+    Crash,
+    CutPeers,
+    FillDisk,
+    JoinPeers,
+    LosePower,
+    Pause,
+    Resume,
+    SlowPeers,
+    Start,
+    Stop,
+)
 from stackproof.errors import Trouble
 from stackproof.polling import DeadlineExceeded
 from stackproof.processes.process import ManagedProcess, describe_exit, file_end, told_end
@@ -260,7 +274,7 @@ class DockerCluster:
         return printed.decode(errors="replace").rstrip() or "(it printed nothing)"
 
     # -- breaking and healing ------------------------------------------------
-    def act(self, instance: str, action: str, **details: Any) -> Any:
+    def act(self, instance: str, action: Action) -> Any:
         """Break or heal one instance; see `stackproof.stack.provider.Cluster.act`.
 
         Raises:
@@ -272,42 +286,40 @@ class DockerCluster:
 
         container = self._containers[instance]
         api = self._client.api
+        if isinstance(action, (Crash, Stop, LosePower, FillDisk)):
+            self._down_on_purpose.add(instance)  # some servers end when their disk is full
         try:
-            if action in ("crash", "lose power"):
-                self._down_on_purpose.add(instance)
-                if api.inspect_container(container)["State"]["Running"]:
-                    api.kill(container, "SIGKILL")
-                api.wait(container, timeout=_STOPS_WITHIN)
-                if action == "lose power":
-                    return self._means.lose_power(container)
-            elif action == "stop":
-                self._down_on_purpose.add(instance)
-                api.stop(container, timeout=_STOPS_WITHIN)
-            elif action == "start":
-                if not api.inspect_container(container)["State"]["Running"]:
-                    self._stopped_by_signal.discard(container)
-                    api.start(container)
-                    self._followers[instance].follow()
-                self._down_on_purpose.discard(instance)
-            elif action == "pause":
-                self._pause(container)
-            elif action == "resume":
-                if container in self._stopped_by_signal:
-                    api.kill(container, "SIGCONT")
-                    self._stopped_by_signal.discard(container)
-                elif api.inspect_container(container)["State"]["Paused"]:
-                    api.unpause(container)  # one that crashed meanwhile is paused no more
-            elif action in ("peers cut", "peers one-way"):
-                one_way = action == "peers one-way"
-                self._means.part(instance, self._containers, one_way=one_way)
-            elif action in ("peers slow", "peers clear"):
-                self._means.keep_away(instance, self._containers, details)
-            elif action == "peers join":
-                self._means.join(container)
-            else:
-                if action == "disk fill":  # some servers end by themselves then
-                    self._down_on_purpose.add(instance)
-                return self._means.act(instance, action, details)
+            match action:
+                case Crash() | LosePower():
+                    if api.inspect_container(container)["State"]["Running"]:
+                        api.kill(container, "SIGKILL")
+                    api.wait(container, timeout=_STOPS_WITHIN)
+                    if isinstance(action, LosePower):
+                        return self._means.lose_power(container)
+                case Stop():
+                    api.stop(container, timeout=_STOPS_WITHIN)
+                case Start():
+                    if not api.inspect_container(container)["State"]["Running"]:
+                        self._stopped_by_signal.discard(container)
+                        api.start(container)
+                        self._followers[instance].follow()
+                    self._down_on_purpose.discard(instance)
+                case Pause():
+                    self._pause(container)
+                case Resume():
+                    if container in self._stopped_by_signal:
+                        api.kill(container, "SIGCONT")
+                        self._stopped_by_signal.discard(container)
+                    elif api.inspect_container(container)["State"]["Paused"]:
+                        api.unpause(container)  # one that crashed meanwhile is paused no more
+                case CutPeers(one_way):
+                    self._means.part(instance, self._containers, one_way=one_way)
+                case JoinPeers():
+                    self._means.join(container)
+                case SlowPeers() | ClearPeers():
+                    self._means.keep_away(instance, self._containers, action)
+                case _:
+                    return self._means.act(instance, action)
         except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
             raise Trouble(
                 f"the container engine could not {action} {instance}",

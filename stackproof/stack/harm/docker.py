@@ -10,12 +10,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from stackproof.actions import ClearPeers, LosePower, SlowPeers
 from stackproof.processes.run import Run
 from stackproof.services.base import Composition, Service, readable
 from stackproof.services.nodes import Service as NodeService
 from stackproof.stack.harm import packets, power
 from stackproof.stack.harm.means import Means, no_way, not_made_for, peer_way
-from stackproof.stack.harm.proxies import Proxies, distance
+from stackproof.stack.harm.proxies import Proxies, toxics
 from stackproof.stack.site import LocalSite
 
 #: Inside a container: written by whatever user its server is.
@@ -66,7 +67,7 @@ class DockerMeans(Means):
     def lose_power(self, container: str) -> dict[str, Any]:
         """Cut a dead container's files to what it had synced; the figures."""
         if not self.records_syncs:
-            raise not_made_for("lose power", "syncs=True")
+            raise not_made_for(LosePower())
         stream, _ = self._api.get_archive(container, _JOURNAL)
         with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:
             member = archive.extractfile(archive.getmembers()[0])
@@ -86,12 +87,12 @@ class DockerMeans(Means):
         )
 
     def keep_away(
-        self, instance: str, containers: Mapping[str, str], details: Mapping[str, Any]
+        self, instance: str, containers: Mapping[str, str], action: SlowPeers | ClearPeers
     ) -> None:
-        """Make the way of its peers to a container long, or, without ``details``, short again."""
+        """Make the way of its peers to a container long, or short again."""
         if instance not in self._ways:
             if not self._options.get("proxied_peers") or not isinstance(self._kind, NodeService):
-                raise not_made_for("peers slow", "proxied_peers=True")
+                raise not_made_for(action)
             if (why := packets.unusable_inside()) is not None:
                 raise no_way("the way between servers cannot be made slow here", why)
             process_id = self._process_id(containers[instance])
@@ -104,7 +105,7 @@ class DockerMeans(Means):
             way.start(self._cache, lambda line: None)
             peers = self._peers_of(instance, containers)
             packets.lead_inside(process_id, peers, port, port + 1)
-        self._ways[instance].put(peer_way(instance), distance(**details) if details else [])
+        self._ways[instance].put(peer_way(instance), toxics(action))
 
     def _peers_of(self, instance: str, containers: Mapping[str, str]) -> list[str]:
         return [a for name in containers if name != instance for a in self._at(containers[name])]

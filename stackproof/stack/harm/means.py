@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from stackproof.actions import Action, FillDisk, FreeDisk, OfClients
 from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import Cache, Say
 from stackproof.processes.run import Run
 from stackproof.services.base import Proxied, Service
 from stackproof.stack.harm import disks, power
-from stackproof.stack.harm.proxies import CLIENT_ACTIONS, TOXIPROXY, Proxies, toxics
+from stackproof.stack.harm.proxies import TOXIPROXY, Proxies, toxics
 from stackproof.stack.site import LocalSite
-
-_CLIENTS = "clients "
 
 
 def obtain(options: Mapping[str, Any], cache: Cache, say: Say) -> None:
@@ -111,28 +110,22 @@ class Means:
             if self._proxies is not None:
                 all_of_it.callback(self._proxies.stop)
 
-    def act(self, instance: str, action: str, details: Mapping[str, Any]) -> Any:
+    def act(self, instance: str, action: Action) -> Any:
         """Do what needs neither processes nor containers.
 
         Raises:
             NotSupported: there is no such action, or the cluster was not made for it.
         """
-        if action.startswith(_CLIENTS):
-            return self._between_clients(instance, action.removeprefix(_CLIENTS), details)
-        if action in ("disk fill", "disk free"):
+        if isinstance(action, OfClients):
+            if self._proxies is None:
+                raise not_made_for(action)
+            return self._proxies.put(instance, toxics(action))
+        if isinstance(action, (FillDisk, FreeDisk)):
             if instance not in self._disks:
-                raise not_made_for(action, "disk_mb=96")
-            act: Callable[[Path], None] = disks.fill if action == "disk fill" else disks.free
+                raise not_made_for(action)
+            act = disks.fill if isinstance(action, FillDisk) else disks.free
             return act(self._disks[instance])
         raise NotSupported(f"this provider cannot {action} an instance")
-
-    def _between_clients(self, instance: str, action: str, details: Mapping[str, Any]) -> None:
-        if self._proxies is None:
-            raise not_made_for(f"{_CLIENTS}{action}", "proxied=True")
-        wanted: Sequence[dict[str, Any]] = []
-        if action in CLIENT_ACTIONS:
-            wanted = toxics(action, details)
-        self._proxies.put(instance, wanted)
 
 
 def peer_way(instance: str) -> str:
@@ -140,12 +133,12 @@ def peer_way(instance: str) -> str:
     return f"{instance}-peers"
 
 
-def not_made_for(action: str, option: str) -> NotSupported:
+def not_made_for(action: Action) -> NotSupported:
     """The step lacks an option."""
     return NotSupported(
-        f"this cluster is not made for {action!r}",
-        f"it was started without the option {option}",
-        f"put {option} into the step's @needs",
+        f"the suite cannot {action} an instance of this cluster",
+        f"it was started without the option {action.option}",
+        f"put {action.option} into the step's @needs",
     )
 
 

@@ -7,11 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from stackproof.actions import Action, ClearPeers, JoinPeers, LosePower, SlowPeers
 from stackproof.processes.run import Run
 from stackproof.services.base import PeersProxied, ProcessSpec, Service
 from stackproof.stack.harm import packets, power
 from stackproof.stack.harm.means import Means, no_way, not_made_for, peer_way
-from stackproof.stack.harm.proxies import distance
+from stackproof.stack.harm.proxies import toxics
 from stackproof.stack.site import LocalSite
 
 
@@ -76,7 +77,7 @@ class NativeMeans(Means):
         """Cut a dead instance's files to what it had synced; the figures."""
         data = self._specs[instance].data
         if data is None or instance not in self._at_start:
-            raise not_made_for("lose power", "syncs=True")
+            raise not_made_for(LosePower())
         journal = self._journal(instance)
         lines = journal.read_text(encoding="utf-8").splitlines() if journal.exists() else []
         return asdict(power.lose(data, lines, self._at_start[instance]))
@@ -117,12 +118,12 @@ class NativeMeans(Means):
                     return f"packets of {name} are dropped"
         return super().unhealed()
 
-    def act(self, instance: str, action: str, details: Mapping[str, Any]) -> Any:
-        """See `Means.act`; "peers join" undoes `part`, "peers clear" "peers slow"."""
-        if action == "peers join":
+    def act(self, instance: str, action: Action) -> Any:
+        """See `Means.act`; `JoinPeers` undoes `part`."""
+        if isinstance(action, JoinPeers):
             return self._join(instance)
-        if action in ("peers slow", "peers clear"):
+        if isinstance(action, (SlowPeers, ClearPeers)):
             if self._proxies is None or not self._options.get("proxied_peers"):
-                raise not_made_for(action, "proxied_peers=True")
-            return self._proxies.put(peer_way(instance), distance(**details) if details else [])
-        return super().act(instance, action, details)
+                raise not_made_for(action)
+            return self._proxies.put(peer_way(instance), toxics(action))
+        return super().act(instance, action)

@@ -11,6 +11,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from stackproof.actions import (
+    Action,
+    ClearClients,
+    ClearPeers,
+    CutClients,
+    ResetClients,
+    SlowClients,
+    SlowPeers,
+    ThrottleClients,
+)
 from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import Cache, GoArtifact, Say
 from stackproof.polling import poll
@@ -30,35 +40,29 @@ _ANSWERS_WITHIN = 15.0
 _REQUEST = 5.0
 
 
-def toxics(action: str, details: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What a fault of the connections between clients and a server is in Toxiproxy's terms.
+_BOTH_WAYS = ("upstream", "downstream")
 
-    Args:
-        action: "cut" (nothing gets through, connections stay), "slow" (``latency_ms``,
-            ``jitter_ms`` on each answer), "throttle" (``kilobytes`` a second, each way) or
-            "reset" (each connection ends with TCP's RST).
-        details: its measures.
+
+def toxics(action: Action) -> list[dict[str, Any]]:
+    """What must be on the way to a server, in Toxiproxy's terms; none: it is clear.
+
+    Raises:
+        NotSupported: that is done in another way than by proxies.
     """
-    if action == "cut":
-        return [_toxic("timeout", stream, timeout=0) for stream in ("upstream", "downstream")]
-    if action == "slow":
-        return [_toxic("latency", "downstream", latency=details["latency_ms"],
-                       jitter=details["jitter_ms"])]  # fmt: skip
-    if action == "throttle":
-        return [_toxic("bandwidth", stream, rate=details["kilobytes"])
-                for stream in ("upstream", "downstream")]  # fmt: skip
-    return [_toxic("reset_peer", "downstream", timeout=0)]
-
-
-def distance(latency_ms: int) -> list[dict[str, Any]]:
-    """A long way: so many milliseconds in each direction."""
-    return [
-        _toxic("latency", stream, latency=latency_ms, jitter=0)
-        for stream in ("upstream", "downstream")
-    ]
-
-
-CLIENT_ACTIONS = ("cut", "slow", "throttle", "reset")
+    match action:
+        case CutClients():
+            return [_toxic("timeout", way, timeout=0) for way in _BOTH_WAYS]
+        case SlowClients(latency, jitter):
+            return [_toxic("latency", "downstream", latency=latency, jitter=jitter)]
+        case ThrottleClients(kilobytes):
+            return [_toxic("bandwidth", way, rate=kilobytes) for way in _BOTH_WAYS]
+        case ResetClients():
+            return [_toxic("reset_peer", "downstream", timeout=0)]
+        case SlowPeers(latency):
+            return [_toxic("latency", way, latency=latency, jitter=0) for way in _BOTH_WAYS]
+        case ClearClients() | ClearPeers():
+            return []
+    raise NotSupported(f"this provider cannot {action} an instance")
 
 
 def _toxic(kind: str, stream: str, **attributes: int) -> dict[str, Any]:
