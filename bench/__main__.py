@@ -6,6 +6,7 @@ import sys
 BENCHES = {
     "seed": "the first flows, from the command to the verdict",
     "history": "recording and checking histories",
+    "loops": "what closed and open loops cost, and what they see of a stall",
     "overhead": "the suite's own time per step, above bare behave",
 }
 

@@ -40,7 +40,8 @@ class Series:
         """The smallest value that ``q`` percent (0..100) of all do not exceed.
 
         A value that was measured, never one in between: with few of them, the upper
-        percentiles are the worst one.
+        percentiles are the worst one. Exact, without a histogram: a run adds one value or a few,
+        and the store has each of them anyway.
         """
         import numpy as np
 

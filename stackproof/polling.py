@@ -7,6 +7,7 @@ died. No other module sleeps (`make lint` checks it).
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -199,6 +200,17 @@ def work_off(
         raise type(error)(f"{error}\n  waited for {awaiting}", late.seen) from None
 
 
-def pause(seconds: float) -> None:
-    """Let ``seconds`` pass where time itself is the subject, e.g. an observation window."""
+def pause(seconds: float, *, unless: threading.Event | None = None) -> bool:
+    """Let ``seconds`` pass where time itself is the subject, e.g. an observation window.
+
+    Args:
+        seconds: how long.
+        unless: ends it at once.
+
+    Returns:
+        False: that came first.
+    """
+    if unless is not None:
+        return not unless.wait(seconds)
     time.sleep(seconds)
+    return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import dataclass
 
@@ -16,9 +15,9 @@ from stackproof.faults.roles import Roles
 from stackproof.faults.traffic import Traffic
 from stackproof.faults.words import ENDS, PRODUCERS, TIMES
 from stackproof.history import Verdict
-from stackproof.polling import poll
 from stackproof.session.scenario import Kept, ScenarioSession
 from stackproof.texts import counted
+from stackproof.workloads import Task
 
 GROUP = "readers"
 FIGURE = "time without service"
@@ -46,21 +45,14 @@ class Member:
         #: When commits of progress succeeded, seconds since the Unix epoch.
         self.commits: list[float] = []
         self.refused = 0
-        self._stop = threading.Event()
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="member", daemon=True)
-        session.add_cleanup(self._stop.set)
-        self._thread.start()
+        self._task = Task(self._consume, name=self.consumer.name, owner=session)
 
-    def _run(self) -> None:
-        try:
-            while not self._stop.is_set():
-                if self.consumer.poll(max_records=_POLLED):
-                    self._commit()
-            self._commit()
-            self.consumer.close()
-        except BaseException as error:  # told by `end` and `await_more`
-            self._error = error
+    def _consume(self, task: Task) -> None:
+        while not task.stopping:
+            if self.consumer.poll(max_records=_POLLED):
+                self._commit()
+        self._commit()
+        self.consumer.close()
 
     def _commit(self) -> None:
         try:
@@ -70,23 +62,20 @@ class Member:
         else:
             self.commits.append(time.time())
 
-    def _alive(self) -> str | None:
-        return None if self._thread.is_alive() else f"consuming ended: {self._error!r}"
-
     def await_more(self, *, while_: str) -> None:
         """Wait until it has received some more records, and has committed.
 
         Raises:
             DeadlineExceeded, Died: it has not.
+            BaseException: what it has failed by.
         """
         received, commits = len(self.consumer.records), len(self.commits)
-        poll(
+        self._task.await_(
             lambda: (len(self.consumer.records) - received, len(self.commits) - commits),
             until=lambda more: more[0] >= _SOME and more[1] > 0,
             within=self._session.scaled(_SERVED_WITHIN),
             awaiting=f"the group to receive {_SOME} more messages and to commit {while_}",
             describe=lambda more: f"{more[0]} received, {more[1]} commits",
-            alive=self._alive,
         )
 
     def end(self) -> None:
@@ -96,15 +85,7 @@ class Member:
             DeadlineExceeded: it does not end.
             BaseException: what it has failed by.
         """
-        self._stop.set()
-        poll(
-            self._thread.is_alive,
-            until=lambda alive: not alive,
-            within=self._session.scaled(_SERVED_WITHIN),
-            awaiting=f"{self.consumer.name} to leave its group",
-        )
-        if self._error is not None:
-            raise self._error
+        self._task.end(within=self._session.scaled(_SERVED_WITHIN))
 
 
 @dataclass(frozen=True)

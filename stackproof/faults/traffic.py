@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import threading
-from collections.abc import Iterator
 from typing import Any
 
 from stackproof.clients.kafka import Message
 from stackproof.clients.sending import Sent
 from stackproof.faults.kafka import Kafka
-from stackproof.polling import poll
 from stackproof.session.scenario import Kept, ScenarioSession
 from stackproof.texts import counted
+from stackproof.workloads import Task
 
 #: Seconds between messages: enough of them in flight at any moment, and few enough to check.
 _PACE = 0.004
@@ -39,8 +37,6 @@ class Traffic:
         self._kafka = kafka
         self.topic = topic
         self.sent = Sent()
-        self._stop = threading.Event()
-        self._error: BaseException | None = None
         self._real = kafka.own(topic)
         self._publisher = kafka.new_publisher(
             "producer",
@@ -51,27 +47,15 @@ class Traffic:
                 **options,
             },
         )
-        session.add_cleanup(self._stop.set)
-        # A daemon: a worker that ends must not wait for it.
-        self._thread = threading.Thread(target=self._run, name="traffic", daemon=True)
-        self._thread.start()
+        self._task = Task(self._publish, name=f'publishing to "{topic}"', owner=session)
 
-    def _messages(self) -> Iterator[Message]:
-        for number in itertools.count(1):
-            if self._stop.wait(_PACE):
-                return
-            yield Message(f"message-{number:06d}".encode(), f"content of {number:06d}".encode())
-
-    def _run(self) -> None:
-        try:
-            self._publisher.publish(
-                self._real,
-                self._messages(),
-                within=self._session.scaled(_GETS_THROUGH),
-                into=self.sent,
-            )
-        except BaseException as error:  # told by `finish`
-            self._error = error
+    def _publish(self, task: Task) -> None:
+        messages = (
+            Message(f"message-{number:06d}".encode(), f"content of {number:06d}".encode())
+            for number in itertools.takewhile(lambda _: task.pause(_PACE), itertools.count(1))
+        )
+        within = self._session.scaled(_GETS_THROUGH)
+        self._publisher.publish(self._real, messages, within=within, into=self.sent)
 
     def await_more(self, count: int, *, within: float, while_: str) -> None:
         """Wait until ``count`` more messages are acknowledged.
@@ -83,15 +67,15 @@ class Traffic:
 
         Raises:
             DeadlineExceeded: fewer were.
+            BaseException: what has ended the publishing.
         """
         before = self.sent.ok
-        poll(
+        self._task.await_(
             lambda: self.sent.ok - before,
             until=lambda more: more >= count,
             within=self._session.scaled(within),
             awaiting=f"{counted(count, 'more message')} to be acknowledged {while_}",
             describe=lambda more: f"{more} of them; in all {self.sent}",
-            alive=lambda: None if self._thread.is_alive() else f"publishing ended: {self._error}",
         )
 
     def finish(self, *, within: float) -> Sent:
@@ -102,17 +86,9 @@ class Traffic:
 
         Raises:
             DeadlineExceeded: the producer was not through in time.
+            BaseException: what has ended the publishing.
         """
-        self._stop.set()
-        poll(
-            lambda: self._thread.is_alive(),
-            until=lambda alive: not alive,
-            within=self._session.scaled(within),
-            awaiting="the outcome of every message",
-            describe=lambda _: str(self.sent),
-        )
-        if self._error is not None:
-            raise self._error
+        self._task.end(within=self._session.scaled(within))
         return self.sent
 
 

@@ -6,8 +6,6 @@ has a region's delay. Topics keep their names behind the first region's (its def
 
 from __future__ import annotations
 
-import numpy as np
-
 from stackproof.actions import Crash, SlowClients
 from stackproof.clients.kafka import GroupConsumer, Message, TopicReader, TopicSpec
 from stackproof.errors import PremiseNotMet, no_effect, step_missing
@@ -25,6 +23,7 @@ from stackproof.session.measuring import timed
 from stackproof.session.scenario import Kept, ScenarioSession
 from stackproof.session.services.kafka import KafkaSession
 from stackproof.texts import counted
+from stackproof.workloads import Latencies
 
 _IS_MIRRORED = 'a topic "orders" whose first 100 messages are deleted, mirrored for group "billing"'
 _TOPIC = Kept[str]("a topic that is mirrored", _IS_MIRRORED)
@@ -223,10 +222,9 @@ class Regions:
         published = {record.ident: record.timestamp for record in near}
         there = self._reader.records if self._reader is not None else []
         there = [record for record in there if record.ident in idents]
-        lags = [(r.timestamp - published[r.ident]) / 1000 for r in there]
-        told = ", ".join(f"{p} % {np.percentile(lags, p) * 1000:.0f}" for p in (50, 95, 100))
-        self._session.figure("lag between the regions (ms)", told)
-        return float(np.median(lags))
+        lags = Latencies((r.timestamp - published[r.ident]) / 1000 for r in there)
+        self._session.figure("lag between the regions", lags.told())
+        return lags.percentile(50)
 
     # -- a consumer that moves -----------------------------------------------
     def consume_here(self, group: str, count: int) -> None:

@@ -121,6 +121,7 @@ class Pipeline(Interruptible):
             out=lambda: len(self.predictions.received),
             at_least=at_least,
             ahead=self.settings.limits.ahead,
+            owner=self._session,
         )
 
     def finish_publishing(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +12,8 @@ from stackproof.clients.kafka.producing import Publisher
 from stackproof.history import History
 from stackproof.history.columns import NONE
 from stackproof.history.ledger import Ending, Status
+from stackproof.polling import DeadlineExceeded
+from stackproof.workloads import Task
 
 # The coordinator refuses to commit: another producer has taken over the transactional id,
 # or something in the transaction has failed. (Fenced after an answer was lost on the way, a
@@ -130,21 +131,10 @@ class TransactionalPublisher(Publisher):
 
     def _wait(self, call: Callable[[], None]) -> None:
         """Call what kafka-python waits for without limit, and wait no longer than that."""
-        problem: list[BaseException] = []
-
-        def work() -> None:
-            try:
-                call()
-            except BaseException as error:
-                problem.append(error)
-
-        thread = threading.Thread(target=work, name=f"{self.name} waits", daemon=True)
-        thread.start()
-        thread.join(self._within)
-        if thread.is_alive():
-            raise TimeoutError(f"{self.name}: no answer within {self._within:g} s")
-        if problem:
-            raise problem[0]
+        try:
+            Task(lambda _: call(), name=f"{self.name} waits").wait(within=self._within)
+        except DeadlineExceeded:
+            raise TimeoutError(f"{self.name}: no answer within {self._within:g} s") from None
 
 
 def transform(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 from kafka import errors as kafka_errors
@@ -24,6 +23,7 @@ from stackproof.history import Flow, Verdict
 from stackproof.history.columns import Isolation
 from stackproof.polling import poll
 from stackproof.texts import counted
+from stackproof.workloads import Task
 
 if TYPE_CHECKING:
     from stackproof.faults.kafka import Kafka
@@ -58,12 +58,8 @@ class Transformer:
         self._source, self._target = source, target
         self.done = 0
         self.failures: list[str] = []
-        self._stop = threading.Event()
-        self._error: BaseException | None = None
         self._consumer, self._producer = self._open()
-        session.add_cleanup(self._stop.set)
-        self._thread = threading.Thread(target=self._run, name="transformer", daemon=True)
-        self._thread.start()
+        self._task = Task(self._transform, name="the transformer", owner=session)
 
     def _open(self) -> tuple[GroupConsumer, TransactionalPublisher]:
         kafka = self._kafka
@@ -74,52 +70,46 @@ class Transformer:
         )
         return consumer, producer
 
-    def _run(self) -> None:
+    def _transform(self, task: Task) -> None:
         within = self._session.scaled(_ROUND_WITHIN)
         target = self._kafka.own(self._target)
-        try:
-            while not self._stop.is_set():
-                try:
-                    self.done += transform(
-                        self._consumer, self._producer, target, Received.as_message, within=within
-                    )
-                except (KafkaError, TimeoutError) as error:
-                    self.failures.append(f"{type(error).__name__}: {error}")
-                    self._session.history.event("note", f"a round failed: {self.failures[-1]}")
-                    self._consumer.close()
-                    self._producer.close()
-                    self._consumer, self._producer = self._open()
-            self._consumer.close()
-        except BaseException as error:  # told by `await_more` and `end`
-            self._error = error
+        while not task.stopping:
+            try:
+                self.done += transform(
+                    self._consumer, self._producer, target, Received.as_message, within=within
+                )
+            except (KafkaError, TimeoutError) as error:
+                self.failures.append(f"{type(error).__name__}: {error}")
+                self._session.history.event("note", f"a round failed: {self.failures[-1]}")
+                self._consumer.close()
+                self._producer.close()
+                self._consumer, self._producer = self._open()
+        self._consumer.close()
 
     def await_more(self, count: int, *, while_: str) -> None:
         """Wait until ``count`` more records are committed.
 
         Raises:
             DeadlineExceeded, Died: they are not.
+            BaseException: what it has failed by.
         """
         before = self.done
-        poll(
+        self._task.await_(
             lambda: self.done - before,
             until=lambda more: more >= count,
             within=self._session.scaled(_WITHIN),
             awaiting=f"{counted(count, 'more record')} to be transformed {while_}",
             describe=lambda more: f"{more}; failed rounds: {self.failures[-3:]}",
-            alive=lambda: None if self._thread.is_alive() else f"it ended: {self._error!r}",
         )
 
     def end(self) -> None:
         """Stop after the round that goes on.
 
         Raises:
+            DeadlineExceeded: it does not end.
             BaseException: what it has failed by.
         """
-        self._stop.set()
-        poll(self._thread.is_alive, until=lambda alive: not alive, awaiting="the last round",
-             within=self._session.scaled(_WITHIN))  # fmt: skip
-        if self._error is not None:
-            raise self._error
+        self._task.end(within=self._session.scaled(_WITHIN))
 
 
 def transform_through(

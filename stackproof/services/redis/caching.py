@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import cached_property
 
 from stackproof.errors import PremiseNotMet, step_missing
@@ -13,6 +11,7 @@ from stackproof.services.fixture import Scenario
 from stackproof.services.redis.aside import CacheAside, Observed
 from stackproof.services.redis.fixture import RedisFixture
 from stackproof.services.redis.origin import Origin
+from stackproof.workloads import ClosedLoop
 
 
 class Caching:
@@ -73,12 +72,14 @@ class Caching:
 
         self.origin.before_loading = until_all_missed
         name = self.customers()[0]
-        with ThreadPoolExecutor(readers) as pool:
-            reading = [
-                pool.submit(self.observed.read, name, within=self._within) for _ in range(readers)
-            ]
-        for each in reading:
-            each.result()
+        # None is answered before each has asked: no client does more than one of them.
+        ClosedLoop(
+            lambda _: self.observed.read(name, within=self._within),
+            clients=readers,
+            count=readers,
+            name="readers",
+            owner=self._scenario,
+        ).wait(within=2 * self._within)
 
     def update_while_reading(self, updates: int, readers: int) -> None:
         """Update a customer again and again while others read it.
@@ -87,40 +88,23 @@ class Caching:
         served until then is judged as well.
         """
         name = self.customers()[0]
-        done, all_read = threading.Event(), threading.Barrier(readers + 1)
+        unserved = threading.Event()
 
-        def read() -> None:
+        def read(_: int = 0) -> None:
+            if unserved.is_set():
+                return
             try:
                 self.observed.read(name, within=self._within)
             except DeadlineExceeded as late:
                 self.observed.unserved.append(str(late))
-                done.set()
-
-        def read_on() -> None:
-            try:
-                read()
-                with suppress(threading.BrokenBarrierError):  # another one has failed
-                    all_read.wait(self._within)
-                while not done.is_set():
-                    read()
-            except BaseException:
-                done.set()
-                all_read.abort()
-                raise
+                unserved.set()
 
         read()  # cached before the first update
-        with ThreadPoolExecutor(readers) as pool:
-            reading = [pool.submit(read_on) for _ in range(readers)]
-            try:
-                with suppress(threading.BrokenBarrierError):
-                    all_read.wait(self._within)
-                for version in range(1, updates + 1):
-                    self.observed.update(name, f"{name}, version {version}".encode())
-                    read()
-                    if done.is_set():
-                        break
-            finally:
-                done.set()
-        for each in reading:
-            each.result()
+        with ClosedLoop(read, clients=readers, name="readers", owner=self._scenario) as reading:
+            reading.await_more(1, within=self._within, while_="before the first update", each=True)
+            for version in range(1, updates + 1):
+                self.observed.update(name, f"{name}, version {version}".encode())
+                read()
+                if unserved.is_set():
+                    break
         self._scenario.figure("readings while updating", f"{len(self.observed.readings)}")

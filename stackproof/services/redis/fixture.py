@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Iterable
 from functools import cached_property
@@ -18,6 +17,7 @@ from stackproof.services.redis.collections import COLLECTIONS, differences
 from stackproof.services.redis.store import RecordedStore, Way, raise_lacking
 from stackproof.services.redis.vectors import vectors
 from stackproof.texts import counted
+from stackproof.workloads import Latencies
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -126,25 +126,20 @@ class RedisFixture:
 
     def measure(self, count: int, size: int) -> dict[str, float]:
         """SET and GET ``count`` keys one after the other; the medians, in seconds."""
-        took: dict[str, list[float]] = {"SET": [], "GET": []}
+        took = {"SET": Latencies(), "GET": Latencies()}
         for number in range(count):
             key, value = self.own(f"measured:{number}"), b"%0*d" % (size, number)
             began = time.perf_counter()
             self.client.set(key, value)
             between = time.perf_counter()
             got = self.client.get(key)
-            took["GET"].append(time.perf_counter() - between)
-            took["SET"].append(between - began)
+            took["GET"].record(time.perf_counter() - between)
+            took["SET"].record(between - began)
             if got != value:
                 raise AssertionError(f"{key} was set to {value!r}, and {got!r} was got")
-        medians = {name: statistics.median(durations) for name, durations in took.items()}
-        for name, durations in took.items():
-            slow = statistics.quantiles(durations, n=100)[98]
-            self._scenario.figure(
-                f"{name}, {counted(count, 'time')}",
-                f"median {medians[name] * 1000:.3f} ms, 99 % within {slow * 1000:.3f} ms",
-            )
-        return medians
+        for name, latencies in took.items():
+            self._scenario.figure(f"{name}, {counted(count, 'time')}", latencies.told())
+        return {name: latencies.percentile(50) for name, latencies in took.items()}
 
     # -- collections ---------------------------------------------------------
     def write_collection(self, kind: str, key: str, count: int) -> None:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from stackproof.clients.kafka.messages import Message
 from stackproof.errors import step_missing
 from stackproof.history import Flow
@@ -22,6 +20,7 @@ from stackproof.systems.settling import Awaited
 from stackproof.systems.streams.vectors import TransformedVectors, VectorInputs
 from stackproof.systems.understanding import contract_of, dimension_of
 from stackproof.texts import counted
+from stackproof.workloads import Latencies
 
 if TYPE_CHECKING:
     from stackproof.processes.process import ManagedProcess
@@ -155,7 +154,7 @@ class VectorStream(Pipeline):
         smallest = min(len(message.value or b"") for message in messages)
         self._session.figure("smallest message", f"{smallest / _MEGABYTE:.2f} MB")
 
-    def publish_one_by_one(self, count: int) -> list[float]:
+    def publish_one_by_one(self, count: int) -> Latencies:
         """Publish messages, each when the one before has come out.
 
         Returns:
@@ -167,7 +166,7 @@ class VectorStream(Pipeline):
         """
         self.observe()
         self.predictions.reader.read()
-        delays = []
+        delays = Latencies()
         for message in self._valid(count):
             began = time.perf_counter()
             self.publish([message])
@@ -182,21 +181,17 @@ class VectorStream(Pipeline):
                 raise ended.error
             if not ended.count:
                 self._session.assert_flow(self.prediction_flow())
-            delays.append(time.perf_counter() - began)
+            delays.record(time.perf_counter() - began)
         return delays
 
     def _has_come_out(self, ident: str) -> bool:
         self.predictions.reader.read()
         return ident in self.predictions.received
 
-    def delay(self, delays: list[float], percentile: float) -> float:
+    def delay(self, delays: Latencies, percentile: float) -> float:
         """A percentile of delays, in seconds; the usual ones are reported."""
-        ms = np.array(delays) * 1000
-        told = [f"{p} % {np.percentile(ms, p):.1f}" for p in (50, 95, 99)]
-        self._session.figure(
-            "from sending to reception (ms)", ", ".join([*told, f"max {ms.max():.1f}"])
-        )
-        return float(np.percentile(ms, percentile)) / 1000
+        self._session.figure("from sending to reception", delays.told())
+        return delays.percentile(percentile)
 
     # -- outputs -------------------------------------------------------------
     def prediction_flow(self, **rules: object) -> Flow:
