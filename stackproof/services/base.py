@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -46,6 +46,8 @@ class Endpoint:
         access: how clients prove who they are; never written anywhere.
         destructive: whether destructive steps may touch it.
         prefix: what names begin with, those of checks too: rights may be granted on it alone.
+        direct: the same addresses past the proxies through which clients are led; empty: there
+            are none.
     """
 
     service: str
@@ -57,6 +59,11 @@ class Endpoint:
     access: Access = OPEN
     destructive: bool = True
     prefix: str = "stackproof"
+    direct: Mapping[str, str] = field(default_factory=dict)
+
+    def past_proxies(self) -> Endpoint:
+        """The servers themselves, whatever is broken on the way of clients to them."""
+        return replace(self, addresses=self.direct, direct={}) if self.direct else self
 
     def check_name(self) -> str:
         """A name for what a check makes, its own each time."""
@@ -211,7 +218,7 @@ class Composition:
         profiles: of that file, to be started.
         data: where an instance keeps what must last, within its container.
         nodes: `stackproof.services.nodes.Node` of each; none: ``compose/<service>.yml`` says it.
-        disks: directories that are mounted there instead, by instance, where disks are small.
+        disks: directories that are mounted at ``data``, by instance, where disks are small.
     """
 
     instances: Mapping[str, str]

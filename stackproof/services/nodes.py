@@ -7,10 +7,9 @@ alone.
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -19,7 +18,7 @@ from stackproof.clients.probing import look_through, unencrypted
 from stackproof.errors import NotSupported, Passing, Trouble, explained
 from stackproof.obtain import Artifact, DebianArtifact
 from stackproof.obtain.debian import library_path
-from stackproof.paths import demand_plain, find_program
+from stackproof.paths import demand_plain
 from stackproof.ports import LOOPBACK
 from stackproof.services.base import (
     Composition,
@@ -30,67 +29,18 @@ from stackproof.services.base import (
     Site,
 )
 from stackproof.services.external import logged_in, number, read_url, required, url_text
+from stackproof.services.where import (
+    TO_BE_BROKEN,
+    InContainers,
+    Node,
+    OnThisMachine,
+    Sketch,
+    Where,
+    as_other_user,
+    memory_mb,
+    with_start,
+)
 from stackproof.urls import ServiceUrl, host_and_port
-
-#: Where containers find the files of their node.
-FILES_IN_CONTAINERS = "/etc/stackproof"
-
-
-class Where(Protocol):
-    """Where a node runs; hides the provider from services."""
-
-    options: Mapping[str, Any]
-
-    def program(self, name: str) -> str:
-        """How a program of the service is called."""
-
-    def listen(self, node: str, role: str = "client") -> tuple[str, int]:
-        """Address and port to listen on; an address of ``*`` is every one of a container."""
-
-    def peer(self, node: str, role: str = "client") -> tuple[str, int]:
-        """Host and port by which other nodes reach ``node``."""
-
-    def advertised(self, node: str, role: str = "client") -> tuple[str, int]:
-        """Host and port by which clients reach ``node``."""
-
-    def file(self, node: str, name: str) -> str:
-        """Path of one of the node's `Node.files`, as the node sees it."""
-
-    def data(self, node: str, in_container: str) -> str:
-        """Path of what the node keeps, as it sees it; ``in_container``: the image's volume."""
-
-
-@dataclass(frozen=True)
-class Node:
-    """One server of a cluster.
-
-    Attributes:
-        name: unique within the cluster, e.g. "replica-1".
-        argv: program and arguments; for programs of the service see `Where.program`.
-        roles: of `Service.ports`, on which it listens for clients; published by containers.
-        files: texts by name; see `Where.file`.
-        env: variables.
-        data: what `Where.data` gave, if it keeps anything that must last.
-        user: whom it runs as in containers; "": the image's own.
-        refuses_root: it must be another user as a process of this machine, too.
-        after: nodes that must answer before this one starts.
-        memory_mb: what it may take, in MiB.
-        health: a command that succeeds in its container when it answers.
-        stop_signal: name of the signal that ends it in order, with clients connected.
-    """
-
-    name: str
-    argv: Sequence[str]
-    roles: Sequence[str] = ("client",)
-    files: Mapping[str, str] = field(default_factory=dict)
-    env: Mapping[str, str] = field(default_factory=dict)
-    data: str = ""
-    user: str = ""
-    refuses_root: bool = False
-    after: Sequence[str] = ()
-    memory_mb: int = 64
-    health: Sequence[str] = ()
-    stop_signal: str = "SIGTERM"
 
 
 class Probe(Protocol):
@@ -193,7 +143,7 @@ class Service(ABC):
         programs: directories of its programs below the unpacked root.
         image: for containers.
         ports: the usual port, by role: what containers listen on.
-        options: what one can choose, with defaults.
+        options: what one can choose besides `TO_BE_BROKEN`, with defaults.
         location: how an endpoint of it is named.
         unfit: characters with which it does not cope in the name of its folder.
     """
@@ -233,11 +183,22 @@ class Service(ABC):
     # -- what follows from that ------------------------------------------------
     def default_options(self) -> dict[str, Any]:
         """Options and their defaults; what is not in here is refused."""
-        return dict(self.options)
+        return {**TO_BE_BROKEN, **self.options}
 
     def memory_mb(self, options: Mapping[str, Any]) -> int:
-        """Memory that a cluster with these options needs, in MiB."""
-        return sum(node.memory_mb for node in self.nodes(Sketch(options)))
+        """Memory that a cluster with these options needs, in MiB; small disks lie in it."""
+        return sum(memory_mb(node, options) for node in self.nodes(Sketch(options)))
+
+    def made(self, where: Where) -> list[Node]:
+        """The nodes as they are started: with what comes before, and what records syncs.
+
+        Raises:
+            NotSupported: a disk is to be broken, and nothing is kept on one.
+        """
+        nodes, options = self.nodes(where), where.options
+        if (options["disk_mb"] or options["syncs"]) and not any(node.data for node in nodes):
+            raise NotSupported(f"{self.title} keeps nothing on a disk that could be broken")
+        return [with_start(node, where) for node in nodes]
 
     def artifacts(self) -> Sequence[Artifact]:
         """What the native provider must obtain, in this order."""
@@ -251,15 +212,17 @@ class Service(ABC):
         """Write the files of each node; the processes to start."""
         where = OnThisMachine(self, site)
         specs = []
-        for node in self.nodes(where):
+        for node in self.made(where):
             place = where.directory(node.name)
             demand_plain(place, self.title, self.unfit)
             place.mkdir(parents=True)
             for name, text in node.files.items():
                 (place / name).write_text(text, encoding="utf-8")
-            argv = [*_as_other_user(self, node), *node.argv]
+            argv = [*as_other_user(self, node), *node.argv]
             env = {**library_path(where.root), "PATH": where.path, **node.env}
             data = Path(node.data) if node.data else None
+            if data is not None:
+                data.mkdir()
             after = [instance(site.cluster, name) for name in node.after]
             specs.append(
                 ProcessSpec(
@@ -276,19 +239,37 @@ class Service(ABC):
 
     def compose(self, site: Site) -> Composition:
         """The same cluster in containers."""
-        nodes = self.nodes(InContainers(self, site.options, site))
+        nodes = self.made(InContainers(self, site.options, site))
+        instances = {instance(site.cluster, node.name): node.name for node in nodes}
+        small = instances if site.options["disk_mb"] else {}
         return Composition(
-            instances={instance(site.cluster, node.name): node.name for node in nodes},
+            instances=instances,
             nodes=nodes,
             data=nodes[0].data,
+            disks={name: site.directory / f"disk-{node}" for name, node in small.items()},
         )
 
     def addresses(self, site: Site) -> dict[str, str]:
-        """``host:port`` of each node, by its name."""
+        """``host:port`` of each node, by its name; of its proxy, where clients come by one."""
         where = InContainers(self, site.options, site)
         return {
             node.name: host_and_port(*where.advertised(node.name)) + self.path_of(site)
             for node in self.nodes(where)
+        }
+
+    def direct(self, site: Site) -> dict[str, str]:
+        """The same past the proxies; see `stackproof.services.base.Endpoint`."""
+        return {
+            name: host_and_port(LOOPBACK, site.port(f"{name} client")) + self.path_of(site)
+            for name in self.addresses(site)
+        }
+
+    def routes(self, site: Site) -> dict[str, tuple[int, int]]:
+        """See `stackproof.services.base.Proxied`."""
+        where = InContainers(self, site.options, site)
+        return {
+            instance(site.cluster, name): (where.advertised(name)[1], site.port(f"{name} client"))
+            for name in self.addresses(site)
         }
 
     def peer_routes(self, site: Site) -> dict[str, tuple[int, int]]:
@@ -362,134 +343,3 @@ class Service(ABC):
 def instance(cluster: str, node: str) -> str:
     """What providers call a node: unique within the run."""
     return f"{cluster}-{node}"
-
-
-class OnThisMachine:
-    """Nodes as processes of this machine, on loopback."""
-
-    def __init__(self, service: Service, site: Site):
-        self.options = site.options
-        self.root = site.cache.path(service.server)
-        self._service = service
-        self._site = site
-
-    @property
-    def path(self) -> str:
-        """Where programs of the service are found before those of the machine."""
-        own = [str(self.root / place) for place in self._service.programs]
-        return ":".join([*own, "/usr/local/bin", "/usr/bin", "/bin"])
-
-    def directory(self, node: str) -> Path:
-        """The node's directory."""
-        return self._site.directory / self._site.cluster / node
-
-    def program(self, name: str) -> str:
-        """Its path below the unpacked root; a program of the machine by its name."""
-        places = (self.root / place / name for place in self._service.programs)
-        return next((str(place) for place in places if place.exists()), name)
-
-    def listen(self, node: str, role: str = "client") -> tuple[str, int]:
-        """A free port of loopback, the same at each call."""
-        return LOOPBACK, self._site.port(f"{node} {role}")
-
-    advertised = listen
-
-    def peer(self, node: str, role: str = "client") -> tuple[str, int]:
-        """The same port, or that of a proxy."""
-        proxied = self.options.get("proxied_peers")
-        return LOOPBACK, self._site.port(f"{node} {role}{' for peers' if proxied else ''}")
-
-    def file(self, node: str, name: str) -> str:
-        """In the node's directory."""
-        return str(self.directory(node) / name)
-
-    def data(self, node: str, in_container: str) -> str:
-        """Beside its files."""
-        return str(self.directory(node) / "data")
-
-
-class InContainers:
-    """Nodes as containers of one network, published on loopback.
-
-    Args:
-        service: whose nodes they are.
-        options: of the cluster.
-        site: where its ports are settled; None: the usual ones, for a file that works alone.
-    """
-
-    def __init__(self, service: Service, options: Mapping[str, Any], site: Site | None):
-        self.options = options
-        self._service = service
-        self._site = site
-
-    def program(self, name: str) -> str:
-        """By its name: the image knows where it is."""
-        return name
-
-    def listen(self, node: str, role: str = "client") -> tuple[str, int]:
-        """Every address of the container, the usual port."""
-        return "*", self._service.ports[role]
-
-    def peer(self, node: str, role: str = "client") -> tuple[str, int]:
-        """Containers of one network know each other by name."""
-        return node, self._service.ports[role]
-
-    def advertised(self, node: str, role: str = "client") -> tuple[str, int]:
-        """The port of this machine that is published."""
-        if self._site is None:
-            return LOOPBACK, self._service.ports[role]
-        return LOOPBACK, self._site.port(f"{node} {role}")
-
-    def file(self, node: str, name: str) -> str:
-        """Put there by Compose."""
-        return f"{FILES_IN_CONTAINERS}/{name}"
-
-    def data(self, node: str, in_container: str) -> str:
-        """The image's volume."""
-        return in_container
-
-
-class Sketch:
-    """Nodes that will never run: how many they are, and what they take."""
-
-    def __init__(self, options: Mapping[str, Any]):
-        self.options = options
-
-    def program(self, name: str) -> str:
-        """Its name."""
-        return name
-
-    def listen(self, node: str, role: str = "client") -> tuple[str, int]:
-        """Nowhere."""
-        return LOOPBACK, 0
-
-    peer = advertised = listen
-
-    def file(self, node: str, name: str) -> str:
-        """Its name."""
-        return name
-
-    def data(self, node: str, in_container: str) -> str:
-        """The image's volume."""
-        return in_container
-
-
-def _as_other_user(service: Service, node: Node) -> list[str]:
-    """What stands before a command that must not run as root.
-
-    A user namespace in which this user has another number: files of the run and the cache,
-    below a home directory that others cannot enter, stay within reach.
-
-    Raises:
-        NotSupported: this machine cannot do it.
-    """
-    if not node.refuses_root or not hasattr(os, "geteuid") or os.geteuid() != 0:
-        return []
-    unshare = find_program("unshare")
-    if unshare is None:
-        raise NotSupported(
-            f"{service.title} cannot be started here",
-            "it refuses to run as root, and `unshare` (util-linux) is not on the PATH",
-            "run as another user, in containers (STACK=docker), or on an endpoint",
-        )
-    return [str(unshare), "--user", "--map-user=65534", "--map-group=65534", "--"]

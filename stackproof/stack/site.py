@@ -7,7 +7,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeGuard, TypeVar
 
 import psutil
 
@@ -63,7 +63,12 @@ def endpoint_of(
         addresses=service.addresses(site),
         options=dict(site.options),
         instances=tuple(instances),
+        direct=service.direct(site) if _proxied(service, site) else {},
     )
+
+
+def _proxied(service: Service, site: LocalSite) -> TypeGuard[nodes.Service]:
+    return isinstance(service, nodes.Service) and bool(site.options["proxied"])
 
 
 def given_up(service: Service) -> Trouble:

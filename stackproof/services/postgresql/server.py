@@ -10,8 +10,9 @@ from stackproof.errors import Trouble
 from stackproof.obtain import DebianArtifact
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.base import Endpoint, Image, Leftover
-from stackproof.services.nodes import Location, Node, Probe, Service, Where
+from stackproof.services.nodes import Location, Probe, Service
 from stackproof.services.postgresql.known import DATABASE, PRIMARY, USER, slot_of
+from stackproof.services.where import Node, Where
 
 _VOLUME = "/var/lib/postgresql/data"
 
@@ -44,16 +45,13 @@ host replication all all trust
 #: Made beside, then moved: one that was interrupted is begun anew. A replica's slot comes first:
 #: from then on the primary keeps what the copy will need.
 _PRIMARY = """\
-set -e
 if [ ! -d '{data}/main' ]; then
   rm -rf '{data}/new'
   '{initdb}' -D '{data}/new' -U {user} -A trust -E UTF8 --locale=C --no-sync > /dev/null
   mv '{data}/new' '{data}/main'
 fi
-exec '{postgres}' -D '{data}/main' -c config_file='{settings}'
 """
 _REPLICA = """\
-set -e
 if [ ! -d '{data}/main' ]; then
   rm -rf '{data}/new'
   '{ask}' -X -q -h {host} -p {port} -U {user} -d {database} -v ON_ERROR_STOP=1 -o /dev/null -c \\
@@ -63,7 +61,6 @@ if [ ! -d '{data}/main' ]; then
     -d 'host={host} port={port} user={user} application_name={slot}'
   mv '{data}/new' '{data}/main'
 fi
-exec '{postgres}' -D '{data}/main' -c config_file='{settings}'
 """
 
 
@@ -72,8 +69,7 @@ class PostgreSQL(Service):
 
     Options: ``replicas`` (how many), ``synchronous`` (a commit waits for so many of them),
     ``fsync``, ``connections`` (how many at once), ``slot_mb`` (MiB of WAL that the primary keeps
-    for a replica that is away; 0: all that it misses), ``proxied_peers`` (the way from the
-    replicas to the primary can be made slow).
+    for a replica that is away; 0: all that it misses).
     """
 
     name = "postgresql"
@@ -90,7 +86,6 @@ class PostgreSQL(Service):
     ports: Mapping[str, int] = {"client": 5432}
     options: Mapping[str, Any] = {
         "replicas": 0, "synchronous": 0, "fsync": True, "connections": 100, "slot_mb": 0,
-        "proxied_peers": False,
     }  # fmt: skip
     location = Location(
         plain=("postgresql", "postgres"),
@@ -116,10 +111,10 @@ class PostgreSQL(Service):
         replica = name != PRIMARY
         address, port = where.listen(name)
         host, of_primary = where.peer(PRIMARY)
+        data = where.data(name, _VOLUME)
         script = (_REPLICA if replica else _PRIMARY).format(
-            data=where.data(name, _VOLUME), initdb=where.program("initdb"), user=USER,
-            copy=where.program("pg_basebackup"), postgres=where.program("postgres"),
-            settings=where.file(name, "postgresql.conf"), slot=slot_of(name),
+            data=data, initdb=where.program("initdb"), user=USER,
+            copy=where.program("pg_basebackup"), slot=slot_of(name),
             host=host, port=of_primary, ask=where.program("psql"), database=DATABASE,
         )  # fmt: skip
         settings = _SETTINGS.format(
@@ -130,9 +125,16 @@ class PostgreSQL(Service):
         )  # fmt: skip
         return Node(
             name,
-            ["sh", where.file(name, "start.sh")],
-            files={"start.sh": script, "postgresql.conf": settings, "pg_hba.conf": _ACCESS},
-            data=where.data(name, _VOLUME),
+            [
+                where.program("postgres"),
+                "-D",
+                f"{data}/main",
+                "-c",
+                f"config_file={where.file(name, 'postgresql.conf')}",
+            ],
+            before=script,
+            files={"postgresql.conf": settings, "pg_hba.conf": _ACCESS},
+            data=data,
             user="postgres",
             refuses_root=True,
             after=(PRIMARY,) if replica else (),

@@ -9,11 +9,13 @@ from typing import Any
 
 from stackproof.obtain import DebianArtifact
 from stackproof.services.base import Endpoint, Image, Leftover
-from stackproof.services.nodes import Location, Node, Probe, Service, Where
+from stackproof.services.nodes import Location, Probe, Service
 from stackproof.services.redis.known import SERVER
+from stackproof.services.where import Node, Where
 
 #: What an idle server takes besides its data, measured: 10 MiB; doubled for its buffers.
 _BESIDES_MB = 20
+_DATA = "/data"
 #: A key is set and got.
 _HEALTH = """\
 redis-cli set stackproof-check $$ ex 60 > /dev/null \
@@ -52,6 +54,7 @@ class Redis(Service):
         settings = {
             "bind": address,
             "port": port,
+            "dir": _quoted(where.data(SERVER, _DATA)),
             "protected-mode": "no",  # reached from this machine or its own network alone
             "save": '""',
             "appendonly": "no",
@@ -65,6 +68,7 @@ class Redis(Service):
                 SERVER,
                 [where.program("redis-server"), where.file(SERVER, "redis.conf")],
                 files={"redis.conf": text},
+                data=where.data(SERVER, _DATA),
                 user="redis",
                 memory_mb=where.options["max_memory_mb"] + _BESIDES_MB,
                 health=("sh", "-c", _HEALTH),
@@ -113,6 +117,11 @@ class Redis(Service):
         with connect(endpoint) as client:
             for first in range(0, len(names), 1000):
                 client.delete(*names[first : first + 1000])
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 SERVICE = Redis

@@ -132,7 +132,21 @@ class DockerCluster:
         if not isinstance(self._service, NodeService):
             return compose_file(self._service.name)
         file = self._site.directory / "compose.yml"
-        text = compose_text(self._service, self._composition.nodes, self._site)
+        composition, preloaded = self._composition, self._means.preloaded()
+        volumes = {
+            node: [
+                *preloaded.volumes,
+                *(f"{disk}:{composition.data}" for disk in [composition.disks.get(name)] if disk),
+            ]
+            for name, node in composition.instances.items()
+        }
+        text = compose_text(
+            self._service,
+            composition.nodes,
+            self._site,
+            environment=preloaded.environment,
+            volumes={node: listed for node, listed in volumes.items() if listed},
+        )
         file.write_text(text, encoding="utf-8")
         return file
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import yaml
 from stackproof.ports import LOOPBACK
 from stackproof.services import service, service_names
 from stackproof.services.base import Site, resolve_options
-from stackproof.services.nodes import FILES_IN_CONTAINERS, InContainers, Node, Service
+from stackproof.services.nodes import Service
+from stackproof.services.where import FILES_IN_CONTAINERS, InContainers, Node
 
 _HEAD = """\
 # {title} alone: docker compose -f compose/{name}.yml up --wait
@@ -19,7 +21,14 @@ _HEAD = """\
 """
 
 
-def compose_text(kind: Service, nodes: Sequence[Node], site: Site | None) -> str:
+def compose_text(
+    kind: Service,
+    nodes: Sequence[Node],
+    site: Site | None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    volumes: Mapping[str, Sequence[str]] | None = None,
+) -> str:
     """A Compose file of these nodes.
 
     Args:
@@ -27,12 +36,19 @@ def compose_text(kind: Service, nodes: Sequence[Node], site: Site | None) -> str
         nodes: as `InContainers` has them.
         site: settles the ports that are published; None: variables do, for a file that works
             alone.
+        environment: variables of each in addition.
+        volumes: what is mounted, by node.
     """
+    environment, volumes = environment or {}, volumes or {}
     waited_for = {name for node in nodes for name in node.after}
     services = {
-        node.name: _service(kind, node, number, site, waited_for)
+        node.name: _service(
+            kind, replace(node, env={**node.env, **environment}), number, site, waited_for
+        )
         for number, node in enumerate(nodes)
     }
+    for name, mounted in volumes.items():
+        services[name]["volumes"] = [_literal(text) for text in mounted]
     texts = {
         f"{node.name}-{name}": {"content": _literal(text)}
         for node in nodes
@@ -50,7 +66,7 @@ def compose_text(kind: Service, nodes: Sequence[Node], site: Site | None) -> str
 def stand_alone(kind: Service) -> str:
     """The file ``compose/<service>.yml``: a cluster with the default options."""
     options = resolve_options(kind, {})
-    nodes = kind.nodes(InContainers(kind, options, None))
+    nodes = kind.made(InContainers(kind, options, None))
     return _HEAD.format(title=kind.title, name=kind.name) + compose_text(kind, nodes, None)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import os
 import tarfile
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from stackproof.actions import ClearPeers, LosePower, SlowPeers
 from stackproof.processes.run import Run
 from stackproof.services.base import Composition, Service, readable
 from stackproof.services.nodes import Service as NodeService
+from stackproof.services.where import PRELOAD
 from stackproof.stack.harm import packets, power
 from stackproof.stack.harm.means import Means, no_way, not_made_for, peer_way
 from stackproof.stack.harm.proxies import Proxies, toxics
@@ -21,6 +22,15 @@ from stackproof.stack.site import LocalSite
 
 #: Inside a container: written by whatever user its server is.
 _JOURNAL = "/tmp/stackproof-syncs"
+_PRELOADED = "/stackproof-preload"
+
+
+@dataclass(frozen=True)
+class Preloaded:
+    """Variables and volumes that containers get in addition."""
+
+    environment: Mapping[str, str]
+    volumes: Sequence[str]
 
 
 class DockerMeans(Means):
@@ -49,6 +59,14 @@ class DockerMeans(Means):
         self._data = composition.data
         self.mount(composition.disks)
 
+    def preloaded(self) -> Preloaded:
+        """What containers of nodes get, for their syncs to be recorded."""
+        found = self.environment()
+        if not found:
+            return Preloaded({}, ())
+        volume = f"{found.pop('STACKPROOF_PRELOAD_FROM')}:{_PRELOADED}:ro"
+        return Preloaded(found, (volume,))
+
     def environment(self) -> dict[str, str]:
         """Variables of the Compose file."""
         if not self.records_syncs:
@@ -59,7 +77,7 @@ class DockerMeans(Means):
         library.write_bytes(power.library(self._cache, lambda line: None).read_bytes())
         library.chmod(0o755)
         return {
-            "STACKPROOF_PRELOAD": f"/stackproof-preload/{power.LIBRARY}",
+            PRELOAD: f"{_PRELOADED}/{power.LIBRARY}",
             "STACKPROOF_PRELOAD_FROM": str(place),
             power.VARIABLE: _JOURNAL,
         }

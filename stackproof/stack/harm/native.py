@@ -10,6 +10,8 @@ from typing import Any
 from stackproof.actions import Action, ClearPeers, JoinPeers, LosePower, SlowPeers
 from stackproof.processes.run import Run
 from stackproof.services.base import PeersProxied, ProcessSpec, Service
+from stackproof.services.nodes import Service as NodeService
+from stackproof.services.where import PRELOAD
 from stackproof.stack.harm import packets, power
 from stackproof.stack.harm.means import Means, no_way, not_made_for, peer_way
 from stackproof.stack.harm.proxies import toxics
@@ -36,6 +38,7 @@ class NativeMeans(Means):
     ):
         super().__init__(service, site, run, logs)
         self._specs = specs
+        self._by_nodes = isinstance(service, NodeService)
         self._rules: dict[str, list[list[str]]] = {}
         self._ports: dict[str, list[int]] = {}
         self._at_start: dict[str, dict[int, int]] = {}
@@ -57,10 +60,14 @@ class NativeMeans(Means):
         data = self._specs[instance].data
         if not self.records_syncs or data is None:
             return {}
-        self._at_start[instance] = power.sizes(data)
         self._journal(instance).unlink(missing_ok=True)
         library = power.library(self._cache, lambda line: None)
-        return {"LD_PRELOAD": str(library), power.VARIABLE: str(self._journal(instance))}
+        journal = {power.VARIABLE: str(self._journal(instance))}
+        if self._by_nodes:  # their journals begin with what lay there when they started
+            self._at_start[instance] = {}
+            return {PRELOAD: str(library), **journal}
+        self._at_start[instance] = power.sizes(data)
+        return {"LD_PRELOAD": str(library), **journal}
 
     def _journal(self, instance: str) -> Path:
         return self._directory / f"{instance}.syncs"

@@ -21,8 +21,9 @@ from pathlib import Path
 from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import Cache, Say
 from stackproof.paths import find_program
+from stackproof.services.where import JOURNAL
 
-VARIABLE = "STACKPROOF_SYNCS"
+VARIABLE = JOURNAL
 LIBRARY = "syncs.so"
 _SOURCE = Path(__file__).with_name("syncs.c")
 _DEADLINE = 60.0

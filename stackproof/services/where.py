@@ -1,0 +1,264 @@
+"""Where nodes run, and what of them depends on it: processes, containers, or nowhere at all."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from stackproof.errors import NotSupported
+from stackproof.obtain import DebianArtifact
+from stackproof.paths import find_program
+from stackproof.ports import LOOPBACK
+from stackproof.services.base import Site
+
+#: Where containers find the files of their node.
+FILES_IN_CONTAINERS = "/etc/stackproof"
+#: Names the library that records what a node makes durable, where power is to be lost, and the
+#: file that it writes; see `stackproof.stack.harm.power`.
+PRELOAD, JOURNAL = "STACKPROOF_PRELOAD", "STACKPROOF_SYNCS"
+#: Options of every service, by which a cluster is made to be broken.
+TO_BE_BROKEN: Mapping[str, Any] = {
+    "proxied": False,  # clients reach nodes through proxies
+    "proxied_peers": False,  # the way from its peers to a node can be made slow
+    "disk_mb": 0,  # each node's disk has so many MiB; 0: as many as there are
+    "syncs": False,  # what nodes make durable is recorded, so that power can be lost
+}
+
+_START = "start-node.sh"
+#: What lies there counts as durable, and what is done before the start as well.
+_RECORDING = """\
+find {data} -type f -exec stat -c '%i %s' {{}} + > "$STACKPROOF_SYNCS"
+export LD_PRELOAD="$STACKPROOF_PRELOAD"
+"""
+
+
+class Where(Protocol):
+    """Where a node runs; hides the provider from services."""
+
+    options: Mapping[str, Any]
+
+    def program(self, name: str) -> str:
+        """How a program of the service is called."""
+
+    def listen(self, node: str, role: str = "client") -> tuple[str, int]:
+        """Address and port to listen on; an address of ``*`` is every one of a container."""
+
+    def peer(self, node: str, role: str = "client") -> tuple[str, int]:
+        """Host and port by which other nodes reach ``node``."""
+
+    def advertised(self, node: str, role: str = "client") -> tuple[str, int]:
+        """Host and port by which clients reach ``node``."""
+
+    def file(self, node: str, name: str) -> str:
+        """Path of one of the node's `Node.files`, as the node sees it."""
+
+    def data(self, node: str, in_container: str) -> str:
+        """Path of what the node keeps, as it sees it; ``in_container``: the image's volume."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One server of a cluster.
+
+    Attributes:
+        name: unique within the cluster, e.g. "replica-1".
+        argv: program and arguments; for programs of the service see `Where.program`.
+        before: a shell script that comes before each start of ``argv``, e.g. to format storage.
+        roles: of `Service.ports`, on which it listens for clients; published by containers.
+        files: texts by name; see `Where.file`.
+        env: variables.
+        data: what `Where.data` gave, if it keeps anything that must last.
+        user: whom it runs as in containers; "": the image's own.
+        refuses_root: it must be another user as a process of this machine, too.
+        after: nodes that must answer before this one starts.
+        memory_mb: what it may take, in MiB.
+        health: a command that succeeds in its container when it answers.
+        stop_signal: name of the signal that ends it in order, with clients connected.
+    """
+
+    name: str
+    argv: Sequence[str]
+    before: str = ""
+    roles: Sequence[str] = ("client",)
+    files: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    data: str = ""
+    user: str = ""
+    refuses_root: bool = False
+    after: Sequence[str] = ()
+    memory_mb: int = 64
+    health: Sequence[str] = ()
+    stop_signal: str = "SIGTERM"
+
+
+class Kind(Protocol):
+    """What a place must know of the service whose nodes it takes; see `nodes.Service`."""
+
+    title: str
+    server: DebianArtifact
+    programs: tuple[str, ...]
+    ports: Mapping[str, int]
+
+
+class OnThisMachine:
+    """Nodes as processes of this machine, on loopback."""
+
+    def __init__(self, service: Kind, site: Site):
+        self.options = site.options
+        self.root = site.cache.path(service.server)
+        self._service = service
+        self._site = site
+
+    @property
+    def path(self) -> str:
+        """Where programs of the service are found before those of the machine."""
+        own = [str(self.root / place) for place in self._service.programs]
+        return ":".join([*own, "/usr/local/bin", "/usr/bin", "/bin"])
+
+    def directory(self, node: str) -> Path:
+        """The node's directory."""
+        return self._site.directory / self._site.cluster / node
+
+    def program(self, name: str) -> str:
+        """Its path below the unpacked root; a program of the machine by its name."""
+        places = (self.root / place / name for place in self._service.programs)
+        return next((str(place) for place in places if place.exists()), name)
+
+    def listen(self, node: str, role: str = "client") -> tuple[str, int]:
+        """A free port of loopback, the same at each call."""
+        return LOOPBACK, self._site.port(f"{node} {role}")
+
+    def advertised(self, node: str, role: str = "client") -> tuple[str, int]:
+        """The same port, or that of a proxy."""
+        return LOOPBACK, _for_clients(self._site, node, role)
+
+    def peer(self, node: str, role: str = "client") -> tuple[str, int]:
+        """The same port, or that of a proxy."""
+        proxied = self.options.get("proxied_peers")
+        return LOOPBACK, self._site.port(f"{node} {role}{' for peers' if proxied else ''}")
+
+    def file(self, node: str, name: str) -> str:
+        """In the node's directory."""
+        return str(self.directory(node) / name)
+
+    def data(self, node: str, in_container: str) -> str:
+        """Beside its files."""
+        return str(self.directory(node) / "data")
+
+
+class InContainers:
+    """Nodes as containers of one network, published on loopback.
+
+    Args:
+        service: whose nodes they are.
+        options: of the cluster.
+        site: where its ports are settled; None: the usual ones, for a file that works alone.
+    """
+
+    def __init__(self, service: Kind, options: Mapping[str, Any], site: Site | None):
+        self.options = options
+        self._service = service
+        self._site = site
+
+    def program(self, name: str) -> str:
+        """By its name: the image knows where it is."""
+        return name
+
+    def listen(self, node: str, role: str = "client") -> tuple[str, int]:
+        """Every address of the container, the usual port."""
+        return "*", self._service.ports[role]
+
+    def peer(self, node: str, role: str = "client") -> tuple[str, int]:
+        """Containers of one network know each other by name."""
+        return node, self._service.ports[role]
+
+    def advertised(self, node: str, role: str = "client") -> tuple[str, int]:
+        """The port of this machine that is published, or that of a proxy."""
+        if self._site is None:
+            return LOOPBACK, self._service.ports[role]
+        return LOOPBACK, _for_clients(self._site, node, role)
+
+    def file(self, node: str, name: str) -> str:
+        """Put there by Compose."""
+        return f"{FILES_IN_CONTAINERS}/{name}"
+
+    def data(self, node: str, in_container: str) -> str:
+        """The image's volume."""
+        return in_container
+
+
+class Sketch:
+    """Nodes that will never run: how many they are, and what they take."""
+
+    def __init__(self, options: Mapping[str, Any]):
+        self.options = options
+
+    def program(self, name: str) -> str:
+        """Its name."""
+        return name
+
+    def listen(self, node: str, role: str = "client") -> tuple[str, int]:
+        """Nowhere."""
+        return LOOPBACK, 0
+
+    peer = advertised = listen
+
+    def file(self, node: str, name: str) -> str:
+        """Its name."""
+        return name
+
+    def data(self, node: str, in_container: str) -> str:
+        """The image's volume."""
+        return in_container
+
+
+def _for_clients(site: Site, node: str, role: str) -> int:
+    """The port of this machine by which clients come; proxies are for the role "client"."""
+    proxied = site.options["proxied"] and role == "client"
+    return site.port(f"{node} {role}{' for clients' if proxied else ''}")
+
+
+def memory_mb(node: Node, options: Mapping[str, Any]) -> int:
+    """What a node takes, in MiB, its small disk included: that lies in memory."""
+    return node.memory_mb + (options["disk_mb"] if node.data else 0)
+
+
+def with_start(node: Node, where: Where) -> Node:
+    """A node whose command begins with what comes before it, in a script of its own."""
+    node = replace(node, memory_mb=memory_mb(node, where.options))
+    records = where.options["syncs"] and node.data
+    if not node.before and not records:
+        return node
+    script = f"set -e\n{node.before}"
+    if records:
+        script += _RECORDING.format(data=shlex.quote(node.data))
+    return replace(
+        node,
+        argv=["sh", where.file(node.name, _START), *node.argv],
+        files={**node.files, _START: script + 'exec "$@"\n'},
+    )
+
+
+def as_other_user(service: Kind, node: Node) -> list[str]:
+    """What stands before a command that must not run as root.
+
+    A user namespace in which this user has another number: files of the run and the cache,
+    below a home directory that others cannot enter, stay within reach.
+
+    Raises:
+        NotSupported: this machine cannot do it.
+    """
+    if not node.refuses_root or not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return []
+    unshare = find_program("unshare")
+    if unshare is None:
+        raise NotSupported(
+            f"{service.title} cannot be started here",
+            "it refuses to run as root, and `unshare` (util-linux) is not on the PATH",
+            "run as another user, in containers (STACK=docker), or on an endpoint",
+        )
+    return [str(unshare), "--user", "--map-user=65534", "--map-group=65534", "--"]
