@@ -79,6 +79,40 @@ class Refused(Trouble):
     """The suite could do it but must not: it would damage what this run did not create."""
 
 
+#: What servers' answers come to, in words: kind, what is said of the server, what to do.
+_ANSWERS: dict[str, tuple[type[Trouble], str, str]] = {
+    "lacking": (
+        NotSupported, "{} does not offer what the suite asks for",
+        "run it on another server, or on one of the suite's own (STACK=native)",
+    ),
+    "forbidden": (
+        Trouble, "{} forbids what the suite needs",
+        "give the suite's user the rights in docs/endpoints.md",
+    ),
+    "lost": (
+        Passing, "the connection to {} is lost",
+        "look at that server's log, and at the network",
+    ),
+    "refused": (
+        Trouble, "{} refuses what the suite asks for",
+        "look at that server's settings and log",
+    ),
+}  # fmt: skip
+
+
+def answered(who: str, kind: str, said: str, remedy: str = "") -> Trouble:
+    """What a server's answer comes to.
+
+    Args:
+        who: the server's title.
+        kind: "lacking", "forbidden", "lost" or "refused".
+        said: its own words, or its client's.
+        remedy: what to do, where more is known than usual.
+    """
+    made, what, usual = _ANSWERS[kind]
+    return made(what.format(who), said, remedy or usual)
+
+
 Explainer = TypeVar("Explainer", bound=Callable[..., Trouble | None])
 _explainers: list[Callable[..., Trouble | None]] = []
 

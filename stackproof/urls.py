@@ -67,3 +67,8 @@ def split_host_and_port(address: str) -> tuple[str, int]:
     """The reverse of `host_and_port`; a path after the port is left out."""
     host, _, port = address.partition("/")[0].rpartition(":")
     return host.strip("[]"), int(port)
+
+
+def path_of(address: str) -> str:
+    """What follows the first slash of an address, decoded; empty: nothing does."""
+    return unquote(address.partition("/")[2])

@@ -13,19 +13,20 @@ from hamcrest import (
 )
 
 from stackproof.faults.restarts import restart
-from stackproof.session import services
+from stackproof.services import rabbitmq
+from stackproof.services.rabbitmq.known import BROKEN
 from stackproof.session.matching import no_deviations
 from stackproof.session.needs import needs
 from stackproof.session.scenario import Context
 from stackproof.session.words import FAULTS, TYPES
-from stackproof.session.words_of_stores import BROKEN, QUEUES
+from stackproof.session.words_of_stores import QUEUES, THE_SAME
 
 register_type(**TYPES, **QUEUES)
 
 
-def rabbit_of(context: Context) -> services.RabbitSession:
+def rabbit_of(context: Context) -> rabbitmq.RabbitMQFixture:
     """The scenario's work with its RabbitMQ broker."""
-    return context.session.use(services.RabbitSession)
+    return context.session.use(rabbitmq.RabbitMQFixture)
 
 
 @given("a RabbitMQ broker")
@@ -138,7 +139,7 @@ def others_come_again(context: Context, who: str, queue: str) -> None:
     """What was not acknowledged comes once more, unchanged; nothing else does."""
     rabbit = rabbit_of(context)
     again = len(rabbit.pending)
-    verdict = context.session.assert_flow(rabbit.deliver_rest(who, queue))
+    verdict = context.session.assert_flow(rabbit.deliver_rest(queue, to_another=who != THE_SAME))
     assert_that(verdict.figures.duplicated, equal_to(again), "messages delivered again")
     assert_that(rabbit.unmarked(), no_deviations(), "deliveries without their mark")
 
@@ -172,7 +173,7 @@ def all_are_dead_letters(
 @when('a consumer of "{queue}" that wants at most {prefetch:d} messages begins')
 def consumer_with_prefetch(context: Context, queue: str, prefetch: int) -> None:
     """It is handed messages, and acknowledges none yet."""
-    rabbit_of(context).begin(queue, prefetch=prefetch)
+    rabbit_of(context).consume(queue, prefetch=prefetch)
 
 
 @when("it acknowledges {count:d} messages")

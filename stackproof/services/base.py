@@ -48,6 +48,8 @@ class Endpoint:
         prefix: what names begin with, those of checks too: rights may be granted on it alone.
         direct: the same addresses past the proxies through which clients are led; empty: there
             are none.
+        others: what the suite's own servers have besides, by node and role, e.g.
+            ``{"node-1 management": "127.0.0.1:23457"}``.
     """
 
     service: str
@@ -64,6 +66,8 @@ class Endpoint:
     def past_proxies(self) -> Endpoint:
         """The servers themselves, whatever is broken on the way of clients to them."""
         return replace(self, addresses=self.direct, direct={}) if self.direct else self
+
+    others: Mapping[str, str] = field(default_factory=dict)
 
     def check_name(self) -> str:
         """A name for what a check makes, its own each time."""

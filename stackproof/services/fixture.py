@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from stackproof.actions import Action
     from stackproof.history import Flow, History, Verdict
+    from stackproof.polling import DeadlineExceeded, Died
     from stackproof.services.base import Endpoint
 
 
@@ -47,6 +48,9 @@ class Scenario(Protocol):
 
     def assert_flow(self, flow: Flow) -> Verdict:
         """Check the history against ``flow``; raises what it finds."""
+
+    def check_after(self, error: DeadlineExceeded | Died, flow: Flow) -> NoReturn:
+        """Explain a missed deadline by the history: raises what went wrong for certain."""
 
     def act(self, service: str, instance: str, action: Action) -> Any:
         """Have the run break or heal one instance of the scenario's own cluster."""

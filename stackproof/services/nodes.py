@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -28,7 +27,7 @@ from stackproof.services.base import (
     ProcessSpec,
     Site,
 )
-from stackproof.services.external import logged_in, number, read_url, required, url_text
+from stackproof.services.location import Location
 from stackproof.services.where import (
     TO_BE_BROKEN,
     InContainers,
@@ -40,7 +39,7 @@ from stackproof.services.where import (
     memory_mb,
     with_start,
 )
-from stackproof.urls import ServiceUrl, host_and_port
+from stackproof.urls import host_and_port
 
 
 class Probe(Protocol):
@@ -74,62 +73,6 @@ class SeesPeers(Protocol):
         Raises:
             Exception: one of the service's `unready` while they do not.
         """
-
-
-@dataclass(frozen=True)
-class Location:
-    """How the endpoint of a service is named by people, in a URL or by parts.
-
-    Attributes:
-        plain: URL schemes without TLS, the usual one first.
-        encrypted: those with TLS.
-        path: what follows the slash of a URL: key of its setting, e.g. "database".
-        variables: environment variables by key: url, host, port and that of the path.
-        default_path: where nothing says it.
-        path_is_number: 0, which is the default then, is left out of addresses.
-    """
-
-    plain: tuple[str, ...]
-    encrypted: tuple[str, ...]
-    path: str
-    variables: Mapping[str, tuple[str, ...]]
-    default_path: str = ""
-    path_is_number: bool = False
-
-    def settings(self, port: int) -> Sequence[ConnectionSetting]:
-        """What people can set; ``port``: the usual one."""
-        known = self.variables
-        example = f"{self.plain[0]}://user:password@host:port/{self.path}"
-        example += "".join(f", or {scheme}://" for scheme in self.encrypted)
-        default = "0" if self.path_is_number else self.default_path or "none"
-        files = tuple(f"{name}_FILE" for name in known["url"])
-        return (
-            ConnectionSetting("url", known["url"], example, secret=True),
-            ConnectionSetting("url_file", files, "file that holds it", is_file=True),
-            ConnectionSetting("host", known["host"], "where the server is, if no URL says it"),
-            ConnectionSetting("port", known["port"], f"its port; default: {port}"),
-            ConnectionSetting(self.path, known[self.path], f"default: {default}"),
-        )
-
-    def read(
-        self, service: Service, texts: Mapping[str, str], access: Access
-    ) -> tuple[str, str, Access]:
-        """Address (``host:port``), path and access.
-
-        Raises:
-            Trouble: a setting is missing or cannot be understood.
-        """
-        text = url_text(service, texts)
-        url = (
-            read_url(service, text, (*self.plain, *self.encrypted)) if text else ServiceUrl("", "")
-        )
-        host = url.host or required(service, texts, "host")
-        port = number(service, "port", url.port or texts.get("port") or service.ports["client"])
-        path = url.path or texts.get(self.path) or self.default_path
-        if self.path_is_number:
-            path = str(number(service, self.path, path or 0) or "")
-        tls = url.scheme in self.encrypted
-        return host_and_port(host, port), path, logged_in(access, url, tls=tls)
 
 
 class Service(ABC):
@@ -217,7 +160,11 @@ class Service(ABC):
             demand_plain(place, self.title, self.unfit)
             place.mkdir(parents=True)
             for name, text in node.files.items():
+                (place / name).touch(mode=0o600)
                 (place / name).write_text(text, encoding="utf-8")
+            for name, target in node.links.items():
+                (place / name).parent.mkdir(parents=True, exist_ok=True)
+                (place / name).symlink_to(target)
             argv = [*as_other_user(self, node), *node.argv]
             env = {**library_path(where.root), "PATH": where.path, **node.env}
             data = Path(node.data) if node.data else None
@@ -250,17 +197,29 @@ class Service(ABC):
         )
 
     def addresses(self, site: Site) -> dict[str, str]:
-        """``host:port`` of each node, by its name; of its proxy, where clients come by one."""
+        """Address of each node, by its name; of its proxy, where clients come by one."""
+        where = InContainers(self, site.options, site)
+        suffix = self.location.suffix(self.location.default_path)
+        return {
+            node.name: host_and_port(*where.advertised(node.name)) + suffix
+            for node in self.nodes(where)
+        }
+
+    def others(self, site: Site) -> dict[str, str]:
+        """See `stackproof.services.base.Endpoint`."""
         where = InContainers(self, site.options, site)
         return {
-            node.name: host_and_port(*where.advertised(node.name)) + self.path_of(site)
+            f"{node.name} {role}": host_and_port(*where.advertised(node.name, role))
             for node in self.nodes(where)
+            for role in node.roles
+            if role != "client"
         }
 
     def direct(self, site: Site) -> dict[str, str]:
         """The same past the proxies; see `stackproof.services.base.Endpoint`."""
+        suffix = self.location.suffix(self.location.default_path)
         return {
-            name: host_and_port(LOOPBACK, site.port(f"{name} client")) + self.path_of(site)
+            name: host_and_port(LOOPBACK, site.port(f"{name} client")) + suffix
             for name in self.addresses(site)
         }
 
@@ -282,10 +241,6 @@ class Service(ABC):
             for node in self.nodes(where)
         }  # fmt: skip
 
-    def path_of(self, site: Site) -> str:
-        """What follows an address: ``/`` and the location's default path, if any."""
-        return f"/{self.location.default_path}" if self.location.default_path else ""
-
     def connection_settings(self) -> Sequence[ConnectionSetting]:
         """Settings that say where an external endpoint is, besides those of every service."""
         return self.location.settings(self.ports["client"])
@@ -296,9 +251,8 @@ class Service(ABC):
         Raises:
             Trouble: a setting is missing or cannot be understood.
         """
-        address, path, access = self.location.read(self, texts, access)
-        first = self.nodes(Sketch(self.default_options()))[0].name
-        return {first: f"{address}/{path}" if path else address}, access
+        address, access = self.location.read(self, texts, access, usual=self.ports["client"])
+        return {self.nodes(Sketch(self.default_options()))[0].name: address}, access
 
     def check(self, endpoint: Endpoint, *, timeout: float) -> None:
         """A real operation by the probe; raises one of `unready` while it is not ready yet."""
@@ -318,11 +272,11 @@ class Service(ABC):
 
     def why_unreachable(self, endpoint: Endpoint, *, timeout: float) -> Trouble | None:
         """What is wrong, looked at step by step: network, TLS, log-in; None: nothing definite."""
-        node, address = next(iter(endpoint.addresses.items()))
+        address = next(iter(endpoint.addresses.values()))
         of_tls = self.location.encrypted  # others encrypt in the course of their own protocol
         try:
             look_through(address, endpoint.access if of_tls else OPEN, timeout=timeout)
-            self.answers(endpoint, instance(endpoint.cluster, node), timeout=timeout)
+            self.check(endpoint, timeout=timeout)
         except Exception as error:
             if isinstance(error, Trouble):
                 return error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from stackproof.errors import NotSupported
-from stackproof.obtain import DebianArtifact
+from stackproof.obtain import Artifact, DebianArtifact
 from stackproof.paths import find_program
 from stackproof.ports import LOOPBACK
 from stackproof.services.base import Site
@@ -40,9 +41,14 @@ class Where(Protocol):
     """Where a node runs; hides the provider from services."""
 
     options: Mapping[str, Any]
+    #: Known to the nodes of this cluster alone.
+    secret: str
 
     def program(self, name: str) -> str:
         """How a program of the service is called."""
+
+    def obtained(self, artifact: Artifact) -> Path | None:
+        """Where an artifact lies on this machine; None: the image has what is needed of it."""
 
     def listen(self, node: str, role: str = "client") -> tuple[str, int]:
         """Address and port to listen on; an address of ``*`` is every one of a container."""
@@ -69,7 +75,8 @@ class Node:
         argv: program and arguments; for programs of the service see `Where.program`.
         before: a shell script that comes before each start of ``argv``, e.g. to format storage.
         roles: of `Service.ports`, on which it listens for clients; published by containers.
-        files: texts by name; see `Where.file`.
+        files: texts by name, for its user alone; see `Where.file`.
+        links: what a process finds in its directory by another path.
         env: variables.
         data: what `Where.data` gave, if it keeps anything that must last.
         user: whom it runs as in containers; "": the image's own.
@@ -85,6 +92,7 @@ class Node:
     before: str = ""
     roles: Sequence[str] = ("client",)
     files: Mapping[str, str] = field(default_factory=dict)
+    links: Mapping[str, Path] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     data: str = ""
     user: str = ""
@@ -110,6 +118,7 @@ class OnThisMachine:
     def __init__(self, service: Kind, site: Site):
         self.options = site.options
         self.root = site.cache.path(service.server)
+        self.secret = secrets.token_hex(16)
         self._service = service
         self._site = site
 
@@ -127,6 +136,10 @@ class OnThisMachine:
         """Its path below the unpacked root; a program of the machine by its name."""
         places = (self.root / place / name for place in self._service.programs)
         return next((str(place) for place in places if place.exists()), name)
+
+    def obtained(self, artifact: Artifact) -> Path:
+        """In the cache."""
+        return self._site.cache.path(artifact)
 
     def listen(self, node: str, role: str = "client") -> tuple[str, int]:
         """A free port of loopback, the same at each call."""
@@ -159,6 +172,8 @@ class InContainers:
         site: where its ports are settled; None: the usual ones, for a file that works alone.
     """
 
+    secret = "stackproof"  # their network is theirs alone
+
     def __init__(self, service: Kind, options: Mapping[str, Any], site: Site | None):
         self.options = options
         self._service = service
@@ -167,6 +182,9 @@ class InContainers:
     def program(self, name: str) -> str:
         """By its name: the image knows where it is."""
         return name
+
+    def obtained(self, artifact: Artifact) -> None:
+        """The image has it."""
 
     def listen(self, node: str, role: str = "client") -> tuple[str, int]:
         """Every address of the container, the usual port."""
@@ -194,12 +212,17 @@ class InContainers:
 class Sketch:
     """Nodes that will never run: how many they are, and what they take."""
 
+    secret = ""
+
     def __init__(self, options: Mapping[str, Any]):
         self.options = options
 
     def program(self, name: str) -> str:
         """Its name."""
         return name
+
+    def obtained(self, artifact: Artifact) -> None:
+        """Nothing was."""
 
     def listen(self, node: str, role: str = "client") -> tuple[str, int]:
         """Nowhere."""

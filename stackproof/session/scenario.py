@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, NoReturn, ParamSpec, Protocol, TypeVar
 
 from stackproof import figures, guard, history, masking, names
 from stackproof.actions import Action
@@ -246,7 +246,7 @@ class ScenarioSession:
             )
         return verdict
 
-    def check_after(self, error: DeadlineExceeded | Died, flow: Flow) -> None:
+    def check_after(self, error: DeadlineExceeded | Died, flow: Flow) -> NoReturn:
         """Explain a missed deadline by the history: raises what went wrong for certain.
 
         Args:

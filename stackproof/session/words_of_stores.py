@@ -11,8 +11,6 @@ import parse
 COLLECTIONS = ("hash", "list", "set", "sorted set")
 Way = Literal["one by one", "in one batch", "in one pipeline"]
 WAYS: tuple[Way, ...] = get_args(Way)
-#: The classes of messages in RabbitMQ, also the beginnings of their bodies.
-WHOLE, BROKEN = "whole", "broken"
 THE_SAME = "the same consumer"
 
 

@@ -64,6 +64,7 @@ def endpoint_of(
         options=dict(site.options),
         instances=tuple(instances),
         direct=service.direct(site) if _proxied(service, site) else {},
+        others=service.others(site) if isinstance(service, nodes.Service) else {},
     )
 
 

@@ -22,7 +22,7 @@ from stackproof.clients.kafka import (
 )
 from stackproof.history import Flow, History, check_flow
 from stackproof.polling import DeadlineExceeded, poll
-from stackproof.session.services.rabbitmq import RabbitSession
+from stackproof.services.rabbitmq import RabbitMQFixture
 
 PATIENCE = 30.0
 
@@ -385,7 +385,7 @@ def test_a_scenario_has_all_of_it(broker, history):
 def test_what_still_stands_in_a_queue_is_not_lost(left: int, settled: bool) -> None:
     explained: list[Flow] = []
     session = SimpleNamespace(check_after=lambda error, flow: explained.append(flow))
-    rabbit = SimpleNamespace(waiting={"orders": 0, "dead": left}.get, _session=session)
+    rabbit = SimpleNamespace(waiting={"orders": 0, "dead": left}.get, _scenario=session)
     flow = Flow("dead letters", "orders", "dead")
-    RabbitSession._explain(rabbit, DeadlineExceeded("late", 0), flow, "orders", "dead")  # type: ignore[arg-type]
+    RabbitMQFixture._explain(rabbit, DeadlineExceeded("late", 0), flow, "orders", "dead")  # type: ignore[arg-type]
     assert [one.settled for one in explained] == [settled]

@@ -71,6 +71,7 @@ def test_all_is_well(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "will be obtained at the first run" in found["server kafka"]
     # Nothing on this machine's PATH unpacks Debian's packages: that is told, and no failure.
     assert {title for title, said in found.items() if not said.startswith("ok")} <= {
+        "server postgresql",
         "server rabbitmq",
         "server redis",
     }

@@ -94,7 +94,8 @@ def test_variables_that_kubernetes_injects_are_passed_over(
 
     def address(text: str, **more: str) -> str:
         texts = project.load(text, {**env, **more}).service(name).texts
-        return connect(service(name), texts)[0]["server"]
+        (found,) = connect(service(name), texts)[0].values()
+        return found
 
     section = f'[services.{name}]\nhost = "h"\n'
     assert address(section + "port = 7787\n") == "h:7787"

@@ -42,7 +42,7 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeProvide
         run = Run.begin()
         try:
             provider = NativeProvider(run, place / "logs", Cache(), time_factor=2)
-            for name in ("redis", "postgresql"):
+            for name in ("redis", "postgresql", "rabbitmq"):
                 provider.obtain(service(name), lambda _: None)
             means.obtain({"proxied": True, "syncs": True}, Cache(), lambda _: None)
             yield provider
@@ -55,7 +55,7 @@ def start(provider: NativeProvider, name: str, **options: object) -> NativeClust
     return provider.start(service(name), requirement, f"{name}-{next(NUMBERS)}")
 
 
-@pytest.mark.parametrize("name", ["redis", "postgresql"])
+@pytest.mark.parametrize("name", ["redis", "postgresql", "rabbitmq"])
 def test_clients_come_by_proxies_and_whoever_looks_past_them(
     provider: NativeProvider, name: str
 ) -> None:

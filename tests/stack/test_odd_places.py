@@ -28,7 +28,8 @@ HOSTILE = {
     "RABBITMQ_NODE_PORT": "tcp://10.0.0.1:5672", "RABBITMQ_BASE": "/nothing",
     "LC_ALL": "C", "LD_PRELOAD": "/nothing.so",
 }  # fmt: skip
-TAME = "a b,c:d;prüfung\\s+~@=%41"
+PLAIN = "a b,c:d;prüfung+~@=%41"
+TAME = PLAIN + "\\s"
 NO_PATTERN = "q'uo\"te $HOME `date` !#&|<>{}"
 WILD = NO_PATTERN + "*?[x]"
 
@@ -52,7 +53,7 @@ def provider(
 
 @pytest.mark.parametrize(
     ("name", "provider"),
-    [("redis", TAME), ("redis", NO_PATTERN), ("kafka", WILD), ("rabbitmq", TAME)],
+    [("redis", TAME), ("redis", NO_PATTERN), ("kafka", WILD), ("rabbitmq", PLAIN)],
     indirect=["provider"],
 )
 def test_it_starts(provider: NativeProvider, name: str) -> None:
@@ -70,6 +71,7 @@ def test_it_starts(provider: NativeProvider, name: str) -> None:
         ("kafka", "bell\a"),
         ("rabbitmq", "q'uote"),
         ("rabbitmq", "a`b"),
+        ("rabbitmq", "a\\b"),
     ],
     indirect=["provider"],
 )

@@ -10,13 +10,9 @@ from dataclasses import dataclass
 
 import psutil
 import pytest
+from pika.exceptions import ChannelClosedByBroker
 
-from stackproof.access import OPEN
-from stackproof.clients.rabbitmq.admin import QueueSpec, RabbitAdmin
-from stackproof.clients.rabbitmq.connection import parameters
-from stackproof.clients.rabbitmq.consuming import Consumer, Positions
-from stackproof.clients.rabbitmq.messages import Message
-from stackproof.clients.rabbitmq.publishing import Publisher
+from stackproof.actions import Stop
 from stackproof.errors import Trouble
 from stackproof.history import History
 from stackproof.obtain import Cache
@@ -26,7 +22,9 @@ from stackproof.processes import reaper
 from stackproof.processes.run import RUN_VARIABLE, Run
 from stackproof.services.base import Endpoint, Requirement
 from stackproof.services.external import connect as connect_external
-from stackproof.services.rabbitmq import RabbitMQ
+from stackproof.services.rabbitmq import RabbitMQ, client
+from stackproof.services.rabbitmq.consuming import Consumer, Positions
+from stackproof.services.rabbitmq.publishing import Message, Publisher
 from stackproof.stack.native import NativeCluster, NativeProvider
 from tests.stack.conftest import lives, posix_only
 
@@ -74,16 +72,10 @@ def test_it_says_which_version_it_is(site: Site) -> None:
 
 @pytest.fixture
 def queue(site: Site, request: pytest.FixtureRequest) -> Iterator[str]:
-    spec = QueueSpec(f"q-{request.node.name}", f"dead-{request.node.name}")
-    admin = RabbitAdmin(connection(site.one))
-    admin.declare(spec)
-    yield spec.name
-    admin.delete(spec)
-    admin.close()
-
-
-def connection(cluster: NativeCluster):
-    return parameters(cluster.endpoint.addresses, OPEN)
+    names = f"q-{request.node.name}", f"dead-{request.node.name}"
+    client.declare(site.one.endpoint, *names)
+    yield names[0]
+    client.delete(site.one.endpoint, *names)
 
 
 def messages(count: int) -> list[Message]:
@@ -96,16 +88,16 @@ def family(cluster: NativeCluster) -> list[psutil.Process]:
     return [process, *process.children(recursive=True)]
 
 
-def test_each_listens_on_one_port_of_loopback(site: Site) -> None:
+def test_each_listens_on_loopback_for_clients_and_management(site: Site) -> None:
     for cluster in (site.one, site.other):
-        listening = [
-            (c.laddr.ip, c.laddr.port)
+        listening = {
+            f"{c.laddr.ip}:{c.laddr.port}"
             for process in family(cluster)
             for c in process.net_connections()
             if c.status == "LISTEN"
-        ]
-        host, _, port = cluster.endpoint.addresses["server"].partition(":")
-        assert listening == [(host, int(port))]
+        }
+        endpoint = cluster.endpoint
+        assert listening == {endpoint.addresses["node-1"], endpoint.others["node-1 management"]}
 
 
 def test_no_port_mapper_was_started(site: Site) -> None:
@@ -115,7 +107,7 @@ def test_no_port_mapper_was_started(site: Site) -> None:
 
 
 def test_two_brokers_share_nothing(site: Site, queue: str) -> None:
-    publisher = Publisher(connection(site.other), History("t"), name="p")
+    publisher = Publisher(site.other.endpoint, History("t"), name="p")
     sent = publisher.publish(messages(1), queue=queue)
     publisher.close()
     assert (sent.ok, sent.failed) == (0, 1)
@@ -123,7 +115,7 @@ def test_two_brokers_share_nothing(site: Site, queue: str) -> None:
 
 def test_the_check_is_an_operation(site: Site) -> None:
     RabbitMQ().check(site.one.endpoint, timeout=10)
-    nobody = Endpoint("rabbitmq", "e", "native", {"server": f"127.0.0.1:{free_port()}"})
+    nobody = Endpoint("rabbitmq", "e", "native", {"node-1": f"127.0.0.1:{free_port()}"})
     with pytest.raises(RabbitMQ().unready):
         RabbitMQ().check(nobody, timeout=1)
 
@@ -132,7 +124,7 @@ def test_one_that_does_not_greet_in_time_is_not_ready_yet() -> None:
     """A container's port takes connections before the broker in it can serve them."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
-        endpoint = Endpoint("rabbitmq", "e", "docker", {"server": address})
+        endpoint = Endpoint("rabbitmq", "e", "docker", {"node-1": address})
         with pytest.raises(RabbitMQ().unready, match="Timeout"):
             RabbitMQ().check(endpoint, timeout=0.2)
 
@@ -146,7 +138,7 @@ def test_what_is_wrong_is_told(site: Site) -> None:
         trouble = service.why_unreachable(endpoint, timeout=10)
         return str(trouble) if trouble else ""
 
-    place = site.one.endpoint.addresses["server"]
+    place = site.one.endpoint.addresses["node-1"]
     assert told(f"amqp://{place}") == ""
     assert told(f"amqp://guest:guest@{place}/%2F") == ""
     assert "does not let the suite in" in told(f"amqp://guest:wrong@{place}")
@@ -156,20 +148,19 @@ def test_what_is_wrong_is_told(site: Site) -> None:
 
 
 def test_what_a_run_forgets_the_broker_removes(site: Site, queue: str) -> None:
-    admin = RabbitAdmin(connection(site.one))
-    from pika.exceptions import ChannelClosedByBroker
-
-    with pytest.raises(ChannelClosedByBroker, match="x-expires"):
-        admin._channel.queue_declare(queue, durable=True)
-    admin.close()
+    with (
+        pytest.raises(ChannelClosedByBroker, match="x-expires"),
+        client.channel(site.one.endpoint) as opened,
+    ):
+        opened.queue_declare(queue, durable=True)
 
 
 def test_positions_tell_a_redelivery_from_a_copy(site: Site, queue: str) -> None:
     history, positions = History("t"), Positions()
-    publisher = Publisher(connection(site.one), history, name="p")
+    publisher = Publisher(site.one.endpoint, history, name="p")
     publisher.publish([*messages(2), *messages(1)], queue=queue)
     publisher.close()
-    consumer = Consumer(connection(site.one), history, queue, positions=positions,
+    consumer = Consumer(site.one.endpoint, history, queue, positions=positions,
                         name="c", prefetch=10)  # fmt: skip
     given_back = consumer.receive(3, within=10)[:1]
     consumer.give_back(given_back, requeue=True)
@@ -184,14 +175,14 @@ def test_a_cut_connection_gives_back_exactly_what_was_not_acknowledged(
     site: Site, queue: str
 ) -> None:
     history, positions = History("t"), Positions()
-    publisher = Publisher(connection(site.one), history, name="p")
+    publisher = Publisher(site.one.endpoint, history, name="p")
     publisher.publish(messages(50), queue=queue)
     publisher.close()
-    first = Consumer(connection(site.one), history, queue, positions=positions,
+    first = Consumer(site.one.endpoint, history, queue, positions=positions,
                      name="1", prefetch=50)  # fmt: skip
     first.acknowledge(first.receive(50, within=20)[:47])
     first.lose_connection()
-    second = Consumer(connection(site.one), history, queue, positions=positions,
+    second = Consumer(site.one.endpoint, history, queue, positions=positions,
                       name="2", prefetch=50)  # fmt: skip
     again = second.receive(3, within=20)
     assert [(d.ident, d.redelivered) for d in again] == [(f"m{n}", True) for n in (47, 48, 49)]
@@ -203,7 +194,7 @@ def test_a_cut_connection_gives_back_exactly_what_was_not_acknowledged(
 def test_stopped_it_ends_by_itself_and_nothing_is_left(site: Site) -> None:
     pids = [process.pid for process in family(site.other)]
     (name,) = site.other.processes()
-    site.other.act(name, "stop")
+    site.other.act(name, Stop())
     assert site.other._processes[name].exit_code == 0
     site.other.stop()
     assert not [pid for pid in pids if lives(pid)]
@@ -223,8 +214,8 @@ def test_stopped_it_ends_by_itself_and_nothing_is_left(site: Site) -> None:
 )
 def test_settings(texts: dict, address: str, tls: bool) -> None:
     addresses, access = connect_external(RabbitMQ(), texts)
-    assert (addresses["server"], access.tls) == (address, tls)
-    used = parameters(addresses, OPEN)
+    assert (addresses["node-1"], access.tls) == (address, tls)
+    used = client.parameters(Endpoint("rabbitmq", "e", "external", addresses))
     assert used.virtual_host == {"h:7/a%2Fb": "a/b", "h:5671/tests": "tests"}.get(address, "/")
 
 

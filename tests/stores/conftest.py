@@ -113,12 +113,11 @@ def rabbitmq_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     config.write_text(config.read_text().replace("{rabbit, [", "{rabbit, [" + added, 1))
     env = {**os.environ, **spec.env}
     with ended(*spec.argv, place=spec.cwd, env=env) as process:
-        address = rabbitmq.addresses(site)["server"]
-        endpoint = Endpoint("rabbitmq", "e", "external", {"server": address})
+        endpoint = Endpoint("rabbitmq", "e", "external", rabbitmq.addresses(site))
         poll(lambda: rabbitmq.check(endpoint, timeout=5), until=lambda _: True, within=90,
              awaiting="RabbitMQ", retry_on=rabbitmq.unready,
              alive=lambda: said(process, spec.cwd))  # fmt: skip
-        yield address
+        yield endpoint.addresses["node-1"]
 
 
 #: Starts a PostgreSQL with further settings and these rules of access; returns its address.

@@ -7,16 +7,15 @@ import re
 import pika
 import pytest
 
-from stackproof.clients.rabbitmq.admin import QueueSpec, RabbitAdmin
-from stackproof.clients.rabbitmq.connection import parameters
-from stackproof.clients.rabbitmq.consuming import Consumer, Positions
-from stackproof.clients.rabbitmq.messages import Message
-from stackproof.clients.rabbitmq.publishing import Publisher
 from stackproof.commands.doctor import doctor
-from stackproof.errors import Trouble, explained
+from stackproof.errors import Passing, Trouble, explained
 from stackproof.history import History
 from stackproof.services import service
+from stackproof.services.base import Endpoint
 from stackproof.services.external import connect
+from stackproof.services.rabbitmq import client
+from stackproof.services.rabbitmq.consuming import Consumer, Positions
+from stackproof.services.rabbitmq.publishing import Message, Publisher
 
 
 @pytest.mark.parametrize(
@@ -45,8 +44,9 @@ def test_what_a_broker_refuses_is_told(
     assert (code, bool(re.search(says or "answers", line))) == (2 if says else 0, True), line
 
 
-def how(address: str, user: str = "guest:guest") -> pika.ConnectionParameters:
-    return parameters(*connect(service("rabbitmq"), {"url": f"amqp://{user}@{address}"}))
+def broker(address: str, user: str = "guest:guest") -> Endpoint:
+    addresses, access = connect(service("rabbitmq"), {"url": f"amqp://{user}@{address}"})
+    return Endpoint("rabbitmq", "e", "external", addresses, access=access)
 
 
 def messages(count: int) -> list[Message]:
@@ -55,47 +55,40 @@ def messages(count: int) -> list[Message]:
 
 def test_idle_clients_keep_their_connections(rabbitmq_broker: str) -> None:
     """The broker's heartbeat is a second; it would cut a silent client after two or three."""
-    history = History("t")
-    spec = QueueSpec("qa-idle")
-    admin = RabbitAdmin(how(rabbitmq_broker))
-    admin.declare(spec)
-    publisher = Publisher(how(rabbitmq_broker), history, name="p")
-    consumer = Consumer(how(rabbitmq_broker), history, spec.name, positions=Positions(),
+    history, there, queue = History("t"), broker(rabbitmq_broker), "qa-idle"
+    client.declare(there, queue)
+    publisher = Publisher(there, history, name="p")
+    consumer = Consumer(there, history, queue, positions=Positions(),
                         name="c", prefetch=10)  # fmt: skip
-    publisher.publish(messages(5), queue=spec.name)
+    publisher.publish(messages(5), queue=queue)
     taken = consumer.receive(5, within=20)
     consumer.acknowledge(taken[:3])
     with pytest.raises(AssertionError):  # nothing comes, and nobody else moves for so long
-        consumer_of_nothing(rabbitmq_broker).receive(1, within=5)
-    assert publisher.publish(messages(5), queue=spec.name).ok == 5
+        consumer_of_nothing(there).receive(1, within=5)
+    assert publisher.publish(messages(5), queue=queue).ok == 5
     consumer.give_back(taken[3:], requeue=True)
     assert consumer.receive(7, within=20)
-    assert admin.waiting(spec.name) == 0
-    for client in (publisher, consumer):
-        client.close()
-    admin.delete(spec)
-    admin.close()
+    assert client.waiting(there, queue) == 0
+    for one in (publisher, consumer):
+        one.close()
+    client.delete(there, queue)
 
 
-def consumer_of_nothing(address: str) -> Consumer:
-    with_queue = RabbitAdmin(how(address))
-    with_queue.declare(QueueSpec("qa-nothing"))
-    with_queue.close()
-    return Consumer(how(address), History("t"), "qa-nothing", positions=Positions(),
+def consumer_of_nothing(there: Endpoint) -> Consumer:
+    client.declare(there, "qa-nothing")
+    return Consumer(there, History("t"), "qa-nothing", positions=Positions(),
                     name="n", prefetch=1)  # fmt: skip
 
 
 def test_a_refusal_while_publishing_is_no_verdict(rabbitmq_broker: str) -> None:
-    owner = RabbitAdmin(how(rabbitmq_broker))
-    owner.declare(QueueSpec("qa-refused"))
-    publisher = Publisher(how(rabbitmq_broker, "undefault:pw"), History("t"), name="p")
+    client.declare(broker(rabbitmq_broker), "qa-refused")
+    publisher = Publisher(broker(rabbitmq_broker, "undefault:pw"), History("t"), name="p")
     with pytest.raises(pika.exceptions.ChannelClosedByBroker) as caught:
         publisher.publish(messages(3), queue="qa-refused")
     trouble = explained(caught.value)
     assert isinstance(trouble, Trouble) and "to write on amq.default" in trouble.remedy
     publisher.close()
-    owner.delete(QueueSpec("qa-refused"))
-    owner.close()
+    client.delete(broker(rabbitmq_broker), "qa-refused")
 
 
 @pytest.mark.parametrize(
@@ -113,4 +106,6 @@ def test_a_refusal_while_publishing_is_no_verdict(rabbitmq_broker: str) -> None:
     ],
 )  # fmt: skip
 def test_what_a_clients_error_means(error: Exception, says: str) -> None:
-    assert re.search(says, str(explained(error)))
+    told = explained(error)
+    assert re.search(says, str(told))
+    assert isinstance(told, Passing) == ("is lost" in says)

@@ -15,7 +15,7 @@ from psycopg2 import extensions, sql
 from stackproof.errors import NotSupported, Passing, Trouble, explains
 from stackproof.services.base import Endpoint
 from stackproof.services.postgresql.known import DATABASE, PRIMARY, USER
-from stackproof.urls import split_host_and_port
+from stackproof.urls import path_of, split_host_and_port
 
 #: Beginnings of SQLSTATE codes, see PostgreSQL's documentation, appendix A.
 _BY_STATE = {
@@ -42,7 +42,7 @@ def parameters(endpoint: Endpoint, node: str = PRIMARY, *, timeout: float = 10.0
         timeout: seconds for the connection (libpq takes whole ones, at least 2), and for TCP's
             own acknowledgements.
     """
-    address, _, database = endpoint.addresses[node].partition("/")
+    address = endpoint.addresses[node]
     host, port = split_host_and_port(address)
     access = endpoint.access
     mode = "disable"
@@ -51,7 +51,7 @@ def parameters(endpoint: Endpoint, node: str = PRIMARY, *, timeout: float = 10.0
     found: dict[str, Any] = {
         "host": host,
         "port": port,
-        "dbname": database or DATABASE,
+        "dbname": path_of(address) or DATABASE,
         "user": access.username or USER,
         "password": access.password,
         "connect_timeout": max(2, math.ceil(timeout)),

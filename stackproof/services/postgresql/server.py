@@ -10,7 +10,8 @@ from stackproof.errors import Trouble
 from stackproof.obtain import DebianArtifact
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.base import Endpoint, Image, Leftover
-from stackproof.services.nodes import Location, Probe, Service
+from stackproof.services.location import Location
+from stackproof.services.nodes import Probe, Service
 from stackproof.services.postgresql.known import DATABASE, PRIMARY, USER, slot_of
 from stackproof.services.where import Node, Where
 

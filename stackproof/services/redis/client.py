@@ -11,7 +11,7 @@ from redis.retry import Retry
 import stackproof.services.redis.refusals  # noqa: F401 -- whoever connects may be refused
 from stackproof.services.base import Endpoint
 from stackproof.services.redis.known import SERVER
-from stackproof.urls import split_host_and_port
+from stackproof.urls import path_of, split_host_and_port
 
 
 def connect(endpoint: Endpoint, node: str = SERVER, *, timeout: float = 10.0) -> Redis:
@@ -37,7 +37,7 @@ def connect(endpoint: Endpoint, node: str = SERVER, *, timeout: float = 10.0) ->
     return Redis(
         host=host,
         port=port,
-        db=int(address.partition("/")[2] or 0),
+        db=int(path_of(address) or 0),
         username=access.username or None,
         password=access.password or None,
         socket_connect_timeout=timeout,

@@ -9,7 +9,8 @@ from typing import Any
 
 from stackproof.obtain import DebianArtifact
 from stackproof.services.base import Endpoint, Image, Leftover
-from stackproof.services.nodes import Location, Probe, Service
+from stackproof.services.location import Location
+from stackproof.services.nodes import Probe, Service
 from stackproof.services.redis.known import SERVER
 from stackproof.services.where import Node, Where
 
@@ -39,6 +40,8 @@ class Redis(Service):
         plain=("redis",),
         encrypted=("rediss",),
         path="database",
+        default_path="0",
+        default_is_implied=True,
         path_is_number=True,
         variables={
             "url": ("REDIS_URL",),

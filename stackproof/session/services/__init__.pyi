@@ -1,2 +1,1 @@
 from .kafka import KafkaSession as KafkaSession
-from .rabbitmq import RabbitSession as RabbitSession

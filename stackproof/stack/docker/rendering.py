@@ -112,7 +112,8 @@ def _service(
         often = "1s" if node.name in waited_for else "${STACKPROOF_HEALTH_INTERVAL:-1s}"
         found["healthcheck"] = {
             "test": ["CMD", *map(_literal, node.health)],
-            "interval": often, "timeout": "5s", "retries": 30, "start_period": "30s",
+            "interval": often, "timeout": "5s", "retries": 30,
+            "start_period": f"{kind.start_within:g}s",
         }  # fmt: skip
     return found | {
         "stop_signal": node.stop_signal,

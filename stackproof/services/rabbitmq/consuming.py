@@ -4,20 +4,37 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-import pika
 from pika.exceptions import AMQPConnectionError
 
-from stackproof.clients.rabbitmq.connection import connect
-from stackproof.clients.rabbitmq.messages import Delivery
 from stackproof.history import History, digest_of, preview
 from stackproof.polling import poll
+from stackproof.services.base import Endpoint
+from stackproof.services.rabbitmq.client import close, connect
 from stackproof.texts import counted
 
 _NO_PAUSE = 0.0  # the connection waits itself
 _WAIT = 0.05
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A message as a consumer was handed it.
+
+    Attributes:
+        tag: what it is acknowledged by, on the channel that it came on.
+        redelivered: the broker says that it has been delivered before.
+        headers: as the broker sent them.
+    """
+
+    ident: str
+    body: bytes
+    tag: int
+    redelivered: bool
+    headers: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Positions:
@@ -46,23 +63,25 @@ class Consumer:
     """One consumer of a queue, on a connection of its own; acknowledges by hand.
 
     Args:
-        parameters: how to reach the broker.
+        endpoint: where the broker is.
         history: receives every delivery.
         queue: what to consume.
         positions: shared by all consumers of a history.
         name: the consumer's name in the history.
         prefetch: how many unacknowledged messages it wants at most.
+        timeout: seconds for its connection.
     """
 
     def __init__(
         self,
-        parameters: pika.ConnectionParameters,
+        endpoint: Endpoint,
         history: History,
         queue: str,
         *,
         positions: Positions,
         name: str,
         prefetch: int,
+        timeout: float = 10.0,
     ):
         self.name = name
         self.deliveries: list[Delivery] = []
@@ -70,7 +89,7 @@ class Consumer:
         self._history = history
         self._queue = queue
         self._positions = positions
-        self._connection = connect(parameters)
+        self._connection = connect(endpoint, timeout=timeout)
         self._channel = self._connection.channel()
         self._channel.basic_qos(prefetch_count=prefetch)
         self._channel.basic_consume(queue, self._take)
@@ -149,6 +168,4 @@ class Consumer:
 
     def close(self) -> None:
         """Close the connection; what was not acknowledged goes back to the queue."""
-        with contextlib.suppress(AMQPConnectionError):  # it may have been cut
-            if self._connection.is_open:
-                self._connection.close()
+        close(self._connection)

@@ -2,40 +2,51 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import pika
-from pika.exceptions import (
-    AMQPConnectionError,
-    AMQPError,
-    ChannelClosedByBroker,
-    NackError,
-    UnroutableError,
-)
+from pika.exceptions import AMQPError, ChannelClosedByBroker, NackError, UnroutableError
 
-from stackproof.clients.rabbitmq.connection import connect
-from stackproof.clients.rabbitmq.messages import Message
 from stackproof.clients.sending import Sent
 from stackproof.history import History, digest_of, preview
+from stackproof.services.base import Endpoint
+from stackproof.services.rabbitmq.client import NO_VERDICT, close, connect
 
 _PERSISTENT = 2
-_REFUSED = (403, 540)  # access refused, not implemented
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message to publish, kept on disk by the broker.
+
+    Attributes:
+        ident: its message ID, by which the history recognises it.
+        body: the raw bytes.
+        label: its class.
+        expires_after: milliseconds after which the broker sets it aside; None: never.
+    """
+
+    ident: str
+    body: bytes
+    label: str = ""
+    expires_after: int | None = None
 
 
 class Publisher:
     """Publishes to one broker; every message is persistent, mandatory and awaits its confirm.
 
     Args:
-        parameters: how to reach the broker.
+        endpoint: where the broker is.
         history: receives every publishing; a queue stands for a topic.
         name: the publisher's name in the history.
+        timeout: seconds for its connection.
     """
 
-    def __init__(self, parameters: pika.ConnectionParameters, history: History, *, name: str):
+    def __init__(self, endpoint: Endpoint, history: History, *, name: str, timeout: float = 10.0):
         self._history = history
         self.name = name
-        self._connection = connect(parameters)
+        self._connection = connect(endpoint, timeout=timeout)
         self._channel = self._connection.channel()
         self._channel.confirm_delivery()
 
@@ -86,9 +97,9 @@ class Publisher:
                 sent.failed += 1
                 self._fail(sent, op, "refused: the broker answered nack")
             except (AMQPError, OSError) as error:
-                if isinstance(error, ChannelClosedByBroker) and error.reply_code in _REFUSED:
+                if isinstance(error, ChannelClosedByBroker) and error.reply_code in NO_VERDICT:
                     self._fail(sent, op, error.reply_text)
-                    raise  # says nothing about what the broker does with messages
+                    raise
                 # Without an answer it may be in the queue all the same.
                 sent.unknown += 1
                 text = f"{type(error).__name__}: {error}"
@@ -106,6 +117,4 @@ class Publisher:
 
     def close(self) -> None:
         """Close the connection."""
-        with contextlib.suppress(AMQPConnectionError):  # the broker may have been restarted
-            if self._connection.is_open:
-                self._connection.close()
+        close(self._connection)

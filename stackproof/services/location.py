@@ -1,0 +1,87 @@
+"""Where an endpoint of a service is, as people say it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from stackproof.access import Access
+from stackproof.services.base import ConnectionSetting, Service
+from stackproof.services.external import logged_in, number, read_url, required, url_text
+from stackproof.urls import ServiceUrl, host_and_port
+
+
+@dataclass(frozen=True)
+class Location:
+    """How the endpoint of a service is named by people, in a URL or by parts.
+
+    Attributes:
+        plain: URL schemes without TLS, the usual one first.
+        encrypted: those with TLS.
+        path: what follows the slash of a URL: key of its setting, e.g. "database".
+        variables: environment variables by key: url, host, port and that of the path.
+        default_path: where nothing says it.
+        default_is_implied: it is left out of addresses.
+        path_is_number: it must be one.
+        encrypted_port: the usual one with TLS; 0: the same.
+    """
+
+    plain: tuple[str, ...]
+    encrypted: tuple[str, ...]
+    path: str
+    variables: Mapping[str, tuple[str, ...]]
+    default_path: str = ""
+    default_is_implied: bool = False
+    path_is_number: bool = False
+    encrypted_port: int = 0
+
+    def settings(self, port: int) -> Sequence[ConnectionSetting]:
+        """What people can set; ``port``: the usual one."""
+        known = self.variables
+        example = f"{self.plain[0]}://user:password@host:port/{self.path}"
+        example += "".join(f", or {scheme}://" for scheme in self.encrypted)
+        with_tls = f", with TLS {self.encrypted_port}" if self.encrypted_port else ""
+        files = tuple(f"{name}_FILE" for name in known["url"])
+        return (
+            ConnectionSetting("url", known["url"], example, secret=True),
+            ConnectionSetting("url_file", files, "file that holds it", is_file=True),
+            ConnectionSetting("host", known["host"], "where the server is, if no URL says it"),
+            ConnectionSetting("port", known["port"], f"its port; default: {port}{with_tls}"),
+            ConnectionSetting(
+                self.path, known[self.path], f"default: {self.default_path or 'none'}"
+            ),
+        )
+
+    def read(
+        self, service: Service, texts: Mapping[str, str], access: Access, *, usual: int
+    ) -> tuple[str, Access]:
+        """Address (``host:port``, and the path in the form of a URL's) and access.
+
+        Args:
+            service: whose endpoint it is.
+            texts: its settings, by key.
+            access: what the settings of every service say.
+            usual: the port without TLS, where nothing says it.
+
+        Raises:
+            Trouble: a setting is missing or cannot be understood.
+        """
+        text = url_text(service, texts)
+        url = (
+            read_url(service, text, (*self.plain, *self.encrypted)) if text else ServiceUrl("", "")
+        )
+        access = logged_in(access, url, tls=url.scheme in self.encrypted)
+        host = url.host or required(service, texts, "host")
+        if access.tls and self.encrypted_port:
+            usual = self.encrypted_port
+        port = number(service, "port", url.port or texts.get("port") or usual)
+        path = url.path or texts.get(self.path) or self.default_path
+        if self.path_is_number:
+            path = str(number(service, self.path, path))
+        return host_and_port(host, port) + self.suffix(path), access
+
+    def suffix(self, path: str) -> str:
+        """What follows ``host:port`` in the address of what lies at a path."""
+        implied = self.default_is_implied and path == self.default_path
+        return f"/{quote(path, safe='')}" if path and not implied else ""

@@ -1,0 +1,7 @@
+"""What server, client, probe and fixture of RabbitMQ call the same."""
+
+FIRST = "node-1"
+#: The user, whose password is the same, and the virtual host that every new server has.
+USER, VIRTUAL_HOST = "guest", "/"
+#: The classes of messages that scenarios send, also the beginnings of their bodies.
+WHOLE, BROKEN = "whole", "broken"

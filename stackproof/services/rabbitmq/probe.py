@@ -1,0 +1,43 @@
+"""What a RabbitMQ node says of itself, asked by a connection of its own."""
+
+from __future__ import annotations
+
+import uuid
+
+from pika.exceptions import AMQPConnectionError
+
+from stackproof.services.base import Endpoint
+from stackproof.services.rabbitmq.client import channel
+from stackproof.services.rabbitmq.known import FIRST
+
+
+class RabbitMQProbe:
+    """See `stackproof.services.nodes.Probe`."""
+
+    def __init__(self, endpoint: Endpoint, *, timeout: float):
+        self._endpoint = endpoint
+        self._timeout = timeout
+
+    def answers(self, node: str = FIRST) -> None:
+        """It lets a client in and opens a channel."""
+        with channel(self._endpoint, node, timeout=self._timeout):
+            pass
+
+    def accepts_writes(self, node: str = FIRST) -> None:
+        """A message to a queue that nobody else sees is confirmed, and got from there again."""
+        queue, body = self._endpoint.check_name(), uuid.uuid4().bytes
+        with channel(self._endpoint, node, timeout=self._timeout) as opened:
+            opened.confirm_delivery()
+            opened.queue_declare(queue, exclusive=True, auto_delete=True)
+            opened.basic_publish("", queue, body, mandatory=True)
+            _, _, got = opened.basic_get(queue, auto_ack=True)
+        if got != body:
+            raise AMQPConnectionError(f"{got!r} was got where {body!r} was published")
+
+    def healthy(self) -> None:
+        """Every node accepts writes."""
+        for node in self._endpoint.addresses:
+            self.accepts_writes(node)
+
+    def close(self) -> None:
+        """Each question has a connection of its own."""
