@@ -53,7 +53,14 @@ def provider(
 
 @pytest.mark.parametrize(
     ("name", "provider"),
-    [("redis", TAME), ("redis", NO_PATTERN), ("kafka", WILD), ("rabbitmq", PLAIN)],
+    [
+        ("redis", TAME),
+        ("redis", NO_PATTERN),
+        ("kafka", WILD),
+        ("rabbitmq", PLAIN),
+        ("postgresql", TAME),
+        ("postgresql", WILD),
+    ],
     indirect=["provider"],
 )
 def test_it_starts(provider: NativeProvider, name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from shlex import quote
 from typing import Any
 
 from stackproof.errors import Trouble
@@ -21,7 +22,7 @@ _SETTINGS = """\
 listen_addresses = '{address}'
 port = {port}
 unix_socket_directories = ''
-hba_file = '{access}'
+hba_file = {access}
 max_connections = {connections}
 shared_buffers = 32MB
 fsync = {fsync}
@@ -46,21 +47,21 @@ host replication all all trust
 #: Made beside, then moved: one that was interrupted is begun anew. A replica's slot comes first:
 #: from then on the primary keeps what the copy will need.
 _PRIMARY = """\
-if [ ! -d '{data}/main' ]; then
-  rm -rf '{data}/new'
-  '{initdb}' -D '{data}/new' -U {user} -A trust -E UTF8 --locale=C --no-sync > /dev/null
-  mv '{data}/new' '{data}/main'
+if [ ! -d {data}/main ]; then
+  rm -rf {data}/new
+  {initdb} -D {data}/new -U {user} -A trust -E UTF8 --locale=C --no-sync > /dev/null
+  mv {data}/new {data}/main
 fi
 """
 _REPLICA = """\
-if [ ! -d '{data}/main' ]; then
-  rm -rf '{data}/new'
-  '{ask}' -X -q -h {host} -p {port} -U {user} -d {database} -v ON_ERROR_STOP=1 -o /dev/null -c \\
+if [ ! -d {data}/main ]; then
+  rm -rf {data}/new
+  {ask} -X -q -h {host} -p {port} -U {user} -d {database} -v ON_ERROR_STOP=1 -o /dev/null -c \\
     "SELECT pg_create_physical_replication_slot('{slot}', true) WHERE NOT EXISTS (
        SELECT FROM pg_replication_slots WHERE slot_name = '{slot}')"
-  '{copy}' -D '{data}/new' -R -X stream -c fast --no-sync -S {slot} \\
+  {copy} -D {data}/new -R -X stream -c fast --no-sync -S {slot} \\
     -d 'host={host} port={port} user={user} application_name={slot}'
-  mv '{data}/new' '{data}/main'
+  mv {data}/new {data}/main
 fi
 """
 
@@ -82,7 +83,6 @@ class PostgreSQL(Service):
                  "libllvm14"),  # the compiler of queries is left out: 100 MB
     )  # fmt: skip
     programs = ("usr/lib/postgresql/15/bin",)
-    unfit = "'"  # its scripts and settings quote by it
     image = Image("POSTGRESQL_IMAGE", "postgres:15", "stackproof/postgres:15")
     ports: Mapping[str, int] = {"client": 5432}
     options: Mapping[str, Any] = {
@@ -114,12 +114,12 @@ class PostgreSQL(Service):
         host, of_primary = where.peer(PRIMARY)
         data = where.data(name, _VOLUME)
         script = (_REPLICA if replica else _PRIMARY).format(
-            data=data, initdb=where.program("initdb"), user=USER,
-            copy=where.program("pg_basebackup"), slot=slot_of(name),
-            host=host, port=of_primary, ask=where.program("psql"), database=DATABASE,
+            data=quote(data), initdb=quote(where.program("initdb")), user=USER,
+            copy=quote(where.program("pg_basebackup")), slot=slot_of(name),
+            host=host, port=of_primary, ask=quote(where.program("psql")), database=DATABASE,
         )  # fmt: skip
         settings = _SETTINGS.format(
-            address=address, port=port, access=where.file(name, "pg_hba.conf"),
+            address=address, port=port, access=_text(where.file(name, "pg_hba.conf")),
             connections=where.options["connections"],
             fsync="on" if where.options["fsync"] else "off",
             kept=f"{where.options['slot_mb']}MB" if where.options["slot_mb"] else "-1",
@@ -209,6 +209,11 @@ class PostgreSQL(Service):
         from psycopg2 import InterfaceError, OperationalError
 
         return (OperationalError, InterfaceError, OSError)
+
+
+def _text(value: str) -> str:
+    """As postgresql.conf writes a text."""
+    return "'" + value.replace("\\", r"\\").replace("'", "''") + "'"
 
 
 SERVICE = PostgreSQL
