@@ -7,6 +7,7 @@ traceback and end with the exit code that belongs to them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -16,6 +17,17 @@ EXIT_FAILED = 1
 EXIT_COULD_NOT_RUN = 2
 EXIT_INTERRUPTED = 130  # the shells' own convention for Ctrl-C: 128 + SIGINT
 EXIT_TERMINATED = 143  # 128 + SIGTERM
+
+_COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_CONTROLS = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160)) if chr(n) not in "\t\n\r"}
+
+
+def legible(text: str) -> str:
+    """The text as a terminal can show it: without colours, control characters escaped.
+
+    They come from programs' logs and servers' answers; a terminal would obey them.
+    """
+    return _COLOURS.sub("", text).translate(_CONTROLS)
 
 
 class Trouble(Exception):  # noqa: N818 -- read as a sentence
@@ -39,7 +51,7 @@ class Trouble(Exception):  # noqa: N818 -- read as a sentence
             lines.append(_labelled("why", self.why))
         if self.remedy:
             lines.append(_labelled("what to do", self.remedy))
-        return "\n".join(lines)
+        return legible("\n".join(lines))
 
 
 class NotSupported(Trouble):

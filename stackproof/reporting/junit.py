@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from stackproof import masking
-from stackproof.errors import Trouble, reason_of
+from stackproof.errors import Trouble, legible, reason_of
 from stackproof.reporting.evidence import proof_of
 from stackproof.reporting.lifecycle import ScenarioFormatter
 from stackproof.reporting.naming import Catalogue, Identity
@@ -30,7 +30,6 @@ from stackproof.reporting.outcome import Outcome, captured_output
 
 DEFAULT_FILE = "reports/junit/stackproof.xml"
 _LONGEST_OUTPUT = 20_000
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _ILLEGAL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 #: Element and counter of each verdict; passed scenarios have neither.
 _ELEMENTS = {
@@ -215,7 +214,7 @@ def _add(parent: ET.Element, tag: str, text: str) -> ET.Element:
 
 def _safe(text: str) -> str:
     """Masked, and nothing in it that XML 1.0 cannot hold."""
-    text = _ANSI.sub("", masking.mask(text))
+    text = legible(masking.mask(text))
     return _ILLEGAL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 

@@ -15,7 +15,15 @@ from typing import Any
 
 from behave.model_type import Status
 
-from stackproof.errors import MachineBusy, NotSupported, PremiseNotMet, Refused, Trouble, explained
+from stackproof.errors import (
+    MachineBusy,
+    NotSupported,
+    PremiseNotMet,
+    Refused,
+    Trouble,
+    explained,
+    legible,
+)
 from stackproof.polling import Late, Stalled
 from stackproof.reporting.evidence import Category, Verdict, proof_of
 
@@ -158,7 +166,7 @@ def shorten(text: str, lines: int = _TOO_LONG_LINES, characters: int = _TOO_LONG
 
     Two thirds are its beginning. Whole lines are left out, and the middle of long lines.
     """
-    every = [_shorten_line(line) for line in text.strip("\n").rstrip().splitlines()]
+    every = [_shorten_line(legible(line)) for line in text.strip("\n").rstrip().splitlines()]
     if len(every) <= lines and sum(map(len, every)) <= characters:
         return "\n".join(every)
     lines, characters = lines - 1, characters - _TOO_LONG_LINE  # room for what is said of it

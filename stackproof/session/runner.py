@@ -134,12 +134,14 @@ class StackproofRunner(reading.ReadingRunner):
                 f"{_some(places)}\nsteps were loaded from: {', '.join(self.step_folders)}",
                 "docs/steps.md lists the steps; `stackproof steps WORD` searches them",
             )
+        chosen = {s.feature_index for s in plan.scenarios}
         read = [
-            f"{feature.filename}:{line}: {said}"
-            for feature in {s.feature_index: plan.features[s.feature_index]
-                            for s in plan.scenarios}.values()
+            f"{feature.filename}:{line}: {texts.visible(said)}"
+            for index, feature in enumerate(plan.features)
+            # In one without scenarios, all of them may be hidden.
+            if index in chosen or not feature.walk_scenarios(with_outlines=True)
             for line, said in misread(feature, self._is_step, texts.read(Path(feature.filename)))
-        ]  # fmt: skip
+        ]
         if read:
             raise Trouble(
                 f"{_count(read, 'line looks', 'lines look')} like a step or a scenario, but "

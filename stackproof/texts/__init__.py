@@ -19,6 +19,11 @@ _MARKS = {
 }
 
 
+def visible(text: str) -> str:
+    """The text with everything escaped that cannot be seen, or is a blank but no space."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def printable(text: str) -> str:
     """The text with lone surrogates escaped: no encoding has them.
 

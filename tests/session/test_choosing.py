@@ -174,3 +174,10 @@ def test_a_misspelt_keyword_hides_no_step(made: Project) -> None:
     assert outcome.code == 2, outcome.text
     assert "1 line looks like a step or a scenario" in outcome.err
     assert "features/b.feature:3: Gven it fails" in outcome.err
+
+
+def test_a_feature_whose_only_scenario_is_hidden_is_told(made: Project) -> None:
+    made.feature("b", "Feature: B\n  Scenario\u00a0: s\n    Given it fails\n")
+    outcome = made.run()
+    assert outcome.code == 2, outcome.text
+    assert r"features/b.feature:2: Scenario\xa0: s" in outcome.err

@@ -398,7 +398,7 @@ def test_prose_with_a_colon_is_prose(registry: StepRegistry, block: str, said: s
      "Them we know.", "Gives a hint.", "Than before, more.", "Whenever it rains, it pours.",
      "when the night comes", "then nothing more is said", "Any of them.",
      "Bus and train.", "Band of brothers.", "Hen and egg.", "- Ten of them",
-     "1. Then this"],
+     "1. Then this", "- Given by whom", "Ten\u00a0customers wait.", "So: given a store"],
 )  # fmt: skip
 def test_prose_above_steps_is_prose(registry: StepRegistry, said: str) -> None:
     feature = parse_feature(f"Feature: F\n Scenario: s\n  {said}\n  Given nothing\n")
@@ -439,6 +439,49 @@ def test_typing_errors_in_keywords_of_blocks(registry: StepRegistry, keyword: st
     text = f"Feature: F\n  prose\n  {keyword}: t\n  Scenario: s\n    Given nothing\n"
     found = list(misread(parse_feature(text), matched_by(registry), text))
     assert found == [(3, f"{keyword}: t")]
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["Given\u00a0a thing", "Given\ta thing", "Given\u3000a thing", "Given\u200ba thing",
+     "\u200bWhen\u202fa thing", "Gi\u00adven a thing", "- Given a store", "1. When a store",
+     "> Then nothing", "**Given** nothing", "Givennothing", "*\u00a0nothing"],
+)  # fmt: skip
+def test_blanks_and_bullets_that_hide_a_step(registry: StepRegistry, said: str) -> None:
+    feature = parse_feature(f"Feature: F\n Scenario: s\n  {said}\n  Given nothing\n")
+    assert len(feature.scenarios[0].steps) == 1  # or Gherkin has read it
+    assert [line for line, _ in misread(feature, matched_by(registry))] == [2]
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["Scenario : t", "Scenario\uff1a t", "Scenario\u00a0: t", "Scenario\u00a0Outline: t",
+     "Scenario  Outline: t", "\u200bRule: t", "Background : t", "Example : t"],
+)  # fmt: skip
+def test_blanks_and_colons_that_hide_a_block(registry: StepRegistry, said: str) -> None:
+    feature = parse_feature(f"Feature: F\n {said}\n  Given a\n Scenario: s\n  Given nothing\n")
+    assert len(feature.scenarios) == 1
+    assert len(list(misread(feature, matched_by(registry)))) == 1
+
+
+@pytest.mark.parametrize(
+    ("language", "feature", "said"),
+    [("fr", "Fonctionnalité", "Scénario : t"), ("fr", "Fonctionnalité", "Sce\u0301nario: t"),
+     ("fr", "Fonctionnalité", "Règle\u202f: t"), ("zh-CN", "功能", "场景\uff1a t"),
+     ("de", "Funktion", "Szenario : t")],
+)  # fmt: skip
+def test_blocks_of_other_languages_are_hidden_in_the_same_ways(
+    registry: StepRegistry, language: str, feature: str, said: str
+) -> None:
+    text = f"# language: {language}\n{feature}: F\n {said}\n"
+    found = list(misread(parse_feature(text), matched_by(registry), text))
+    assert [line for line, _ in found] == [3]
+
+
+def test_steps_of_other_languages_are_hidden_in_the_same_ways(registry: StepRegistry) -> None:
+    text = "# language: de\nFunktion: F\n Szenario: s\n  Angenommen\u00a0es\n  Wenn nothing\n"
+    found = list(misread(parse_feature(text), matched_by(registry), text))
+    assert [line for line, _ in found] == [4]
 
 
 def test_the_same_words_twice_are_told_with_their_own_lines(registry: StepRegistry) -> None:

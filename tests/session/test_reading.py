@@ -331,6 +331,25 @@ def test_a_module_of_steps_that_cannot_be_read_is_named(project: Project) -> Non
         (project.root / "steps/own.py").unlink()
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+@pytest.mark.parametrize("name", ["steps/own.py", "environment.py"])
+def test_a_module_that_is_no_text_is_named(project: Project, name: str, encoding: str) -> None:
+    project.feature("a", FEATURE)
+    (project.root / name).write_bytes("x = 1\n".encode(encoding))
+    outcome = project.run()
+    assert (outcome.code, "Traceback" in outcome.text) == (2, False)
+    assert f"{name} cannot be read" in outcome.err
+
+
+@pytest.mark.parametrize("make", [link_to_nothing, os.mkfifo, Path.mkdir])
+def test_hooks_that_cannot_be_read_are_named(project: Project, make: Any) -> None:
+    project.feature("a", FEATURE)
+    (project.root / "environment.py").unlink()
+    make(project.root / "environment.py")
+    outcome = project.run()
+    assert (outcome.code, "environment.py cannot be read" in outcome.err) == (2, True)
+
+
 def test_steps_that_are_not_there(project: Project) -> None:
     project.feature("a", FEATURE)
     (project.root / "steps").rename(project.root / "stepz")

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from stackproof.texts import printable, streams
+from stackproof.errors import Trouble, legible
+from stackproof.texts import printable, streams, visible
 from tests.session.conftest import Outcome, Project
 
 HALF = "\ud83d"
@@ -210,3 +211,34 @@ def test_text_without_surrogates_is_left_alone() -> None:
     text = "Größe 数据 \U0001f600 \0 \\ud83d"
     assert printable(text) == text
     assert printable(str(Path(BYTE))) == "caf\\udce9"
+
+
+# -- what a terminal would obey ---------------------------------------------------------
+OBEYED = "bell \a, back \b, \x1b[2Jcleared, \x1b[31mred\x1b[0m, \x1b]0;title, \x9b1m, \0"
+SHOWN = "bell \\x07, back \\x08, cleared, red, \\x1b]0;title, \\x9b1m, \\x00"
+
+
+def test_a_terminal_is_given_no_orders(small: Project) -> None:
+    small.steps(f"""
+        @given("it wrongs")
+        def wrongs(context):
+            assert False, {OBEYED!r}
+        @given("it breaks")
+        def breaks(context):
+            raise Trouble({OBEYED!r})
+        """)
+    small.feature("a", "Feature: A\n  Scenario: 1\n    Given it wrongs\n"
+                       "  Scenario: 2\n    Given it breaks\n")  # fmt: skip
+    outcome = small.run()
+    assert outcome.verdicts == {"1": "failed", "2": "broken"}
+    assert outcome.out.count(SHOWN) >= 2, outcome.out
+    assert not {"\x1b", "\a", "\b", "\0", "\x9b"} & set(outcome.text)
+
+
+def test_what_is_refused_is_legible() -> None:
+    assert str(Trouble(OBEYED)) == legible(OBEYED) == SHOWN
+    assert legible("ä\tb\r\n\N{NO-BREAK SPACE}") == "ä\tb\r\n\N{NO-BREAK SPACE}"
+
+
+def test_what_cannot_be_seen_is_shown() -> None:
+    assert visible("a b\N{NO-BREAK SPACE}c\td\ufeffé") == r"a b\xa0c\td\ufeffé"

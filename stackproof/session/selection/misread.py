@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Any
+
+from behave.i18n import languages
 
 #: A description ends at the first of these; ``And`` and ``But`` cannot come first.
 _STEPS = ("given", "when", "then")
 _BLOCKS = ("background", "scenario", "scenario outline", "examples", "rule", "feature")
+_KINDS = ("background", "scenario", "scenario_outline", "examples", "rule", "feature")
 #: English words, one letter from a keyword, or as good as one.
 _WORDS = re.compile(
     "give[rs]?|givens|liven|riven|hen|whens|whe[twy]|wren|ten|than|thee?|the[mnwy]s?|thin|teen|"
@@ -21,6 +25,8 @@ _WORDS = re.compile(
     "backgrounds|scenarists?|scenario outlines"
 )
 _BLOCK = re.compile(r"([A-Za-z]+(?: [A-Za-z]+)?):")
+#: What stands before a line that was copied from a list or a quotation.
+_BULLET = re.compile(r"(?:[^\w\s]+|\d+[.)])\s*")
 _LONG, _NEAR = 7, 0.8
 _NONSENSE = "no step function says this \N{REPLACEMENT CHARACTER}"
 
@@ -41,28 +47,65 @@ def misread(
             return False
 
     lines = text.splitlines()
+    keywords = languages[feature.language]
     for holder in [feature, *feature.iter_rules()]:
-        yield from _of(holder, is_step, lines, steps=False)
+        yield from _of(holder, keywords, is_step, lines, steps=False)
         if holder.background is not None:
-            yield from _of(holder.background, is_step, lines, steps=True)
+            yield from _of(holder.background, keywords, is_step, lines, steps=True)
         for item in holder.run_items:
             if item.type in ("scenario", "scenario_outline"):
-                yield from _of(item, is_step, lines, steps=True)
+                yield from _of(item, keywords, is_step, lines, steps=True)
 
 
 def _of(
-    block: Any, is_step: Callable[[str], bool], lines: list[str], *, steps: bool
+    block: Any,
+    keywords: dict[str, list[str]],
+    is_step: Callable[[str], bool],
+    lines: list[str],
+    *,
+    steps: bool,
 ) -> Iterator[tuple[int, str]]:
     at = block.line
     for said in getattr(block, "description", None) or ():
         line = str(said).strip()
         at = next((n for n, text in enumerate(lines[at:], at + 1) if text.strip() == line), at)
-        first, _, rest = line.partition(" ")
-        word = _BLOCK.match(line)
-        like_block = word is not None and _misspelt(word[1], _BLOCKS)
-        like_step = steps and rest and (is_step(rest.strip()) or _misspelt(first, _STEPS))
-        if like_block or like_step:
+        seen = _as_seen(line)
+        if any(_like_block(text, keywords) for text in seen) or (
+            steps and any(_like_step(text, keywords, is_step) for text in seen)
+        ):
             yield at, line
+
+
+def _as_seen(line: str) -> set[str]:
+    """What a reader may take a line for: blanks and what is invisible look all the same."""
+    line = unicodedata.normalize("NFC", line)
+    hidden = [c for c in line if unicodedata.category(c) == "Cf"]
+    texts = [line.translate({ord(c): by for c in hidden}) for by in ("", " ")]
+    return {" ".join(text.split()) for text in texts}
+
+
+def _like_block(line: str, keywords: dict[str, list[str]]) -> bool:
+    word = _BLOCK.match(line)
+    if word is not None and _misspelt(word[1], _BLOCKS):
+        return True
+    # Gherkin knows no blank before a colon, no wide colon, no other blanks within a keyword.
+    named = re.split(" ?[:\N{FULLWIDTH COLON}]", line, maxsplit=1)
+    return len(named) > 1 and any(named[0] in keywords[block] for block in _KINDS)
+
+
+def _like_step(line: str, keywords: dict[str, list[str]], is_step: Callable[[str], bool]) -> bool:
+    first, _, rest = line.partition(" ")
+    if rest and (is_step(rest) or _misspelt(first, _STEPS)):
+        return True
+    bare = _BULLET.sub("", line, count=1) if _BULLET.match(line) else line
+    for keyword in (k for kind in _STEPS for k in keywords[kind] if k != "* "):
+        # As it stands now, Gherkin would have read it.
+        if keyword.endswith(" ") and line.lower().startswith(keyword.lower()):
+            return True
+        said = bare[len(keyword.strip()) :].strip(" *_`")
+        if bare.lower().startswith(keyword.strip().lower()) and is_step(said):
+            return True
+    return False
 
 
 def _misspelt(word: str, keywords: tuple[str, ...]) -> bool:

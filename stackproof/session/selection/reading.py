@@ -69,7 +69,16 @@ class ReadingRunner(Runner):
         return first
 
     def load_hooks(self, filename: str | None = None) -> None:
-        """Import the hooks."""
+        """Import the hooks; there may be none.
+
+        Raises:
+            Trouble: they cannot be imported.
+        """
+        hooks = Path(
+            self.base_dir or self.DEFAULT_DIRECTORY, filename or self.config.environment_file
+        )
+        if os.path.lexists(hooks):
+            _readable(hooks)
         _load("hooks", super().load_hooks, filename)
 
     def load_step_definitions(self, extra_step_paths: list[str] | None = None) -> None:
@@ -211,7 +220,7 @@ def parse(file: str, language: str | None) -> Any:
     try:
         return parser.parse(text, file)
     except ParserError as error:
-        why = str(error.args[0]).strip()
+        why = "\n".join(map(texts.visible, str(error.args[0]).strip().splitlines()))
         raise Trouble(f"the features cannot be read: {shown}:{error.line}", why,
                       "correct the feature") from error  # fmt: skip
     except Exception as error:
@@ -264,11 +273,13 @@ def _readable(module: Path) -> None:
     try:
         if not stat.S_ISREG(module.stat().st_mode):
             raise Trouble(f"{module} cannot be read", "it is no file", "take it away")
-        module.open("rb").close()
+        source = module.read_bytes()
     except OSError as error:
         raise Trouble(
             f"{module} cannot be read", reason_of(error), "correct its rights, or take it away"
         ) from error
+    if b"\0" in source:  # Python's compiler would name no file
+        texts.decoded(source, module)
 
 
 def _load(what: str, load: Any, place: Any) -> None:
