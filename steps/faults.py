@@ -6,21 +6,22 @@ from behave import given, register_type, then, when
 from hamcrest import assert_that, equal_to, greater_than, has_length
 
 from stackproof import faults
-from stackproof.faults.traffic import TRAFFIC
+from stackproof.faults.brokers import node_of
+from stackproof.faults.restarts import rolling_restart
+from stackproof.faults.traffic import TRAFFIC, publish_while, serves_during
 from stackproof.session import services
-from stackproof.session.needs import needs
+from stackproof.session.needs import needs, needs_by
 from stackproof.session.premises import presume
 from stackproof.session.scenario import Context
 from stackproof.session.words import TYPES
-from stackproof.session.words_of_faults import FAULT_TYPES
+from stackproof.session.words_of_faults import FAULT_TYPES, to_break
 
 register_type(**TYPES, **FAULT_TYPES)
 
 
 def faults_of(context: Context) -> faults.Faults:
-    """What the scenario breaks."""
-    kafka = context.session.use(services.KafkaSession)
-    return context.session.use(faults.Faults, kafka)
+    """What the scenario breaks of Kafka."""
+    return context.session.use(faults.Faults, "kafka")
 
 
 @given("a Kafka cluster of {count:Brokers}")
@@ -30,54 +31,38 @@ def a_kafka_cluster(context: Context, count: int) -> None:
     presume(context.session.endpoint("kafka").instances, has_length(count), "brokers")
 
 
-@when("broker {broker:d} {fault:ProcessFault}")
+@when("broker {broker:d} {fault:Fault}")
 @needs("kafka", dedicated=True)
+@needs_by(lambda broker, fault: to_break("kafka", fault))
 def broker_is_broken(context: Context, broker: int, fault: str) -> None:
     """Breaks a broker until it recovers; an independent client proves the effect."""
-    assert_that(faults_of(context).begin(fault, broker).active)
+    assert_that(faults_of(context).begin(fault, node_of(broker)).active)
 
 
 @when("broker {broker:d} recovers")
 @needs("kafka", dedicated=True)
 def broker_recovers(context: Context, broker: int) -> None:
     """Heals all that ails the broker, until it is in sync with all its partitions."""
-    faults_of(context).heal(broker)
+    faults_of(context).heal(node_of(broker))
 
 
-@when('messages keep arriving in "{topic}" while broker {broker:d} {fault:ProcessFault}')
-@when('messages keep arriving in "{topic}" while broker {broker:d} {fault:PeerFault}')
+@when('messages keep arriving in "{topic}" while broker {broker:d} {fault:Fault}')
 @needs("kafka", dedicated=True)
+@needs_by(lambda topic, broker, fault: to_break("kafka", fault))
 def messages_while_broken(context: Context, topic: str, broker: int, fault: str) -> None:
     """Publishes before, while and after the broker is broken; it is healed again."""
-    faults_of(context).with_traffic(topic, fault, broker)
-
-
-@when('messages keep arriving in "{topic}" while broker {broker:d} {fault:ClientFault}')
-@needs("kafka", dedicated=True, proxied=True)
-def messages_while_way_is_broken(context: Context, topic: str, broker: int, fault: str) -> None:
-    """Publishes before, while and after the broker's clients have a bad connection to it."""
-    faults_of(context).with_traffic(topic, fault, broker)
-
-
-@when('messages keep arriving in "{topic}" while broker {broker:d} {fault:DiskFault}')
-@needs("kafka", dedicated=True, disk_mb=96)
-def messages_while_disk_is_full(context: Context, topic: str, broker: int, fault: str) -> None:
-    """Publishes before, while and after the broker has no room on its disk."""
-    faults_of(context).with_traffic(topic, fault, broker)
-
-
-@when('messages keep arriving in "{topic}" while broker {broker:d} {fault:PowerFault}')
-@needs("kafka", dedicated=True, syncs=True)
-def messages_while_power_is_lost(context: Context, topic: str, broker: int, fault: str) -> None:
-    """Publishes before, while and after the broker is gone with all that it had not synced."""
-    faults_of(context).with_traffic(topic, fault, broker)
+    breaking = serves_during(faults_of(context).fault(fault, node_of(broker)))
+    publish_while(context.session, context.session.use(services.KafkaSession), topic, breaking)
 
 
 @when('messages keep arriving in "{topic}" while all brokers are restarted, one after the other')
 @needs("kafka", dedicated=True)
 def messages_while_restarted(context: Context, topic: str) -> None:
     """A rolling restart: each broker is stopped when the one before is back in sync."""
-    faults_of(context).rolling_restart(topic)
+    kafka = context.session.use(services.KafkaSession)
+    publish_while(
+        context.session, kafka, topic, lambda _: rolling_restart(context.session, "kafka")
+    )
 
 
 @then("every message has been acknowledged within {limit:Seconds}")

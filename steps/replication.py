@@ -14,17 +14,17 @@ from hamcrest import (
     only_contains,
 )
 
-from stackproof.faults.nodes import NodeFaults
+from stackproof import faults
 from stackproof.services import postgresql
 from stackproof.session.matching import no_deviations
 from stackproof.session.measuring import Rounds
-from stackproof.session.needs import needs
+from stackproof.session.needs import needs, needs_by
 from stackproof.session.premises import presume
 from stackproof.session.scenario import Context
 from stackproof.session.words import TYPES
-from stackproof.session.words_of_faults import NODE_TYPES
+from stackproof.session.words_of_faults import FAULT_TYPES, to_break
 
-register_type(**TYPES, **NODE_TYPES)
+register_type(**TYPES, **FAULT_TYPES)
 
 _MEGABYTE = 1_000_000
 
@@ -39,9 +39,9 @@ def replication(context: Context) -> postgresql.Replication:
     return context.session.use(postgresql.Replication, database(context))
 
 
-def faults_of(context: Context) -> NodeFaults:
+def faults_of(context: Context) -> faults.Faults:
     """What the scenario breaks."""
-    return context.session.use(NodeFaults, "postgresql")
+    return context.session.use(faults.Faults, "postgresql")
 
 
 @given("a PostgreSQL primary with {count:d} replicas")
@@ -179,9 +179,10 @@ def replica_is_gone(context: Context, replica: str) -> None:
     assert_that(faults_of(context).begin("is stopped", replica, for_good=True).active)
 
 
-@given("{replica:Replica} {fault:NodeFault}")
-@when("{replica:Replica} {fault:NodeFault}")
+@given("{replica:Replica} {fault:Fault}")
+@when("{replica:Replica} {fault:Fault}")
 @needs("postgresql", dedicated=True)
+@needs_by(lambda replica, fault: to_break("postgresql", fault))
 def replica_is_broken(context: Context, replica: str, fault: str) -> None:
     """Breaks it until it recovers; an independent client proves the effect."""
     assert_that(faults_of(context).begin(fault, replica).active)

@@ -1,10 +1,10 @@
-"""Why an endpoint cannot be reached: looked at step by step, where clients say "time-out"."""
+"""What comes of asking one server, and why an endpoint cannot be reached: step by step."""
 
 from __future__ import annotations
 
 import socket
 import ssl
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from stackproof.access import OPEN, Access, tls_context
 from stackproof.errors import Trouble
@@ -12,6 +12,29 @@ from stackproof.urls import split_host_and_port
 
 _HOST_MISMATCH, _IP_MISMATCH = 62, 64  # X509_V_ERR_HOSTNAME_MISMATCH, ..._IP_ADDRESS_MISMATCH
 _NOT_YET_VALID, _EXPIRED = 9, 10
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one request to one server.
+
+    Attributes:
+        connected: whether TCP connected.
+        answered: whether a whole response to the request came.
+        seconds: from the start of the connection to the response, or to the error.
+        problem: the error; empty when there is an answer.
+    """
+
+    connected: bool
+    answered: bool
+    seconds: float
+    problem: str = ""
+
+    def __str__(self) -> str:
+        after = f"after {self.seconds * 1000:.0f} ms"
+        if self.answered:
+            return f"it answers {after}"
+        return f"TCP connects, but {self.problem} {after}" if self.connected else self.problem
 
 
 def reach(host: str, port: int, *, timeout: float) -> socket.socket:

@@ -1,9 +1,10 @@
-"""Faults of the connections between clients and a broker; brokers reach each other as ever."""
+"""Faults of the connections between clients and a node; nodes reach each other as ever."""
 
 from __future__ import annotations
 
 import statistics
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from stackproof.actions import (
@@ -14,14 +15,17 @@ from stackproof.actions import (
     SlowClients,
     ThrottleClients,
 )
+from stackproof.errors import PremiseNotMet
 from stackproof.faults.fault import FELT_WITHIN, HEALED_WITHIN, Proof
-from stackproof.faults.processes import BrokerFault
+from stackproof.faults.processes import NodeFault
 
 if TYPE_CHECKING:
-    from stackproof.clients.kafka.direct import Answer
+    from stackproof.clients.probing import Answer
     from stackproof.session.scenario import ScenarioSession
 
 _ROUND_TRIPS = 5
+#: Seconds for an answer of a slow one: some protocols go to and fro several times before.
+_SLOW_WITHIN = 10.0
 #: Bytes each way to measure a rate by, and seconds that may take when throttled.
 _BULK = 60_000
 _BULK_WITHIN = 30.0
@@ -31,9 +35,10 @@ _TOLERANCE = 1.5
 _QUICKER = 3.0
 
 
-class ClientFault(BrokerFault):
-    """Needs the option ``proxied``: clients come by proxies, the witness past them, too."""
+class ClientFault(NodeFault):
+    """Clients come by proxies, the witness past them, too."""
 
+    options: ClassVar = {"proxied": True}
     _action: Action
 
     def _inject(self) -> None:
@@ -43,12 +48,12 @@ class ClientFault(BrokerFault):
         self._act(ClearClients())
 
     def _gone(self) -> Proof:
-        """Clients get answers again, and the broker is in sync."""
+        """Clients get answers again, and its peers have it among them."""
         answer = self._wait(
-            lambda: self._witness.ask(self.broker, as_client=True),
+            lambda: self._witness.ask(self.node, as_client=True),
             until=self._as_before,
             within=HEALED_WITHIN,
-            awaiting=f"clients of broker {self.broker} to be served as before",
+            awaiting=f"clients of {self.target} to be served as before",
         )
         super()._gone()
         return Proof(f"{answer}, asked as clients ask",
@@ -58,15 +63,24 @@ class ClientFault(BrokerFault):
         return answer.answered
 
     def _still_there(self) -> str:
-        """That the broker itself is well: it is the way to it that is broken.
+        """That the node itself is well: it is the way to it that is broken.
 
         Raises:
-            OSError: it is not.
+            PremiseNotMet: it is not.
         """
-        answer = self._witness.ask(self.broker)
+        answer = self._witness.ask(self.node)
         if not answer.answered:
-            raise OSError(f"the broker itself does not answer: {answer}")
+            raise PremiseNotMet(f"{self.target} itself does not answer", str(answer))
         return f"past the proxies it answers after {answer.seconds * 1000:.0f} ms"
+
+    def _served(self, measure: Callable[[], float]) -> float:
+        """What clients are served by before the fault."""
+        return self._wait(
+            measure,
+            until=lambda _: True,
+            within=FELT_WITHIN,
+            awaiting=f"clients of {self.target} to be served before the {self.kind}",
+        )
 
     @abstractmethod
     def _felt(self) -> Proof:
@@ -74,14 +88,14 @@ class ClientFault(BrokerFault):
 
 
 class _Unreachable(ClientFault):
-    """Clients get no answer; the broker itself goes on."""
+    """Clients get no answer; the node itself goes on."""
 
     def _felt(self) -> Proof:
         answer = self._wait(
-            lambda: self._witness.ask(self.broker, as_client=True),
+            lambda: self._witness.ask(self.node, as_client=True),
             until=self._is_it,
             within=FELT_WITHIN,
-            awaiting=f"clients of broker {self.broker} to be without an answer",
+            awaiting=f"clients of {self.target} to be without an answer",
         )
         return Proof(f"asked as clients ask, {answer}; {self._still_there()}",
                      {"waited_ms": round(answer.seconds * 1000, 1)})  # fmt: skip
@@ -112,29 +126,40 @@ class Slow(ClientFault):
 
     Args:
         session: the scenario.
-        broker: its ID.
+        service: its name, as the scenario knows it.
+        node: the node's name.
         latency_ms: by how much, in milliseconds.
         jitter_ms: by up to how much more or less, in milliseconds.
     """
 
     kind: ClassVar[str] = "slow"
+    serves = True
 
     def __init__(
-        self, session: ScenarioSession, broker: int, latency_ms: int = 300, jitter_ms: int = 50
+        self,
+        session: ScenarioSession,
+        service: str,
+        node: str,
+        *,
+        latency_ms: int = 300,
+        jitter_ms: int = 50,
     ):
-        super().__init__(session, broker)
+        super().__init__(session, service, node)
         self.latency_ms, self.jitter_ms = latency_ms, jitter_ms
         self._action = SlowClients(latency_ms, jitter_ms)
 
     def _round_trip(self) -> float:
         """Median of some requests' durations, in milliseconds."""
-        answers = [self._witness.ask(self.broker, as_client=True) for _ in range(_ROUND_TRIPS)]
+        answers = [
+            self._witness.ask(self.node, as_client=True, within=_SLOW_WITHIN)
+            for _ in range(_ROUND_TRIPS)
+        ]
         if problem := next((str(a) for a in answers if not a.answered), ""):
             raise OSError(problem)
         return statistics.median(a.seconds for a in answers) * 1000
 
     def _before(self) -> None:
-        self._usual = self._round_trip()
+        self._usual = self._served(self._round_trip)
 
     def _felt(self) -> Proof:
         least = self.latency_ms - self.jitter_ms
@@ -142,7 +167,7 @@ class Slow(ClientFault):
             self._round_trip,
             until=lambda ms: ms >= least,
             within=FELT_WITHIN,
-            awaiting=f"answers of broker {self.broker} to take {least} ms",
+            awaiting=f"answers of {self.target} to take {least} ms",
             describe=lambda ms: f"a median of {ms:.0f} ms",
         )
         return Proof(
@@ -160,31 +185,32 @@ class Throttle(ClientFault):
 
     Args:
         session: the scenario.
-        broker: its ID.
+        service: its name, as the scenario knows it.
+        node: the node's name.
         kilobytes: a second.
     """
 
     kind: ClassVar[str] = "throttle"
+    serves = True
 
-    def __init__(self, session: ScenarioSession, broker: int, kilobytes: int = 50):
-        super().__init__(session, broker)
+    def __init__(self, session: ScenarioSession, service: str, node: str, *, kilobytes: int = 50):
+        super().__init__(session, service, node)
         self.kilobytes = kilobytes
         self._action = ThrottleClients(kilobytes)
 
     def _rate(self) -> float:
         """Kilobytes a second of a request and a response of some size."""
-        within = self._session.scaled(_BULK_WITHIN)
-        return self._witness.as_client(self.broker).bytes_a_second(_BULK, timeout=within) / 1000
+        return self._witness.rate(self.node, _BULK, within=_BULK_WITHIN) / 1000
 
     def _before(self) -> None:
-        self._usual = self._rate()
+        self._usual = self._served(self._rate)
 
     def _felt(self) -> Proof:
         rate = self._wait(
             self._rate,
             until=lambda rate: rate <= self.kilobytes * _TOLERANCE,
             within=FELT_WITHIN,
-            awaiting=f"clients of broker {self.broker} to get {self.kilobytes} KB/s",
+            awaiting=f"clients of {self.target} to get {self.kilobytes} KB/s",
             describe=lambda rate: f"{rate:.0f} KB/s",
         )
         return Proof(
@@ -197,7 +223,7 @@ class Throttle(ClientFault):
             self._rate,
             until=lambda rate: rate >= self.kilobytes * _QUICKER,
             within=HEALED_WITHIN,
-            awaiting=f"clients of broker {self.broker} to get more than {self.kilobytes} KB/s",
+            awaiting=f"clients of {self.target} to get more than {self.kilobytes} KB/s",
             describe=lambda rate: f"{rate:.0f} KB/s",
         )
         super()._gone()

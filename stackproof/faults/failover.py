@@ -9,6 +9,7 @@ import numpy as np
 from kafka.errors import KafkaError
 
 from stackproof.clients.kafka import GroupConsumer
+from stackproof.faults.brokers import node_of
 from stackproof.faults.kafka import Kafka
 from stackproof.faults.outage import acknowledged, usual_gap, without_service
 from stackproof.faults.roles import Roles
@@ -139,7 +140,7 @@ class Failover:
     def _bounce(self, role: str, ends: str) -> None:
         broker = self._roles.holder(role)
         began = time.time()
-        with ENDS[ends](self._session, broker):
+        with ENDS[ends](self._session, "kafka", node_of(broker)):
             successor = self._roles.await_moved(role, broker)
             self._session.history.event("note", f"{role} was {broker}, is {successor}")
             self._await_more(f"without broker {broker}")

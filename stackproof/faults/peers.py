@@ -1,21 +1,28 @@
-"""A broker cut from the other brokers, which its clients go on reaching."""
+"""A node cut from its peers, which its clients go on reaching."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from stackproof.actions import CutPeers, JoinPeers
-from stackproof.clients.kafka.direct import View
 from stackproof.faults.fault import FELT_WITHIN, Proof
-from stackproof.faults.processes import BrokerFault
-from stackproof.texts import counted
+from stackproof.faults.processes import NodeFault
 
 
-class PeerCut(BrokerFault):
+class PeerCut(NodeFault):
     """No connection between it and the others carries anything, whoever made it."""
 
     kind: ClassVar[str] = "cut from its peers"
+    serves: ClassVar[bool] = True
     _one_way: ClassVar[bool] = False
+
+    def _before(self) -> None:
+        self._wait(
+            lambda: self._witness.missed(self.node),
+            until=lambda missed: not missed,
+            within=FELT_WITHIN,
+            awaiting=f"the others to have {self.target} among them before anything is cut",
+        )
 
     def _inject(self) -> None:
         self._act(CutPeers(self._one_way))
@@ -24,32 +31,22 @@ class PeerCut(BrokerFault):
         self._act(JoinPeers())
 
     def _felt(self) -> Proof:
-        """The others miss it: fenced, or out of sync; it answers its clients all the same."""
-
-        def missed(view: View) -> bool:
-            return self.broker not in view.alive or bool(view.lagging(self.broker))
-
-        view = self._wait(
-            lambda: self._witness.seen_by_others(self.broker),
-            until=missed,
+        """The others miss it; it answers its clients all the same."""
+        missed = self._wait(
+            lambda: self._witness.missed(self.node),
+            until=bool,
             within=FELT_WITHIN,
-            awaiting=f"the other brokers to miss broker {self.broker}",
-            describe=lambda v: (
-                f"they see it alive and in sync ({counted(len(v.partitions), 'partition')})"
-            ),
+            awaiting=f"the others to miss {self.target}",
+            describe=lambda missed: missed or "they have it among them",
         )
         answer = self._wait(
-            lambda: self._witness.ask(self.broker),
+            lambda: self._witness.ask(self.node),
             until=lambda answer: answer.answered,
             within=FELT_WITHIN,
-            awaiting=f"broker {self.broker} to answer its clients all the same",
+            awaiting=f"{self.target} to answer its clients all the same",
         )
-        behind = view.lagging(self.broker)
-        seen = "fenced" if self.broker not in view.alive else "alive"
         return Proof(
-            f"the others see it {seen}, out of sync with {counted(len(behind), 'partition')}; "
-            f"to clients {answer}",
-            {"partitions_out_of_sync": len(behind), "answer_ms": round(answer.seconds * 1000, 1)},
+            f"{missed}; to clients {answer}", {"answer_ms": round(answer.seconds * 1000, 1)}
         )
 
 

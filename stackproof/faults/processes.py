@@ -1,69 +1,96 @@
-"""A broker's process ended or stopped in its tracks."""
+"""A node's processes ended or stopped in their tracks, whichever service it is."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from stackproof import actions
 from stackproof.actions import Action
-from stackproof.clients.kafka.direct import Answer
+from stackproof.clients.probing import Answer
+from stackproof.errors import NotSupported
+from stackproof.faults.brokers import witness_of
 from stackproof.faults.fault import FELT_WITHIN, HEALED_WITHIN, Fault, Proof
-from stackproof.faults.witness import KafkaWitness
+from stackproof.faults.witness import instance_of
 
 if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
 
 
-class BrokerFault(Fault):
-    """A fault of one Kafka broker; healed when it is in sync with all its partitions again.
+class NodeFault(Fault):
+    """A fault of one node; healed when it answers, and its peers have it among them again.
 
     Args:
-        session: the scenario.
-        broker: its ID, from 1.
+        session: the scenario; its cluster must be dedicated.
+        service: its name, as the scenario knows it.
+        node: the node's name, e.g. "replica-1".
+
+    Raises:
+        NotSupported: of this service nobody can prove it.
+        Trouble: there is no such node.
     """
 
-    def __init__(self, session: ScenarioSession, broker: int):
+    #: Options that the cluster must be made with.
+    options: ClassVar[Mapping[str, Any]] = {}
+    #: Whether clients that come to this node are still served.
+    serves: ClassVar[bool] = False
+
+    def __init__(self, session: ScenarioSession, service: str, node: str):
         super().__init__(session)
-        self.broker = broker
-        self._witness = KafkaWitness(session)
-        self._instance = self._witness.instance(broker)
+        self._service = service
+        self.node = node
+        #: Whether it is left as it is at the scenario's end.
+        self.for_good = False
+        self._witness = witness_of(session, service)
+        self._instance = instance_of(self._witness, node)
+        if why := self._witness.untold.get(self.kind):
+            title = self._witness.title
+            raise NotSupported(f"a {self.kind} of {title} cannot be proved", why, "see faults.md")
 
     @property
     def target(self) -> str:
-        """The broker."""
-        return f"broker {self.broker}"
+        """The node, as features say it."""
+        return self.node.replace("-", " ")
 
     def _act(self, action: Action) -> Any:
-        return self._session.act("kafka", self._instance, action)
+        return self._session.act(self._service, self._instance, action)
 
     def _gone(self) -> Proof:
-        """It answers, and another broker's metadata has it in sync with all its partitions."""
+        """It answers, and its peers have it among them."""
         self._wait(
-            lambda: self._witness.standing(self.broker),
-            until=lambda problem: not problem,
+            lambda: self._witness.standing(self.node),
+            until=lambda ailment: not ailment,
             within=HEALED_WITHIN,
-            awaiting=f"broker {self.broker} to be back in sync",
+            awaiting=f"{self.target} to be back",
         )
-        answer = self._witness.ask(self.broker)
-        return Proof(f"{answer} and is in sync, as the others see it",
-                     {"answer_ms": round(answer.seconds * 1000, 1)})  # fmt: skip
+        answer = self._witness.ask(self.node)
+        return Proof(f"{answer}, and its peers have it among them", _measured(answer))
 
     def _no_answer(self, sign: str, *, connecting: bool) -> Proof:
-        """A real request to the broker's own port gets no response."""
+        """A real request past all proxies gets no response.
 
-        def is_it(answer: Answer) -> bool:
-            return not answer.answered and (answer.connected or not connecting)
-
+        Args:
+            sign: what it is to do, for people.
+            connecting: whether TCP must connect; else it must not.
+        """
         answer = self._wait(
-            lambda: self._witness.ask(self.broker),
-            until=is_it,
+            lambda: self._witness.ask(self.node),
+            until=lambda answer: not answer.answered and answer.connected == connecting,
             within=FELT_WITHIN,
-            awaiting=f"broker {self.broker} to {sign}",
+            awaiting=f"{self.target} to {sign}",
         )
         return Proof(str(answer), {"waited_ms": round(answer.seconds * 1000, 1)})
 
+    def _heal_at_end(self) -> None:
+        if not self.for_good:
+            super()._heal_at_end()
 
-class Crash(BrokerFault):
+
+def _measured(answer: Answer) -> dict[str, float]:
+    return {"answer_ms": round(answer.seconds * 1000, 1)}
+
+
+class Crash(NodeFault):
     """SIGKILL; healed by a start on the same data."""
 
     kind: ClassVar[str] = "crash"
@@ -80,14 +107,14 @@ class Crash(BrokerFault):
 
 
 class Stop(Crash):
-    """SIGTERM, and whatever the broker does then; healed by a start on the same data."""
+    """Its stop signal, and whatever it does then; healed by a start on the same data."""
 
     kind = "stop"
     _ending = actions.Stop()
 
 
-class Pause(BrokerFault):
-    """SIGSTOP: connections stay, and nothing is answered; healed by SIGCONT."""
+class Pause(NodeFault):
+    """SIGSTOP to all its processes: connections stay, nothing is answered; healed by SIGCONT."""
 
     kind: ClassVar[str] = "pause"
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from stackproof import actions
 from stackproof.actions import Start
 from stackproof.errors import no_effect
-from stackproof.faults.processes import Crash, Stop
-from stackproof.faults.witness import KafkaWitness
+from stackproof.faults.brokers import witness_of
+from stackproof.faults.processes import Stop
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services import service
 
@@ -75,27 +75,17 @@ def restart(session: ScenarioSession, name: str, how: Literal["crash", "stop"]) 
     session.figure("time without service", f"{until - began:.1f} s")
 
 
-def bounce(session: ScenarioSession, broker: int, *, clean: bool = True) -> None:
-    """End a broker and start it again; returns when it is back in sync.
+def rolling_restart(session: ScenarioSession, name: str) -> None:
+    """Stop and start all nodes, each only when the one before it is back among its peers.
 
     Args:
         session: the scenario; its cluster must be dedicated.
-        broker: its ID, from 1.
-        clean: by SIGTERM; else by SIGKILL.
+        name: the service.
 
     Raises:
-        NoEffect: it was never unreachable.
-        NotHealed: it did not come back in sync.
+        NoEffect: one was never unreachable; those behind it are not touched.
+        NotHealed: one did not come back.
     """
-    with Stop(session, broker) if clean else Crash(session, broker):
-        pass
-
-
-def rolling_restart(session: ScenarioSession, *, clean: bool = True) -> None:
-    """Restart all brokers, each only when the one before it is back in sync.
-
-    Raises:
-        NoEffect, NotHealed: see `bounce`; those behind it are not touched.
-    """
-    for broker in range(1, len(KafkaWitness(session).instances) + 1):
-        bounce(session, broker, clean=clean)
+    for node in witness_of(session, name).instances:
+        with Stop(session, name, node):
+            pass

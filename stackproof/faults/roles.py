@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stackproof.faults.witness import KafkaWitness
+from stackproof.faults.brokers import KafkaWitness
 from stackproof.polling import poll
 
 if TYPE_CHECKING:

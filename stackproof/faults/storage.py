@@ -1,60 +1,76 @@
-"""A broker's disk full, or its power lost."""
+"""A node's disk full, or its power lost."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-from stackproof import actions
 from stackproof.actions import FillDisk, FreeDisk, LosePower, Start
-from stackproof.clients.kafka.direct import View
-from stackproof.faults.fault import FELT_WITHIN, Proof
-from stackproof.faults.processes import BrokerFault, Crash
+from stackproof.faults.fault import FELT_WITHIN, HEALED_WITHIN, Proof
+from stackproof.faults.processes import Crash, NodeFault
 from stackproof.polling import DeadlineExceeded
 from stackproof.texts import counted
 
 
-class DiskFull(BrokerFault):
-    """Not a byte is free where it keeps its data; healed by room, and a start if it has ended.
-
-    Needs the option ``disk_mb``.
-    """
+class DiskFull(NodeFault):
+    """Not a byte is free where it keeps its data; healed by room, and a start if it has ended."""
 
     kind: ClassVar[str] = "disk full"
+    options: ClassVar = {"disk_mb": 96}
+
+    def _before(self) -> None:
+        self._accepts_writes("before its disk is full")
+
+    def _accepts_writes(self, when: str) -> None:
+        self._wait(
+            lambda: self._witness.refusal(self.node),
+            until=lambda refusal: not refusal,
+            within=HEALED_WITHIN,
+            awaiting=f"{self.target} to accept writes {when}",
+        )
 
     def _inject(self) -> None:
         self._act(FillDisk())
 
     def _mend(self) -> None:
         self._act(FreeDisk())
-        # Kafka ends when its last log directory fails, which may be under way still.
-        self._no_answer("end for want of disk", connecting=False)
-        self._act(actions.Crash())
-        self._act(Start())
 
     def _felt(self) -> Proof:
-        """It serves no more, and the others do without it."""
-        answer = self._no_answer("fail for want of disk", connecting=False)
-
-        def without(view: View) -> bool:
-            return self.broker not in view.alive
-
-        self._wait(
-            lambda: self._witness.seen_by_others(self.broker),
-            until=without,
+        """It does not write any more."""
+        refusal = self._wait(
+            lambda: self._witness.refusal(self.node),
+            until=bool,
             within=FELT_WITHIN,
-            awaiting=f"the others to do without broker {self.broker}",
-            describe=lambda _: "they see it alive",
+            awaiting=f"{self.target} to fail for want of disk",
+            describe=lambda refusal: refusal or "it writes",
         )
-        return Proof(f"{answer.text}; the others do without it", answer.values)
+        return Proof(refusal)
+
+    def _gone(self) -> Proof:
+        """It writes again; servers that end for want of disk are started, when they have ended."""
+        self._wait(
+            self._started,
+            until=lambda ailment: not ailment,
+            within=HEALED_WITHIN,
+            awaiting=f"{self.target} to be back with room on its disk",
+        )
+        self._accepts_writes("with room on its disk")
+        return super()._gone()
+
+    def _started(self) -> str:
+        ailment = self._witness.standing(self.node)
+        if ailment and not self._witness.ask(self.node).connected:
+            self._act(Start())  # nothing happens to one that runs
+        return ailment
 
 
 class PowerLoss(Crash):
     """SIGKILL, and what was not synced is gone; healed by a start on what is left.
 
-    Needs the option ``syncs``. What exactly is lost: `stackproof.stack.harm.power`.
+    What exactly is lost: `stackproof.stack.harm.power`.
     """
 
     kind = "power loss"
+    options: ClassVar = {"syncs": True}
 
     def _inject(self) -> None:
         self._lost = self._act(LosePower())

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 from stackproof.clients.kafka import Message
 from stackproof.clients.sending import Sent
+from stackproof.faults.fault import Fault
 from stackproof.faults.kafka import Kafka
 from stackproof.session.scenario import Kept, ScenarioSession
 from stackproof.texts import counted
@@ -90,6 +92,41 @@ class Traffic:
         """
         self._task.end(within=self._session.scaled(within))
         return self.sent
+
+
+#: Messages that must get through while something is broken, and after it has healed.
+_MEANWHILE, _AFTERWARDS = 200, 100
+_SERVED_WITHIN = 30.0
+
+
+def publish_while(
+    session: ScenarioSession, kafka: Kafka, topic: str, breaking: Callable[[Traffic], None]
+) -> None:
+    """Publish before, while and after something is broken; `Traffic.finish` tells the outcome.
+
+    Args:
+        session: the scenario.
+        kafka: its cluster.
+        topic: as the scenario's text calls it.
+        breaking: breaks and heals.
+
+    Raises:
+        DeadlineExceeded: nothing was acknowledged before it was broken, or afterwards.
+    """
+    traffic = session.keep(TRAFFIC, Traffic(session, kafka, topic))
+    traffic.await_more(_AFTERWARDS, within=_SERVED_WITHIN, while_="before the fault")
+    breaking(traffic)
+    traffic.await_more(_AFTERWARDS, within=_SERVED_WITHIN, while_="after the healing")
+
+
+def serves_during(fault: Fault) -> Callable[[Traffic], None]:
+    """A fault during which messages must get through, for `publish_while`."""
+
+    def breaking(traffic: Traffic) -> None:
+        with fault:
+            traffic.await_more(_MEANWHILE, within=_SERVED_WITHIN, while_=f"during the {fault.kind}")
+
+    return breaking
 
 
 #: Later steps ask what became of it.

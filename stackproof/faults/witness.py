@@ -2,97 +2,171 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+import socket
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
 
-from stackproof.clients.kafka.direct import Answer, DirectBroker, View, brokers_at
-from stackproof.errors import Trouble
+from stackproof.clients.probing import Answer
+from stackproof.errors import NotSupported, Trouble
+from stackproof.services.nodes import Service, instance
+from stackproof.services.probe import AcceptsWrites, Carries, Probe, SeesPeers
+from stackproof.urls import split_host_and_port
 
 if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
 
-#: Seconds in which a broker that nothing ails answers, a busy machine included.
+#: Seconds in which a node that nothing ails answers, a busy machine included.
 ANSWERS_WITHIN = 2.0
+#: Seconds in which a connection is reset, if it is.
+_RESET_WITHIN = 0.5
 
 
-class KafkaWitness:
-    """Asks single brokers of the scenario's cluster, past all proxies.
+class Witness(Protocol):
+    """Asks single nodes of a scenario's cluster, past all proxies unless as its clients do.
+
+    Attributes:
+        title: the service's, for people.
+        instances: what the run calls each node.
+        untold: kinds of faults that nobody can prove of this service, and why.
+    """
+
+    title: str
+    instances: Mapping[str, str]
+    untold: Mapping[str, str]
+
+    def ask(self, node: str, *, as_client: bool = False, within: float = ANSWERS_WITHIN) -> Answer:
+        """One request to a node, over a connection of its own; ``within``: seconds."""
+
+    def standing(self, node: str) -> str:
+        """What ails a node; empty: it answers, and its peers have it among them."""
+
+    def missed(self, node: str) -> str:
+        """How its peers see that they are without a node; empty: they are not.
+
+        Raises:
+            NotSupported: it has no peers, or they cannot be asked.
+        """
+
+    def refusal(self, node: str) -> str:
+        """How a node refuses to be written to; empty: it accepts it.
+
+        Raises:
+            NotSupported: that cannot be found out.
+        """
+
+    def rate(self, node: str, size: int, *, within: float) -> float:
+        """Bytes a second of ``size`` bytes each way, as clients get them.
+
+        Raises:
+            OSError: they did not get through ``within`` seconds.
+            NotSupported: that cannot be measured.
+        """
+
+
+class NodeWitness:
+    """Asks by the probes of a service that is said by its nodes; see `Witness`.
 
     Args:
         session: the scenario.
+        name: the service, as the scenario knows it.
+        kind: it.
     """
 
-    def __init__(self, session: ScenarioSession):
-        self._session = session
-        endpoint = session.endpoint("kafka")
-        self.instances = list(endpoint.instances)
-        self._brokers = brokers_at(endpoint.addresses)
-        proxied = endpoint.addresses["bootstrap"].split(",")
-        self._as_clients = {n: DirectBroker(address) for n, address in enumerate(proxied, start=1)}
+    def __init__(self, session: ScenarioSession, name: str, kind: Service):
+        self._session, self._kind = session, kind
+        self._as_client = session.endpoint(name)
+        self._direct = self._as_client.past_proxies()
+        self.title = kind.title
+        self.untold = kind.untold
+        named = {node: instance(self._direct.cluster, node) for node in self._direct.addresses}
+        self.instances: Mapping[str, str] = {
+            node: name for node, name in named.items() if name in self._direct.instances
+        }
 
-    def instance(self, broker: int) -> str:
-        """The instance's name of a broker, by its ID.
+    def _probe(self, *, as_client: bool = False, within: float = ANSWERS_WITHIN) -> Probe:
+        endpoint = self._as_client if as_client else self._direct
+        return self._kind.probe(endpoint, timeout=self._session.scaled(within))
 
-        Raises:
-            Trouble: there is no such broker.
-        """
-        if not 1 <= broker <= len(self.instances):
-            raise Trouble(
-                f"there is no broker {broker} to be broken",
-                f"this cluster has {len(self.instances)} that the suite started",
-                "correct the step",
-            )
-        return self.instances[broker - 1]
+    def ask(self, node: str, *, as_client: bool = False, within: float = ANSWERS_WITHIN) -> Answer:
+        """See `Witness`; where there is no answer, TCP itself is tried."""
+        began = time.perf_counter()
+        with contextlib.closing(self._probe(as_client=as_client, within=within)) as probe:
+            problem = self._problem(lambda: probe.answers(node))
+        seconds = time.perf_counter() - began
+        if not problem:
+            return Answer(True, True, seconds)
+        endpoint = self._as_client if as_client else self._direct
+        place = split_host_and_port(endpoint.addresses[node].partition("/")[0])
+        try:
+            with socket.create_connection(place, self._session.scaled(1.0)) as connection:
+                connection.settimeout(_RESET_WITHIN)
+                with contextlib.suppress(TimeoutError):
+                    connection.recv(1)
+        except ConnectionResetError:
+            return Answer(True, False, seconds, f"{problem}; TCP: connection reset by peer")
+        except OSError:
+            return Answer(False, False, seconds, problem)
+        return Answer(True, False, seconds, problem)
 
-    def ask(self, broker: int, *, as_client: bool = False) -> Answer:
-        """One request to a broker itself, or the way that clients take."""
-        brokers = self._as_clients if as_client else self._brokers
-        return brokers[broker].try_to_ask(timeout=self._session.scaled(ANSWERS_WITHIN))
+    def _problem(self, question: Callable[[], object]) -> str:
+        try:
+            question()
+        except self._kind.unready as error:
+            return " ".join(f"{type(error).__name__}: {error}".split())
+        return ""
 
-    def as_client(self, broker: int) -> DirectBroker:
-        """A broker by the way that clients take."""
-        return self._as_clients[broker]
+    def standing(self, node: str) -> str:
+        """See `Witness`."""
+        with contextlib.closing(self._probe()) as probe:
+            ailment = self._problem(lambda: probe.answers(node))
+            if not ailment and isinstance(seeing := probe, SeesPeers):
+                ailment = self._problem(lambda: seeing.seen_by_peers(node))
+        return ailment
 
-    def seen_by(self, broker: int) -> View:
-        """The cluster as a broker sees it.
+    def missed(self, node: str) -> str:
+        """See `Witness`."""
+        with contextlib.closing(self._probe()) as probe:
+            if len(self.instances) < 2:
+                raise self._unable("whether its peers miss it", "it has none")
+            if not isinstance(probe, SeesPeers):
+                raise self._unable("whether its peers miss it", "its nodes do not tell")
+            return self._problem(lambda: probe.seen_by_peers(node))
 
-        Raises:
-            OSError: it does not answer.
-        """
-        return self._brokers[broker].view(timeout=self._session.scaled(ANSWERS_WITHIN))
+    def refusal(self, node: str) -> str:
+        """See `Witness`."""
+        with contextlib.closing(self._probe()) as probe:
+            if not isinstance(probe, AcceptsWrites):
+                raise self._unable("whether it accepts writes", "its probe does not write")
+            return self._problem(lambda: probe.accepts_writes(node))
 
-    def seen_by_others(self, broker: int) -> View:
-        """The cluster as another broker sees it; of the only one, as it sees itself.
+    def rate(self, node: str, size: int, *, within: float) -> float:
+        """See `Witness`."""
+        with contextlib.closing(self._probe(as_client=True, within=within)) as probe:
+            if not isinstance(probe, Carries):
+                raise self._unable("how fast it is for clients", "its probe carries no bytes")
+            began = time.perf_counter()
+            if problem := self._problem(lambda: probe.carries(node, size)):
+                raise OSError(problem)
+        return 2 * size / (time.perf_counter() - began)
 
-        Raises:
-            OSError: none of them answers.
-        """
-        others = [n for n in self._brokers if n != broker] or [broker]
-        problem = OSError("nobody was asked")
-        for other in others:
-            try:
-                return self.seen_by(other)
-            except OSError as error:
-                problem = OSError(f"broker {other}: {error or type(error).__name__}")
-        raise problem
+    def _unable(self, what: str, why: str) -> NotSupported:
+        return NotSupported(
+            f"of {self.title} nobody can tell {what}", why, "see the table in docs/faults.md"
+        )
 
-    def controller_seen_by(self, broker: int) -> int:
-        """ID of the active controller as a broker sees it, -1: nobody; `OSError` as `seen_by`."""
-        return self._brokers[broker].controller(timeout=self._session.scaled(ANSWERS_WITHIN))
 
-    def coordinator_seen_by(self, broker: int, group: str) -> int:
-        """ID of a group's coordinator (real name) as a broker sees it; `OSError` as `seen_by`."""
-        within = self._session.scaled(ANSWERS_WITHIN)
-        return self._brokers[broker].coordinator(group, timeout=within)
+def instance_of(witness: Witness, node: str) -> str:
+    """What the run calls a node.
 
-    def standing(self, broker: int) -> str:
-        """How a broker stands with the others; empty: it answers, and is in sync everywhere."""
-        answer = self.ask(broker)
-        if not answer.answered:
-            return str(answer)
-        view = self.seen_by_others(broker)
-        if broker in view.fenced:
-            return "it answers, but the controller has fenced it"
-        if broker not in view.alive:
-            return "it answers, but the others do not know it"
-        behind = view.lagging(broker)
-        return f"it is not in sync with {', '.join(behind[:5])}" if behind else ""
+    Raises:
+        Trouble: the suite started no such node.
+    """
+    if node not in witness.instances:
+        raise Trouble(
+            f"there is no {node.replace('-', ' ')} to be broken",
+            f"of {witness.title} the suite started {', '.join(witness.instances) or 'none'}",
+            "correct the step",
+        )
+    return witness.instances[node]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from stackproof.access import OPEN, Access
 from stackproof.clients.probing import look_through, unencrypted
@@ -28,6 +28,7 @@ from stackproof.services.base import (
     Site,
 )
 from stackproof.services.location import Location
+from stackproof.services.probe import Probe
 from stackproof.services.where import (
     TO_BE_BROKEN,
     InContainers,
@@ -40,39 +41,6 @@ from stackproof.services.where import (
     with_start,
 )
 from stackproof.urls import host_and_port
-
-
-class Probe(Protocol):
-    """An independent client that finds out what a service's nodes do. Each call is bounded."""
-
-    def answers(self, node: str) -> None:
-        """Do a real operation on one node.
-
-        Raises:
-            Exception: one of the service's `unready` while it does not answer.
-        """
-
-    def healthy(self) -> None:
-        """Do a real operation on the cluster, and find its nodes in order.
-
-        Raises:
-            Exception: one of the service's `unready` while it is not.
-        """
-
-    def close(self) -> None:
-        """End its connections."""
-
-
-@runtime_checkable
-class SeesPeers(Protocol):
-    """A probe that asks others about a node."""
-
-    def seen_by_peers(self, node: str) -> None:
-        """Find a node among those that its peers work with.
-
-        Raises:
-            Exception: one of the service's `unready` while they do not.
-        """
 
 
 class Service(ABC):
@@ -89,6 +57,7 @@ class Service(ABC):
         options: what one can choose besides `TO_BE_BROKEN`, with defaults.
         location: how an endpoint of it is named.
         unfit: characters with which it does not cope in the name of its folder.
+        untold: kinds of faults whose effect or promise nobody can tell of it, and why.
     """
 
     name: str
@@ -101,6 +70,7 @@ class Service(ABC):
     options: Mapping[str, Any] = {}
     location: Location
     unfit: str = ""
+    untold: Mapping[str, str] = {}
 
     # -- what each service says ------------------------------------------------
     @abstractmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -59,9 +59,28 @@ def needs(
     return declare
 
 
-def needs_of(step: Callable[..., Any]) -> tuple[Need, ...]:
-    """What ``step`` declared."""
-    return getattr(step, _ATTRIBUTE, ())
+def needs_by(what: Callable[..., Need]) -> Callable[[Step], Step]:
+    """Declare that what a step needs follows from the values of its parameters.
+
+    Args:
+        what: gets them by name.
+    """
+
+    def declare(step: Step) -> Step:
+        setattr(step, _ATTRIBUTE, (*getattr(step, _ATTRIBUTE, ()), what))
+        return step
+
+    return declare
+
+
+def needs_of(
+    step: Callable[..., Any], arguments: Mapping[str, Any] | None = None
+) -> tuple[Need, ...]:
+    """What ``step`` declared; of needs that follow from ``arguments``, with them alone."""
+    declared = getattr(step, _ATTRIBUTE, ())
+    if arguments is None:
+        return tuple(need for need in declared if isinstance(need, Need))
+    return tuple(need if isinstance(need, Need) else need(**arguments) for need in declared)
 
 
 def obtains(artifact: Artifact) -> Callable[[Step], Step]:

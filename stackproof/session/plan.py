@@ -186,7 +186,7 @@ def make_plan(
                     continue
                 systems.update(systems_of(match.func))
                 artifacts |= {a.key: a for a in artifacts_of(match.func)}
-                for need in needs_of(match.func):
+                for need in needs_of(match.func, _arguments(match)):
                     name = need.called or need.service
                     requirements[name] = _merge(requirements.get(name), need, match, step)
                     if need.destructive:
@@ -310,12 +310,16 @@ def _merge(present: Requirement | None, need: Need, match: Any, step: Step) -> R
     )
 
 
+def _arguments(match: Any) -> dict[str, Any]:
+    return {argument.name: argument.value for argument in match.arguments or ()}
+
+
 def _value(declared: Any, default: Any, match: Any, place: str) -> Any:
     """The option's value: as declared, or that of the step's parameter in braces."""
     parameter = _PARAMETER.match(declared) if isinstance(declared, str) else None
     if parameter is None:
         return declared
-    arguments = {argument.name: argument.value for argument in match.arguments or ()}
+    arguments = _arguments(match)
     if parameter[1] not in arguments:
         raise Trouble(
             f"the step has no parameter {parameter[1]!r}",

@@ -6,19 +6,11 @@ from collections.abc import Callable, Iterable
 
 import parse
 
-from stackproof.faults.nodes import NODE_FAULTS
 from stackproof.faults.promises.handing_on import COMMITTING
 from stackproof.faults.promises.losing import POWER_WAYS, WAYS
 from stackproof.faults.roles import ROLES
-from stackproof.faults.words import (
-    CLIENT_FAULTS,
-    DISK_FAULTS,
-    PEER_FAULTS,
-    POWER_FAULTS,
-    PROCESS_FAULTS,
-    PRODUCERS,
-    TIMES,
-)
+from stackproof.faults.words import FAULTS, PRODUCERS, TIMES
+from stackproof.session.needs import Need
 
 
 def _one_of(words: Iterable[str]) -> Callable[[str], str]:
@@ -39,14 +31,9 @@ def parse_promise(text: str) -> str:
     return PROMISES[text]
 
 
-#: Types of parameters that steps about faults use besides those of every step. They differ in
-#: what a cluster must be made for.
+#: Types of parameters that steps about faults use besides those of every step.
 FAULT_TYPES: dict[str, Callable[[str], object]] = {
-    "ProcessFault": _one_of(PROCESS_FAULTS),
-    "ClientFault": _one_of(CLIENT_FAULTS),
-    "PeerFault": _one_of(PEER_FAULTS),
-    "DiskFault": _one_of(DISK_FAULTS),
-    "PowerFault": _one_of(POWER_FAULTS),
+    "Fault": _one_of(FAULTS),
     "PowerWay": _one_of(POWER_WAYS),
     "Committing": _one_of(COMMITTING),
     "Producer": _one_of(PRODUCERS),
@@ -57,14 +44,15 @@ FAULT_TYPES: dict[str, Callable[[str], object]] = {
 }
 
 
+def to_break(service: str, fault: str) -> Need:
+    """What a step needs that breaks a node of a service, in the words of `FAULTS`."""
+    return Need(service, True, tuple(FAULTS[fault].options.items()))
+
+
 @parse.with_pattern(r"replica \d+")
 def parse_replica(text: str) -> str:
     """The name of a node, for ``{replica:Replica}``: "replica 1" is ``replica-1``."""
     return text.replace(" ", "-")
 
 
-#: The same of steps about nodes of a service that is said by its nodes.
-NODE_TYPES: dict[str, Callable[[str], object]] = {
-    "NodeFault": _one_of(NODE_FAULTS),
-    "Replica": parse_replica,
-}
+FAULT_TYPES["Replica"] = parse_replica

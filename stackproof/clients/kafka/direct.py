@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stackproof.clients.probing import Answer
+
 _CLIENT_ID = "witness"
 _METADATA, _DESCRIBE_CLUSTER, _DESCRIBE_QUORUM, _FIND_COORDINATOR = 4, 2, 0, 2
 _LIST_GROUPS, _LIST_TRANSACTIONS, _DESCRIBE_CONFIGS, _DESCRIBE_QUOTAS = 4, 0, 4, 1
@@ -27,29 +29,6 @@ _DYNAMIC = (2, 3)  # of this broker, of all brokers
 _LARGEST = 16 * 1024 * 1024
 _LONGEST_NAME = 240
 _numbers = itertools.count(1)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came of one request to one broker.
-
-    Attributes:
-        connected: whether TCP connected.
-        answered: whether a whole response to the request came.
-        seconds: from the start of the connection to the response, or to the error.
-        problem: the error; empty when there is an answer.
-    """
-
-    connected: bool
-    answered: bool
-    seconds: float
-    problem: str = ""
-
-    def __str__(self) -> str:
-        after = f"after {self.seconds * 1000:.0f} ms"
-        if self.answered:
-            return f"it answers {after}"
-        return f"TCP connects, but {self.problem} {after}" if self.connected else self.problem
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from stackproof.actions import JoinPeers
 from stackproof.clients.kafka import Message, TopicSpec
 from stackproof.errors import PremiseNotMet
+from stackproof.faults.brokers import KafkaWitness, node_of
 from stackproof.faults.peers import PeerCut
-from stackproof.faults.processes import BrokerFault, Crash, Pause
+from stackproof.faults.processes import Crash, NodeFault, Pause
 from stackproof.faults.promises.finding import show_found
 from stackproof.faults.roles import LEADER, Roles
 from stackproof.faults.storage import PowerLoss
-from stackproof.faults.witness import KafkaWitness
 from stackproof.polling import poll
 from stackproof.texts import counted
 
@@ -75,9 +75,9 @@ class Losing:
     def hanging(self) -> None:
         """acks=0: what a hanging broker's connection has taken dies with the broker."""
         leader, producer = self._begin(acks=0)
-        pause = Pause(self._session, leader).begin()
+        pause = Pause(self._session, "kafka", node_of(leader)).begin()
         self._doom(producer)
-        self._pass_through(Crash(self._session, leader), pause)
+        self._pass_through(Crash(self._session, "kafka", node_of(leader)), pause)
         # Nobody told their offsets: that they are missing is all that can be known.
         self._end("lost", "unseen")
 
@@ -85,10 +85,10 @@ class Losing:
         """acks=1: a leader that is cut off is replaced, and then crashes with its records."""
         self._session.leaves_traces("kafka", "a deposed leader has lost its writes")
         leader, producer = self._begin(acks=1)
-        cut = PeerCut(self._session, leader).begin()
+        cut = PeerCut(self._session, "kafka", node_of(leader)).begin()
         self._await_leader(lambda now: now not in (leader, -1), leader, "to be another broker")
         self._doom(producer)
-        self._pass_through(CrashInIsolation(self._session, leader), cut)
+        self._pass_through(CrashInIsolation(self._session, "kafka", node_of(leader)), cut)
         self._end("lost", "lost-write")
 
     def unclean(self) -> None:
@@ -102,7 +102,7 @@ class Losing:
         witness = KafkaWitness(self._session)
         partition = witness.seen_by(leader).partitions[self._real, 0]
         (follower,) = (n for n in partition.replicas if n != leader)
-        absent = Crash(self._session, follower).begin()
+        absent = Crash(self._session, "kafka", node_of(follower)).begin()
         poll(
             lambda: witness.seen_by(leader).partitions[self._real, 0].in_sync,
             until=lambda in_sync: in_sync == (leader,),
@@ -111,7 +111,7 @@ class Losing:
             retry_on=(OSError,),
         )
         self._doom(producer)
-        crash = Crash(self._session, leader).begin()
+        crash = Crash(self._session, "kafka", node_of(leader)).begin()
         absent.heal()
         self._await_leader(lambda now: now == follower, leader, f"to be broker {follower}")
         crash.heal()
@@ -122,7 +122,7 @@ class Losing:
         leader, producer = self._begin(acks="all")
         self._at_most += BEFORE
         self._doom(producer)
-        with PowerLoss(self._session, leader):
+        with PowerLoss(self._session, "kafka", node_of(leader)):
             pass
         self._end("lost", "lost-write")
 
@@ -161,7 +161,7 @@ class Losing:
         self._session.history.event("note", f"{DOOMED} messages that are bound to be lost")
         self._publish(producer, DOOMED)
 
-    def _pass_through(self, crash: BrokerFault, ailment: BrokerFault) -> None:
+    def _pass_through(self, crash: NodeFault, ailment: NodeFault) -> None:
         """Crash a broker that ails, and start it again without its ailment."""
         crash.begin()
         crash.heal()

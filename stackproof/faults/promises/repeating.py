@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stackproof.faults.brokers import node_of
 from stackproof.faults.clients import Slow
 from stackproof.faults.roles import LEADER, Roles
 from stackproof.faults.traffic import TRAFFIC, Traffic
@@ -38,6 +39,6 @@ def publish_through_late_answers(
     )
     traffic.await_more(_SOME, within=_SERVED_WITHIN, while_="before the fault")
     leader = Roles(session, kafka.own(topic)).holder(LEADER)
-    with Slow(session, leader, latency_ms=_LATE_MS, jitter_ms=0):
+    with Slow(session, "kafka", node_of(leader), latency_ms=_LATE_MS, jitter_ms=0):
         pass  # the proof of its effect takes longer than the producer's patience
     traffic.await_more(_SOME, within=_SERVED_WITHIN, while_="after the healing")

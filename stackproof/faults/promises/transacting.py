@@ -16,6 +16,7 @@ from stackproof.clients.kafka import (
     transform,
 )
 from stackproof.errors import PremiseNotMet
+from stackproof.faults.brokers import node_of
 from stackproof.faults.roles import LEADER, Roles
 from stackproof.faults.traffic import TRAFFIC, Traffic
 from stackproof.faults.words import ENDS
@@ -129,7 +130,7 @@ def transform_through(
     transformer.await_more(_SOME, while_="before the fault")
     roles = Roles(session, kafka.own(target))
     broker = roles.holder(LEADER)
-    with ENDS[ending](session, broker):
+    with ENDS[ending](session, "kafka", node_of(broker)):
         roles.await_moved(LEADER, broker)
         transformer.await_more(_SOME, while_=f"without broker {broker}")
     transformer.await_more(_SOME, while_=f"after broker {broker} came back")

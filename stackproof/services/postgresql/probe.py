@@ -58,7 +58,7 @@ class Health:
 
 
 class PostgreSQLProbe:
-    """See `stackproof.services.nodes.Probe`."""
+    """See `stackproof.services.probe.Probe`."""
 
     def __init__(self, endpoint: Endpoint, *, timeout: float):
         self._endpoint = endpoint
@@ -82,6 +82,17 @@ class PostgreSQLProbe:
                 raise OperationalError("what was written was not read again")
 
         self._ask(node, write)
+
+    def carries(self, node: str, size: int) -> None:
+        """It is sent a text of that size, and sends it back."""
+
+        def echo(cursor: extensions.cursor) -> None:
+            cursor.execute("SELECT %s", ["x" * size])
+            ((text,),) = cursor.fetchall()
+            if len(text) != size:
+                raise OperationalError("the text is not what was sent")
+
+        self._ask(node, echo)
 
     def holder(self, role: str) -> str | None:
         """The node that is the "primary" now; None: none says so."""

@@ -12,8 +12,9 @@ from stackproof.obtain import DebianArtifact
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.base import Endpoint, Image, Leftover
 from stackproof.services.location import Location
-from stackproof.services.nodes import Probe, Service
+from stackproof.services.nodes import Service
 from stackproof.services.postgresql.known import DATABASE, PRIMARY, USER, slot_of
+from stackproof.services.probe import Probe
 from stackproof.services.where import Node, Where
 
 _VOLUME = "/var/lib/postgresql/data"
@@ -84,6 +85,10 @@ class PostgreSQL(Service):
     )  # fmt: skip
     programs = ("usr/lib/postgresql/15/bin",)
     image = Image("POSTGRESQL_IMAGE", "postgres:15", "stackproof/postgres:15")
+    untold: Mapping[str, str] = {
+        "power loss": "it writes its log over old segments of the same size, so that nobody can "
+        "tell by a file's size how much of it is synced"
+    }
     ports: Mapping[str, int] = {"client": 5432}
     options: Mapping[str, Any] = {
         "replicas": 0, "synchronous": 0, "fsync": True, "connections": 100, "slot_mb": 0,

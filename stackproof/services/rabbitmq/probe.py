@@ -12,7 +12,7 @@ from stackproof.services.rabbitmq.known import FIRST
 
 
 class RabbitMQProbe:
-    """See `stackproof.services.nodes.Probe`."""
+    """See `stackproof.services.probe.Probe`."""
 
     def __init__(self, endpoint: Endpoint, *, timeout: float):
         self._endpoint = endpoint

@@ -9,7 +9,8 @@ from typing import Any
 from stackproof.obtain import Artifact, DebianArtifact
 from stackproof.services.base import Endpoint, Image
 from stackproof.services.location import Location
-from stackproof.services.nodes import Probe, Service
+from stackproof.services.nodes import Service
+from stackproof.services.probe import Probe
 from stackproof.services.rabbitmq import erlang
 from stackproof.services.rabbitmq.known import FIRST, VIRTUAL_HOST
 from stackproof.services.where import Node, Where

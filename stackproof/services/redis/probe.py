@@ -14,7 +14,7 @@ from stackproof.services.redis.refusals import ELSEWHERE, IN_CLUSTER
 
 
 class RedisProbe:
-    """See `stackproof.services.nodes.Probe`."""
+    """See `stackproof.services.probe.Probe`."""
 
     def __init__(self, endpoint: Endpoint, *, timeout: float):
         self._endpoint = endpoint
@@ -37,6 +37,12 @@ class RedisProbe:
             client.delete(key)
         if got != value:
             raise exceptions.ConnectionError(f"{got!r} was got where {value!r} was set")
+
+    def carries(self, node: str, size: int) -> None:
+        """It echoes a word of that size."""
+        with self._client(node) as client:
+            if len(client.echo(b"x" * size)) != size:
+                raise exceptions.ConnectionError("the echo is not what was sent")
 
     def healthy(self) -> None:
         """It accepts writes, and stands on its own.

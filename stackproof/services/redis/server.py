@@ -10,7 +10,8 @@ from typing import Any
 from stackproof.obtain import DebianArtifact
 from stackproof.services.base import Endpoint, Image, Leftover
 from stackproof.services.location import Location
-from stackproof.services.nodes import Probe, Service
+from stackproof.services.nodes import Service
+from stackproof.services.probe import Probe
 from stackproof.services.redis.known import SERVER
 from stackproof.services.where import Node, Where
 
