@@ -91,11 +91,12 @@ class Refused(Trouble):
     """The suite could do it but must not: it would damage what this run did not create."""
 
 
+#: What to do where a server does not offer something.
+ELSEWHERE = "run it on another server, or on one of the suite's own (STACK=native)"
 #: What servers' answers come to, in words: kind, what is said of the server, what to do.
 _ANSWERS: dict[str, tuple[type[Trouble], str, str]] = {
     "lacking": (
-        NotSupported, "{} does not offer what the suite asks for",
-        "run it on another server, or on one of the suite's own (STACK=native)",
+        NotSupported, "{} does not offer what the suite asks for", ELSEWHERE,
     ),
     "forbidden": (
         Trouble, "{} forbids what the suite needs",

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import psycopg2
 from psycopg2 import extensions, sql
 
-from stackproof.errors import NotSupported, Passing, Trouble, explains
+from stackproof.errors import Passing, Trouble, answered, explains
 from stackproof.services.base import Endpoint
 from stackproof.services.postgresql.known import DATABASE, PRIMARY, USER
 from stackproof.urls import path_of, split_host_and_port
@@ -22,8 +22,6 @@ _BY_STATE = {
     "28": ("does not let the suite in", "correct user and password: POSTGRESQL_USERNAME, "
            "POSTGRESQL_PASSWORD, or those in POSTGRESQL_URL"),
     "3D": ("has no such database", "create it, or name another one (POSTGRESQL_DATABASE)"),
-    "42501": ("forbids what the suite needs", "give the suite's user the rights in "
-              "docs/endpoints.md"),
     "53300": ("has no connection left", "raise its max_connections, or end other clients"),
     "53100": ("has no disk space left", "free some"),
     "25006": ("takes no writes", "name the primary, not a replica"),
@@ -183,11 +181,10 @@ def refusal(error: BaseException) -> Trouble | None:
         if state.startswith(beginning):
             kind = Passing if beginning in _PASSING else Trouble
             return kind(f"PostgreSQL {what}", text, remedy)
+    if state == "42501":
+        return answered("PostgreSQL", "forbidden", text)
     if state.startswith("0A"):
-        return NotSupported("PostgreSQL does not offer what the suite asks for", text,
-                            "run it on another server, or STACK=native")  # fmt: skip
+        return answered("PostgreSQL", "lacking", text)
     if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
-        return Passing("the connection to PostgreSQL is lost", text,
-                       "look at that server's log, and at the network")  # fmt: skip
-    return Trouble("PostgreSQL refuses what the suite asks for", text,
-                   "look at that server's settings and log")  # fmt: skip
+        return answered("PostgreSQL", "lost", text)
+    return answered("PostgreSQL", "refused", text)

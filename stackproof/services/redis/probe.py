@@ -6,11 +6,11 @@ import uuid
 
 from redis import Redis, exceptions
 
-from stackproof.errors import NotSupported
+from stackproof.errors import ELSEWHERE, NotSupported
 from stackproof.services.base import Endpoint
 from stackproof.services.redis.client import connect
 from stackproof.services.redis.known import SERVER
-from stackproof.services.redis.refusals import ELSEWHERE, IN_CLUSTER
+from stackproof.services.redis.refusals import IN_CLUSTER
 
 
 class RedisProbe:

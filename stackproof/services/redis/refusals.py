@@ -6,14 +6,13 @@ import re
 
 from redis import exceptions
 
-from stackproof.errors import NotSupported, Passing, Trouble, explains
+from stackproof.errors import ELSEWHERE, NotSupported, Passing, Trouble, answered, explains
 
 #: A command, or a form of it, that the server does not have, has renamed, or keeps from a user.
 _LACKING = re.compile(
     r"unknown (sub)?command|wrong number of arguments|syntax error|unsupported|disabled"
     r"|not (supported|implemented|allowed|available)|permissions to run the", re.IGNORECASE,
 )  # fmt: skip
-ELSEWHERE = "run it on another Redis, or on one of the suite's own (STACK=native)"
 #: Which commands pass there would depend on the keys' slots.
 IN_CLUSTER = "is part of a Redis Cluster, which the suite does not support"
 #: What is to be said of an error, by its class or how its text begins; the first one counts.
@@ -48,12 +47,9 @@ def refusal(error: BaseException) -> Trouble | None:
         if isinstance(error, classes) or (beginning and re.match(beginning, text)):
             return kind(f"Redis {what}", said, remedy)
     if isinstance(error, exceptions.ResponseError) and _LACKING.search(text):
-        return NotSupported("Redis does not offer what the suite asks for", said, ELSEWHERE)
+        return answered("Redis", "lacking", said)
     if isinstance(error, exceptions.NoPermissionError):
-        return Trouble("Redis forbids what the suite needs", said,
-                       "give the suite's user the rights in docs/endpoints.md")  # fmt: skip
+        return answered("Redis", "forbidden", said)
     if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError):
-        return Passing("the connection to Redis is lost", text,
-                       "look at that server's log, and at the network")  # fmt: skip
-    return Trouble("Redis refuses what the suite asks for", said,
-                   "look at that server's settings and log")  # fmt: skip
+        return answered("Redis", "lost", text)
+    return answered("Redis", "refused", said)
