@@ -32,7 +32,7 @@ examples:
   stackproof steps dead-letter                 find a step
   stackproof init acceptance                   a project for your own system
   stackproof init acceptance --with cache      with the shipped features of an area
-  stackproof check reports/evidence/s003/history.jsonl.gz
+  stackproof check reports/evidence/s003/history.npz
 
 exit codes: 0 all passed; 1 something failed or did not run; 2 could not run;
 130, 143 interrupted
@@ -103,7 +103,10 @@ def build_parser() -> argparse.ArgumentParser:
     merge.add_argument("--no-report", action="store_true", help="leave out the Allure report")
     merge.add_argument("--report-to", default="allure-report", metavar="DIR")
     check = command("check", "check saved histories again")
-    check.add_argument("histories", nargs="+", metavar="HISTORY", help="history.jsonl or .gz")
+    check.add_argument("histories", nargs="+", metavar="HISTORY", help="history.npz")
+    check.add_argument(
+        "--export", metavar="FILE", help="write the history as lines of JSON instead (-: print)"
+    )
     return parser
 
 
@@ -198,7 +201,7 @@ def _dispatch(options: argparse.Namespace) -> int:
         return merge(options)
     from stackproof.commands.check import check
 
-    return check(options.histories)
+    return check(options.histories, export_to=options.export)
 
 
 if __name__ == "__main__":

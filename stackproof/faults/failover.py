@@ -15,7 +15,7 @@ from stackproof.faults.outage import acknowledged, usual_gap, without_service
 from stackproof.faults.roles import Roles
 from stackproof.faults.traffic import Traffic
 from stackproof.faults.words import ENDS, PRODUCERS, TIMES
-from stackproof.history import Verdict
+from stackproof.history import FlowVerdict
 from stackproof.session.scenario import Kept, ScenarioSession
 from stackproof.texts import counted
 from stackproof.workloads import Task
@@ -152,7 +152,7 @@ class Failover:
         self.members[-1].await_more(while_=while_)
 
     # -- what came of it -----------------------------------------------------
-    def check_stored(self, guarantee: str) -> Verdict:
+    def check_stored(self, guarantee: str) -> FlowVerdict:
         """Check what a final drain finds in the topic; duplicates are told.
 
         Raises:
@@ -166,7 +166,7 @@ class Failover:
         self._session.figure("stored twice", counted(verdict.figures.stored_twice, "message"))
         return verdict
 
-    def check_consumed(self, *, within: float) -> Verdict:
+    def check_consumed(self, *, within: float) -> FlowVerdict:
         """Check that the group has been handed everything, without a gap when it was resumed.
 
         Raises:

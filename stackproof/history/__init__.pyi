@@ -9,8 +9,12 @@ from .digests import Enclosed as Enclosed
 from .digests import carried_digest as carried_digest
 from .digests import digest_of as digest_of
 from .digests import preview as preview
+from .expectation import Expectation as Expectation
 from .files import (
     HistoryError as HistoryError,
+)
+from .files import (
+    export as export,
 )
 from .files import (
     load as load,
@@ -25,10 +29,19 @@ from .files import (
     save as save,
 )
 from .flow import Flow as Flow
+from .flow_verdict import Figures as Figures
+from .flow_verdict import FlowVerdict as FlowVerdict
+from .flow_verdict import check_flow as check_flow
 from .guarantee import GUARANTEES as GUARANTEES
 from .guarantee import Guarantee as Guarantee
+from .models import MODELS as MODELS
+from .models import Limit as Limit
+from .models import Locks as Locks
+from .models import Members as Members
+from .models import Queue as Queue
+from .models import Registers as Registers
+from .models import check as check
+from .operating import Answer as Answer
 from .record import History as History
 from .record import Status as Status
-from .verdict import Figures as Figures
 from .verdict import Verdict as Verdict
-from .verdict import check_flow as check_flow

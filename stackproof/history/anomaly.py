@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from stackproof.history.books import FlowRecords
-from stackproof.history.columns import ENDINGS, NOWHERE, STATUS, Array, Snapshot
+from stackproof.history.columns import ACTIONS, ENDINGS, NOWHERE, STATUS, Array, Snapshot
 
 WITNESS_RECORDS = 32
 RECORDS_PER_SIDE = 4
@@ -26,6 +26,7 @@ class WitnessRecord:
     `at` is in seconds since the Unix epoch, `after` in seconds since the history began;
     `content` and `carried` are digests in hexadecimal, `carried` is empty where there is none.
     `context`: there is nothing wrong with the record itself; it only shows what is with others.
+    `keyed`: it is an operation on a key, its `ident`, in a space, its `topic`.
     """
 
     what: str
@@ -42,10 +43,13 @@ class WitnessRecord:
     preview: str
     note: str = ""
     context: bool = False
+    keyed: bool = False
 
     @property
     def position(self) -> str:
-        """Where the record lies, as topic/partition@offset."""
+        """Where the record lies, as topic/partition@offset; of an operation, its space."""
+        if self.keyed:
+            return self.topic
         partition = "?" if self.partition is None else str(self.partition)
         offset = "?" if self.offset is None else str(self.offset)
         return f"{self.topic}/{partition}@{offset}"
@@ -156,6 +160,34 @@ def _common(snapshot: Snapshot, table: Any, row: int) -> dict[str, Any]:
         "carried": f"{int(table.carried[row]):016x}" if table.has_carried[row] else "",
         "preview": snapshot.previews.get(digest, ""),
     }
+
+
+def operated(
+    snapshot: Snapshot, row: int, note: str = "", *, context: bool = False
+) -> WitnessRecord:
+    """Return the line of an operation."""
+    table = snapshot.operations
+    at, ended = float(table.at[row]), float(table.ended[row])
+    took = "never answered" if math.isnan(ended) else f"{(ended - at) * 1000:,.1f} ms"
+    error = snapshot.operation_errors.get(int(row), "")
+    value = int(table.value[row])
+    return WitnessRecord(
+        what=ACTIONS[table.action[row]],
+        at=at,
+        after=at - snapshot.start,
+        client=snapshot.clients[table.client[row]],
+        topic=snapshot.spaces[table.space[row]],
+        partition=None,
+        offset=None,
+        ident=snapshot.keys[table.key[row]],
+        outcome=f"{STATUS[table.status[row]]}, {took}" + (f": {error}" if error else ""),
+        content=f"{value:016x}",
+        carried="",
+        preview=snapshot.previews.get(value, ""),
+        note=note,
+        context=context,
+        keyed=True,
+    )
 
 
 def both_sides(

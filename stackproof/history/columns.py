@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from stackproof.history.flow import Flow
+from stackproof.history.expectation import Expectation
 
 Array = NDArray[Any]
 
@@ -26,6 +26,15 @@ NONE = -1
 ENDINGS = ("", "commit", "abort")
 COMMIT = ENDINGS.index("commit")
 ABORT = ENDINGS.index("abort")
+
+ACTIONS = (
+    "write", "read", "compare-and-set",  # register
+    "put", "take", "acknowledge", "give back", "reject", "close",  # queue
+    "add", "remove", "list", "seen",  # set
+    "acquire", "release", "use",  # lock
+    "permit", "refuse",  # limit
+)  # fmt: skip
+"""What a client can do to a key; each model says what its own mean."""
 
 Isolation = Literal["read_uncommitted", "read_committed"]
 Mode = Literal["assign", "subscribe"]
@@ -59,6 +68,12 @@ RECEPTION = Layout(
 POLL = Layout(ended="d", at="d", client="H")
 TRANSACTION = Layout(ending="d", ended="d", how="B", status="B", begun="d", client="H", name="H")
 ENDING = Struct("<ddBB")
+# As with sends, what the answer tells stands first.
+OPERATION = Layout(
+    ended="d", value="Q", number="q", status="B", at="d", expected="Q", key="i", client="H",
+    space="H", label="H", action="B",
+)  # fmt: skip
+ANSWER = Struct("<dQqB")
 
 
 @dataclass(frozen=True)
@@ -155,6 +170,31 @@ class Transactions:
 
 
 @dataclass(frozen=True)
+class Operations:
+    """Operations on keys, in the order of their invocation; texts as codes.
+
+    `at` and `ended` as in `Sends`; `value` and `expected` are digests (`digest_of`), `number` is
+    what the operation's model makes of it, such as a fencing token; `action` is a code into
+    `ACTIONS`.
+    """
+
+    ended: Array
+    value: Array
+    number: Array
+    status: Array
+    at: Array
+    expected: Array
+    key: Array
+    client: Array
+    space: Array
+    label: Array
+    action: Array
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+
+@dataclass(frozen=True)
 class Consumer:
     """How a client reads: which records it may see, and who says where it begins."""
 
@@ -229,13 +269,17 @@ class Snapshot:
     previews: Mapping[int, str]
     errors: Mapping[int, str]
     events: tuple[Event, ...]
-    flows: tuple[Flow, ...]
+    expectations: tuple[Expectation, ...]
     polls: Polls
     transactions: Transactions
     transactional_ids: tuple[str, ...]
     consumers: tuple[Consumer, ...]
     assignments: tuple[Assignment, ...]
     drains: tuple[Drain, ...]
+    operations: Operations
+    spaces: tuple[str, ...]
+    keys: tuple[str, ...]
+    operation_errors: Mapping[int, str]
     carried_values: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
 
     @cached_property
@@ -264,23 +308,35 @@ class Snapshot:
         ended = np.append(self.polls.ended, np.nan)
         return ended[self.receptions.poll]
 
+    @property
+    def recorded(self) -> int:
+        """How many operations and events there are."""
+        return sum(len(table) for table in self._timed) + len(self.events)
+
+    @property
+    def _timed(self) -> tuple[Sends, Receptions, Operations]:
+        return self.sends, self.receptions, self.operations
+
     @cached_property
     def start(self) -> float:
         """The time of the first record or event in seconds since the Unix epoch (0 if none)."""
-        firsts = [float(table.at.min()) for table in (self.sends, self.receptions) if len(table)]
+        firsts = [float(table.at.min()) for table in self._timed if len(table)]
         return min([*firsts, *(event.at for event in self.events)], default=0.0)
 
     @cached_property
     def end(self) -> float:
         """The time of the last record or event in seconds since the Unix epoch (0 if none)."""
-        lasts = [float(table.at.max()) for table in (self.sends, self.receptions) if len(table)]
-        if len(self.sends) and not np.isnan(self.sends.ended).all():
-            lasts.append(float(np.nanmax(self.sends.ended)))
+        lasts = [float(table.at.max()) for table in self._timed if len(table)]
+        lasts += [
+            float(np.nanmax(table.ended))
+            for table in (self.sends, self.operations)
+            if len(table) and not np.isnan(table.ended).all()
+        ]
         lasts += [event.at if event.until is None else event.until for event in self.events]
         return max(lasts, default=0.0)
 
     def codes(self, table: str, names: tuple[str, ...]) -> list[int]:
-        """Return the codes of those names that occur in `clients`, `topics` or `labels`."""
+        """Return the codes of those names that a table, such as `clients`, has."""
         known: tuple[str, ...] = getattr(self, table)
         return [known.index(name) for name in names if name in known]
 

@@ -1,61 +1,67 @@
-"""Histories as files: JSON Lines, one operation a line, in the order of time.
+"""Histories as files: columns in a zip archive, as numpy writes them, beside tables in JSON.
 
-The first line is a header with the format's name and version and the number of
-lines of each kind that follow, so that a file cut short is noticed. A name that ends
-in ".gz" means gzip. This is the only module of the package that touches files.
+``header.json`` holds the format's name and version, the history's name, and how many rows each
+table has; ``tables.json`` the texts; ``sends.at.npy`` and the like one column each (so that
+``numpy.load`` opens them, too). Another version is refused. This is the only module of the
+package that touches files; `exporting` writes lines for people.
 """
 
-import gzip
 import json
-import math
+import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from stackproof.history import columns
 from stackproof.history.anomaly import number
-from stackproof.history.columns import ENDINGS, NONE, NOWHERE, STATUS, UNKNOWN, Snapshot
-from stackproof.history.digests import Carried
-from stackproof.history.flow import Flow
+from stackproof.history.columns import (
+    NONE,
+    Array,
+    Assignment,
+    Consumer,
+    Drain,
+    Event,
+    Snapshot,
+)
+from stackproof.history.models.checking import check, expectation_from
 from stackproof.history.record import History
-from stackproof.history.verdict import Verdict, check_flow
-
-_KINDS = {
-    "flow": "flows",
-    "consumer": "consumers",
-    "send": "sends",
-    "receive": "receptions",
-    "event": "events",
-    "poll": "polls",
-    "transaction": "transactions",
-    "assignment": "assignments",
-    "drain": "drains",
-}
-"""The operations by their name in a line, and what the header calls their number."""
-_SINCE_2 = ("consumers", "polls", "transactions", "assignments", "drains")
+from stackproof.history.verdict import Verdict
 
 FORMAT = "stackproof-history"
-VERSION = 2
-READABLE = (1, 2)
-"""Version 1 knew neither polls, consumers, drains nor transactions."""
+VERSION = 3
+"""Versions 1 and 2 were lines of JSON."""
+_QUICK = 1
+"""Level of compression: a higher one takes three times as long for a tenth less."""
+
+_COLUMNS: Mapping[str, tuple[type, columns.Layout]] = {
+    "sends": (columns.Sends, columns.SEND),
+    "receptions": (columns.Receptions, columns.RECEPTION),
+    "polls": (columns.Polls, columns.POLL),
+    "transactions": (columns.Transactions, columns.TRANSACTION),
+    "operations": (columns.Operations, columns.OPERATION),
+}
+_TEXTS = ("clients", "topics", "idents", "labels", "transactional_ids", "spaces", "keys")
+#: Which columns are codes, and of which table.
+_CODES = {
+    "client": "clients", "topic": "topics", "ident": "idents", "label": "labels",
+    "name": "transactional_ids", "space": "spaces", "key": "keys",
+}  # fmt: skip
 
 
 class HistoryError(Exception):
-    """A saved history cannot be used; the message says which file and line, and what to do.
+    """A saved history cannot be used; the message says which file, and what to do.
 
     Attributes:
         path: the file.
-        line: the line's number, from 1; 0 when it is the file as a whole.
     """
 
-    def __init__(self, path: Path, line: int, problem: str, remedy: str) -> None:
-        place = f"{path}, line {line}" if line else str(path)
-        super().__init__(f"{place}: {problem}. {remedy}")
+    def __init__(self, path: Path, problem: str, remedy: str) -> None:
+        super().__init__(f"{path}: {problem}. {remedy}")
         self.path = path
-        self.line = line
 
 
 def save(history: History | Snapshot, path: Path | str) -> Path:
@@ -68,12 +74,13 @@ def save(history: History | Snapshot, path: Path | str) -> Path:
     snapshot = history.snapshot() if isinstance(history, History) else history
     partial = path.with_name(path.name + ".partial")
     try:
-        with partial.open("wb") as plain:
-            if path.suffix == ".gz":
-                with gzip.GzipFile(fileobj=plain, mode="wb", compresslevel=5, mtime=0) as packed:
-                    packed.writelines(line.encode("ascii") for line in _lines(snapshot))
-            else:
-                plain.writelines(line.encode("ascii") for line in _lines(snapshot))
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=_QUICK) as archive:
+            archive.writestr("header.json", _json(_header(snapshot)))
+            archive.writestr("tables.json", _json(_tables(snapshot)))
+            for table, (_, layout) in _COLUMNS.items():
+                for column in layout.dtype.names or ():
+                    with archive.open(f"{table}.{column}.npy", "w", force_zip64=True) as file:
+                        np.lib.format.write_array(file, getattr(getattr(snapshot, table), column))
         partial.replace(path)
     except BaseException:
         partial.unlink(missing_ok=True)
@@ -81,60 +88,180 @@ def save(history: History | Snapshot, path: Path | str) -> Path:
     return path
 
 
-def load(path: Path | str) -> History:
+def _json(value: Any) -> str:
+    """Return compact JSON; what has no form in JSON is written as text: evidence first."""
+    return json.dumps(value, separators=(",", ":"), default=str)
+
+
+def _header(snapshot: Snapshot) -> dict[str, Any]:
+    rows = {table: len(getattr(snapshot, table)) for table in _COLUMNS}
+    return {"format": FORMAT, "version": VERSION, "name": snapshot.name, "rows": rows}
+
+
+def _tables(snapshot: Snapshot) -> dict[str, Any]:
+    return {
+        "meta": snapshot.meta,
+        **{name: getattr(snapshot, name) for name in _TEXTS},
+        "previews": snapshot.previews,
+        "carried_values": snapshot.carried_values,
+        "errors": snapshot.errors,
+        "operation_errors": snapshot.operation_errors,
+        "events": [asdict(event) for event in snapshot.events],
+        "expectations": [expectation.as_dict() for expectation in snapshot.expectations],
+        "consumers": [asdict(consumer) for consumer in snapshot.consumers],
+        "assignments": [asdict(assignment) for assignment in snapshot.assignments],
+        "drains": [asdict(drain) for drain in snapshot.drains],
+    }
+
+
+def load(path: Path | str) -> Snapshot:
     """Read a history from a file.
 
     Raises:
-        HistoryError: the file is missing, damaged, cut short, or of an unknown version.
+        HistoryError: the file is missing, damaged, cut short, or of another version.
     """
     path = Path(path)
     try:
-        with path.open("rb") as plain:
-            stream = gzip.GzipFile(fileobj=plain) if path.suffix == ".gz" else plain
-            return _read(path, stream.readline)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise HistoryError(
-            path, 0, f"damaged compression ({error})", "Copy or record it again"
-        ) from error
+        with path.open("rb") as file:
+            begins = file.read(2)
+        if begins in (b"\x1f\x8b", b'{"'):
+            raise _other_version(path, "1 or 2 (lines of JSON)")
+        with zipfile.ZipFile(path) as archive:
+            return _read(path, archive)
     except OSError as error:
         raise HistoryError(
-            path, 0, f"cannot be read ({error.strerror or error})", "Check the path"
+            path, f"cannot be read ({error.strerror or error})", "Check the path"
         ) from error
+    except (
+        zipfile.BadZipFile, zlib.error, EOFError, ValueError, TypeError, KeyError, AttributeError,
+        NotImplementedError, RuntimeError,
+    ) as error:  # fmt: skip
+        raise HistoryError(
+            path, f"not a history, or a damaged one ({type(error).__name__}: {error})",
+            "Copy or record it again",
+        ) from error  # fmt: skip
+
+
+def _other_version(path: Path, version: object) -> HistoryError:
+    return HistoryError(
+        path, f"version {version} of the format, this program reads version {VERSION}",
+        "Use the release of stackproof that wrote it",
+    )  # fmt: skip
+
+
+def _read(path: Path, archive: zipfile.ZipFile) -> Snapshot:
+    header = json.loads(archive.read("header.json"))
+    if header["format"] != FORMAT:
+        raise ValueError(f"format {header['format']!r}")
+    if header["version"] != VERSION:
+        raise _other_version(path, header["version"])
+    told = json.loads(archive.read("tables.json"))
+    texts: dict[str, tuple[str, ...]] = {name: tuple(told[name]) for name in _TEXTS}
+    tables = {
+        table: kind(**{
+            column: _column(archive, f"{table}.{column}.npy", layout, column,
+                            header["rows"][table])
+            for column in layout.dtype.names or ()
+        })
+        for table, (kind, layout) in _COLUMNS.items()
+    }  # fmt: skip
+    _check_codes(tables, texts)
+    parts: dict[str, Any] = {**texts, **tables}
+    return Snapshot(
+        name=header["name"],
+        meta=told["meta"],
+        **parts,
+        previews=_by_number(told["previews"]),
+        carried_values=_by_number(told["carried_values"]),
+        errors=_by_number(told["errors"]),
+        operation_errors=_by_number(told["operation_errors"]),
+        events=tuple(Event(**event) for event in told["events"]),
+        expectations=tuple(map(expectation_from, told["expectations"])),
+        consumers=tuple(Consumer(**consumer) for consumer in told["consumers"]),
+        assignments=tuple(map(_assignment, told["assignments"])),
+        drains=tuple(map(_drain, told["drains"])),
+    )
+
+
+def _column(
+    archive: zipfile.ZipFile, member: str, layout: columns.Layout, column: str, rows: int
+) -> Array:
+    with archive.open(member) as file:
+        array: Array = np.lib.format.read_array(file, allow_pickle=False)
+    if array.shape != (rows,) or array.dtype != layout.dtype[column]:
+        raise ValueError(f"{member} has {array.shape} of {array.dtype}, not {rows} rows")
+    return array
+
+
+def _check_codes(tables: Mapping[str, Any], texts: Mapping[str, tuple[str, ...]]) -> None:
+    """Find codes that stand for nothing: no check may read past a table's end."""
+    limits: dict[tuple[str, str], tuple[int, int]] = {
+        ("receptions", "poll"): (NONE, len(tables["polls"])),
+        ("sends", "transaction"): (NONE, len(tables["transactions"])),
+        ("operations", "action"): (0, len(columns.ACTIONS)),
+        ("transactions", "how"): (0, len(columns.ENDINGS)),
+        **{(table, "status"): (0, len(columns.STATUS))
+           for table in ("sends", "transactions", "operations")},
+    }  # fmt: skip
+    for table in tables:
+        for column in fields(tables[table]):
+            values = getattr(tables[table], column.name)
+            low, end = limits.get(
+                (table, column.name), (0, len(texts.get(_CODES.get(column.name, ""), ())))
+            )
+            if column.name not in _CODES and (table, column.name) not in limits:
+                continue
+            if len(values) and not low <= int(values.min()) <= int(values.max()) < end:
+                raise ValueError(f"{table} speaks of a {column.name} that it does not hold")
+
+
+def _by_number(mapping: Mapping[str, Any]) -> dict[int, Any]:
+    return {int(key): value for key, value in mapping.items()}
+
+
+def _assignment(told: dict[str, Any]) -> Assignment:
+    partitions = tuple((topic, partition) for topic, partition in told.pop("partitions"))
+    return Assignment(**told, partitions=partitions)
+
+
+def _drain(told: dict[str, Any]) -> Drain:
+    return Drain(**{**told, "begins": _by_number(told["begins"]), "ends": _by_number(told["ends"])})
 
 
 def recheck(path: Path | str) -> list[Verdict]:
-    """Check a saved history again, against the flows remembered in it.
+    """Check a saved history again, against the expectations remembered in it.
 
     Raises:
         HistoryError: as `load`.
     """
-    return _verdicts(load(path).snapshot(), Path(path))
+    return _verdicts(load(path), Path(path))
 
 
 def _verdicts(snapshot: Snapshot, path: Path) -> list[Verdict]:
     try:
-        return [check_flow(snapshot, flow) for flow in snapshot.flows]
+        return [check(snapshot, one) for one in snapshot.expectations]
     except ValueError as error:
         raise HistoryError(
-            path, 0, f"it cannot be checked ({error})", "Use the release that wrote it"
+            path, f"it cannot be checked ({error})", "Use the release that wrote it"
         ) from error
 
 
 def render_check(path: Path | str) -> tuple[str, bool]:
     """Check a saved history again; return the explanation and whether all is as expected.
 
-    A history without remembered flows is not as expected, nor is one that proves nothing.
+    A history without remembered expectations is not as expected, nor is one that proves nothing.
 
     Raises:
         HistoryError: as `load`.
     """
-    snapshot = load(path).snapshot()
-    title = (
-        f"{snapshot.name or path}: {number(len(snapshot.sends), 'send')}, "
-        f"{number(len(snapshot.receptions), 'reception')}, "
-        f"{number(len(snapshot.events), 'event')}"
-    )
-    if not snapshot.flows:
+    snapshot = load(path)
+    counts = (
+        ("send", snapshot.sends), ("reception", snapshot.receptions),
+        ("operation", snapshot.operations), ("event", snapshot.events),
+    )  # fmt: skip
+    told = ", ".join(number(len(table), word) for word, table in counts if len(table))
+    title = f"{snapshot.name or path}: {told or 'nothing recorded'}"
+    if not snapshot.expectations:
         return f"{title}\n\nNo expectations are remembered in this file: nothing to check.\n", False
     verdicts = _verdicts(snapshot, Path(path))
     marks = [f"{verdict.outcome}  {verdict.explain()}" for verdict in verdicts]
@@ -142,264 +269,13 @@ def render_check(path: Path | str) -> tuple[str, bool]:
     return "\n\n".join([title, *marks]) + "\n", fine
 
 
-def _json(value: Any) -> str:
-    """Return compact JSON; what has no form in JSON is written as text: evidence first."""
-    return json.dumps(value, separators=(",", ":"), default=str)
+def export(path: Path | str, write: Callable[[str], Any]) -> None:
+    """Hand a saved history to ``write`` as lines of JSON, one operation each.
 
+    Raises:
+        HistoryError: as `load`.
+    """
+    from stackproof.history.exporting import lines
 
-def _lines(snapshot: Snapshot) -> Iterator[str]:
-    sends, receptions = snapshot.sends, snapshot.receptions
-    counts = {name: len(getattr(snapshot, name)) for name in _KINDS.values()}
-    header = {"format": FORMAT, "version": VERSION, "name": snapshot.name, "meta": snapshot.meta}
-    yield _json({**header, **counts}) + "\n"
-    for flow in snapshot.flows:
-        yield _json({"op": "flow", **flow.as_dict()}) + "\n"
-    for consumer in snapshot.consumers:
-        yield _json({"op": "consumer", **asdict(consumer)}) + "\n"
-    # By time for the reader's sake, yet each kind in its own order: it bears meaning.
-    streams = (
-        (sends.at, _sends(snapshot)),
-        (receptions.at, _receptions(snapshot)),
-        ([event.at for event in snapshot.events], _events(snapshot)),
-        (snapshot.polls.at, _polls(snapshot)),
-        (snapshot.transactions.begun, _transactions(snapshot)),
-        ([one.at for one in snapshot.assignments], _plain("assignment", snapshot.assignments)),
-        ([one.at for one in snapshot.drains], _plain("drain", snapshot.drains)),
-    )
-    times = [np.maximum.accumulate(np.asarray(at, dtype=np.float64)) for at, _ in streams]
-    kind = np.repeat(np.arange(len(streams)), [len(of_kind) for of_kind in times])
-    for which in kind[np.argsort(np.concatenate(times), kind="stable")].tolist():
-        yield next(streams[which][1])
-
-
-def _quoted(texts: tuple[str, ...]) -> list[str]:
-    return [json.dumps(text) for text in texts]
-
-
-def _common(snapshot: Snapshot, op: str, table: Any, belonging: str) -> Iterator[str]:
-    """Yield the fields that sends and receptions share, as the beginning of a line."""
-    clients, topics = _quoted(snapshot.clients), _quoted(snapshot.topics)
-    idents, labels = _quoted(snapshot.idents), _quoted(snapshot.labels)
-    for at, client, topic, ident, digest, has_carried, carried, label, belongs in zip(
-        table.at.tolist(), table.client.tolist(), table.topic.tolist(), table.ident.tolist(),
-        table.digest.tolist(), table.has_carried.tolist(), table.carried.tolist(),
-        table.label.tolist(), getattr(table, belonging).tolist(), strict=True,
-    ):  # fmt: skip
-        line = (
-            f'{{"op":"{op}","at":{at!r},"client":{clients[client]},"topic":{topics[topic]},'
-            f'"ident":{idents[ident]},"digest":"{digest:016x}"'
-        )
-        if has_carried:
-            line += f',"carried":"{carried:016x}"'
-            if carried in snapshot.carried_values:
-                line += f',"carried_values":{json.dumps(snapshot.carried_values[carried])}'
-        if labels[label] != '""':
-            line += f',"label":{labels[label]}'
-        if belongs != NONE:
-            line += f',"{belonging}":{belongs}'
-        if digest in snapshot.previews:
-            line += f',"preview":{json.dumps(snapshot.previews[digest])}'
-        yield line
-
-
-def _sends(snapshot: Snapshot) -> Iterator[str]:
-    table = snapshot.sends
-    outcomes = zip(
-        table.status.tolist(), table.ended.tolist(), table.partition.tolist(),
-        table.offset.tolist(), strict=True,
-    )  # fmt: skip
-    for op, (line, (status, ended, partition, offset)) in enumerate(
-        zip(_common(snapshot, "send", table, "transaction"), outcomes, strict=True)
-    ):
-        if status != UNKNOWN or not math.isnan(ended):
-            line += f',"status":"{STATUS[status]}","ended":{ended!r}'
-            if partition != NOWHERE:
-                line += f',"partition":{partition}'
-            if offset != NOWHERE:
-                line += f',"offset":{offset}'
-            if op in snapshot.errors:
-                line += f',"error":{json.dumps(snapshot.errors[op])}'
-        yield line + "}\n"
-
-
-def _receptions(snapshot: Snapshot) -> Iterator[str]:
-    table = snapshot.receptions
-    places = zip(table.partition.tolist(), table.offset.tolist(), strict=True)
-    lines = _common(snapshot, "receive", table, "poll")
-    for line, (partition, offset) in zip(lines, places, strict=True):
-        yield f'{line},"partition":{partition},"offset":{offset}}}\n'
-
-
-def _events(snapshot: Snapshot) -> Iterator[str]:
-    for event in snapshot.events:
-        fields = {"kind": event.kind, "text": event.text, "at": event.at, "until": event.until}
-        yield _json({"op": "event", **fields, "detail": event.detail}) + "\n"
-
-
-def _polls(snapshot: Snapshot) -> Iterator[str]:
-    clients, table = _quoted(snapshot.clients), snapshot.polls
-    for at, ended, client in zip(
-        table.at.tolist(), table.ended.tolist(), table.client.tolist(), strict=True
-    ):
-        answered = "" if math.isnan(ended) else f',"ended":{ended!r}'
-        yield f'{{"op":"poll","at":{at!r},"client":{clients[client]}{answered}}}\n'
-
-
-def _transactions(snapshot: Snapshot) -> Iterator[str]:
-    table = snapshot.transactions
-    for row in range(len(table)):
-        fields: dict[str, Any] = {
-            "op": "transaction",
-            "at": float(table.begun[row]),
-            "client": snapshot.clients[table.client[row]],
-            "transactional_id": snapshot.transactional_ids[table.name[row]],
-        }
-        if table.how[row]:
-            fields |= {"how": ENDINGS[table.how[row]], "ending": float(table.ending[row])}
-        if not math.isnan(table.ended[row]):
-            fields |= {"status": STATUS[table.status[row]], "ended": float(table.ended[row])}
-        yield _json(fields) + "\n"
-
-
-def _plain(op: str, records: Iterable[Any]) -> Iterator[str]:
-    for record in records:
-        yield _json({"op": op, **asdict(record)}) + "\n"
-
-
-def _read(path: Path, next_line: Callable[[], bytes]) -> History:
-    header = _header(path, next_line())
-    history = History(header["name"])
-    history.meta = header["meta"]
-    counts = dict.fromkeys(_KINDS, 0)
-    line = 1
-    while text := next_line():
-        line += 1
-        try:
-            fields = json.loads(text)
-            op = fields.pop("op")
-            counts[op] += 1
-            _replay(history, op, fields)
-        except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
-            raise HistoryError(
-                path,
-                line,
-                f"not an operation of a history ({type(error).__name__}: {error})",
-                "Copy or record it again",
-            ) from error
-    for op, name in _KINDS.items():
-        if counts[op] != header[name]:
-            raise HistoryError(
-                path,
-                line,
-                f"{header[name]} {name} were saved, {counts[op]} are left",
-                "The file is incomplete: copy or record it again",
-            )
-    snapshot = history.snapshot()
-    for owned, owners, what in (
-        (snapshot.receptions.poll, snapshot.polls, "polls"),
-        (snapshot.sends.transaction, snapshot.transactions, "transactions"),
-    ):
-        if len(owned) and not NONE <= owned.min() <= owned.max() < len(owners):
-            raise HistoryError(
-                path, 0, f"it speaks of {what} that it does not hold", "Copy or record it again"
-            )
-    return history
-
-
-def _header(path: Path, text: bytes) -> dict[str, Any]:
-    try:
-        header = json.loads(text)
-        if header["format"] != FORMAT:
-            raise ValueError(f"format {header['format']!r}")
-        version = header["version"]
-        if version in READABLE:
-            if version == 1:
-                header |= dict.fromkeys(_SINCE_2, 0)
-            kinds = {"name": str, "meta": dict, **dict.fromkeys(_KINDS.values(), int)}
-            for name, kind in kinds.items():
-                if not isinstance(header[name], kind):
-                    raise ValueError(f"{name} is not of type {kind.__name__}")
-    except (ValueError, TypeError, KeyError) as error:
-        raise HistoryError(
-            path,
-            1,
-            f"not the header of a history ({type(error).__name__}: {error})",
-            f'Give a file whose first line says "format": "{FORMAT}"',
-        ) from error
-    if version not in READABLE:
-        raise HistoryError(
-            path,
-            1,
-            f"version {version!r} of the format is unknown, this program reads 1 to {VERSION}",
-            "Use the release of stackproof that wrote it",
-        )
-    return dict(header)
-
-
-def _replay(history: History, op: str, fields: dict[str, Any]) -> None:
-    """Record one line again."""
-    if op == "flow":
-        history.expect(Flow.from_dict(fields))
-        return
-    if op == "event":
-        detail = fields.pop("detail")
-        history.event(**{**detail, **fields})
-        return
-    if op in _REPLAY:
-        _REPLAY[op](history, **fields)
-        return
-    fields["digest"] = int(fields["digest"], 16)
-    values = fields.pop("carried_values", None)
-    if "carried" in fields:
-        carried = int(fields["carried"], 16)
-        fields["carried"] = carried if values is None else Carried.of(carried, values)
-    if op == "receive":
-        history.receive(**fields)
-        return
-    outcome = {
-        name: fields.pop(name)
-        for name in ("status", "partition", "offset", "error")
-        if name in fields
-    }
-    ended = fields.pop("ended", None)
-    number_of_op = history.send(**fields)
-    if "status" in outcome:
-        history.complete(number_of_op, at=ended, **outcome)
-
-
-def _replay_poll(history: History, ended: float | None = None, **fields: Any) -> None:
-    poll = history.poll(**fields)
-    if ended is not None:
-        history.polled(poll, at=ended)
-
-
-def _replay_transaction(
-    history: History,
-    at: float,
-    client: str,
-    transactional_id: str,
-    how: Any = None,
-    ending: float | None = None,
-    status: Any = None,
-    ended: float | None = None,
-) -> None:
-    transaction = history.begin(client, transactional_id, at=at)
-    if how:
-        history.end(transaction, how, at=ending)
-        if status:
-            history.ended(transaction, how, status, at=ended)
-
-
-def _replay_drain(history: History, **fields: Any) -> None:
-    for name in ("begins", "ends"):
-        fields[name] = {int(partition): offset for partition, offset in fields[name].items()}
-    history.drain(**fields)
-
-
-_REPLAY: dict[str, Callable[..., None]] = {
-    "consumer": History.consumer,
-    "assignment": History.assignment,
-    "drain": _replay_drain,
-    "poll": _replay_poll,
-    "transaction": _replay_transaction,
-}
+    for line in lines(load(path)):
+        write(line)

@@ -1,9 +1,9 @@
 """What was expected of one path through the system."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
 
+from stackproof.history.expectation import Expectation
 from stackproof.history.guarantee import GUARANTEES
 
 Content = Literal["bytes", "carried"]
@@ -11,11 +11,10 @@ Order = Literal["offset", "sequence"]
 
 
 @dataclass(frozen=True)
-class Flow:
+class Flow(Expectation):
     """The expectations on what was sent to one topic and should arrive on another.
 
     Attributes:
-        name: how the explanation calls this path, in the words of the feature.
         sent_topic: where the messages were sent.
         received_topic: where they are expected; the same topic for a plain delivery.
         sent_label: only sends of this class count, or of these; None: all.
@@ -47,7 +46,7 @@ class Flow:
             but the words and colours of pictures.
     """
 
-    name: str
+    model: ClassVar[str] = "log"
     sent_topic: str
     received_topic: str
     sent_label: str | tuple[str, ...] | None = None
@@ -71,13 +70,9 @@ class Flow:
         Raises:
             ValueError: a field has a value without meaning; the message names it.
         """
-        for name in ("sent_label", "exclusive_topics", "scope_clients", "group_clients",
-                     "allowed", "expected"):  # fmt: skip
-            value = getattr(self, name)
-            if isinstance(value, str) and name != "sent_label":
-                object.__setattr__(self, name, (value,))
-            elif value is not None and not isinstance(value, str):
-                object.__setattr__(self, name, tuple(value))
+        self.normalise("exclusive_topics", "scope_clients", "group_clients", "allowed", "expected")
+        if not isinstance(self.sent_label, str):
+            self.normalise("sent_label")
         if not 0.0 <= self.completeness <= 1.0:
             raise ValueError(f"completeness is a fraction from 0 to 1, not {self.completeness}")
         if self.max_duplicates < 0:
@@ -102,30 +97,8 @@ class Flow:
 
     def allows(self, anomaly: str) -> str:
         """Return why an anomaly of this name is no violation, in a few words; "" if it is one."""
-        if anomaly in self.expected:
-            return "expected"
-        if anomaly in self.allowed:
-            return "allowed"
+        if told := super().allows(anomaly):
+            return told
         if self.guarantee is not None and anomaly in GUARANTEES[self.guarantee].allows:
             return f"allowed by {self.guarantee}"
         return ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the flow as plain data for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "Flow":
-        """Build a flow from what `as_dict` returned.
-
-        Raises:
-            ValueError: a field is unknown or missing, or its value has no meaning.
-        """
-        known = [field.name for field in fields(cls)]
-        unknown = sorted(set(data) - set(known))
-        if unknown:
-            raise ValueError(f"unknown in a flow: {', '.join(unknown)}; known: {', '.join(known)}")
-        try:
-            return cls(**data)
-        except TypeError as error:
-            raise ValueError(f"not a flow: {error}") from None

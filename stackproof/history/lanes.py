@@ -1,21 +1,33 @@
 """A history as points in lanes: what a timeline draws, without the drawing.
 
-A lane is a partition of a topic; topics with many partitions share one lane when
-there would be too many.
+A lane is a partition of a topic, or a key of a store; topics with many partitions, and stores
+with many keys, share one lane when there would be too many.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from stackproof.history.columns import FAIL, NOWHERE, OK, UNKNOWN, Array, Snapshot, among, combined
+from stackproof.history.columns import (
+    ACTIONS,
+    FAIL,
+    NOWHERE,
+    OK,
+    UNKNOWN,
+    Array,
+    Snapshot,
+    among,
+    combined,
+)
 from stackproof.history.flow import Flow
 
-SENT, OPEN, FAILED, RECEIVED, SET_ASIDE = range(5)
+SENT, OPEN, FAILED, RECEIVED, SET_ASIDE, CHANGED, CHANGE_OPEN, CHANGE_FAILED, READ = range(9)
 """The kinds of points: sends acknowledged, without a known outcome, failed; receptions,
-and those on a topic that sets messages aside, such as that of dead letters."""
+and those on a topic that sets messages aside, such as that of dead letters; the same of
+operations on keys: changes, and readings."""
+_READING = ("read", "take", "list", "seen")
 
 TOGETHER = -2
 """Stands for the partition of a lane that all partitions of a topic share."""
@@ -28,9 +40,12 @@ class Points:
     Attributes:
         x: time in seconds from the history's start.
         lane: number of the lane, from the top.
-        kind: `SENT` to `SET_ASIDE`.
-        ident: code of the ident.
-        lanes: topic and partition of each lane.
+        kind: `SENT` to `READ`.
+        ident: place in `names`.
+        lanes: topic or space, and partition or key, of each lane.
+        names: idents, then keys.
+        bars: lane, beginning and end (seconds) of what lasts: locks that are held, and
+            transactions.
         hidden: how many lanes had no room; their records are left out.
         prefix: what the names of the scenario's own topics begin with.
         again: how many receptions of final drains are left out, since others had them before.
@@ -40,14 +55,16 @@ class Points:
     lane: Array
     kind: Array
     ident: Array
-    lanes: tuple[tuple[str, int], ...]
+    lanes: tuple[tuple[str, int | str], ...]
+    names: tuple[str, ...] = ()
+    bars: tuple[tuple[int, float, float], ...] = ()
     hidden: int = 0
     prefix: str = ""
     again: int = 0
 
     def labels(self, names: dict[str, str]) -> list[str]:
         """Return the lanes' labels, given what to call each topic."""
-        special = {NOWHERE: "unknown", TOGETHER: "all"}
+        special: dict[int | str, str] = {NOWHERE: "unknown", TOGETHER: "all"}
         return [f"{names[topic]} / {special.get(p, p)}" for topic, p in self.lanes]
 
 
@@ -60,22 +77,36 @@ def points(snapshot: Snapshot, flows: Sequence[Flow], most_lanes: int) -> Points
             (`Flow.sets_aside`).
         most_lanes: how many lanes there is room for.
     """
-    sends, receptions = snapshot.sends, snapshot.receptions
+    sends, receptions, operations = snapshot.sends, snapshot.receptions, snapshot.operations
     rows = _read_first(snapshot)
-    topic = np.concatenate([sends.topic, receptions.topic[rows]]).astype(np.int64)
-    partition = np.concatenate([sends.partition, receptions.partition[rows]]).astype(np.int64)
+    topics = (*snapshot.topics, *snapshot.spaces)
+    space = operations.space.astype(np.int64) + len(snapshot.topics)
+    topic = np.concatenate([sends.topic, receptions.topic[rows], space]).astype(np.int64)
+    partition = np.concatenate(
+        [sends.partition, receptions.partition[rows], operations.key]
+    ).astype(np.int64)
     order, set_aside = _roles(flows)
     of_status = np.zeros(3, dtype=np.int64)
     of_status[[OK, UNKNOWN, FAIL]] = SENT, OPEN, FAILED
     aside = np.isin(receptions.topic[rows], snapshot.codes("topics", tuple(set_aside)))
-    x = np.concatenate([sends.at, receptions.at[rows]]) - snapshot.start
-    kind = np.concatenate([of_status[snapshot.status], np.where(aside, SET_ASIDE, RECEIVED)])
-    ident = np.concatenate([sends.ident, receptions.ident[rows]])
+    reading = np.isin(operations.action, [ACTIONS.index(name) for name in _READING])
+    answered = np.where(np.isnan(operations.ended), operations.at, operations.ended)
+    x = np.concatenate(
+        [sends.at, receptions.at[rows], np.where(reading, answered, operations.at)]
+    ) - snapshot.start  # fmt: skip
+    kind = np.concatenate([
+        of_status[snapshot.status], np.where(aside, SET_ASIDE, RECEIVED),
+        np.where(reading, READ, CHANGED - SENT + of_status[operations.status]),
+    ])  # fmt: skip
+    ident = np.concatenate(
+        [sends.ident, receptions.ident[rows], operations.key + len(snapshot.idents)]
+    )
+    names = (*snapshot.idents, *snapshot.keys)
     if not len(topic):
         return Points(x, topic, kind, ident, ())
 
-    place = {name: i for i, name in reversed(list(enumerate([*order, *snapshot.topics])))}
-    rank = np.array([place[name] for name in snapshot.topics])[topic]
+    place = {name: i for i, name in reversed(list(enumerate([*order, *topics])))}
+    rank = np.array([place[name] for name in topics])[topic]
     lanes, first, lane = _distinct(rank, partition)
     if len(lanes) > most_lanes:
         # The topics with the most partitions get one lane each until all fit.
@@ -92,13 +123,52 @@ def points(snapshot: Snapshot, flows: Sequence[Flow], most_lanes: int) -> Points
         kind=kind[shown],
         ident=ident[shown],
         lanes=tuple(
-            (snapshot.topics[topic[row]], int(partition[row]))
+            (topics[topic[row]], _part(snapshot, int(topic[row]), int(partition[row])))
             for row in first[:most_lanes].tolist()
         ),
+        names=names,
+        bars=tuple(_bars(snapshot, lane, len(sends) + len(rows), most_lanes)),
         hidden=max(0, len(lanes) - most_lanes),
         prefix=str(snapshot.meta.get("prefix", "")),
         again=len(receptions) - len(rows),
     )
+
+
+def _part(snapshot: Snapshot, topic: int, partition: int) -> int | str:
+    """Return a lane's partition, or its key."""
+    of_operations = topic >= len(snapshot.topics) and partition != TOGETHER
+    return snapshot.keys[partition] if of_operations else partition
+
+
+def _bars(
+    snapshot: Snapshot, lane: Array, before: int, most_lanes: int
+) -> Iterator[tuple[int, float, float]]:
+    """Yield how long each lock was held, and how long each transaction took, in their lanes.
+
+    Args:
+        snapshot: the history.
+        lane: of all records: sends, receptions, and then operations.
+        before: how many records stand before the operations.
+        most_lanes: how many lanes there is room for.
+    """
+    table, start, end = snapshot.operations, snapshot.start, snapshot.end
+    acquire, release = ACTIONS.index("acquire"), ACTIONS.index("release")
+    held: dict[tuple[int, int], float] = {}
+    for row in np.flatnonzero(np.isin(table.action, (acquire, release))).tolist():
+        who = int(lane[before + row]), int(table.client[row])
+        if table.action[row] == acquire and table.status[row] == OK:
+            held[who] = float(table.ended[row])
+        elif who in held and who[0] < most_lanes:
+            yield who[0], held.pop(who) - start, float(table.at[row]) - start
+    yield from ((one, since - start, end - start) for (one, _), since in held.items()
+                if one < most_lanes)  # fmt: skip
+    sends, transactions = snapshot.sends, snapshot.transactions
+    for number in range(len(transactions)):
+        ended = float(transactions.ended[number])
+        until = end if np.isnan(ended) else ended
+        for one in np.unique(lane[: len(sends)][sends.transaction == number]).tolist():
+            if one < most_lanes:
+                yield one, float(transactions.begun[number]) - start, until - start
 
 
 def _read_first(snapshot: Snapshot) -> Array:

@@ -3,13 +3,14 @@
 import math
 import struct
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from stackproof.history import columns
 from stackproof.history.columns import (
     NONE,
     NOWHERE,
     Event,
+    Operations,
     Polls,
     Receptions,
     Sends,
@@ -17,10 +18,9 @@ from stackproof.history.columns import (
     Transactions,
 )
 from stackproof.history.digests import Carried
-from stackproof.history.flow import Flow
-from stackproof.history.ledger import Ledger, code, moment
-
-Status = Literal["ok", "fail", "unknown"]
+from stackproof.history.expectation import Expectation
+from stackproof.history.ledger import Status, code, moment
+from stackproof.history.operating import Operating
 
 PREVIEW_CHARACTERS = 120
 PREVIEWS = 50_000
@@ -31,7 +31,7 @@ def _shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-class History(Ledger):
+class History(Operating):
     """The operations of all clients of one scenario, in memory.
 
     All methods may be called from several threads at once, from producer callbacks
@@ -51,12 +51,11 @@ class History(Ledger):
         self._receptions = bytearray()
         self._topics: dict[str, int] = {}
         self._idents: dict[str, int] = {}
-        self._labels: dict[str, int] = {}
         self._previews: dict[int, str] = {}
         self._carried_values: dict[int, Mapping[str, str]] = {}
         self._errors: dict[int, str] = {}
         self._events: list[Event] = []
-        self._flows: list[Flow] = []
+        self._expectations: list[Expectation] = []
         self._snapshot: tuple[int, Snapshot] | None = None
 
     def send(
@@ -238,11 +237,11 @@ class History(Ledger):
             self._events.append(happened)
             self._changes += 1
 
-    def expect(self, flow: Flow) -> None:
-        """Remember a flow that was checked, so that a saved history can be re-checked."""
+    def expect(self, expectation: Expectation) -> None:
+        """Remember what was checked, so that a saved history can be re-checked."""
         with self._lock:
-            if flow not in self._flows:
-                self._flows.append(flow)
+            if expectation not in self._expectations:
+                self._expectations.append(expectation)
                 self._changes += 1
 
     def snapshot(self) -> Snapshot:
@@ -263,13 +262,17 @@ class History(Ledger):
                 carried_values=dict(self._carried_values),
                 errors=dict(self._errors),
                 events=tuple(self._events),
-                flows=tuple(self._flows),
+                expectations=tuple(self._expectations),
                 polls=Polls(**columns.POLL.columns(bytes(self._polls))),
                 transactions=Transactions(**columns.TRANSACTION.columns(bytes(self._transactions))),
                 transactional_ids=tuple(self._transactional_ids),
                 consumers=tuple(self._consumers.values()),
                 assignments=tuple(self._assignments),
                 drains=tuple(self._drains),
+                operations=Operations(**columns.OPERATION.columns(bytes(self._operations))),
+                spaces=tuple(self._spaces),
+                keys=tuple(self._keys),
+                operation_errors=dict(self._operation_errors),
             )
             self._snapshot = (self._changes, taken)
             return taken

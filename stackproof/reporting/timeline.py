@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stackproof.history import Event, Flow, History, Snapshot, check_flow
+from stackproof.history import Event, Expectation, Flow, History, Snapshot, check
 from stackproof.history import lanes as layout
 from stackproof.history.columns import Array
 from stackproof.history.lanes import Points
@@ -58,6 +58,10 @@ KINDS = {
     layout.FAILED: Kind("send failed", "#d55e00", "x", 0.42, outlined=True),
     layout.RECEIVED: Kind("received", "#009e73", "v", -0.2),
     layout.SET_ASIDE: Kind("dead-lettered", "#cc79a7", "s", -0.2),
+    layout.CHANGED: Kind("changed, acknowledged", "#0072b2", "o", 0.18),
+    layout.CHANGE_OPEN: Kind("change, outcome unknown", "#444444", "D", 0.3, outlined=True),
+    layout.CHANGE_FAILED: Kind("change failed", "#d55e00", "x", 0.42, outlined=True),
+    layout.READ: Kind("read", "#009e73", "v", -0.2),
 }
 HEIGHTS = np.array([kind.height for kind in KINDS.values()])
 
@@ -90,7 +94,7 @@ def render_timeline(
     path: Path,
     *,
     title: str = "",
-    flows: Sequence[Flow] = (),
+    expectations: Sequence[Expectation] = (),
     highlight: Iterable[str] | Mapping[str, str] | None = None,
 ) -> Path:
     """Draw a history as a PNG of 1,200 pixels width and return its path.
@@ -99,10 +103,10 @@ def render_timeline(
         history: what to draw.
         path: the file to write.
         title: what stands above the picture; the history's name if empty.
-        flows: what was expected. They give the topics their order and tell which topics
+        expectations: what was expected. Flows give the topics their order and tell which topics
             set messages aside.
         highlight: idents to mark, or idents with a word for each, such as "lost"; None:
-            those in the counterexamples of the flows' violations.
+            those in the counterexamples of violations.
 
     Raises:
         OSError: the file cannot be written.
@@ -114,20 +118,22 @@ def render_timeline(
     elif highlight is not None:
         marked = dict.fromkeys(highlight, "")
     else:
-        for flow in flows:
-            marked = {**check_flow(snapshot, flow).idents, **marked}
+        for one in expectations:
+            marked = {**check(snapshot, one).idents, **marked}
 
     with warnings.catch_warnings():
         # A character that the font lacks is drawn as a box: no reason for noise.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         canvas = _canvas(snapshot)
+        flows = [one for one in expectations if isinstance(one, Flow)]
         points = layout.points(snapshot, flows, MOST_LANES)
         y = HEIGHTS[points.kind] - points.lane
         rows = _draw_events(canvas, snapshot)
         _arrange(canvas, points, title or snapshot.name, rows)
         counts = _draw_points(canvas, points, y)
-        _draw_lines(canvas, points, y)
-        _draw_witness(canvas, points, y, snapshot, marked)
+        _draw_lines(canvas, points, y, len(snapshot.idents))
+        _draw_bars_of_time(canvas, points)
+        _draw_witness(canvas, points, y, marked)
         _draw_legend(canvas, snapshot, counts, bool(marked))
         canvas.figure.canvas.print_png(str(path))  # type: ignore[attr-defined]
     return path
@@ -319,12 +325,26 @@ def _draw_bars(canvas: Canvas, bars: Mapping[Kind, Array], edges: Array, highest
             )
 
 
-def _draw_lines(canvas: Canvas, points: Points, y: Array) -> None:
+def _draw_bars_of_time(canvas: Canvas, points: Points) -> None:
+    """Draw how long locks were held, and transactions took."""
+    from matplotlib.collections import LineCollection
+
+    lines = [[(begin, -lane), (end, -lane)] for lane, begin, end in points.bars]
+    if lines:
+        canvas.lanes.add_collection(
+            LineCollection(lines, colors="#56b4e9", linewidths=5, alpha=0.6, zorder=1.8),
+            autolim=False,
+        )
+        canvas.remarks.append("bars along a lane: locks held, transactions")
+
+
+def _draw_lines(canvas: Canvas, points: Points, y: Array, messages: int) -> None:
     """Join each send with the receptions of the same message, if there are few."""
     from matplotlib.collections import LineCollection
 
-    sends = np.flatnonzero(HEIGHTS[points.kind] > 0)
-    receptions = np.flatnonzero(HEIGHTS[points.kind] < 0)
+    of_messages = points.ident < messages
+    sends = np.flatnonzero((HEIGHTS[points.kind] > 0) & of_messages)
+    receptions = np.flatnonzero((HEIGHTS[points.kind] < 0) & of_messages)
     if max(len(sends), len(receptions)) > MOST_LINES:
         return
     lines = []
@@ -338,11 +358,9 @@ def _draw_lines(canvas: Canvas, points: Points, y: Array) -> None:
     )
 
 
-def _draw_witness(
-    canvas: Canvas, points: Points, y: Array, snapshot: Snapshot, marked: Mapping[str, str]
-) -> None:
+def _draw_witness(canvas: Canvas, points: Points, y: Array, marked: Mapping[str, str]) -> None:
     """Mark the records of these idents with rings, and the first ones with labels."""
-    word = {code: marked[name] for code, name in enumerate(snapshot.idents) if name in marked}
+    word = {code: marked[name] for code, name in enumerate(points.names) if name in marked}
     rows = np.flatnonzero(np.isin(points.ident, list(word)))
     rows = rows[np.argsort(points.x[rows], kind="stable")]
     canvas.lanes.scatter(
@@ -357,7 +375,7 @@ def _draw_witness(
         labelled = codes if len(codes) <= MOST_LABELS else codes[:1]
         for code in labelled:
             more = " and others" if len(labelled) < len(codes) else ""
-            text = f"{kind}: " * bool(kind) + _short(snapshot.idents[code], 28) + more
+            text = f"{kind}: " * bool(kind) + _short(points.names[code], 28) + more
             _label_record(canvas, float(points.x[first[code]]), float(y[first[code]]), text)
 
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stackproof.actions import Action
-    from stackproof.history import Flow, History, Verdict
+    from stackproof.history import Flow, FlowVerdict, History
     from stackproof.polling import DeadlineExceeded, Died
     from stackproof.services.base import Endpoint
 
@@ -46,7 +46,7 @@ class Scenario(Protocol):
     def attach(self, name: str, text: str, mime: str = "text/plain") -> None:
         """Add a text to the report."""
 
-    def assert_flow(self, flow: Flow) -> Verdict:
+    def assert_flow(self, flow: Flow) -> FlowVerdict:
         """Check the history against ``flow``; raises what it finds."""
 
     def check_after(self, error: DeadlineExceeded | Died, flow: Flow) -> NoReturn:

@@ -21,11 +21,11 @@ from stackproof.services.base import Endpoint
 from stackproof.settings import Settings
 
 if TYPE_CHECKING:
-    from stackproof.history import Flow, Verdict
+    from stackproof.history import Expectation, Flow, FlowVerdict, Verdict
 
 T = TypeVar("T")
 P = ParamSpec("P")
-_HISTORY_MIME = "application/x-ndjson"
+V = TypeVar("V", bound="Verdict")
 
 
 @dataclass(frozen=True)
@@ -225,22 +225,28 @@ class ScenarioSession:
         return self._kept[slot]
 
     # -- checking ------------------------------------------------------------
-    def assert_flow(self, flow: Flow) -> Verdict:
-        """Check the history against ``flow``.
+    def assert_flow(self, flow: Flow) -> FlowVerdict:
+        """Check the history against ``flow``; errors as `assert_history`."""
+        return self._demand(flow, history.check_flow(self.history, flow))
+
+    def assert_history(self, expectation: Expectation) -> Verdict:
+        """Check the history against what is expected, of whatever model.
 
         Raises:
             AssertionError: anomalies were found; the message counts them and shows a
                 counterexample of each.
             PremiseNotMet: the history proves nothing (`Verdict.inconclusive`).
         """
-        self.history.expect(flow)
-        verdict = history.check_flow(self.history, flow)
+        return self._demand(expectation, history.check(self.history, expectation))
+
+    def _demand(self, expectation: Expectation, verdict: V) -> V:
+        self.history.expect(expectation)
         self._verdicts.append(verdict)
         if not verdict.ok:
             raise AssertionError(verdict.brief())
         if not verdict.conclusive:
             raise PremiseNotMet(
-                f"{flow.name}: inconclusive, {verdict.inconclusive}",
+                f"{expectation.name}: inconclusive, {verdict.inconclusive}",
                 verdict.brief(),
                 "nothing is said of the system; see what became of the workload and of the fault",
             )
@@ -294,12 +300,12 @@ class ScenarioSession:
         """Everything the report shall show; pictures and logs only of failures."""
         found = list(self._attachments)
         snapshot = self.history.snapshot()
-        if len(snapshot.sends) + len(snapshot.receptions) + len(snapshot.events) == 0:
+        if not snapshot.recorded:
             return found
         self._evidence_directory.mkdir(parents=True, exist_ok=True)
-        file = self._evidence_directory / "history.jsonl.gz"
+        file = self._evidence_directory / "history.npz"
         history.save(self.history, file)
-        found.append(Attachment("history (stackproof check)", "application/gzip", path=file))
+        found.append(Attachment("history (stackproof check)", "application/zip", path=file))
         if failed:
             found += self._pictures()
         return found
@@ -326,7 +332,7 @@ class ScenarioSession:
                 self.history,
                 self._evidence_directory / "timeline.png",
                 title=self.history.name,
-                flows=[verdict.flow for verdict in self._verdicts],
+                expectations=[verdict.expectation for verdict in self._verdicts],
                 highlight=marked,
             )
         except Exception as error:  # the picture must never decide over the verdict

@@ -14,7 +14,7 @@ from kafka.errors import KafkaError
 
 from stackproof.clients.kafka.messages import Message
 from stackproof.errors import NotSupported, PremiseNotMet
-from stackproof.history import Flow, Verdict
+from stackproof.history import Flow, FlowVerdict
 from stackproof.history.columns import Isolation
 from stackproof.polling import DeadlineExceeded, Died, Stalled, pause
 from stackproof.session import services
@@ -201,7 +201,7 @@ class Pipeline(Interruptible):
             content="bytes", exclusive_topics=(self.topics["output"],), sets_aside=True,
         )  # fmt: skip
 
-    def await_predictions(self, *, within: float) -> Verdict:
+    def await_predictions(self, *, within: float) -> FlowVerdict:
         """Wait for the valid inputs' predictions, then check every delivery.
 
         Raises:
@@ -233,7 +233,7 @@ class Pipeline(Interruptible):
         self._summarise(verdict)
         return verdict
 
-    def await_dead_letters(self, *, within: float) -> Verdict:
+    def await_dead_letters(self, *, within: float) -> FlowVerdict:
         """Wait for the invalid inputs' dead letters, then check every delivery.
 
         Raises:
@@ -254,7 +254,7 @@ class Pipeline(Interruptible):
         self.dead_letters.letters()
         return verdict
 
-    def _await(self, awaited: Awaited, within: float, flow: Callable[[], Flow]) -> Verdict:
+    def _await(self, awaited: Awaited, within: float, flow: Callable[[], Flow]) -> FlowVerdict:
         """Wait until all is there or more cannot come, then check every delivery."""
         ended = self._waiting.wait(awaited, within=self._scaled(within))
         if ended.error is None and ended.count >= awaited.wanted:
@@ -373,7 +373,7 @@ class Pipeline(Interruptible):
         if foreign := self._place.foreign_inputs(published):
             self._session.figure("records that somebody else has put in meanwhile", str(foreign))
 
-    def _summarise(self, verdict: Verdict) -> None:
+    def _summarise(self, verdict: FlowVerdict) -> None:
         figures = verdict.figures
         overlap = figures.distinct / figures.attempted if figures.attempted else 0.0
         self._session.figure("sent", str(figures.attempted))

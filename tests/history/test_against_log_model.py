@@ -144,7 +144,7 @@ def test_sends(world: World, flow: Flow):
 @settings(max_examples=40, deadline=None)
 @given(worlds(), FLOWS)
 def test_a_saved_history_has_the_same_verdict(tmp_path_factory: Any, world: World, flow: Flow):
-    path = save(world.history, tmp_path_factory.mktemp("worlds") / "h.jsonl")
+    path = save(world.history, tmp_path_factory.mktemp("worlds") / "h.npz")
     before, after = check_flow(world.history, flow), check_flow(load(path), flow)
     assert before == after
     assert before.explain() == after.explain()

@@ -99,7 +99,7 @@ def test_without_the_final_drain_that_is_asked_for_nothing_is_proved():
 def test_a_saved_history_that_proves_nothing_does_not_pass(tmp_path):
     story = delivered("a")
     story.history.expect(replace(DIRECT, expected=("lost",)))
-    text, fine = render_check(save(story.history, tmp_path / "h.jsonl"))
+    text, fine = render_check(save(story.history, tmp_path / "h.npz"))
     assert not fine
     assert "INCONCLUSIVE  delivery: expected, but not found: lost" in text
 

@@ -142,7 +142,7 @@ def test_the_scenario_s_own_part_of_topics_names_is_told_once():
         check_flow(story.history, flow).explain(),
     ):
         assert text.count("stackproof-r1-s1-") == 1
-        assert "names of topics are shown without 'stackproof-r1-s1-'" in text
+        assert "names are shown without 'stackproof-r1-s1-'" in text
         assert ' sent to "in" ' in text and " in/0@" in text
 
 
@@ -189,7 +189,7 @@ def test_a_verdict_as_plain_data():
     assert data["ok"] is False
     assert data["figures"]["lost"] == 1
     assert data["figures"]["success_rate"] == 0.0
-    assert data["flow"]["name"] == "delivery"
+    assert data["expectation"]["name"] == "delivery"
     assert data["anomalies"][0]["witness"][0]["ident"] == "a"
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from stackproof.history import Verdict
+    from stackproof.history import FlowVerdict
     from stackproof.session.scenario import ScenarioSession
 
 
-def show_found(session: ScenarioSession, verdict: Verdict) -> None:
+def show_found(session: ScenarioSession, verdict: FlowVerdict) -> None:
     """Show how many anomalies were found under each name."""
     found = (f"{count} {name}" for name, count in verdict.figures.found.items())
     session.figure("found", ", ".join(found))

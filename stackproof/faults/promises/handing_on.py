@@ -15,7 +15,7 @@ from stackproof.texts import counted
 if TYPE_CHECKING:
     from stackproof.clients.kafka import GroupConsumer, Received
     from stackproof.faults.kafka import Kafka
-    from stackproof.history import Verdict
+    from stackproof.history import FlowVerdict
     from stackproof.session.scenario import ScenarioSession
 
 _GROUP = "invoicing"
@@ -124,7 +124,7 @@ class HandingOn:
             f"{counted(self.between, 'message')}",
         )
 
-    def check(self) -> Verdict:
+    def check(self) -> FlowVerdict:
         """Check that what its end cost is found, under its name, and nothing else.
 
         Raises:

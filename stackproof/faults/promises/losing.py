@@ -24,7 +24,7 @@ from stackproof.texts import counted
 if TYPE_CHECKING:
     from stackproof.clients.kafka import Publisher
     from stackproof.faults.kafka import Kafka
-    from stackproof.history import Verdict
+    from stackproof.history import FlowVerdict
     from stackproof.session.scenario import ScenarioSession
 
 #: Messages published before the fault, in the time when they are bound to be lost, and after
@@ -182,7 +182,7 @@ class Losing:
         self._expected = expected
         self._publish(self._kafka.new_publisher("afterwards"), AFTER)
 
-    def check(self) -> Verdict:
+    def check(self) -> FlowVerdict:
         """Check that the loss is found, under its names, and is as large as it must be.
 
         Raises:

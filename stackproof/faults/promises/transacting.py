@@ -20,7 +20,7 @@ from stackproof.faults.brokers import node_of
 from stackproof.faults.roles import LEADER, Roles
 from stackproof.faults.traffic import TRAFFIC, Traffic
 from stackproof.faults.words import ENDS
-from stackproof.history import Flow, Verdict
+from stackproof.history import Flow, FlowVerdict
 from stackproof.history.columns import Isolation
 from stackproof.polling import poll
 from stackproof.texts import counted
@@ -144,7 +144,9 @@ def transform_through(
     session.figure("rounds that failed", str(len(transformer.failures)))
 
 
-def check_transformed(session: ScenarioSession, kafka: Kafka, source: str, target: str) -> Verdict:
+def check_transformed(
+    session: ScenarioSession, kafka: Kafka, source: str, target: str
+) -> FlowVerdict:
     """Check that each message of the source is in the target exactly once, for all readers.
 
     Raises:
@@ -227,7 +229,7 @@ class OpenTransaction:
             describe=lambda found: f"{len(found)}",
         )
 
-    def check(self) -> Verdict:
+    def check(self) -> FlowVerdict:
         """Check all that was seen of the topic."""
         kafka = self._kafka
         kafka.final_drain(self._real)
