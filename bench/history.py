@@ -3,22 +3,42 @@
     python -m bench history
     python -m bench.history [OPERATIONS ...]
 
-An operation is a send with its completion, or a reception. Two shapes: "pipeline", sends to
-one topic and receptions from another, half of each; "log", sends in transactions of a hundred,
-receptions in polls of a hundred by two consumers that read committed records, and a final
-drain, a third of each. All checks are made that the flow's shape allows; the one that is left
-out is named. Nothing is asserted: the figures are for reading. The last column shows
-linearity: the time per operation in relation to the smallest size.
+Of the log, an operation is a send with its completion, or a reception. Two shapes: "pipeline",
+sends to one topic and receptions from another, half of each; "log", sends in transactions of a
+hundred, receptions in polls of a hundred by two consumers that read committed records, and a
+final drain, a third of each. Of the other models, one shape each: two clients on a thousand keys
+(register, lock, limit), or each message or member once (queue, set). All checks are made that the
+shape allows; what is left out is named. Nothing is asserted: the figures are for reading. The
+last column shows linearity: the time per operation in relation to the smallest size.
 """
 
+import importlib
 import sys
 import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from stackproof.history import CHECKS, Flow, FlowRecords, History, check_flow, load, save
+from stackproof.history import (
+    CHECKS,
+    MODELS,
+    Expectation,
+    Flow,
+    FlowRecords,
+    History,
+    Limit,
+    Locks,
+    Members,
+    Queue,
+    Registers,
+    Snapshot,
+    check,
+    load,
+    save,
+)
 
 PARTITIONS = 6
 BATCH = 100
@@ -50,9 +70,52 @@ FLOWS = {
 }
 
 
+EXPECTED: dict[str, Expectation] = {
+    **FLOWS,
+    "register": Registers("values", "s"),
+    "queue": Queue("messages", "s", ordered=True),
+    "set": Members("members", "s"),
+    "lock": Locks("locks", "s"),
+    "limit": Limit("limits", "s", most=100, window_ms=1000),
+}
+_DOES = {
+    "register": ("write", "read"), "queue": ("put", "take"), "set": ("add", "seen"),
+    "lock": ("acquire", "release"), "limit": ("permit", "refuse"),
+}  # fmt: skip
+_KEYS = 1000
+
+
 def record(shape: str, operations: int, faulty: bool) -> History:
-    """Record a history; faulty: one in a thousand of each of four kinds of fault."""
-    return {"pipeline": _pipeline, "log": _log}[shape](operations, faulty)
+    """Record a history; faulty: one in a thousand of each of some kinds of fault."""
+    if shape in FLOWS:
+        return {"pipeline": _pipeline, "log": _log}[shape](operations, faulty)
+    return _keyed(shape, operations, faulty)
+
+
+def _keyed(model: str, operations: int, faulty: bool) -> History:
+    """Two operations on each key in turn; of a set, a listing of it after all additions."""
+    history = History("bench")
+    first, second = _DOES[model]
+    once = model in ("queue", "set")
+    pairs = operations // 2
+    together = (i for pair in range(pairs) for i in (pair, pair + pairs))
+    for i in range(2 * pairs) if model == "set" else together:
+        again, i = divmod(i, pairs)
+        at = 1e9 + i * 1e-3 + again * (pairs * 1e-3 + 2 if model == "set" else 2e-4)
+        kind = i % 1000 if faulty else -1
+        key = f"key-{i:08d}" if once else f"key-{i % _KEYS:03d}"
+        number = i + 1 if model == "lock" else pairs if model == "set" and again else 0
+        if model == "set" and (again, i) == (1, 0):
+            listing = history.invoke("list", client="b", space="s", key="all", at=at - 1)
+            history.answered(listing, "ok", at=at + pairs * 1e-3)
+        if again and kind == 1:
+            continue
+        op = history.invoke(
+            second if again else first, client="b" if again and model != "lock" else "a",
+            space="s", key=key, value=i - 1 if again and kind == 2 else i, number=number, at=at,
+        )  # fmt: skip
+        history.answered(op, "ok", at=at + 1e-4)
+    return history
 
 
 def _pipeline(operations: int, faulty: bool) -> History:
@@ -156,7 +219,7 @@ def best(call: Callable[[], object], repeats: int = 3) -> float:
 
 def measure(shape: str, operations: int, faulty: bool) -> dict[str, float]:
     """Return seconds per measured activity."""
-    flow = FLOWS[shape]
+    expected = EXPECTED[shape]
     seconds = {"record": best(lambda: record(shape, operations, faulty), 1)}
     history = record(shape, operations, faulty)
 
@@ -167,28 +230,49 @@ def measure(shape: str, operations: int, faulty: bool) -> dict[str, float]:
     seconds["to columns"] = best(fresh)
     snapshot = history.snapshot()
 
-    def books() -> FlowRecords:
-        records = FlowRecords(snapshot, flow)
-        assert records.books
-        return records
-
+    checks, books = _checks(shape, snapshot)
     seconds["books"] = best(books)
-    for name, check in CHECKS.items():
+    for name, find in checks.items():
         # What several checks share is made by the first of them, as in a verdict.
-        if check.applies(flow):
-            records = books()
-            seconds[name] = best(lambda r=records, c=check: c.find(r), 1)  # type: ignore[misc]
+        made = books()
+        seconds[name] = best(lambda r=made, f=find: f(r), 1)  # type: ignore[misc]
 
     def everything() -> None:
         history._snapshot = None
-        check_flow(history, flow)
+        check(history, expected)
 
     seconds["all, from rows to verdict"] = best(everything)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "history.jsonl"
+        path = Path(folder) / "history.npz"
         seconds["save"] = best(lambda: save(history, path), 1)
         seconds["load"] = best(lambda: load(path), 1)
     return seconds
+
+
+def _checks(
+    shape: str, snapshot: Snapshot
+) -> tuple[dict[str, Callable[[Any], object]], Callable[[], Any]]:
+    """The checks of a shape, and what they are given."""
+    expected = EXPECTED[shape]
+    if isinstance(expected, Flow):
+        flow = expected
+
+        def books() -> FlowRecords:
+            records = FlowRecords(snapshot, flow)
+            assert records.books
+            return records
+
+        return {name: one.find for name, one in CHECKS.items() if one.applies(flow)}, books
+    module = importlib.import_module(type(expected).__module__)
+    asked = {
+        name: partial(_find, find, expected)
+        for name, (find, applies) in MODELS[expected.model].items() if applies(expected)
+    }  # fmt: skip
+    return asked, lambda: module.books_of(snapshot, expected)
+
+
+def _find(find: Callable[[Any, Any], object], of: Expectation, books: Any) -> object:
+    return find(books, of)
 
 
 def bytes_per_operation(shape: str, operations: int) -> float:
@@ -203,9 +287,11 @@ def bytes_per_operation(shape: str, operations: int) -> float:
 
 
 def main(sizes: tuple[int, ...] = SIZES) -> None:
-    for shape, flow in FLOWS.items():
-        left_out = [name for name, check in CHECKS.items() if not check.applies(flow)]
-        print(f"\n{shape}: {len(CHECKS) - len(left_out)} of {len(CHECKS)} checks", end="")
+    for shape, expected in EXPECTED.items():
+        known = CHECKS if shape in FLOWS else MODELS[expected.model]
+        made, _ = _checks(shape, History().snapshot())
+        left_out = [name for name in known if name not in made]
+        print(f"\n{shape}: {len(made)} of {len(known)} checks", end="")
         print(f", without {', '.join(left_out)}" if left_out else "")
         for faulty in (False, True):
             print(f"\n{'one in a thousand of each fault' if faulty else 'clean history'}")

@@ -12,7 +12,7 @@ import numpy as np
 from stackproof.history.anomaly import Anomaly, number
 from stackproof.history.columns import OK, UNKNOWN, Array, Snapshot
 from stackproof.history.expectation import Expectation
-from stackproof.history.models.view import View, search
+from stackproof.history.models.view import TICKS_A_MS, Packing, View
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Limit(Expectation):
     @property
     def window(self) -> int:
         """In ticks."""
-        return self.window_ms * 10_000
+        return self.window_ms * TICKS_A_MS
 
 
 def _units(view: View, places: Array) -> Array:
@@ -54,13 +54,16 @@ class _Sums:
     """Sums of units up to a moment, by key."""
 
     def __init__(self, key: Array, time: Array, units: Array):
-        order = np.lexsort((time, key))
-        self._key, self._time = key[order], time[order]
+        self._packing = Packing.of(key, time)
+        packed = self._packing.pack(key, time)
+        order = np.argsort(packed)
+        self._sorted = packed[order]
         self._sums = np.r_[0, np.cumsum(units[order])]
 
     def up_to(self, key: Array, time: Array, *, side: Literal["left", "right"]) -> Array:
         """The units of all lesser keys, and of this key before a moment ("right": and at it)."""
-        return self._sums[search(self._key, self._time, key, np.maximum(time, 0), side=side)]
+        packed = self._packing.pack(key, time)
+        return self._sums[np.searchsorted(self._sorted, packed, side=side)]
 
 
 def more_than_allowed(view: View, of: Limit) -> Anomaly:

@@ -13,9 +13,7 @@ import numpy as np
 from stackproof.history.anomaly import Anomaly, number
 from stackproof.history.columns import OK, UNKNOWN, Array, Snapshot, combined
 from stackproof.history.expectation import Expectation
-from stackproof.history.models.view import NEVER, Groups, View
-
-_TICKS_A_MS = 10_000
+from stackproof.history.models.view import NEVER, TICKS_A_MS, Groups, View
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class Books:
         view, places = self.view, self.acquired
         until = np.full(len(places), NEVER)
         if self.of.lease_ms:
-            until = view.began[places] + self.of.lease_ms * _TICKS_A_MS
+            until = view.began[places] + self.of.lease_ms * TICKS_A_MS
         # The first release by the same client that begins after the acquisition was answered.
         made = view.did("release", status=(OK, UNKNOWN))
         who = combined(

@@ -14,9 +14,7 @@ import numpy as np
 from stackproof.history.anomaly import Anomaly, number
 from stackproof.history.columns import OK, UNKNOWN, Array, Snapshot
 from stackproof.history.expectation import Expectation
-from stackproof.history.models.view import NEVER, Groups, View
-
-_TICKS_A_MS = 10_000
+from stackproof.history.models.view import NEVER, TICKS_A_MS, Groups, View
 
 
 @dataclass(frozen=True)
@@ -209,7 +207,7 @@ def wrongly_dead_lettered(books: Books, of: Queue) -> Anomaly:
     put = books.put_of[idents]
     known = put >= 0
     belongs = rejected[idents] | (known & may[table.label[view.rows[put]]])
-    lives = view.number[put] * _TICKS_A_MS
+    lives = view.number[put] * TICKS_A_MS
     expired = known & (lives > 0) & (dead.ended[books.died] >= view.began[put] + lives)
     wrong = books.died[known & ~belongs & ~expired]
     return dead.anomaly(
@@ -237,8 +235,8 @@ def taken_expired(books: Books, of: Queue) -> Anomaly:
     """Find messages that were taken after their time to live."""
     view = books.view
     put = books.put_of[books.ident(view, books.takes)]
-    lives = view.number[put] * _TICKS_A_MS
-    latest = view.ended[put] + lives + of.late_ms * _TICKS_A_MS
+    lives = view.number[put] * TICKS_A_MS
+    latest = view.ended[put] + lives + of.late_ms * TICKS_A_MS
     wrong = books.takes[(put >= 0) & (lives > 0) & (view.began[books.takes] > latest)]
     put_of = dict(zip(books.takes.tolist(), put.tolist(), strict=True))
     return view.anomaly(

@@ -14,11 +14,11 @@ from typing import ClassVar
 import numpy as np
 
 from stackproof.history.anomaly import Anomaly, number
-from stackproof.history.columns import ACTIONS, FAIL, OK, UNKNOWN, Array, Snapshot, combined
+from stackproof.history.columns import ACTIONS, FAIL, OK, UNKNOWN, Array, Snapshot
 from stackproof.history.digests import digest_of
 from stackproof.history.expectation import Expectation
 from stackproof.history.models.search import linearizable
-from stackproof.history.models.view import BEFORE_ALL, NEVER, Groups, View
+from stackproof.history.models.view import BEFORE_ALL, NEVER, Groups, View, firsts
 
 _WRITE = ACTIONS.index("write")
 _ABSENT = np.uint64(digest_of(None))
@@ -75,17 +75,26 @@ class Books:
     @cached_property
     def content(self) -> Array:
         """One integer for each key and value."""
-        values = np.unique(self.view.value, return_inverse=True)[1]
-        return combined(self.view.key, values)
+        return self.view.with_key(self.view.value)
+
+    @cached_property
+    def by_content(self) -> Array:
+        """All operations, those of one key and value beside each other."""
+        return np.argsort(self.content)
 
     def _seen(self, writes: Array) -> Array:
         """For each reading the place of the write of its value, -1 where nobody wrote it."""
-        if not len(writes):
-            return np.full(len(self.reads), -1)
-        order = writes[np.argsort(self.content[writes], kind="stable")]
-        wanted = self.content[self.reads]
-        place = np.minimum(np.searchsorted(self.content[order], wanted), len(order) - 1)
-        return np.where(self.content[order[place]] == wanted, order[place], -1)
+        order = self.by_content
+        if not len(order):
+            return np.full(0, -1)
+        of_write = np.full(len(order), -1)
+        of_write[writes] = writes
+        starts = firsts(self.content[order])
+        write = np.maximum.reduceat(of_write[order], starts)
+        sizes = np.diff(np.r_[starts, len(order)])
+        of_all = np.empty(len(order), dtype=np.int64)
+        of_all[order] = np.repeat(write, sizes)
+        return of_all[self.reads]
 
     @cached_property
     def deletions(self) -> Array:
@@ -246,8 +255,7 @@ def lost_update(books: Books, of: Registers) -> Anomaly:
     view = books.view
     done = view.did("compare-and-set")
     done = done[~(books.deleted[done] & (view.expected[done] == _ABSENT))]
-    values = np.unique(np.r_[view.expected[done], view.value], return_inverse=True)[1]
-    replaced = combined(view.key[done], values[: len(done)])
+    replaced = view.with_key(view.expected[done], done)
     order = np.lexsort((view.began[done], replaced))
     again = np.flatnonzero(replaced[order][1:] == replaced[order][:-1]) + 1
     first = dict(zip(done[order[again]].tolist(), done[order[again - 1]].tolist(), strict=True))
@@ -272,16 +280,18 @@ def not_linearizable(books: Books, of: Registers) -> Anomaly:
     # What is wrong with one reading alone is told as such; a write that nobody has answered and
     # nobody saw need not have happened.
     writes = books.writes[(view.status[books.writes] == OK) | seen[books.writes]]
-    places = np.r_[writes, books.reads[(books.source >= 0) | books.initial]]
+    counts = np.zeros(len(view.rows), dtype=bool)
+    counts[writes] = True
+    counts[books.reads] = (books.source >= 0) | books.initial
     if books.searched:
-        places = places[~np.isin(view.key[places], list(books.searched))]
+        counts &= ~np.isin(view.key, list(books.searched))
     wrong = [place for place, fits in books.searched.values() if fits is False]
-    places = places[np.argsort(books.content[places], kind="stable")]
-    starts = np.flatnonzero(np.diff(books.content[places], prepend=-1))
+    places = books.by_content[counts[books.by_content]]
+    starts = firsts(books.content[places])
     if len(starts):
         low = np.minimum.reduceat(view.ended[places], starts)
         high = np.maximum.reduceat(view.began[places], starts)
-        written = np.isin(view.action[places], (_WRITE,))
+        written = view.action[places] == _WRITE
         low[~np.logical_or.reduceat(written, starts)] = BEFORE_ALL  # it was there before
         first = places[starts]
         wrong += first[_overlapping(view.key[first], low, high)].tolist()

@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from stackproof.history.anomaly import Anomaly, number
-from stackproof.history.columns import OK, UNKNOWN, Array, Snapshot, combined
+from stackproof.history.columns import OK, UNKNOWN, Array, Snapshot, among, combined
 from stackproof.history.expectation import Expectation
 from stackproof.history.models.view import BEFORE_ALL, NEVER, Groups, View
 
@@ -104,7 +104,7 @@ class Books:
     @cached_property
     def content(self) -> Array:
         """One integer for each member and content."""
-        return combined(self.view.key, np.unique(self.view.value, return_inverse=True)[1])
+        return self.view.with_key(self.view.value)
 
 
 def lost(books: Books, of: Members) -> Anomaly:
@@ -153,17 +153,16 @@ def twice(books: Books, of: Members) -> Anomaly:
 def corrupted(books: Books, of: Members) -> Anomaly:
     """Find members with a content that nobody has given them."""
     view = books.view
-    given = np.zeros(int(books.content.max(initial=-1)) + 1, dtype=bool)
-    given[books.content[books.adds]] = True
     added = np.zeros(books.keys, dtype=bool)
     added[view.key[books.adds]] = True
     seen = books.seen
-    wrong = seen[added[view.key[seen]] & ~given[books.content[seen]]]
-    adds = dict(zip(view.key[books.adds].tolist(), books.adds.tolist(), strict=True))
+    wrong = seen[added[view.key[seen]] & ~among(books.content[seen], books.content[books.adds])]
+    adding = np.zeros(books.keys, dtype=np.int64)
+    adding[view.key[books.adds]] = books.adds
     return view.anomaly(
         "corrupted", wrong,
         lambda count: f"{number(count, 'time')} a member was listed with another content.",
-        lambda place: [(adds[int(view.key[place])], "added"), (place, "listed otherwise")],
+        lambda place: [(int(adding[view.key[place]]), "added"), (place, "listed otherwise")],
     )  # fmt: skip
 
 
@@ -176,8 +175,9 @@ def stale(books: Books, of: Members) -> Anomaly:
     view, seen = books.view, books.seen
     # The last adding of the same content tells since when it may be there.
     made = books.adds
-    asked = Groups(books.content[made], view.began[made], view.ended[made])
-    since, row = asked.greatest_before(books.content[seen], view.ended[seen] + 1)
+    contents = np.unique(books.content[np.r_[made, seen]], return_inverse=True)[1]
+    asked = Groups(contents[: len(made)], view.began[made], view.ended[made])
+    since, row = asked.greatest_before(contents[len(made) :], view.ended[seen] + 1)
     done = np.r_[view.did("remove"), view.did("add")]
     done = done[view.ended[done] < NEVER]
     later = Groups(view.key[done], view.ended[done], view.began[done])

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 
@@ -17,8 +16,11 @@ from stackproof.history.anomaly import (
 )
 from stackproof.history.columns import ACTIONS, FAIL, OK, Array, Snapshot, combined
 
-_TICKS = 1e7
-"""A second; times since 1970 have a resolution of 2.4e-7 s, so none are thrown together."""
+_TICKS = 1e6
+"""A second. What is nearer together than a tick counts as being at one moment: not before."""
+TICKS_A_MS = 1000
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+"""The golden ratio in 64 bits: multiples of it are spread evenly."""
 NEVER = np.int64(1 << 61)
 """Later than any time: an operation without an answer may still take effect."""
 BEFORE_ALL = np.int64(-1)
@@ -88,6 +90,10 @@ class View:
         """As the model says."""
         return self._column("number")
 
+    def with_key(self, digests: Array, places: Array | slice = slice(None)) -> Array:
+        """One number for each key and digest; two are the same by chance as rarely as digests."""
+        return digests ^ (self.key[places].astype(np.uint64) * _SPREAD)
+
     @cached_property
     def began(self) -> Array:
         """In ticks since the history's start."""
@@ -144,29 +150,58 @@ class View:
         return found(name, "violation", len(wrong), summary(len(wrong)), examples())
 
 
+class Packing:
+    """Groups and times as one integer each, which sorts by group, then time.
+
+    Raises:
+        ValueError: so many groups over so long a time do not fit into 63 bits.
+    """
+
+    def __init__(self, groups: int, latest: int):
+        self._bits = (latest + 1).bit_length()
+        self._most = (1 << self._bits) - 1  # later than any time: what is asked for later is this
+        if groups.bit_length() + self._bits > 63:
+            raise ValueError(f"{groups:,} keys over {latest / _TICKS:,.0f} s are too much to check")
+
+    @classmethod
+    def of(cls, group: Array, *times: Array) -> "Packing":
+        """Return the packing for these groups and times; `NEVER` is no time."""
+        known = (np.where(time == NEVER, 0, time) for time in times)
+        latest = max(int(time.max(initial=0)) for time in known)
+        return cls(int(group.max(initial=0)), latest)
+
+    def pack(self, group: Array, time: Array) -> Array:
+        """Of groups and times of 0 or more."""
+        return (group.astype(np.int64) << self._bits) | np.clip(time, 0, self._most)
+
+    def group(self, packed: Array) -> Array:
+        """The groups again."""
+        return packed >> self._bits
+
+    def time(self, packed: Array) -> Array:
+        """The times again."""
+        time = packed & self._most
+        return np.where(time == self._most, NEVER, time)
+
+
 class Groups:
     """Rows sorted by group and time, to be asked what was the greatest before a moment.
 
     Args:
         group: of each row, integers of 0 or more.
         time: of each row, in ticks.
-        value: of each row, integers.
+        value: of each row, integers of 0 or more, or `NEVER`.
     """
 
     def __init__(self, group: Array, time: Array, value: Array):
-        order = np.lexsort((time, group))
-        self.order = order
-        self._group, self._time = group[order], time[order]
-        value = value[order]
-        starts = np.flatnonzero(np.r_[True, self._group[1:] != self._group[:-1]])[: len(order)]
-        segment = np.zeros(len(order), dtype=np.int64)
-        segment[starts[1:]] = 1
-        segment = np.cumsum(segment)
-        # Within each segment the running maximum: later segments are lifted above earlier ones.
-        ranked, rank = np.unique(value, return_inverse=True)
-        lifted = np.maximum.accumulate(segment * max(len(ranked), 1) + rank)
-        self._greatest = ranked[lifted - segment * max(len(ranked), 1)]
-        self._first_with = _first_of_runs(lifted)
+        self._times = Packing.of(group, time)
+        packed = self._times.pack(group, time)
+        self.order = np.argsort(packed)
+        self._sorted = packed[self.order]
+        # Within each group the running maximum: greater groups are above lesser ones anyway.
+        self._values = Packing.of(group, value)
+        self._greatest = np.maximum.accumulate(self._values.pack(group, value)[self.order])
+        self._first_with = _first_of_runs(self._greatest)
 
     def greatest_before(self, group: Array, time: Array) -> tuple[Array, Array]:
         """For each question, the greatest value of its group whose time is less, and its row.
@@ -174,34 +209,28 @@ class Groups:
         Returns:
             The values (`BEFORE_ALL` where there is none) and the rows (-1 there).
         """
-        if not len(self.order):
+        if not len(self.order) or not len(group):
             return np.full(len(group), BEFORE_ALL), np.full(len(group), -1)
-        place = search(self._group, self._time, group, time) - 1
-        there = (place >= 0) & (self._group[place] == group)
-        value = np.where(there, self._greatest[place], BEFORE_ALL)
+        asked = self._times.pack(np.minimum(group, self._beyond), time)
+        place = np.searchsorted(self._sorted, asked) - 1
+        there = (place >= 0) & (self._times.group(self._sorted[place]) == group)
+        value = np.where(there, self._values.time(self._greatest[place]), BEFORE_ALL)
         return value, np.where(there, self.order[self._first_with[place]], -1)
+
+    @property
+    def _beyond(self) -> int:
+        """A group greater than all that there are."""
+        return int(self._times.group(self._sorted[-1])) + 1
+
+
+def firsts(values: Array) -> Array:
+    """The places at which sorted values change, the first place among them."""
+    return np.flatnonzero(np.r_[True, values[1:] != values[:-1]][: len(values)])
 
 
 def _first_of_runs(values: Array) -> Array:
     """For each place of ascending values, the first place that has the same."""
-    new = np.r_[True, values[1:] != values[:-1]][: len(values)]
-    return np.maximum.accumulate(np.where(new, np.arange(len(values)), 0))
-
-
-def search(
-    group: Array,
-    time: Array,
-    of_group: Array,
-    of_time: Array,
-    *,
-    side: Literal["left", "right"] = "left",
-) -> Array:
-    """`numpy.searchsorted` by group and time; both are integers of 0 or more."""
-    groups, times = np.r_[group, of_group].astype(np.int64), np.r_[time, of_time]
-    high = int(times.max(initial=0))
-    if (int(groups.max(initial=0)) + 1) * (high + 1) >= 1 << 62:
-        times = np.unique(times, return_inverse=True)[1]
-        groups = np.unique(groups, return_inverse=True)[1]
-        high = int(times.max(initial=0))
-    key = groups * (high + 1) + times
-    return np.searchsorted(key[: len(group)], key[len(group) :], side=side)
+    first = np.zeros(len(values), dtype=np.int64)
+    starts = firsts(values)
+    first[starts] = starts
+    return np.maximum.accumulate(first)
