@@ -51,10 +51,18 @@ def demand(endpoint: Any, doing: str) -> None:
     )
 
 
-def no_hold(title: str, doing: str) -> NotSupported:
-    """What is said of breaking a server that the suite did not start; nothing can allow it."""
+def no_hold(title: str, doing: str, service: str) -> NotSupported:
+    """What is said of breaking a server that the suite did not start, and knows no commands for.
+
+    Args:
+        title: of the service.
+        doing: completes "this scenario ...", e.g. "stops or breaks servers".
+        service: its name.
+    """
     return NotSupported(
         f"the external {title} cannot be broken",
-        f"this scenario {doing}; the suite did not start that server and has no hold on it",
-        "run this scenario on a stack of the suite's own (STACK=native or STACK=docker)",
+        f"this scenario {doing}; the suite did not start that server and has no hold on it: "
+        f"there is no [services.{service}.nodes.NAME] with its owner's commands",
+        "run this scenario on a stack of the suite's own (STACK=native or STACK=docker), or write "
+        "those commands down (docs/endpoints.md)",
     )

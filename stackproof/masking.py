@@ -11,7 +11,8 @@ import base64
 import html
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 from urllib.parse import quote, quote_plus
@@ -90,6 +91,20 @@ class Masker:
         if not _looks_suspicious(text):
             return text
         return "\n".join(map(_mask_line, text.split("\n")))
+
+    def mask_command(self, words: Sequence[str]) -> str:
+        """A command line for people: values of secret options are masked whole."""
+        shown: list[str] = []
+        for before, word in zip(("", *words), words, strict=False):
+            name, given, _ = word.partition("=")
+            if given and _SECRET_NAME.search(name):
+                shown.append(f"{name}={MASK}")
+            elif before.startswith("-") and "=" not in before and _SECRET_NAME.search(before):
+                shown.append(MASK)
+            else:
+                masked = self.mask(word)
+                shown.append(masked if MASK in masked else shlex.quote(masked))
+        return self.mask(" ".join(shown))
 
     def mask_mapping(self, values: Mapping[str, object]) -> dict[str, str]:
         """Settings by name: values of secret names are masked whole."""
@@ -183,6 +198,11 @@ def register_secret(secret: str) -> None:
 def mask(text: str) -> str:
     """The text without secrets."""
     return _default.mask(text)
+
+
+def mask_command(words: Sequence[str]) -> str:
+    """A command line for people, without secrets."""
+    return _default.mask_command(words)
 
 
 def mask_mapping(values: Mapping[str, object]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from stackproof import settings as settings_module
 from stackproof.clock import check_clock
 from stackproof.commands.containers import container_checks, containers_usable
 from stackproof.errors import EXIT_COULD_NOT_RUN, EXIT_PASSED, Trouble
-from stackproof.masking import MASK, mask
+from stackproof.masking import MASK, mask, mask_command
 from stackproof.obtain import Cache, MavenArtifact
 from stackproof.paths import cache_directory, find_program
 from stackproof.ports import free_port
@@ -23,6 +23,7 @@ from stackproof.processes.run import known_runs, runs_directory
 from stackproof.services import service, service_names
 from stackproof.services.external import connection_settings
 from stackproof.settings import Settings
+from stackproof.settings.nodes import COMMANDS, HEALED_BY, NodeSettings
 from stackproof.settings.systems import SystemSettings
 from stackproof.stack.external import ANSWERS_WITHIN, external_endpoint, wait_answers
 
@@ -90,6 +91,24 @@ def _services(settings: Settings) -> Iterator[str]:
                 yield f"  {setting.key} = {text}  [{configured.origins[setting.key]}]"
         if configured.allow_destructive:
             yield f"  allow_destructive = {', '.join(configured.allow_destructive)}"
+        for node in configured.nodes.values():
+            yield from _breakable(node)
+
+
+def _breakable(node: NodeSettings) -> Iterator[str]:
+    """How one node of an endpoint can be broken; nothing of that is run."""
+    yield f"  {node.section}  {node.address or 'at the address of the endpoint'}"
+    for key in COMMANDS:
+        command, healing = node.commands.get(key), HEALED_BY.get(key)
+        if command is None:
+            yield f"    {key}: not supported, there is no command"
+            continue
+        lacks = ""
+        if healing is not None and healing not in node.commands:
+            lacks = f"  (not used: there is no {healing} to undo it)"
+        elif shutil.which(command[0]) is None and "/" not in command[0]:
+            lacks = f"  (FAILS: {command[0]} is not on the PATH)"
+        yield f"    {key}: {mask_command(command)}  [{node.within:g} s]{lacks}"
 
 
 def _endpoints(settings: Settings) -> dict[str, Callable[[], str]]:

@@ -12,6 +12,9 @@ from stackproof.access import OPEN, Access
 from stackproof.errors import Trouble
 from stackproof.obtain import Artifact, Cache
 
+#: The provider of what the suite did not start.
+EXTERNAL = "external"
+
 
 @dataclass(frozen=True)
 class Requirement:
@@ -42,7 +45,8 @@ class Endpoint:
         provider: which provider runs it.
         addresses: by role, e.g. ``{"bootstrap": "127.0.0.1:23456"}``.
         options: what was chosen, e.g. ``{"brokers": 1}``.
-        instances: names of its instances; none of an endpoint that the suite did not start.
+        instances: names of its instances; of an endpoint that the suite did not start, of those
+            that may be broken.
         access: how clients prove who they are; never written anywhere.
         destructive: whether destructive steps may touch it.
         prefix: what names begin with, those of checks too: rights may be granted on it alone.
@@ -62,6 +66,11 @@ class Endpoint:
     destructive: bool = True
     prefix: str = "stackproof"
     direct: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def ours(self) -> bool:
+        """Whether the suite has started it."""
+        return bool(self.instances) and self.provider != EXTERNAL
 
     def past_proxies(self) -> Endpoint:
         """The servers themselves, whatever is broken on the way of clients to them."""

@@ -41,6 +41,7 @@ class ScenarioPlan:
         alone: no other scenario may run beside it.
         destructive: what it does that an endpoint must allow by name, by service.
         exclusive: names of what no other scenario may use beside it.
+        uses: names of such things that it uses beside others.
         artifacts: keys of programs that its steps use besides services.
     """
 
@@ -54,6 +55,7 @@ class ScenarioPlan:
     alone: bool
     destructive: dict[str, str] = field(default_factory=dict)
     exclusive: frozenset[str] = frozenset()
+    uses: frozenset[str] = frozenset()
     artifacts: frozenset[str] = frozenset()
 
 
@@ -193,6 +195,7 @@ def make_plan(
                         destructive.setdefault(name, need.destructive)
             plan.artifacts |= artifacts
             exclusive = _kept_apart(requirements, systems, settings)
+            broken, used = _endpoints(requirements, settings)
             alone = _ALONE_TAG in scenario.effective_tags
             plan.scenarios.append(
                 ScenarioPlan(
@@ -208,7 +211,8 @@ def make_plan(
                     + (settings["run.quiet_within"] if alone and settings else 0),
                     alone=alone,
                     destructive=destructive,
-                    exclusive=exclusive,
+                    exclusive=exclusive | broken,
+                    uses=used,
                     artifacts=frozenset(artifacts),
                 )
             )
@@ -242,6 +246,17 @@ def _kept_apart(
         elif "kafka" in requirements:
             requirements["kafka"] = replace(requirements["kafka"], dedicated=True)
     return frozenset(exclusive)
+
+
+def _endpoints(
+    requirements: dict[str, Requirement], settings: Settings | None
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Endpoints of somebody's that a scenario may break, and those that it only uses."""
+    if settings is None:
+        return frozenset(), frozenset()
+    there = [r for r in requirements.values() if settings.provider_of(r.service)[0] == "external"]
+    broken = frozenset(f"endpoint {r.service}" for r in there if r.dedicated)
+    return broken, frozenset(f"endpoint {r.service}" for r in there) - broken
 
 
 def containers_of(scenario: Scenario) -> Iterator[Any]:

@@ -13,9 +13,12 @@ from stackproof.masking import register_secret
 from stackproof.paths import absolute
 from stackproof.services import service, service_names
 from stackproof.services.external import connection_settings
+from stackproof.settings.nodes import NodeSettings, read_nodes
 
 PROVIDERS = ("auto", "docker", "native", "external")
-_OWN_KEYS = ("provider", "allow_destructive")
+_OWN_KEYS = ("provider", "allow_destructive", "nodes")
+#: Of these, what only the file may say.
+_FILE_ALONE = _OWN_KEYS[1:]
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class ServiceSettings:
         allow_destructive: addresses that destructive steps may touch although the suite
             did not start what is there.
         provider_origin: where the provider is said.
+        nodes: how its nodes are broken and healed, by their names.
     """
 
     name: str
@@ -38,6 +42,7 @@ class ServiceSettings:
     origins: Mapping[str, str] = field(default_factory=dict)
     allow_destructive: tuple[str, ...] = ()
     provider_origin: str = values.DEFAULT
+    nodes: Mapping[str, NodeSettings] = field(default_factory=dict)
 
 
 def read_services(
@@ -88,6 +93,12 @@ def _read(
         if key.partition(".")[0] == name
     }
     for key, place in [*((k, where) for k in table), *((k, values.COMMAND_LINE) for k in given)]:
+        if place == values.COMMAND_LINE and key.partition(".")[0] in _FILE_ALONE:
+            raise Trouble(
+                f"{key} cannot be given on the command line",
+                "what may be broken, and how, is written down where it is reviewed",
+                f"write it into [services.{name}] of {values.FILE_NAME}",
+            )
         if key not in known and key not in _OWN_KEYS:
             raise values.unknown_key(key, [*known, *_OWN_KEYS], place)
     texts: dict[str, str] = {}
@@ -121,12 +132,6 @@ def _read(
         # Of a secret and its file the one from the higher layer counts.
         lower = key if ranks[key] < ranks[f"{key}_file"] else f"{key}_file"
         del texts[lower], origins[lower]
-    if _OWN_KEYS[1] in given:
-        raise Trouble(
-            "allow_destructive cannot be given on the command line",
-            "what may be broken is written down where it is reviewed",
-            f"write it into [services.{name}] of {values.FILE_NAME}",
-        )
     provider = given.get("provider") or values.text(table.get("provider", ""))
     try:
         provider = values.one_of(*PROVIDERS)(provider) if provider else ""
@@ -142,8 +147,9 @@ def _read(
         )
     origin = values.COMMAND_LINE if given.get("provider") else str(file)
     return ServiceSettings(
-        name, provider, texts, origins, tuple(allowed), origin if provider else values.DEFAULT
-    )
+        name, provider, texts, origins, tuple(allowed), origin if provider else values.DEFAULT,
+        read_nodes(name, table.get("nodes", {}), str(file)),
+    )  # fmt: skip
 
 
 def _set(environment: Mapping[str, str], variable: str) -> bool:

@@ -16,6 +16,7 @@ from stackproof.polling import DeadlineExceeded, poll
 from stackproof.processes.run import Run
 from stackproof.services import service
 from stackproof.services.base import (
+    EXTERNAL,
     Endpoint,
     Renewable,
     Requirement,
@@ -174,13 +175,19 @@ class Stack:
         return self._provider_of(service_name).name
 
     def memory_mb(self, requirement: Requirement) -> int:
-        """Memory that a cluster of this kind needs, in MiB."""
+        """Memory that a cluster of this kind needs, in MiB; of somebody's none is ours to find."""
+        if self._is_somebodys(requirement):
+            return 0
         the_service = service(requirement.service)
         return the_service.memory_mb(resolve_options(the_service, dict(requirement.options)))
 
     def renewable(self, requirement: Requirement) -> bool:
         """Whether a cluster of this kind can be made as good as new."""
-        return isinstance(service(requirement.service), Renewable)
+        kind = service(requirement.service)
+        return isinstance(kind, Renewable) and not self._is_somebodys(requirement)
+
+    def _is_somebodys(self, requirement: Requirement) -> bool:
+        return self.provider_name(requirement.service) == EXTERNAL
 
     def renew(self, endpoint: Endpoint) -> str | None:
         """Make a cluster that the suite has started as good as new, and look at it.

@@ -62,7 +62,7 @@ class PipelineTopics:
 
     @property
     def _started_by_suite(self) -> bool:
-        return bool(self._endpoint.instances)
+        return self._endpoint.ours
 
     def _there(self) -> list[str]:
         existing = set(self._kafka.admin.list_topics())

@@ -160,6 +160,27 @@ def test_settings_with_their_origins(
     assert "systems under test: orders" in out
 
 
+def test_how_nodes_can_be_broken_without_doing_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "project" / "stackproof.toml").write_text(
+        '[services.kafka.nodes.broker-2]\naddress = "b2:9092"\n'
+        'kill = ["./touch", "killed", "--password=hush"]\nstart = ["no-such-program"]\n'
+        'pause = ["touch", "paused"]\n'
+    )
+    assert main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    for line in (
+        "[services.kafka.nodes.broker-2]  b2:9092",
+        "stop: not supported, there is no command",
+        "kill: ./touch killed --password=*****  [60 s]\n",
+        "start: no-such-program  [60 s]  (FAILS: no-such-program is not on the PATH)",
+        "pause: touch paused  [60 s]  (not used: there is no resume to undo it)",
+    ):
+        assert line in out
+    assert not list(tmp_path.rglob("killed"))
+
+
 def test_settings_that_are_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "project" / "stackproof.toml").write_text("[run]\nsede = 5\n")
     assert main(["doctor"]) == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from stackproof.errors import Trouble
+from stackproof.polling import poll
 from stackproof.services.base import Endpoint, Requirement
 from stackproof.session.running.clusters import Clusters
 from stackproof.session.workers.pool import Pool
@@ -395,7 +397,7 @@ def test_what_is_exclusive_is_used_by_one_at_a_time() -> None:
 
     def scenario(name: str, *exclusive: str) -> Any:
         return SimpleNamespace(
-            id=name, alone=False, requirements={}, exclusive=frozenset(exclusive)
+            id=name, alone=False, requirements={}, exclusive=frozenset(exclusive), uses=frozenset()
         )
 
     first, second = scenario("first", "system a"), scenario("second", "system a", "system b")
@@ -405,6 +407,43 @@ def test_what_is_exclusive_is_used_by_one_at_a_time() -> None:
     assert clusters.admit(scenario("free"))
     clusters.release(first)
     assert clusters.admit(second)
+
+
+def test_what_somebody_breaks_is_used_by_nobody_until_it_is_healed() -> None:
+    healed, told = threading.Event(), []
+    requirement = Requirement("kafka", dedicated=True)
+
+    def stop(endpoint: Endpoint) -> None:
+        assert healed.wait(30)
+        raise Trouble("it is left broken")
+
+    stack: Any = SimpleNamespace(
+        memory_mb=lambda _: 0, stop=stop, renewable=lambda _: False,
+        start=lambda _: Endpoint("kafka", "kafka-2", "external", {}),
+    )  # fmt: skip
+    clusters = Clusters(stack, memory_mb=0, shared=[], freed=lambda: None, failed=told.append)
+
+    def scenario(name: str, exclusive: str = "", uses: str = "", **needed: Requirement) -> Any:
+        return SimpleNamespace(
+            id=name, alone=False, requirements=needed, destructive={},
+            exclusive=frozenset(exclusive.split()), uses=frozenset(uses.split()),
+        )  # fmt: skip
+
+    breaks = scenario("breaks", exclusive="kafka", kafka=requirement)
+    first, second = scenario("first", uses="kafka"), scenario("second", uses="kafka")
+    assert clusters.admit(first)
+    assert not clusters.admit(breaks), "it is in use"
+    assert clusters.admit(second), "by others as well"
+    clusters.release(first)
+    clusters.release(second)
+    assert clusters.admit(breaks)
+    clusters.provide(breaks)
+    assert not clusters.admit(first), "it is being broken"
+    clusters.release(breaks)
+    assert not clusters.admit(first), "it is not yet healed"
+    healed.set()
+    poll(lambda: clusters.admit(first), within=30, awaiting="the next one to be admitted")
+    assert told == ["it is left broken"]
 
 
 def test_nobody_overtakes_a_scenario_that_must_run_alone() -> None:
@@ -434,6 +473,7 @@ def test_a_scenario_s_evidence_holds_the_logs_of_the_services_that_it_uses_and_n
             requirements={r.service: r for r in requirements},
             alone=False,
             exclusive=frozenset(),
+            uses=frozenset(),
             destructive={},
         )
 

@@ -104,6 +104,7 @@ def scenario(name: str, *requirements: Requirement, alone: bool = False) -> Any:
         requirements={f"{r.service} {n}": r for n, r in enumerate(requirements)},
         alone=alone,
         exclusive=frozenset(),
+        uses=frozenset(),
         destructive={},
     )
 

@@ -69,6 +69,7 @@ def registry() -> StepRegistry:
     define("an unknown service", needs("ecko"))
     define("the pipeline runs", uses_system("pipe", "kafka"))
     define("a broker", needs("kafka"))
+    define("a broker that is broken", needs("kafka", dedicated=True))
     return made
 
 
@@ -530,6 +531,30 @@ def test_scenarios_of_a_system_with_exact_names_never_meet(
     assert apart(EXACT, **external) == [(False, {"system pipe"}), (False, set())]
     own = EXACT.replace("exact", "own")
     assert apart(own) == apart(own, **external) == [(False, set()), (False, set())]
+
+
+def test_who_breaks_somebodys_endpoint_has_it_for_itself(
+    registry: StepRegistry, tmp_path: Any
+) -> None:
+    def apart(**environment: str) -> list[tuple[set[str], set[str]]]:
+        settings = load(tmp_path, environment=environment)
+        plan = planned(registry, text, settings=settings)
+        return [(set(s.exclusive), set(s.uses)) for s in plan.scenarios]
+
+    text = """
+        Feature: f
+          Scenario: breaks it
+            Given a broker
+            And a broker that is broken
+          Scenario: uses it
+            Given a broker
+          Scenario: needs nothing
+            Given nothing
+        """
+    nothing: tuple[set[str], set[str]] = (set(), set())
+    assert apart() == [nothing] * 3
+    broken = {"endpoint kafka"}
+    assert apart(STACK="external") == [(broken, set()), (set(), broken), nothing]
 
 
 def test_what_a_system_is_granted_extends_its_scenarios_deadlines(

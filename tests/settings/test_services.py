@@ -213,8 +213,9 @@ def test_mistakes_in_a_section(project: Project, toml: str, told: str) -> None:
 def test_only_the_file_allows_destruction(project: Project) -> None:
     toml = '[services.kafka]\nallow_destructive = ["a:1", "b:2"]\n'
     assert project.load(toml).service("kafka").allow_destructive == ("a:1", "b:2")
-    told = project.trouble(allow_destructive="a:1")
-    assert "cannot be given on the command line" in told and "stackproof.toml" in told
+    for key in ("allow_destructive", "nodes", "nodes.broker-1.kill"):
+        told = project.trouble(**{key: "a:1"})
+        assert f"{key} cannot be given on the command line" in told and "stackproof.toml" in told
     env = {"KAFKA_ALLOW_DESTRUCTIVE": "a:1", VARIABLE: "a:1"}
     assert project.load("", env).service("kafka").allow_destructive == ()
 

@@ -23,6 +23,9 @@ from stackproof.texts import counted
 
 log = logging.getLogger(__name__)
 
+#: Seconds for the servers of somebody's that the last scenario has broken; each step has a limit.
+_HEALED_WITHIN = 600.0
+
 
 @dataclass(eq=False)
 class _Dedicated:
@@ -56,6 +59,7 @@ class Clusters:
         freed: called, in any thread, when what kept others waiting may have changed.
         left: the scenarios without a verdict; None: no cluster is handed on.
         say: hears what becomes of dedicated clusters.
+        failed: hears what keeps the run from passing, e.g. that something is left broken.
     """
 
     def __init__(
@@ -67,18 +71,21 @@ class Clusters:
         freed: Callable[[], None],
         left: Callable[[], Iterable[ScenarioPlan]] | None = None,
         say: Callable[[str], None] = log.info,
+        failed: Callable[[str], None] = log.error,
     ):
         self._stack = stack
         self._memory = memory_mb - sum(stack.memory_mb(requirement) for requirement in shared)
         self._freed = freed
         self._left = left or (lambda: ())
         self._say = say
+        self._failed = failed
         self._lock = threading.Lock()
         self._admitted: dict[str, ScenarioPlan] = {}  # alone or not, until it has ended
         self._promised: dict[str, int] = {}  # by scenario or cluster, until it is gone
         self._dedicated: dict[str, list[_Dedicated]] = {}
         self._spares: list[_Dedicated] = []  # as good as new, when they were looked at
         self._renewing: list[_Dedicated] = []
+        self._ending: dict[str, ScenarioPlan] = {}  # over, but what it has broken is not healed
         self._starting: set[str] = set()
         self._stopping: set[str] = set()
         self._closed = False
@@ -91,7 +98,7 @@ class Clusters:
             others = self._admitted.values()
             if any(other.alone for other in others):
                 return False
-            if any(other.exclusive & planned.exclusive for other in others):
+            if any(_in_the_way(planned, other) for other in (*others, *self._ending.values())):
                 return False
             own = _dedicated(planned)
             if any(cluster.requirement in own for cluster in self._renewing):
@@ -248,6 +255,8 @@ class Clusters:
             stop = bool(own) and planned.id not in self._starting
             if stop:
                 self._stopping.add(planned.id)
+                if planned.exclusive:
+                    self._ending[planned.id] = planned
                 renewed = self._to_be_renewed(own) if passed else []
                 self._renewing += renewed
             elif planned.id not in self._starting:
@@ -329,6 +338,7 @@ class Clusters:
                 self._renewing = [c for c in self._renewing if c not in renewed]
                 self._promised.pop(key, None)
                 self._stopping.discard(key)
+                self._ending.pop(key, None)
             self._freed()
 
     def _as_good_as_new(self, cluster: _Dedicated, look: Callable[[Endpoint], str | None]) -> bool:
@@ -343,8 +353,11 @@ class Clusters:
 
     def _stop(self, clusters: Iterable[_Dedicated]) -> None:
         for cluster in clusters:
-            with contextlib.suppress(KeyError):  # the whole stack is being stopped
-                self._stack.stop(cluster.endpoint)
+            try:
+                with contextlib.suppress(KeyError):  # the whole stack is being stopped
+                    self._stack.stop(cluster.endpoint)
+            except Trouble as trouble:  # somebody else's, left broken
+                self._failed(str(trouble))
 
     # -- at the end ----------------------------------------------------------
     def close(self) -> None:
@@ -356,8 +369,9 @@ class Clusters:
             self.release(planned)
 
     def settle(self, within: float) -> None:
-        """Wait until nothing is being started or stopped."""
+        """Wait until nothing is being started or stopped, and nothing of somebody's is healed."""
         try:
+            poll(lambda: not self._ending, within=_HEALED_WITHIN, awaiting="servers to be healed")
             poll(
                 lambda: not (self._starting or self._stopping),
                 within=within,
@@ -365,6 +379,11 @@ class Clusters:
             )
         except DeadlineExceeded as late:
             log.warning("%s", late)
+
+
+def _in_the_way(one: ScenarioPlan, other: ScenarioPlan) -> bool:
+    """Whether one of them uses what the other must have for itself."""
+    return bool(one.exclusive & (other.exclusive | other.uses) or one.uses & other.exclusive)
 
 
 def _dedicated(planned: ScenarioPlan) -> list[Requirement]:

@@ -134,6 +134,7 @@ class Execution:
             freed=pool.reconsider,
             left=self.verdicts.missing if hand_on else None,
             say=self._say_aside,
+            failed=self.suite_failed,
         )
         self._spans = LogSpans(self._clusters, run, self.reports.evidence)
         pool.spawn()

@@ -95,7 +95,7 @@ class KafkaSession:
     def admin(self) -> KafkaAdmin:
         """The admin API."""
         endpoint = self._session.endpoint(self.called)
-        admin = KafkaAdmin(endpoint.addresses, endpoint.access, foreign=not endpoint.instances)
+        admin = KafkaAdmin(endpoint.addresses, endpoint.access, foreign=not endpoint.ours)
         self._session.add_cleanup(admin.close)
         return admin
 
