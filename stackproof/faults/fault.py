@@ -59,6 +59,8 @@ class Fault(ABC):
     def __init__(self, session: ScenarioSession):
         self._session = session
         self._began = 0.0
+        #: When its healing began, seconds since the Unix epoch.
+        self.mended = 0.0
         self._state = "new"
 
     # -- what a kind of fault says -------------------------------------------
@@ -133,7 +135,7 @@ class Fault(ABC):
         if self._state != "active":
             return
         self._state = "healed"
-        mended = time.time()
+        self.mended = time.time()
         text = f"{self.kind} of {self.target}"
         try:
             self._mend()
@@ -144,8 +146,8 @@ class Fault(ABC):
         except BaseException:
             self._session.history.event("fault", f"{text}: never healed", at=self._began)
             raise
-        self._session.history.event("fault", text, at=self._began, until=mended)
-        self._record("healing", proof, since=mended)
+        self._session.history.event("fault", text, at=self._began, until=self.mended)
+        self._record("healing", proof, since=self.mended)
 
     def _heal_at_end(self) -> None:
         if self.active:

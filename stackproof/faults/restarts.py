@@ -9,7 +9,7 @@ from stackproof import actions
 from stackproof.actions import Start
 from stackproof.errors import no_effect
 from stackproof.faults.brokers import witness_of
-from stackproof.faults.processes import Stop
+from stackproof.faults.processes import NodeFault, Stop
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services import service
 
@@ -75,8 +75,11 @@ def restart(session: ScenarioSession, name: str, how: Literal["crash", "stop"]) 
     session.figure("time without service", f"{until - began:.1f} s")
 
 
-def rolling_restart(session: ScenarioSession, name: str) -> None:
+def rolling_restart(session: ScenarioSession, name: str) -> list[NodeFault]:
     """Stop and start all nodes, each only when the one before it is back among its peers.
+
+    Returns:
+        what was done to them, healed.
 
     Args:
         session: the scenario; its cluster must be dedicated.
@@ -86,6 +89,9 @@ def rolling_restart(session: ScenarioSession, name: str) -> None:
         NoEffect: one was never unreachable; those behind it are not touched.
         NotHealed: one did not come back.
     """
-    for node in witness_of(session, name).instances:
-        with Stop(session, name, node):
-            pass
+    stops: list[NodeFault] = [
+        Stop(session, name, node) for node in witness_of(session, name).instances
+    ]
+    for stop in stops:
+        stop.begin().heal()
+    return stops

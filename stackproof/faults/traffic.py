@@ -100,7 +100,7 @@ _SERVED_WITHIN = 30.0
 
 
 def publish_while(
-    session: ScenarioSession, kafka: Kafka, topic: str, breaking: Callable[[Traffic], None]
+    session: ScenarioSession, kafka: Kafka, topic: str, breaking: Callable[[Traffic], object]
 ) -> None:
     """Publish before, while and after something is broken; `Traffic.finish` tells the outcome.
 
@@ -119,7 +119,7 @@ def publish_while(
     traffic.await_more(_AFTERWARDS, within=_SERVED_WITHIN, while_="after the healing")
 
 
-def serves_during(fault: Fault) -> Callable[[Traffic], None]:
+def serves_during(fault: Fault) -> Callable[[Traffic], object]:
     """A fault during which messages must get through, for `publish_while`."""
 
     def breaking(traffic: Traffic) -> None:

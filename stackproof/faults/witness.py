@@ -103,6 +103,7 @@ class NodeWitness:
             with socket.create_connection(place, self._session.scaled(1.0)) as connection:
                 connection.settimeout(_RESET_WITHIN)
                 with contextlib.suppress(TimeoutError):
+                    connection.sendall(self._kind.hello)
                     connection.recv(1)
         except ConnectionResetError:
             return Answer(True, False, seconds, f"{problem}; TCP: connection reset by peer")

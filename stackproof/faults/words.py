@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from stackproof.faults.clients import ClientCut, Reset, Slow, Throttle
 from stackproof.faults.peers import OneWayCut, PeerCut
@@ -25,6 +25,27 @@ FAULTS: Mapping[str, type[NodeFault]] = {
     "cannot send to the other brokers": OneWayCut,
     "has a full disk": DiskFull,
     "has lost power": PowerLoss,
+}
+
+
+class Workload(NamedTuple):
+    """What a client goes on doing.
+
+    Attributes:
+        service: that it does it to.
+        old: what it writes to is from before the service was last started.
+    """
+
+    service: str
+    old: bool = False
+
+
+#: What features say of it. RabbitMQ 3.10 confirms a queue seconds before it writes it down.
+WORKLOADS: Mapping[str, Workload] = {
+    "keys are set": Workload("redis"),
+    "rows are inserted": Workload("postgresql"),
+    "messages are published to a durable queue": Workload("rabbitmq"),
+    "messages are published to an old durable queue": Workload("rabbitmq", old=True),
 }
 
 #: How a broker ends, and how often.

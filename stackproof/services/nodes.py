@@ -40,6 +40,7 @@ from stackproof.services.where import (
     memory_mb,
     with_start,
 )
+from stackproof.services.writer import Writer
 from stackproof.urls import host_and_port
 
 
@@ -57,6 +58,7 @@ class Service(ABC):
         options: what one can choose besides `TO_BE_BROKEN`, with defaults.
         location: how an endpoint of it is named.
         unfit: characters with which it does not cope in the name of its folder.
+        hello: a client's first bytes, to which a server says something.
         untold: kinds of faults whose effect or promise nobody can tell of it, and why.
     """
 
@@ -70,6 +72,7 @@ class Service(ABC):
     options: Mapping[str, Any] = {}
     location: Location
     unfit: str = ""
+    hello: bytes
     untold: Mapping[str, str] = {}
 
     # -- what each service says ------------------------------------------------
@@ -87,6 +90,17 @@ class Service(ABC):
     @abstractmethod
     def probe(self, endpoint: Endpoint, *, timeout: float) -> Probe:
         """A client of the probe's own; ``timeout``: seconds for each of its operations."""
+
+    def writer(self, endpoint: Endpoint, name: str, *, timeout: float) -> Writer:
+        """A client that writes under a name of its own; ``timeout``: seconds for each write.
+
+        Raises:
+            NotSupported: nobody has said how.
+        """
+        raise NotSupported(
+            f"nobody has said how to write to {self.title} while it is broken",
+            "its service has no writer", "see stackproof/services/writer.py",
+        )  # fmt: skip
 
     @property
     @abstractmethod

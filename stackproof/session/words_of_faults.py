@@ -9,7 +9,7 @@ import parse
 from stackproof.faults.promises.handing_on import COMMITTING
 from stackproof.faults.promises.losing import POWER_WAYS, WAYS
 from stackproof.faults.roles import ROLES
-from stackproof.faults.words import FAULTS, PRODUCERS, TIMES
+from stackproof.faults.words import FAULTS, PRODUCERS, TIMES, WORKLOADS, Workload
 from stackproof.session.needs import Need
 
 
@@ -31,13 +31,34 @@ def parse_promise(text: str) -> str:
     return PROMISES[text]
 
 
+@parse.with_pattern(r"the (?:server|primary)|(?:replica|node) \d+")
+def parse_node(text: str) -> str:
+    """The name of a node, for ``{node:Node}``: "the primary", or "replica 1": ``replica-1``."""
+    return text.removeprefix("the ").replace(" ", "-")
+
+
+@parse.with_pattern("|".join(WORKLOADS))
+def parse_workload(text: str) -> Workload:
+    """What a client goes on doing, for ``{workload:Workload}``."""
+    return WORKLOADS[text]
+
+
+@parse.with_pattern(r"replica \d+")
+def parse_replica(text: str) -> str:
+    """The same of replicas alone, for ``{replica:Replica}``."""
+    return parse_node(text)
+
+
 #: Types of parameters that steps about faults use besides those of every step.
 FAULT_TYPES: dict[str, Callable[[str], object]] = {
     "Fault": _one_of(FAULTS),
+    "Node": parse_node,
+    "Workload": parse_workload,
     "PowerWay": _one_of(POWER_WAYS),
     "Committing": _one_of(COMMITTING),
     "Producer": _one_of(PRODUCERS),
     "Promise": parse_promise,
+    "Replica": parse_replica,
     "Role": _one_of(ROLES),
     "Times": _one_of(TIMES),
     "Way": _one_of(WAYS),
@@ -47,12 +68,3 @@ FAULT_TYPES: dict[str, Callable[[str], object]] = {
 def to_break(service: str, fault: str) -> Need:
     """What a step needs that breaks a node of a service, in the words of `FAULTS`."""
     return Need(service, True, tuple(FAULTS[fault].options.items()))
-
-
-@parse.with_pattern(r"replica \d+")
-def parse_replica(text: str) -> str:
-    """The name of a node, for ``{replica:Replica}``: "replica 1" is ``replica-1``."""
-    return text.replace(" ", "-")
-
-
-FAULT_TYPES["Replica"] = parse_replica

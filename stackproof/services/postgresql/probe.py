@@ -14,6 +14,8 @@ from stackproof.services.postgresql.client import asking
 from stackproof.services.postgresql.known import PRIMARY, slot_of
 
 T = TypeVar("T")
+#: A replica that is as many seconds behind does not follow: its connection may be there still.
+_FOLLOWS_WITHIN = 2.0
 
 
 @dataclass(frozen=True)
@@ -107,9 +109,10 @@ class PostgreSQLProbe:
         return None
 
     def seen_by_peers(self, node: str) -> None:
-        """The primary has it among the replicas that follow; of itself, it answers."""
+        """The primary has it among the replicas that keep up; of itself, it answers."""
         seen = self.health().replicas.get(slot_of(node))
-        if node != PRIMARY and not (seen and seen.streams):
+        follows = seen and seen.streams and (seen.lag or 0.0) < _FOLLOWS_WITHIN
+        if node != PRIMARY and not follows:
             raise OperationalError(f"the primary sees {node} as {seen}")
 
     def healthy(self) -> None:

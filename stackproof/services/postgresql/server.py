@@ -16,6 +16,7 @@ from stackproof.services.nodes import Service
 from stackproof.services.postgresql.known import DATABASE, PRIMARY, USER, slot_of
 from stackproof.services.probe import Probe
 from stackproof.services.where import Node, Where
+from stackproof.services.writer import Writer
 
 _VOLUME = "/var/lib/postgresql/data"
 
@@ -89,6 +90,7 @@ class PostgreSQL(Service):
         "power loss": "it writes its log over old segments of the same size, so that nobody can "
         "tell by a file's size how much of it is synced"
     }
+    hello = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"  # SSLRequest
     ports: Mapping[str, int] = {"client": 5432}
     options: Mapping[str, Any] = {
         "replicas": 0, "synchronous": 0, "fsync": True, "connections": 100, "slot_mb": 0,
@@ -207,6 +209,12 @@ class PostgreSQL(Service):
         from stackproof.services.postgresql.probe import PostgreSQLProbe
 
         return PostgreSQLProbe(endpoint, timeout=timeout)
+
+    def writer(self, endpoint: Endpoint, name: str, *, timeout: float) -> Writer:
+        """See `stackproof.services.postgresql.writer`."""
+        from stackproof.services.postgresql.writer import RowsWriter
+
+        return RowsWriter(endpoint, name, timeout=timeout)
 
     @cached_property
     def unready(self) -> tuple[type[BaseException], ...]:

@@ -27,7 +27,7 @@ _REMOVED_AFTER_MS = 3_600_000
 
 
 def parameters(
-    endpoint: Endpoint, node: str = FIRST, *, timeout: float = 10.0
+    endpoint: Endpoint, node: str = FIRST, *, timeout: float = 10.0, heartbeat: int = 0
 ) -> pika.ConnectionParameters:
     """What to connect with.
 
@@ -36,6 +36,7 @@ def parameters(
             without a user logs in by itself.
         node: which of its servers.
         timeout: seconds until a connection counts as failed.
+        heartbeat: seconds in which both ends must hear of each other; 0: they need not.
     """
     address, access = endpoint.addresses[node], endpoint.access
     host, port = split_host_and_port(address)
@@ -60,13 +61,13 @@ def parameters(
         connection_attempts=1,
         # pika answers heartbeats only while it is called: a scenario that pauses would lose its
         # connections. TCP notices a broker that is gone.
-        heartbeat=0,
+        heartbeat=heartbeat,
         tcp_options={"TCP_KEEPIDLE": _KEEP_ALIVE, "TCP_KEEPINTVL": _KEEP_ALIVE},
     )
 
 
 def connect(
-    endpoint: Endpoint, node: str = FIRST, *, timeout: float = 10.0
+    endpoint: Endpoint, node: str = FIRST, *, timeout: float = 10.0, heartbeat: int = 0
 ) -> pika.BlockingConnection:
     """A connection; see `parameters`.
 
@@ -76,7 +77,8 @@ def connect(
         OSError: nobody listens.
     """
     try:
-        return pika.BlockingConnection(parameters(endpoint, node, timeout=timeout))
+        given = parameters(endpoint, node, timeout=timeout, heartbeat=heartbeat)
+        return pika.BlockingConnection(given)
     except AMQPConnectorException as error:
         raise exceptions.AMQPConnectionError(str(error)) from error
 

@@ -25,14 +25,22 @@ class RabbitMQProbe:
 
     def accepts_writes(self, node: str = FIRST) -> None:
         """A message to a queue that nobody else sees is confirmed, and got from there again."""
-        queue, body = self._endpoint.check_name(), uuid.uuid4().bytes
+        self._through(node, uuid.uuid4().bytes)
+
+    def carries(self, node: str, size: int) -> None:
+        """The same with a message of that size."""
+        self._through(node, b"x" * size)
+
+    def _through(self, node: str, body: bytes) -> None:
+        queue = self._endpoint.check_name()
         with channel(self._endpoint, node, timeout=self._timeout) as opened:
             opened.confirm_delivery()
             opened.queue_declare(queue, exclusive=True, auto_delete=True)
             opened.basic_publish("", queue, body, mandatory=True)
             _, _, got = opened.basic_get(queue, auto_ack=True)
         if got != body:
-            raise AMQPConnectionError(f"{got!r} was got where {body!r} was published")
+            told = got and got[:20]
+            raise AMQPConnectionError(f"{told!r} was got where {body[:20]!r} was published")
 
     def healthy(self) -> None:
         """Every node accepts writes."""

@@ -14,6 +14,7 @@ from stackproof.services.probe import Probe
 from stackproof.services.rabbitmq import erlang
 from stackproof.services.rabbitmq.known import FIRST, VIRTUAL_HOST
 from stackproof.services.where import Node, Where
+from stackproof.services.writer import Writer
 
 _VOLUME = "/var/lib/rabbitmq"
 #: What shows a node's queues, and its peers, to whoever asks by HTTP. (In 3.10 an orderly end takes
@@ -50,6 +51,7 @@ class RabbitMQ(Service):
     server = DebianArtifact("rabbitmq-server", "RabbitMQ", without=("python3", "socat", "openssl"))
     unfit = "\\'\"`$!#*?[]{}()<>|&"  # it hands paths to a shell, and looks for files by patterns
     image = Image("RABBITMQ_IMAGE", "rabbitmq:3.10.8", "stackproof/rabbitmq:3.10.8")
+    hello = b"AMQP\x00\x00\x09\x01"
     ports: Mapping[str, int] = {"client": 5672, "management": 15672, "peer": 25672}
     options: Mapping[str, Any] = {"max_memory_mb": 256, "plugins": ()}
     location = Location(
@@ -115,6 +117,12 @@ class RabbitMQ(Service):
         from stackproof.services.rabbitmq.probe import RabbitMQProbe
 
         return RabbitMQProbe(endpoint, timeout=timeout)
+
+    def writer(self, endpoint: Endpoint, name: str, *, timeout: float) -> Writer:
+        """See `stackproof.services.rabbitmq.writer`."""
+        from stackproof.services.rabbitmq.writer import MessagesWriter
+
+        return MessagesWriter(endpoint, name, timeout=timeout)
 
     @cached_property
     def unready(self) -> tuple[type[BaseException], ...]:

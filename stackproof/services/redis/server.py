@@ -14,6 +14,7 @@ from stackproof.services.nodes import Service
 from stackproof.services.probe import Probe
 from stackproof.services.redis.known import SERVER
 from stackproof.services.where import Node, Where
+from stackproof.services.writer import Writer
 
 #: What an idle server takes besides its data, measured: 10 MiB; doubled for its buffers.
 _BESIDES_MB = 20
@@ -35,6 +36,7 @@ class Redis(Service):
     server = DebianArtifact("redis-server", "Redis", ("usr/bin/redis-server", "--version"))
     unfit = "*?["  # it takes its file's path for a pattern
     image = Image("REDIS_IMAGE", "redis:7.0.15", "stackproof/redis:7.0.15")
+    hello = b"PING\r\n"
     ports: Mapping[str, int] = {"client": 6379}
     options: Mapping[str, Any] = {"max_memory_mb": 64, "config": ()}
     location = Location(
@@ -84,6 +86,12 @@ class Redis(Service):
         from stackproof.services.redis.probe import RedisProbe
 
         return RedisProbe(endpoint, timeout=timeout)
+
+    def writer(self, endpoint: Endpoint, name: str, *, timeout: float) -> Writer:
+        """See `stackproof.services.redis.writer`."""
+        from stackproof.services.redis.writer import KeysWriter
+
+        return KeysWriter(endpoint, name, timeout=timeout)
 
     @cached_property
     def unready(self) -> tuple[type[BaseException], ...]:

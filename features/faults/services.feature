@@ -1,0 +1,87 @@
+@faults @BEYOND-02 @timeout:120
+Feature: A broken node costs what its service says, and no more
+  Whatever breaks, each service keeps its own promise, and it serves again when the node is back.
+
+  Rule: What is on a disk stays
+
+    Scenario Outline: Nothing acknowledged is lost while <node> <fault>: <writes>
+      Given <service>
+      When <writes> while <node> <fault>
+      Then nothing acknowledged is lost
+      And it serves again within <seconds> seconds
+
+      Examples: on every pull request
+        | service                              | writes                                    | node        | fault       | seconds |
+        | a PostgreSQL primary with 2 replicas | rows are inserted                         | the primary | has crashed | 20      |
+        | a RabbitMQ broker                    | messages are published to a durable queue | node 1      | is paused   | 20      |
+
+      @nightly
+      Examples: PostgreSQL, the node that is written to
+        | service                              | writes            | node        | fault                                     | seconds |
+        | a PostgreSQL primary with 2 replicas | rows are inserted | the primary | is stopped                                | 20      |
+        | a PostgreSQL primary with 2 replicas | rows are inserted | the primary | is paused                                 | 10      |
+        | a PostgreSQL primary with 2 replicas | rows are inserted | the primary | is cut off from its clients               | 10      |
+        | a PostgreSQL primary with 2 replicas | rows are inserted | the primary | answers its clients 300 milliseconds late | 10      |
+        | a PostgreSQL primary with 2 replicas | rows are inserted | the primary | has 50 kilobytes a second for its clients | 10      |
+        | a PostgreSQL primary with 2 replicas | rows are inserted | the primary | resets its clients' connections           | 10      |
+        | a PostgreSQL primary with 2 replicas | rows are inserted | the primary | has a full disk                           | 20      |
+
+      @nightly
+      Examples: PostgreSQL, another node
+        | service                              | writes            | node      | fault                     | seconds |
+        | a PostgreSQL primary with 2 replicas | rows are inserted | replica 1 | has crashed               | 5       |
+        | a PostgreSQL primary with 2 replicas | rows are inserted | replica 1 | is stopped                | 5       |
+        | a PostgreSQL primary with 2 replicas | rows are inserted | replica 1 | is paused                 | 5       |
+        | a PostgreSQL primary with 2 replicas | rows are inserted | replica 1 | is cut off from its peers | 5       |
+        | a PostgreSQL primary with 2 replicas | rows are inserted | replica 1 | cannot send to its peers  | 5       |
+
+      @nightly
+      Examples: RabbitMQ
+        | service           | writes                                         | node   | fault                                     | seconds |
+        | a RabbitMQ broker | messages are published to an old durable queue | node 1 | has crashed                               | 60      |
+        | a RabbitMQ broker | messages are published to an old durable queue | node 1 | is stopped                                | 60      |
+        | a RabbitMQ broker | messages are published to a durable queue      | node 1 | is cut off from its clients               | 10      |
+        | a RabbitMQ broker | messages are published to a durable queue      | node 1 | answers its clients 300 milliseconds late | 10      |
+        | a RabbitMQ broker | messages are published to a durable queue      | node 1 | has 50 kilobytes a second for its clients | 10      |
+        | a RabbitMQ broker | messages are published to a durable queue      | node 1 | resets its clients' connections           | 10      |
+        | a RabbitMQ broker | messages are published to a durable queue      | node 1 | has a full disk                           | 60      |
+        | a RabbitMQ broker | messages are published to an old durable queue | node 1 | has lost power                            | 60      |
+
+    @nightly
+    Scenario: Nothing acknowledged is lost in a rolling restart: rows are inserted
+      Given a PostgreSQL primary with 2 replicas
+      When rows are inserted while all nodes are restarted, one after the other
+      Then nothing acknowledged is lost
+      And it serves again within 20 seconds
+
+  Rule: What is kept in memory alone lives as long as its server
+
+    Scenario Outline: Nothing acknowledged is lost while the server <fault>: keys are set
+      Given a Redis server
+      When keys are set while the server <fault>
+      Then nothing acknowledged is lost
+      And it serves again within 10 seconds
+
+      Examples: on every pull request
+        | fault     |
+        | is paused |
+
+      @nightly
+      Examples: its connections
+        | fault                                     |
+        | is cut off from its clients               |
+        | answers its clients 300 milliseconds late |
+        | has 50 kilobytes a second for its clients |
+        | resets its clients' connections           |
+
+    @nightly
+    Scenario Outline: All that was there is gone when the server <fault>: keys are set
+      Given a Redis server
+      When keys are set while the server <fault>
+      Then all that was there before is gone
+      And it serves again within 10 seconds
+
+      Examples:
+        | fault       |
+        | has crashed |
+        | is stopped  |

@@ -1,0 +1,58 @@
+"""Breaking a node of any service while a client goes on writing to it."""
+
+from __future__ import annotations
+
+from behave import register_type, then, when
+from hamcrest import assert_that, empty, less_than_or_equal_to
+
+from stackproof import faults
+from stackproof.faults.restarts import rolling_restart
+from stackproof.faults.words import Workload
+from stackproof.faults.writing import WRITING, Writing
+from stackproof.session.needs import Need, needs_by
+from stackproof.session.scenario import Context
+from stackproof.session.words import TYPES
+from stackproof.session.words_of_faults import FAULT_TYPES, to_break
+
+register_type(**TYPES, **FAULT_TYPES)
+
+
+def writing(context: Context, workload: Workload) -> Writing:
+    """The client that writes."""
+    return context.session.keep(WRITING, Writing(context.session, workload))
+
+
+@when("{workload:Workload} while {node:Node} {fault:Fault}")
+@needs_by(lambda workload, node, fault: to_break(workload.service, fault))
+def write_while_broken(context: Context, workload: Workload, node: str, fault: str) -> None:
+    """Writes before, while and after the node is broken; the service's probe proves it."""
+    broken = faults.Faults(context.session, workload.service).fault(fault, node)
+    writing(context, workload).while_broken(broken)
+
+
+@when("{workload:Workload} while all nodes are restarted, one after the other")
+@needs_by(lambda workload: Need(workload.service, True, ()))
+def write_while_restarted(context: Context, workload: Workload) -> None:
+    """A rolling restart: each node is stopped when the one before is back among its peers."""
+    writing(context, workload).while_restarted(
+        lambda: rolling_restart(context.session, workload.service)
+    )
+
+
+@then("nothing acknowledged is lost")
+def nothing_is_lost(context: Context) -> None:
+    """All that was acknowledged is there, once, and nothing that nobody wrote."""
+    context.session.kept(WRITING).assert_kept()
+
+
+@then("all that was there before is gone")
+def everything_is_gone(context: Context) -> None:
+    """A memory that has been lost holds nothing of old; what came after the healing is there."""
+    assert_that(context.session.kept(WRITING).still_there(), empty(), "of what was written before")
+
+
+@then("it serves again within {limit:Seconds}")
+def serves_again(context: Context, limit: float) -> None:
+    """From the beginning of the healing to the first write that is acknowledged after it."""
+    recovery = context.session.kept(WRITING).recovery
+    assert_that(recovery, less_than_or_equal_to(context.session.scaled(limit)), "s until served")
