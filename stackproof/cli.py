@@ -7,6 +7,7 @@ import contextlib
 import shlex
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from stackproof import __version__
@@ -17,6 +18,7 @@ from stackproof.errors import (
     EXIT_INTERRUPTED,
     EXIT_PASSED,
     Trouble,
+    reason_of,
 )
 from stackproof.texts import defects, streams
 
@@ -129,6 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(arguments: Sequence[str] | None) -> int:
     options = build_parser().parse_args(arguments)
     try:
+        _demand_place()
         return _dispatch(options)
     except Trouble as trouble:
         return _told(trouble)
@@ -141,6 +144,15 @@ def _main(arguments: Sequence[str] | None) -> int:
     except Exception as error:
         given = sys.argv[1:] if arguments is None else arguments
         return _told(defects.described(error, shlex.join(["stackproof", *given])))
+
+
+def _demand_place() -> None:
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise Trouble(
+            "there is no working directory", reason_of(error), "change to a folder that exists"
+        ) from error
 
 
 def _told(trouble: Trouble) -> int:

@@ -188,6 +188,14 @@ def test_other_commands_with_streams_that_take_nothing(small: Project, command: 
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("command", ["run --plan", "init x", "doctor"])
+def test_a_working_directory_that_is_gone(small: Project, command: str) -> None:
+    gone = f"mkdir gone && cd gone && rmdir ../gone && {sys.executable} -m stackproof {command}"
+    done = shell(small, gone)
+    assert (done.returncode, "defect" in done.stderr) == (2, False)
+    assert "there is no working directory" in done.stderr
+
+
 def test_a_file_opened_later_is_not_taken_for_standard_output(small: Project) -> None:
     """The lowest free descriptor is the next file's."""
     small.environment("print('printed by a hook')\n")
