@@ -13,10 +13,9 @@ from stackproof.errors import Trouble
 from stackproof.services.base import Service
 from stackproof.values import did_you_mean
 
-_OWN = ("base", "external", "fixture", "location", "nodes", "probe", "where", "writer")
-#: Each other module of this package is a service, called as its module; its class: ``SERVICE``.
+#: Each package in this one is a service, called as its folder; its class: ``SERVICE``.
 _MODULES = {
-    name: f"{__name__}.{name}:SERVICE" for _, name, _ in iter_modules(__path__) if name not in _OWN
+    name: f"{__name__}.{name}:SERVICE" for _, name, folder in iter_modules(__path__) if folder
 }
 _known: dict[str, Service] = {}
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import urllib.request
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -24,6 +27,9 @@ _KEEP_ALIVE = 20
 #: AMQP cannot list queues, so that nobody could find what a run left behind when it crashed: the
 #: broker itself removes a queue that nobody has used for an hour.
 _REMOVED_AFTER_MS = 3_600_000
+
+#: Nodes are on this machine; a proxy of the machine's environment leads elsewhere.
+_PAST_PROXIES = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def parameters(
@@ -129,6 +135,41 @@ def delete(endpoint: Endpoint, *queues: str) -> None:
     with channel(endpoint) as opened:
         for queue in queues:
             opened.queue_delete(queue)
+
+
+def manage(
+    endpoint: Endpoint,
+    path: str,
+    node: str = FIRST,
+    *,
+    timeout: float = 10.0,
+    method: str = "GET",
+    body: Any = None,
+) -> Any:
+    """What a node that the suite has started answers to a question by HTTP.
+
+    Args:
+        endpoint: where the cluster is.
+        path: below ``/api/``.
+        node: which of its servers.
+        timeout: seconds.
+        method: of HTTP.
+        body: to be sent as JSON; None: nothing.
+
+    Raises:
+        OSError: it does not answer, or refuses.
+    """
+    request = urllib.request.Request(
+        f"http://{endpoint.others[f'{node} management']}/api/{path}",
+        None if body is None else json.dumps(body).encode(),
+        {
+            "Authorization": f"Basic {b64encode(f'{USER}:{USER}'.encode()).decode()}",
+            "Content-Type": "application/json",
+        },
+        method=method,
+    )
+    with _PAST_PROXIES.open(request, timeout=timeout) as answer:
+        return json.loads(answer.read() or b"null")
 
 
 def waiting(endpoint: Endpoint, queue: str) -> int:

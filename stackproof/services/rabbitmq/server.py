@@ -9,10 +9,10 @@ from typing import Any
 from stackproof.obtain import Artifact, DebianArtifact
 from stackproof.services.base import Endpoint, Image
 from stackproof.services.location import Location
-from stackproof.services.nodes import Service
 from stackproof.services.probe import Probe
 from stackproof.services.rabbitmq import erlang
 from stackproof.services.rabbitmq.known import FIRST, VIRTUAL_HOST
+from stackproof.services.renewal import Renewal, Renewing
 from stackproof.services.where import Node, Where
 from stackproof.services.writer import Writer
 
@@ -39,7 +39,7 @@ exec 3<>/dev/tcp/127.0.0.1/5672 && printf 'AMQP\\0\\0\\011\\001' >&3 \
 && test "$(head -c 1 <&3 | od -An -tu1 | tr -d ' ')" = 1"""
 
 
-class RabbitMQ(Service):
+class RabbitMQ(Renewing):
     """The service ``rabbitmq``.
 
     Options: ``max_memory_mb`` (above that, publishers are held back), ``plugins`` (names).
@@ -123,6 +123,12 @@ class RabbitMQ(Service):
         from stackproof.services.rabbitmq.writer import MessagesWriter
 
         return MessagesWriter(endpoint, name, timeout=timeout)
+
+    def renewal(self, endpoint: Endpoint, *, timeout: float) -> Renewal:
+        """See `stackproof.services.rabbitmq.renewal`."""
+        from stackproof.services.rabbitmq.renewal import RabbitMQRenewal
+
+        return RabbitMQRenewal(endpoint, timeout=timeout)
 
     @cached_property
     def unready(self) -> tuple[type[BaseException], ...]:
