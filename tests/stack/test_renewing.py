@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,7 @@ from stackproof.processes import reaper
 from stackproof.processes.run import RUN_VARIABLE, Run
 from stackproof.services import service
 from stackproof.services.base import Endpoint, Renewable, Requirement
+from stackproof.services.postgresql.client import ask, asking, connect
 from stackproof.services.rabbitmq import client as rabbitmq
 from stackproof.services.renewal import Renewing
 from stackproof.stack.native import NativeCluster, NativeProvider
@@ -50,6 +52,11 @@ def made(endpoint: Endpoint, node: str) -> dict[str, list[str]]:
     assert isinstance(kind, Renewing)
     all_of_it = kind.renewal(endpoint, timeout=10).made(node)
     return {what: list(names) for what, names in all_of_it.items() if names}
+
+
+def await_made(endpoint: Endpoint, node: str, what: dict[str, list[str]]) -> None:
+    poll(lambda: made(endpoint, node), until=lambda has: has == what, within=_WITHIN,
+         awaiting=f"{what} to be found")  # fmt: skip
 
 
 def await_nothing(endpoint: Endpoint) -> None:
@@ -96,8 +103,7 @@ def test_what_is_left_on_rabbitmq_is_found_and_cleared(
     endpoint = broker.endpoint
     await_nothing(endpoint)  # the clients before are forgotten in a moment
     dirty(endpoint)
-    poll(lambda: made(endpoint, "node-1"), until=lambda has: has == what, within=_WITHIN,
-         awaiting=f"{what} to be found")  # fmt: skip
+    await_made(endpoint, "node-1", what)
     kind, names = next(iter(what.items()))
     assert found(endpoint) == f"node-1: there is the {kind} {names[0]}"
     renew(endpoint)
@@ -121,3 +127,96 @@ def test_a_server_that_does_not_tell_is_not_as_good_as_new(broker: NativeCluster
     broker.act(instance, Start())
     broker.wait_healthy(_WITHIN)
     await_nothing(broker.endpoint)
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeCluster]:
+    with started(tmp_path_factory, "postgresql", replicas=1, synchronous=1) as cluster:
+        yield cluster
+
+
+def run(endpoint: Endpoint, *statements: str) -> None:
+    with asking(endpoint, timeout=30) as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        ("CREATE SCHEMA left_over", {"schema": ["left_over"]}),
+        ("CREATE TABLE public.kept (n int)", {"relation": ["kept"]}),
+        ("CREATE FUNCTION one() RETURNS int LANGUAGE sql RETURN 1", {"function": ["one"]}),
+        ("CREATE DOMAIN short AS varchar(3)", {"type": ["short"]}),
+        ("SELECT lo_create(99999)", {"large object": ["99999"]}),
+        ("CREATE PUBLICATION news", {"publication": ["news"]}),
+        ("CREATE DATABASE orders", {"database": ["orders"]}),
+        ("CREATE ROLE qa", {"role": ["qa"]}),
+        ("ALTER ROLE postgres SET work_mem = '1MB'",
+         {"setting of a role or a database": ["work_mem=1MB"]}),
+        ("ALTER SYSTEM SET work_mem = '1MB'", {"changed setting": ["work_mem"]}),
+        ("SELECT pg_create_physical_replication_slot('kept', true)", {"slot": ["kept"]}),
+    ],
+)  # fmt: skip
+def test_what_is_left_on_postgresql_is_found_and_cleared(
+    database: NativeCluster, statement: str, what: dict[str, list[str]]
+) -> None:
+    endpoint = database.endpoint
+    await_nothing(endpoint)
+    run(endpoint, statement)
+    await_made(endpoint, "primary", what)
+    kind, names = next(iter(what.items()))
+    assert found(endpoint) == f"primary: there is the {kind} {names[0]}"
+    if "ROLE postgres" in statement:  # belongs to what every server has
+        run(endpoint, "ALTER ROLE postgres RESET ALL")
+    renew(endpoint)
+    assert ask(endpoint, "SHOW synchronous_standby_names") == [("FIRST 1 (replica_1)",)]
+    service("postgresql").check(endpoint, timeout=10)
+
+
+def test_what_lies_in_the_template_of_databases_is_found(database: NativeCluster) -> None:
+    endpoint = database.endpoint
+    place = endpoint.addresses["primary"].partition("/")[0]
+    template = replace(endpoint, addresses={"primary": f"{place}/template1"})
+    run(template, "CREATE TABLE left_over (n int)")
+    await_made(endpoint, "primary", {"relation of template1": ["left_over"]})
+    run(template, "DROP TABLE left_over")
+    await_nothing(endpoint)
+
+
+def test_somebody_who_still_uses_postgresql_is_found(database: NativeCluster) -> None:
+    endpoint = database.endpoint
+    for node in endpoint.addresses:
+        with connect(endpoint, node):
+            assert made(endpoint, node) == {"client": ["stackproof"]}
+    await_nothing(endpoint)
+
+
+def test_a_replica_that_does_not_follow_is_found(database: NativeCluster) -> None:
+    instance = "postgresql-1-replica-1"
+    database.act(instance, Stop())
+    await_made(database.endpoint, "primary", {"replica that does not follow:": ["replica_1"]})
+    database.act(instance, Start())
+    await_nothing(database.endpoint)
+
+
+def test_what_a_restart_has_changed_is_found_after_it_was_reset(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with started(tmp_path_factory, "postgresql") as cluster:
+        endpoint, (instance,) = cluster.endpoint, cluster.endpoint.instances
+        run(endpoint, "ALTER SYSTEM SET max_prepared_transactions = 2")
+        cluster.act(instance, Stop())
+        cluster.act(instance, Start())
+        cluster.wait_healthy(_WITHIN)
+        run(endpoint, "BEGIN", "PREPARE TRANSACTION 'pending'")
+        kept = {"prepared transaction": ["pending"]}
+        assert made(endpoint, "primary") == {
+            **kept,
+            "changed setting": ["max_prepared_transactions"],
+        }
+        run(endpoint, "ROLLBACK PREPARED 'pending'")
+        service("postgresql").clear(endpoint)  # type: ignore[attr-defined]
+        waits = "there is the setting that a restart would change max_prepared_transactions"
+        poll(lambda: found(endpoint), until=lambda told: told == f"primary: {waits}",
+             within=_WITHIN, awaiting=waits)  # fmt: skip

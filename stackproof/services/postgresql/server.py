@@ -12,9 +12,9 @@ from stackproof.obtain import DebianArtifact
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.base import Endpoint, Image, Leftover
 from stackproof.services.location import Location
-from stackproof.services.nodes import Service
 from stackproof.services.postgresql.known import DATABASE, PRIMARY, USER, slot_of
 from stackproof.services.probe import Probe
+from stackproof.services.renewal import Renewal, Renewing
 from stackproof.services.where import Node, Where
 from stackproof.services.writer import Writer
 
@@ -68,7 +68,7 @@ fi
 """
 
 
-class PostgreSQL(Service):
+class PostgreSQL(Renewing):
     """The service ``postgresql``.
 
     Options: ``replicas`` (how many), ``synchronous`` (a commit waits for so many of them),
@@ -215,6 +215,12 @@ class PostgreSQL(Service):
         from stackproof.services.postgresql.writer import RowsWriter
 
         return RowsWriter(endpoint, name, timeout=timeout)
+
+    def renewal(self, endpoint: Endpoint, *, timeout: float) -> Renewal:
+        """See `stackproof.services.postgresql.renewal`."""
+        from stackproof.services.postgresql.renewal import PostgreSQLRenewal
+
+        return PostgreSQLRenewal(endpoint, timeout=timeout)
 
     @cached_property
     def unready(self) -> tuple[type[BaseException], ...]:
