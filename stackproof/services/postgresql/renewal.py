@@ -12,6 +12,8 @@ from stackproof.services.postgresql.client import asking
 from stackproof.services.postgresql.known import DATABASE, PRIMARY, slot_of
 from stackproof.urls import host_and_port, split_host_and_port
 
+#: With its values.
+Query = tuple[str, list[list[str]]]
 #: From this number on, objects are made by users.
 _FIRST = 16384
 _TEMPLATE = "template1"
@@ -21,7 +23,7 @@ _FORMED = ["synchronous_standby_names"]
 _FOLLOWS = ["primary_conninfo", "primary_slot_name"]
 
 #: Names by kind: of a server, and of one of its databases.
-_OF_SERVER: Mapping[str, str] = {
+_OF_SERVER: dict[str, str] = {
     "client": """SELECT coalesce(nullif(application_name, ''), 'process ' || pid)
         FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()""",
     "database": f"""SELECT datname FROM pg_database WHERE oid >= {_FIRST}
@@ -32,7 +34,7 @@ _OF_SERVER: Mapping[str, str] = {
     "setting that a restart would change": "SELECT name FROM pg_settings WHERE pending_restart",
     "prepared transaction": "SELECT gid FROM pg_prepared_xacts",
 }
-_OF_DATABASE: Mapping[str, str] = {
+_OF_DATABASE: dict[str, str] = {
     "schema": f"""SELECT nspname FROM pg_namespace WHERE oid >= {_FIRST}
         AND nspname !~ '^pg_(toast_)?temp_'""",
     "relation": f"""SELECT relname FROM pg_class WHERE oid >= {_FIRST}
@@ -80,9 +82,7 @@ class PostgreSQLRenewal:
 
     def made(self, node: str = PRIMARY) -> Mapping[str, Sequence[str]]:
         """Clients, objects, changed settings; and who does not follow."""
-        queries: dict[str, tuple[str, list[list[str]]]] = {
-            kind: (query, []) for kind, query in (_OF_SERVER | _OF_DATABASE).items()
-        }
+        queries = _without_values(_OF_SERVER | _OF_DATABASE)
         if node == PRIMARY:
             queries["slot"] = _SLOTS, [self._slots]
             queries["changed setting"] = _SETTINGS, [_FORMED]
@@ -91,13 +91,11 @@ class PostgreSQLRenewal:
             queries["changed setting"] = _SETTINGS, [_FOLLOWS]
             queries["changed role:"] = _PROMOTED, []
         found = self._names(self._endpoint, node, queries)
-        of_template = {kind: (query, []) for kind, query in _OF_DATABASE.items()}
-        for kind, names in self._names(self._of(_TEMPLATE), node, of_template).items():
-            found[f"{kind} of {_TEMPLATE}"] = names
-        return found
+        of_template = self._names(self._of(_TEMPLATE), node, _without_values(_OF_DATABASE))
+        return found | {f"{kind} of {_TEMPLATE}": names for kind, names in of_template.items()}
 
     def _names(
-        self, endpoint: Endpoint, node: str, queries: Mapping[str, tuple[str, list[list[str]]]]
+        self, endpoint: Endpoint, node: str, queries: Mapping[str, Query]
     ) -> dict[str, list[str]]:
         found = {}
         with asking(endpoint, node, timeout=self._timeout) as cursor:
@@ -111,3 +109,7 @@ class PostgreSQLRenewal:
         places = {n: split_host_and_port(a) for n, a in self._endpoint.addresses.items()}
         addresses = {n: f"{host_and_port(*place)}/{database}" for n, place in places.items()}
         return replace(self._endpoint, addresses=addresses)
+
+
+def _without_values(queries: Mapping[str, str]) -> dict[str, Query]:
+    return {kind: (query, []) for kind, query in queries.items()}
