@@ -6,9 +6,9 @@ from behave import given, register_type, then, when
 from hamcrest import assert_that, equal_to, greater_than, has_length
 
 from stackproof import faults
-from stackproof.faults.brokers import node_of
 from stackproof.faults.restarts import rolling_restart
 from stackproof.faults.traffic import TRAFFIC, publish_while, serves_during
+from stackproof.services.kafka.known import node_of
 from stackproof.session import services
 from stackproof.session.needs import needs, needs_by
 from stackproof.session.premises import presume

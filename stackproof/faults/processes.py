@@ -9,9 +9,8 @@ from stackproof import actions
 from stackproof.actions import Action
 from stackproof.clients.probing import Answer
 from stackproof.errors import NotSupported
-from stackproof.faults.brokers import witness_of
 from stackproof.faults.fault import FELT_WITHIN, HEALED_WITHIN, Fault, Proof
-from stackproof.faults.witness import instance_of
+from stackproof.faults.witness import instance_of, witness_of
 
 if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from stackproof import actions
 from stackproof.actions import Start
 from stackproof.errors import no_effect
-from stackproof.faults.brokers import witness_of
 from stackproof.faults.processes import NodeFault, Stop
+from stackproof.faults.witness import witness_of
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services import service
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stackproof.faults.brokers import KafkaWitness
+from stackproof.faults.brokers import Brokers
 from stackproof.polling import poll
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ class Roles:
     def __init__(self, session: ScenarioSession, topic: str, group: str = ""):
         self._session = session
         self._topic, self._group = topic, group
-        self._witness = KafkaWitness(session)
-        self._brokers = range(1, len(self._witness.instances) + 1)
+        self._witness = Brokers(session)
+        self._brokers = self._witness.numbers
 
     def seen_by(self, asked: int, role: str) -> int:
         """Who has a role, as one broker sees it; -1: nobody.

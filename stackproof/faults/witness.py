@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from stackproof.clients.probing import Answer
 from stackproof.errors import NotSupported, Trouble
+from stackproof.services import service
 from stackproof.services.nodes import Service, instance
 from stackproof.services.probe import AcceptsWrites, Carries, Probe, SeesPeers
 from stackproof.urls import split_host_and_port
@@ -156,6 +157,13 @@ class NodeWitness:
         return NotSupported(
             f"of {self.title} nobody can tell {what}", why, "see the table in docs/faults.md"
         )
+
+
+def witness_of(session: ScenarioSession, name: str) -> Witness:
+    """The independent client of the scenario's cluster of a service."""
+    kind = service(name)
+    assert isinstance(kind, Service), f"{name} does not say its nodes"
+    return NodeWitness(session, name, kind)
 
 
 def instance_of(witness: Witness, node: str) -> str:

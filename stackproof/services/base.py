@@ -313,16 +313,16 @@ class Service(Protocol):
 class Proxied(Protocol):
     """A service whose clients can be led through proxies, by its option ``proxied``."""
 
-    def routes(self, site: Site) -> Mapping[str, tuple[int, int]]:
-        """The port for clients, and the one on which the server listens, by instance."""
+    def routes(self, site: Site) -> Mapping[str, Sequence[tuple[int, int]]]:
+        """Ports for clients, each with the one on which the server listens, by instance."""
 
 
 @runtime_checkable
 class PeersProxied(Protocol):
     """A service whose servers can reach each other through proxies, by ``proxied_peers``."""
 
-    def peer_routes(self, site: Site) -> Mapping[str, tuple[int, int]]:
-        """The port for its peers, and the one on which the server listens, by instance."""
+    def peer_routes(self, site: Site) -> Mapping[str, Sequence[tuple[int, int]]]:
+        """Ports for its peers, each with the one on which the server listens, by instance."""
 
 
 def readable(file: Path, text: str) -> Path:

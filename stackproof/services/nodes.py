@@ -15,8 +15,7 @@ from typing import Any
 from stackproof.access import OPEN, Access
 from stackproof.clients.probing import look_through, unencrypted
 from stackproof.errors import NotSupported, Passing, Trouble, explained
-from stackproof.obtain import Artifact, DebianArtifact
-from stackproof.obtain.debian import library_path
+from stackproof.obtain import Artifact
 from stackproof.paths import demand_plain
 from stackproof.ports import LOOPBACK
 from stackproof.services.base import (
@@ -30,7 +29,7 @@ from stackproof.services.base import (
 from stackproof.services.location import Location
 from stackproof.services.probe import Probe
 from stackproof.services.where import (
-    TO_BE_BROKEN,
+    OF_EVERY_SERVICE,
     InContainers,
     Node,
     OnThisMachine,
@@ -55,25 +54,30 @@ class Service(ABC):
         programs: directories of its programs below the unpacked root.
         image: for containers.
         ports: the usual port, by role: what containers listen on.
-        options: what one can choose besides `TO_BE_BROKEN`, with defaults.
+        peer_roles: by which nodes reach each other.
+        options: what one can choose besides `OF_EVERY_SERVICE`, with defaults.
         location: how an endpoint of it is named.
         unfit: characters with which it does not cope in the name of its folder.
         hello: a client's first bytes, to which a server says something.
         untold: kinds of faults whose effect or promise nobody can tell of it, and why.
+        compose_files: options of clusters that have a Compose file besides the usual one, by its
+            name.
     """
 
     name: str
     title: str
     start_within: float = 30.0
-    server: DebianArtifact
+    server: Artifact
     programs: tuple[str, ...] = ("usr/bin",)
     image: Image
     ports: Mapping[str, int]
+    peer_roles: tuple[str, ...] = ("client",)
     options: Mapping[str, Any] = {}
     location: Location
     unfit: str = ""
     hello: bytes
     untold: Mapping[str, str] = {}
+    compose_files: Mapping[str, Mapping[str, Any]] = {}
 
     # -- what each service says ------------------------------------------------
     @abstractmethod
@@ -110,7 +114,7 @@ class Service(ABC):
     # -- what follows from that ------------------------------------------------
     def default_options(self) -> dict[str, Any]:
         """Options and their defaults; what is not in here is refused."""
-        return {**TO_BE_BROKEN, **self.options}
+        return {**OF_EVERY_SERVICE, **self.options}
 
     def memory_mb(self, options: Mapping[str, Any]) -> int:
         """Memory that a cluster with these options needs, in MiB; small disks lie in it."""
@@ -137,6 +141,7 @@ class Service(ABC):
 
     def lay_out(self, site: Site) -> list[ProcessSpec]:
         """Write the files of each node; the processes to start."""
+        self._settle_port(site)
         where = OnThisMachine(self, site)
         specs = []
         for node in self.made(where):
@@ -150,7 +155,7 @@ class Service(ABC):
                 (place / name).parent.mkdir(parents=True, exist_ok=True)
                 (place / name).symlink_to(target)
             argv = [*as_other_user(self, node), *node.argv]
-            env = {**library_path(where.root), "PATH": where.path, **node.env}
+            env = {**where.variables, **node.env}
             data = Path(node.data) if node.data else None
             if data is not None:
                 data.mkdir()
@@ -168,8 +173,13 @@ class Service(ABC):
             )
         return specs
 
+    def _settle_port(self, site: Site) -> None:
+        first = self.nodes(Sketch(site.options))[0]
+        site.port(f"{first.name} client", site.options["port"])
+
     def compose(self, site: Site) -> Composition:
         """The same cluster in containers."""
+        self._settle_port(site)
         nodes = self.made(InContainers(self, site.options, site))
         instances = {instance(site.cluster, node.name): node.name for node in nodes}
         small = instances if site.options["disk_mb"] else {}
@@ -207,23 +217,24 @@ class Service(ABC):
             for name in self.addresses(site)
         }
 
-    def routes(self, site: Site) -> dict[str, tuple[int, int]]:
+    def routes(self, site: Site) -> dict[str, list[tuple[int, int]]]:
         """See `stackproof.services.base.Proxied`."""
         where = InContainers(self, site.options, site)
         return {
-            instance(site.cluster, name): (where.advertised(name)[1], site.port(f"{name} client"))
+            instance(site.cluster, name): [(where.advertised(name)[1], site.port(f"{name} client"))]
             for name in self.addresses(site)
         }
 
-    def peer_routes(self, site: Site) -> dict[str, tuple[int, int]]:
+    def peer_routes(self, site: Site) -> dict[str, list[tuple[int, int]]]:
         """See `stackproof.services.base.PeersProxied`; nodes as processes alone have them."""
         where = OnThisMachine(self, site)
         return {
-            instance(site.cluster, node.name): (
-                where.peer(node.name)[1], where.listen(node.name)[1]
-            )
+            instance(site.cluster, node.name): [
+                (where.peer(node.name, role)[1], where.listen(node.name, role)[1])
+                for role in self.peer_roles
+            ]
             for node in self.nodes(where)
-        }  # fmt: skip
+        }
 
     def connection_settings(self) -> Sequence[ConnectionSetting]:
         """Settings that say where an external endpoint is, besides those of every service."""

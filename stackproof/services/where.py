@@ -12,23 +12,27 @@ from typing import Any, Protocol
 
 from stackproof.errors import NotSupported
 from stackproof.obtain import Artifact, DebianArtifact
+from stackproof.obtain.debian import library_path
 from stackproof.paths import find_program
 from stackproof.ports import LOOPBACK
-from stackproof.services.base import Site
+from stackproof.services.base import Image, Site
 
 #: Where containers find the files of their node.
 FILES_IN_CONTAINERS = "/etc/stackproof"
 #: Names the library that records what a node makes durable, where power is to be lost, and the
 #: file that it writes; see `stackproof.stack.harm.power`.
 PRELOAD, JOURNAL = "STACKPROOF_PRELOAD", "STACKPROOF_SYNCS"
-#: Options of every service, by which a cluster is made to be broken.
-TO_BE_BROKEN: Mapping[str, Any] = {
+#: Options of every service; all but the first make a cluster that can be broken.
+OF_EVERY_SERVICE: Mapping[str, Any] = {
+    "port": 0,  # of the first node, for clients; 0: a free one
     "proxied": False,  # clients reach nodes through proxies
     "proxied_peers": False,  # the way from its peers to a node can be made slow
     "disk_mb": 0,  # each node's disk has so many MiB; 0: as many as there are
     "syncs": False,  # what nodes make durable is recorded, so that power can be lost
 }
 
+#: Stands for the ``$`` of a variable, where any other one is meant literally.
+VARIABLE = "\0"
 _START = "start-node.sh"
 #: What lies there counts as durable, and what is done before the start as well.
 _RECORDING = """\
@@ -73,12 +77,14 @@ class Node:
     Attributes:
         name: unique within the cluster, e.g. "replica-1".
         argv: program and arguments; for programs of the service see `Where.program`.
+        image: of its container, where it is not the service's.
         before: a shell script that comes before each start of ``argv``, e.g. to format storage.
         roles: of `Service.ports`, on which it listens for clients; published by containers.
         files: texts by name, for its user alone; see `Where.file`.
         links: what a process finds in its directory by another path.
         env: variables.
         data: what `Where.data` gave, if it keeps anything that must last.
+        in_memory: directories that lie in memory in its container; they do not last.
         user: whom it runs as in containers; "": the image's own.
         refuses_root: it must be another user as a process of this machine, too.
         after: nodes that must answer before this one starts.
@@ -89,12 +95,14 @@ class Node:
 
     name: str
     argv: Sequence[str]
+    image: Image | None = None
     before: str = ""
     roles: Sequence[str] = ("client",)
     files: Mapping[str, str] = field(default_factory=dict)
     links: Mapping[str, Path] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     data: str = ""
+    in_memory: Sequence[str] = ()
     user: str = ""
     refuses_root: bool = False
     after: Sequence[str] = ()
@@ -106,10 +114,33 @@ class Node:
 class Kind(Protocol):
     """What a place must know of the service whose nodes it takes; see `nodes.Service`."""
 
+    name: str
     title: str
-    server: DebianArtifact
     programs: tuple[str, ...]
     ports: Mapping[str, int]
+
+    @property
+    def server(self) -> Artifact:
+        """What the native provider obtains."""
+
+
+class Variable(int):
+    """A port that people can choose by a variable when they start a Compose file that works alone.
+
+    As text it is what `rendering` makes the variable of.
+    """
+
+    name: str
+
+    @classmethod
+    def of(cls, name: str, default: int) -> Variable:
+        """A variable with its default."""
+        made = cls(default)
+        made.name = name
+        return made
+
+    def __str__(self) -> str:
+        return f"{VARIABLE}{{{self.name}:-{int(self)}}}"
 
 
 class OnThisMachine:
@@ -121,6 +152,12 @@ class OnThisMachine:
         self.secret = secrets.token_hex(16)
         self._service = service
         self._site = site
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What processes need to find programs and libraries."""
+        debian = isinstance(self._service.server, DebianArtifact)
+        return {"PATH": self.path, **(library_path(self.root) if debian else {})}
 
     @property
     def path(self) -> str:
@@ -178,6 +215,15 @@ class InContainers:
         self.options = options
         self._service = service
         self._site = site
+        self._numbers: dict[str, int] = {}
+
+    def published(self, node: str, role: str) -> int:
+        """The port of this machine that leads to a node."""
+        if self._site is not None:
+            return self._site.port(f"{node} {role}")
+        usual = self._service.ports[role] + self._numbers.setdefault(node, len(self._numbers))
+        variable = f"{self._service.name}_{node}_{role}".upper().replace("-", "_")
+        return Variable.of(variable, usual)
 
     def program(self, name: str) -> str:
         """By its name: the image knows where it is."""
@@ -197,7 +243,7 @@ class InContainers:
     def advertised(self, node: str, role: str = "client") -> tuple[str, int]:
         """The port of this machine that is published, or that of a proxy."""
         if self._site is None:
-            return LOOPBACK, self._service.ports[role]
+            return LOOPBACK, self.published(node, role)
         return LOOPBACK, _for_clients(self._site, node, role)
 
     def file(self, node: str, name: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from stackproof.actions import Crash, SlowClients
 from stackproof.clients.kafka import GroupConsumer, Message, TopicReader, TopicSpec
+from stackproof.clients.kafka.connection import bootstrap
 from stackproof.errors import PremiseNotMet, no_effect, step_missing
 from stackproof.history import Flow
 from stackproof.obtain import Cache
@@ -16,8 +17,8 @@ from stackproof.polling import DeadlineExceeded, poll
 from stackproof.processes.environment import server_environment
 from stackproof.processes.process import ManagedProcess
 from stackproof.services import service
-from stackproof.services.kafka import class_path
 from stackproof.services.kafka.mirror import FAR, MIRROR
+from stackproof.services.kafka.prepared import class_path
 from stackproof.services.kafka.properties import LOG4J_CONFIGURATION
 from stackproof.session.measuring import timed
 from stackproof.session.scenario import Kept, ScenarioSession
@@ -135,8 +136,8 @@ class Regions:
         endpoint = self._session.endpoint
         settings: dict[str, object] = {
             "clusters": f"{_HERE}, {_THERE}",
-            f"{_HERE}.bootstrap.servers": endpoint("kafka").addresses["bootstrap"],
-            f"{_THERE}.bootstrap.servers": endpoint(FAR).addresses["bootstrap"],
+            f"{_HERE}.bootstrap.servers": bootstrap(endpoint("kafka").addresses),
+            f"{_THERE}.bootstrap.servers": bootstrap(endpoint(FAR).addresses),
             f"{_HERE}->{_THERE}.enabled": "true",
             f"{_THERE}->{_HERE}.enabled": "false",
             "topics": self.near.own(self.topic),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kafka.errors import TopicAlreadyExistsError
 
 from stackproof.clients.kafka import TopicSpec
+from stackproof.clients.kafka.connection import bootstrap
 from stackproof.errors import Refused, Trouble
 from stackproof.polling import DeadlineExceeded
 from stackproof.session import services
@@ -87,7 +88,7 @@ class PipelineTopics:
     def _check_allowed(self, there: list[str]) -> None:
         if self._endpoint.destructive and not self._started_by_suite:
             return
-        address = self._endpoint.addresses["bootstrap"]
+        address = bootstrap(self._endpoint.addresses)
         if self._started_by_suite:
             raise Trouble(
                 f"topics exist already: {', '.join(there)}",

@@ -29,7 +29,7 @@ while True:
 
 
 def transaction(broker: Broker, topic: str) -> Producer:
-    producer = Producer({"bootstrap.servers": broker.endpoint.addresses["bootstrap"],
+    producer = Producer({"bootstrap.servers": broker.endpoint.addresses["broker-1"],
                          "transactional.id": f"t-{topic}"})  # fmt: skip
     producer.init_transactions(PATIENCE)
     producer.begin_transaction()
@@ -43,11 +43,11 @@ def produce(producer: Producer, topic: str, count: int) -> None:
 
 
 def plain(broker: Broker, topic: str, count: int) -> None:
-    produce(Producer({"bootstrap.servers": broker.endpoint.addresses["bootstrap"]}), topic, count)
+    produce(Producer({"bootstrap.servers": broker.endpoint.addresses["broker-1"]}), topic, count)
 
 
 def commit(broker: Broker, group: str, topic: str, offset: int) -> None:
-    consumer = Consumer({"bootstrap.servers": broker.endpoint.addresses["bootstrap"],
+    consumer = Consumer({"bootstrap.servers": broker.endpoint.addresses["broker-1"],
                          "group.id": group, "enable.auto.commit": False})  # fmt: skip
     poll(
         lambda: consumer.commit(offsets=[TopicPartition(topic, 0, offset)], asynchronous=False),
@@ -123,7 +123,7 @@ def test_what_a_hanging_transaction_would_commit_is_not_waited_for(broker: Broke
     plain(broker, topic, 5)
     group = f"g-{topic}"
     commit(broker, group, topic, 3)
-    consumer = Consumer({"bootstrap.servers": broker.endpoint.addresses["bootstrap"],
+    consumer = Consumer({"bootstrap.servers": broker.endpoint.addresses["broker-1"],
                          "group.id": group})  # fmt: skip
     producer = transaction(broker, topic)
     producer.send_offsets_to_transaction(
@@ -150,7 +150,7 @@ def member(broker: Broker) -> Iterator[Callable[[str, str, str], subprocess.Pope
     started: list[subprocess.Popen] = []
 
     def start(group: str, topic: str, protocol: str) -> subprocess.Popen:
-        server = broker.endpoint.addresses["bootstrap"]
+        server = broker.endpoint.addresses["broker-1"]
         argv = [sys.executable, "-c", MEMBER, server, group, topic, protocol]
         started.append(subprocess.Popen(argv, stderr=subprocess.DEVNULL))
         return started[-1]

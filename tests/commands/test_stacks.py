@@ -86,7 +86,7 @@ def test_up_and_down(stackproof: Stackproof, runs: Path) -> None:
     )
     assert said is not None, out
     assert said[1] == run.id
-    assert "Kafka Server started" in (Path(said[3]) / "kafka-1.log").read_text()
+    assert "Kafka Server started" in (Path(said[3]) / "kafka-1-broker-1.log").read_text()
     assert len(list(Path(said[3]).iterdir())) == 1  # named twice, started once
     assert "kafka: native processes" in err
     assert "starting kafka: done in" in err

@@ -17,14 +17,13 @@ from pathlib import Path
 
 from stackproof.errors import Trouble
 from stackproof.obtain import Artifact, Cache, GoArtifact, MavenArtifact, Say
-from stackproof.obtain.java import find_java
 from stackproof.polling import poll
 from stackproof.ports import LOOPBACK, free_port
 from stackproof.processes.process import file_end
 from stackproof.services import service
 from stackproof.services.base import resolve_options
-from stackproof.services.kafka import class_path
-from stackproof.services.kafka.properties import cluster_id, jvm_flags, node_properties
+from stackproof.services.kafka.prepared import alone, class_path, java
+from stackproof.services.kafka.properties import jvm_flags, kafka_id
 from stackproof.stack.site import LocalSite
 from stackproof.urls import split_host_and_port
 
@@ -130,7 +129,7 @@ _AS_SHIPPED = {"group.min.session.timeout.ms": "6000"}
 
 
 def _java(*argv: object) -> Sequence[object]:
-    return (find_java(at_least=17).launcher, *jvm_flags(384), *argv)
+    return (java(), *jvm_flags(384), *argv)
 
 
 def _kafka(version: str) -> Server:
@@ -138,9 +137,9 @@ def _kafka(version: str) -> Server:
 
     def start(place: Place) -> None:
         classes = class_path(place.obtained)
-        properties = place.write("server.properties", node_properties(
-            1, {1: (place.port, free_port())}, extra=_AS_SHIPPED))  # fmt: skip
-        tool = _java("-cp", classes, "kafka.tools.StorageTool", "format", "-t", cluster_id(),
+        properties = place.write("server.properties", alone(
+            place.port, extra=_AS_SHIPPED))  # fmt: skip
+        tool = _java("-cp", classes, "kafka.tools.StorageTool", "format", "-t", kafka_id(version),
                      "-c", properties)  # fmt: skip
         subprocess.run([str(w) for w in tool], check=True, capture_output=True, timeout=120,
                        cwd=place.directory)  # fmt: skip

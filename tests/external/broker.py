@@ -104,7 +104,7 @@ def secured_broker(directory: Path) -> Iterator[SecuredBroker]:
     for artifact in kafka.artifacts():
         cache.ensure(artifact, lambda _: None)
     site = LocalSite("somebodys", directory / "broker", {}, cache)
-    own, controller = site.port("client-1"), site.port("controller-1")
+    own, controller = (site.port(f"broker-1 {role}") for role in ("client", "controller"))
     listeners = {"PLAINTEXT": own, **ports}
     config = {
         "listeners": ",".join([

@@ -30,7 +30,8 @@ from stackproof.errors import NotSupported
 from stackproof.history import History
 from stackproof.obtain import Cache
 from stackproof.obtain.java import find_java
-from stackproof.services.kafka import Kafka, class_path
+from stackproof.services.kafka import Kafka
+from stackproof.services.kafka.prepared import class_path
 from tests.external.broker import USER, SecuredBroker
 from tests.external.conftest import access_by, mutual
 

@@ -182,7 +182,7 @@ os.rename("temporary", "renamed")
 )
 def test_connections_through_a_proxy_are_broken_and_mended(run: Run, action: Action) -> None:
     server, way, api = Server(), free_port(), free_port()
-    proxies = Proxies(run, "test", run.directory / "log", api, {"one": (way, server.port)})
+    proxies = Proxies(run, "test", run.directory / "log", api, {"one": [(way, server.port)]})
     try:
         proxies.start(Cache(), lambda line: None)
         assert knock(way)[0] == _ANSWER

@@ -20,7 +20,7 @@ class Session:
 class Witness:
     """Three brokers; what each tells may be changed, None: it does not answer."""
 
-    instances = ("one", "two", "three")
+    numbers = (1, 2, 3)
 
     def __init__(self, _: object):
         self.controllers: Mapping[int, int | None] = {1: 2, 2: 2, 3: 2}
@@ -42,7 +42,7 @@ class Witness:
 
 @pytest.fixture
 def found(monkeypatch):
-    monkeypatch.setattr(roles, "KafkaWitness", Witness)
+    monkeypatch.setattr(roles, "Brokers", Witness)
     return Roles(Session(), "t", "g")  # type: ignore[arg-type]
 
 

@@ -154,8 +154,8 @@ def test_containers_have_proxies_disks_and_what_records_syncs(tmp_path: Path) ->
     site = LocalSite("redis-1", tmp_path, options, Cache(tmp_path))
     composition = kind.compose(site)
     assert composition.disks == {"redis-1-server": tmp_path / "disk-server"}
-    text = compose_text(kind, composition.nodes, site, environment={"A": "$b"},
-                        volumes={"server": ["/x:/data"]})  # fmt: skip
+    text = compose_text(kind, composition.nodes, InContainers(kind, options, site),
+                        environment={"A": "$b"}, volumes={"server": ["/x:/data"]})  # fmt: skip
     (made,) = yaml.safe_load(text)["services"].values()
     assert made["volumes"] == ["/x:/data"]
     assert made["environment"] == {"A": "$$b"}
@@ -163,5 +163,5 @@ def test_containers_have_proxies_disks_and_what_records_syncs(tmp_path: Path) ->
     published = int(made["ports"][0].split(":")[1])
     assert kind.direct(site) == {"server": f"127.0.0.1:{published}"}
     by_proxy = kind.addresses(site)["server"]
-    assert kind.routes(site) == {"redis-1-server": (int(by_proxy.split(":")[1]), published)}
+    assert kind.routes(site) == {"redis-1-server": [(int(by_proxy.split(":")[1]), published)]}
     assert by_proxy != f"127.0.0.1:{published}"

@@ -288,15 +288,15 @@ def test_kafkas_data_survive_a_crash_and_go_with_the_container(
     own = {m["Name"] for m in inspected(run)["Mounts"] if m["Type"] == "volume"}
     assert own
     assert not own & before
-    address = broker.endpoint.addresses["bootstrap"]
+    address = broker.endpoint.addresses["broker-1"]
     with contextlib.closing(kafka.KafkaProducer(bootstrap_servers=address)) as producer:
         admin = kafka.KafkaAdminClient(bootstrap_servers=address)
         admin.create_topics([kafka.admin.NewTopic("kept", 1, 1)])
         admin.close()
         producer.send("kept", b"through", partition=0).get(timeout=PATIENCE)
     for how in (Crash(), Stop()):
-        broker.act("kafka-1", how)
-        broker.act("kafka-1", Start())
+        broker.act("kafka-1-broker-1", how)
+        broker.act("kafka-1-broker-1", Start())
         broker.wait_healthy(PATIENCE)
         with contextlib.closing(kafka.KafkaConsumer(bootstrap_servers=address)) as consumer:
             partition = kafka.TopicPartition("kept", 0)

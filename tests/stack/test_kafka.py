@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import socket
 import threading
 from collections.abc import Iterator
@@ -15,15 +16,18 @@ import pytest
 from confluent_kafka import Node
 from confluent_kafka.admin import DescribeClusterResult
 
+from stackproof.actions import Crash, Start
 from stackproof.errors import Trouble
 from stackproof.obtain import Cache
 from stackproof.polling import poll
 from stackproof.ports import free_port
 from stackproof.processes import reaper
 from stackproof.processes.run import RUN_VARIABLE, Run
-from stackproof.services import kafka as kafka_module
 from stackproof.services.base import Endpoint, Requirement
-from stackproof.services.kafka import Kafka, PreparedNode, cluster_id, node_properties
+from stackproof.services.kafka import Kafka
+from stackproof.services.kafka import probe as probe_module
+from stackproof.services.kafka.prepared import PreparedNode
+from stackproof.services.kafka.properties import Reached, kafka_id, properties_of
 from stackproof.stack.native import NativeCluster, NativeProvider
 from tests.stack.conftest import lives, posix_only
 
@@ -65,14 +69,14 @@ def test_a_broker_tells_what_it_knows_and_its_package_which_version_it_is(site: 
 
 
 def bootstrap(cluster: NativeCluster) -> list[str]:
-    return cluster.endpoint.addresses["bootstrap"].split(",")
+    return list(cluster.endpoint.addresses.values())
 
 
 def create_topic(servers: list[str], *, copies: int) -> str:
     from kafka import KafkaAdminClient
     from kafka.admin import NewTopic
 
-    topic = f"t-{cluster_id().strip('-_')}"
+    topic = f"t-{secrets.token_hex(8)}"
     admin = KafkaAdminClient(bootstrap_servers=servers)
     admin.create_topics([NewTopic(topic, 1, copies)])
     admin.close()
@@ -129,7 +133,7 @@ def test_it_listens_on_loopback_only(site: Site) -> None:
         if connection.status == psutil.CONN_LISTEN or connection.type.name == "SOCK_DGRAM"
     }
     assert {host for host, _ in listening} == {"127.0.0.1"}
-    assert len(listening) == 2  # clients and controller
+    assert len(listening) == 3  # clients, brokers and controllers
     assert bootstrap(site.broker)[0] in {f"{host}:{port}" for host, port in listening}
 
 
@@ -141,14 +145,14 @@ def test_it_writes_inside_its_directory_only(site: Site) -> None:
         for file in psutil.Process(process_id).open_files()
         if file.mode != "r" and not file.path.startswith("/dev/")
     ]
-    log = site.broker.logs()["kafka-1"].resolve()
+    log = site.broker.logs()["kafka-1-broker-1"].resolve()
     assert written
     assert [p for p in written if not p.is_relative_to(site.run.directory) and p != log] == []
 
 
 @pytest.mark.kafka
 def test_its_log_holds_no_error(site: Site) -> None:
-    log = site.broker.logs()["kafka-1"].read_text()
+    log = site.broker.logs()["kafka-1-broker-1"].read_text()
     assert "Kafka Server started" in log
     assert [line for line in log.splitlines() if " ERROR " in line or "Exception" in line] == []
 
@@ -168,13 +172,13 @@ def test_three_brokers_survive_the_crash_of_one(site: Site) -> None:
     servers = bootstrap(cluster)
     try:
         assert len(servers) == 3
-        assert cluster.endpoint.instances == ("kafka-3-1", "kafka-3-2", "kafka-3-3")
+        assert cluster.endpoint.instances == tuple(f"kafka-3-broker-{n}" for n in (1, 2, 3))
         topic = create_topic(servers, copies=3)
-        cluster.act("kafka-3-2", "crash")
-        assert not lives(cluster.processes()["kafka-3-2"])
+        cluster.act("kafka-3-broker-2", Crash())
+        assert not lives(cluster.processes()["kafka-3-broker-2"])
         # Two of three copies are enough, wherever the leader was.
         assert exchange([servers[0], servers[2]], topic, b"one") == [b"one"]
-        cluster.act("kafka-3-2", "start")
+        cluster.act("kafka-3-broker-2", Start())
         cluster.wait_healthy(START)
         assert cluster.death() is None
         assert exchange([servers[1]], topic, b"two") == [b"one", b"two"]
@@ -279,7 +283,7 @@ def test_all_brokers_and_a_controller_are_needed_for_health(
     monkeypatch: pytest.MonkeyPatch, brokers: int, controller: int | None, told: str
 ) -> None:
     kafka = Kafka()
-    monkeypatch.setattr(kafka_module, "admin_client", lambda *_, **__: Admin(brokers, controller))
+    monkeypatch.setattr(probe_module, "admin_client", lambda *_, **__: Admin(brokers, controller))
     endpoint = Endpoint("kafka", "k", "native", {"bootstrap": "h:1,h:2,h:3"}, {"brokers": 3})
     if told:
         with pytest.raises(kafka.unready, match=told):
@@ -291,34 +295,45 @@ def test_all_brokers_and_a_controller_are_needed_for_health(
 def test_a_broker_that_is_registered_but_drops_its_clients_is_not_healthy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(kafka_module, "admin_client", lambda *_, **__: Admin(1, 0))
+    monkeypatch.setattr(probe_module, "admin_client", lambda *_, **__: Admin(1, 0))
     kafka = Kafka()
     with socket.create_server(("127.0.0.1", 0)) as dropping:
         address = f"127.0.0.1:{dropping.getsockname()[1]}"
         threading.Thread(target=lambda: dropping.accept()[0].close(), daemon=True).start()
-        endpoint = Endpoint("kafka", "k", "docker", {"bootstrap": address}, instances=["k-1"])
+        endpoint = Endpoint("kafka", "k", "docker", {"broker-1": address}, instances=["k-broker-1"])
         with pytest.raises(kafka.unready, match="is registered, but serves no clients"):
             kafka.check(endpoint, timeout=1)
 
 
-def test_cluster_ids() -> None:
-    ids = {cluster_id() for _ in range(500)}
+def test_ids_are_kafkas_and_the_same_for_the_same_cluster() -> None:
+    ids = {kafka_id("cluster", number) for number in range(500)}
     assert len(ids) == 500
     assert all(len(one) == 22 and not one.startswith("-") for one in ids)
+    assert kafka_id("cluster", 1) in ids
+
+
+def reached(number: int) -> Reached:
+    """A broker behind a proxy, whose client port is 1000, another's 2000, and so on."""
+    ports = {"PLAINTEXT": number, "BETWEEN": number + 1, "CONTROLLER": number + 2}
+    listens = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
+    return Reached(listens, f"h:{number + 9}", listens["BETWEEN"], listens["CONTROLLER"])
 
 
 def test_the_properties_of_a_node() -> None:
-    ports = {1: (1001, 2001), 2: (1002, 2002), 3: (1003, 2003)}
-    text = node_properties(2, ports, extra={"num.partitions": "5"})
+    brokers = {n: reached(n * 1000) for n in (1, 2, 3)}
+    text = properties_of(2, brokers, data="data", extra={"num.partitions": "5"})
     properties = dict(line.split("=", 1) for line in text.splitlines())
     assert properties["node.id"] == "2"
-    assert properties["listeners"] == "PLAINTEXT://127.0.0.1:1002,CONTROLLER://127.0.0.1:2002"
+    assert properties["listeners"] == (
+        "PLAINTEXT://127.0.0.1:2000,BETWEEN://127.0.0.1:2001,CONTROLLER://127.0.0.1:2002"
+    )
+    assert properties["advertised.listeners"] == "PLAINTEXT://h:2009,BETWEEN://127.0.0.1:2001"
     assert properties["controller.quorum.voters"] == (
-        "1@127.0.0.1:2001,2@127.0.0.1:2002,3@127.0.0.1:2003"
+        "1@127.0.0.1:1002,2@127.0.0.1:2002,3@127.0.0.1:3002"
     )
     assert properties["min.insync.replicas"] == "2"
     assert properties["num.partitions"] == "5"
     assert properties["log.dirs"] == "data", "in its working directory, whatever that is called"
-    alone = node_properties(1, {1: (1001, 2001)}, extra={"min.insync.replicas": "9"})
+    alone = properties_of(1, {1: brokers[1]}, data="data", extra={"min.insync.replicas": "9"})
     assert "default.replication.factor=1\n" in alone
     assert alone.count("min.insync.replicas=") == 1  # what is given replaces

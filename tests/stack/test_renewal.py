@@ -65,7 +65,7 @@ def test_what_is_left_is_found_and_cleared(broker: Broker) -> None:  # noqa: F81
     consumer_of(broker, topic).close()
     assert found(endpoint) == "broker 1: there is the topic __consumer_offsets, and 1 more"
     broker.admin.delete([topic])
-    (node,) = [DirectBroker(a) for a in endpoint.addresses["bootstrap"].split(",")]
+    (node,) = [DirectBroker(a) for a in endpoint.addresses.values()]
     assert node.groups(timeout=10) == {"readers": "Empty"}
     renew(endpoint)
     assert node.groups(timeout=10) == {}
@@ -107,8 +107,8 @@ def alter(of: str) -> Callable[[Broker, bool], None]:
             resources=[resource(resource_type=4, resource_name=of, configs=[setting])],
             validate_only=False,
         )
-        node = DirectBroker(broker.endpoint.addresses["bootstrap"])
-        told = IncrementalAlterConfigsResponse[1].decode(node._ask(request, 10), header=True)
+        node = DirectBroker(broker.endpoint.addresses["broker-1"])
+        told = IncrementalAlterConfigsResponse[1].decode(node.ask(request, timeout=10), header=True)
         assert [answer.error_code for answer in told.responses] == [0]
 
     return do
@@ -129,8 +129,8 @@ def limit(broker: Broker, back: bool) -> None:  # noqa: F811
         )],
         validate_only=False,
     )  # fmt: skip
-    node = DirectBroker(broker.endpoint.addresses["bootstrap"])
-    answer = AlterClientQuotasResponse[1].decode(node._ask(request, 10), header=True)
+    node = DirectBroker(broker.endpoint.addresses["broker-1"])
+    answer = AlterClientQuotasResponse[1].decode(node.ask(request, timeout=10), header=True)
     assert [e.error_code for e in answer.entries] == [0]
 
 
@@ -160,6 +160,6 @@ def test_changed_settings_are_found(
 
 
 def test_a_broker_that_is_missed_is_found(broker: Broker) -> None:  # noqa: F811
-    addresses = {"bootstrap": broker.endpoint.addresses["bootstrap"] + ",127.0.0.1:1"}
+    addresses = {**broker.endpoint.addresses, "broker-2": "127.0.0.1:1"}
     two = Endpoint("kafka", "kafka-1", "native", addresses)
     assert found(two) == "broker 1: broker 2 is not alive, as it sees it"

@@ -76,7 +76,7 @@ def image_missing(box: Sandbox) -> Outcome:
 
 
 @trouble(CONTAINERS, "A container that ends at once", "Kafka died while it was starting",
-         "ended with exit code 127", "No such file", remedy="log's end",
+         "ended with exit code 127", "not found", remedy="log's end",
          missing=no_image("kafka", "redis"))  # fmt: skip
 def container_ends(box: Sandbox) -> Outcome:
     # An image in which there is no Kafka.

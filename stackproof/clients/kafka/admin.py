@@ -71,7 +71,7 @@ class KafkaAdmin:
     broker that is also what it does not answer; our own ones offer everything.
 
     Args:
-        addresses: with ``bootstrap``: ``host:port``, comma-separated.
+        addresses: as of an endpoint: ``host:port``, or several, comma-separated.
         access: how to prove who one is.
         foreign: the suite did not start this broker.
         patience: seconds for each answer.

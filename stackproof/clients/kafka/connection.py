@@ -12,10 +12,15 @@ from stackproof.access import Access
 _RECONNECTS_WITHIN_MS = 1000
 
 
+def bootstrap(addresses: Mapping[str, str]) -> str:
+    """All servers of an endpoint, comma-separated, as clients want to be told them."""
+    return ",".join(dict.fromkeys(a for text in addresses.values() for a in text.split(",")))
+
+
 def servers(addresses: Mapping[str, str]) -> list[tuple[str, int]]:
-    """Host and port of each bootstrap server."""
+    """Host and port of each of them."""
     found = []
-    for address in addresses["bootstrap"].split(","):
+    for address in bootstrap(addresses).split(","):
         host, _, port = address.rpartition(":")
         found.append((host.removeprefix("[").removesuffix("]"), int(port)))
     return found
@@ -49,12 +54,12 @@ def connection(addresses: Mapping[str, str], access: Access) -> dict[str, Any]:
     """Arguments for any of kafka-python's clients.
 
     Args:
-        addresses: with ``bootstrap``: ``host:port``, comma-separated.
+        addresses: as of an endpoint: ``host:port``, or several, comma-separated.
         access: how to prove who one is.
     """
     _ask_plainly_for_versions()
     arguments: dict[str, Any] = {
-        "bootstrap_servers": addresses["bootstrap"].split(","),
+        "bootstrap_servers": bootstrap(addresses).split(","),
         "reconnect_backoff_max_ms": _RECONNECTS_WITHIN_MS,
     }
     if access.tls or access.sasl_mechanism:

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stackproof.access import Access
-from stackproof.clients.kafka.connection import servers
+from stackproof.clients.kafka.connection import bootstrap, servers
 from stackproof.clients.kafka.properties import librdkafka_properties
 from stackproof.clients.probing import encrypt, reach, speaks_tls
 from stackproof.errors import NotSupported, Trouble
@@ -37,7 +37,7 @@ def diagnose(
     """What is wrong with an endpoint that does not answer; None if nothing definite is.
 
     Args:
-        addresses: with ``bootstrap``: ``host:port``, comma-separated.
+        addresses: as of an endpoint: ``host:port``, or several, comma-separated.
         access: how to prove who one is.
         timeout: seconds for each step.
         brokers: how many there should be.
@@ -153,7 +153,7 @@ def _log_in(
         # "sasl_ssl://host:port/bootstrap: SASL authentication error: <the broker's words> (after"
         words = found.str().split(": ", 1)[-1].partition(" (after ")[0]
         return Trouble(
-            f"{addresses['bootstrap']} refuses the user {access.username!r}", words,
+            f"{bootstrap(addresses)} refuses the user {access.username!r}", words,
             "correct username, password or sasl_mechanism",
         )  # fmt: skip
     for broker in found.brokers.values():
@@ -161,7 +161,7 @@ def _log_in(
             reach(broker.host, broker.port, timeout=timeout).close()
         except Trouble as trouble:
             return Trouble(
-                f"{addresses['bootstrap']} sends clients to {broker.host}:{broker.port}, "
+                f"{bootstrap(addresses)} sends clients to {broker.host}:{broker.port}, "
                 "which cannot be reached", f"{trouble.what}: {trouble.why}",
                 "correct the brokers' advertised.listeners, or make that name known here",
             )  # fmt: skip

@@ -178,7 +178,7 @@ class DirectBroker:
             ]
         )
         answer = DescribeQuorumResponse[_DESCRIBE_QUORUM].decode(
-            self._ask(request, timeout), header=True
+            self.ask(request, timeout), header=True
         )
         if answer.error_code:
             raise ConnectionError(f"the quorum is not described: error {answer.error_code}")
@@ -200,7 +200,7 @@ class DirectBroker:
 
         request = FindCoordinatorRequest[_FIND_COORDINATOR](key=group, key_type=_GROUP)
         answer = FindCoordinatorResponse[_FIND_COORDINATOR].decode(
-            self._ask(request, timeout), header=True
+            self.ask(request, timeout), header=True
         )
         if answer.error_code:
             raise ConnectionError(f"no coordinator is known: error {answer.error_code}")
@@ -215,7 +215,7 @@ class DirectBroker:
         from kafka.protocol.admin.groups import ListGroupsRequest, ListGroupsResponse
 
         request = ListGroupsRequest[_LIST_GROUPS](states_filter=[])
-        answer = ListGroupsResponse[_LIST_GROUPS].decode(self._ask(request, timeout), header=True)
+        answer = ListGroupsResponse[_LIST_GROUPS].decode(self.ask(request, timeout), header=True)
         _must_tell("groups", answer)
         return {group.group_id: group.group_state for group in answer.groups}
 
@@ -234,7 +234,7 @@ class DirectBroker:
             state_filters=[], producer_id_filters=[]
         )
         answer = ListTransactionsResponse[_LIST_TRANSACTIONS].decode(
-            self._ask(request, timeout), header=True
+            self.ask(request, timeout), header=True
         )
         _must_tell("transactions", answer)
         return [transaction.transactional_id for transaction in answer.transaction_states]
@@ -257,7 +257,7 @@ class DirectBroker:
 
         described = DescribeConfigsRequest[_DESCRIBE_CONFIGS].DescribeConfigsResource
         settings = DescribeConfigsResponse[_DESCRIBE_CONFIGS].decode(
-            self._ask(
+            self.ask(
                 DescribeConfigsRequest[_DESCRIBE_CONFIGS](
                     resources=[described(
                         resource_type=_BROKER, resource_name=str(broker), configuration_keys=None
@@ -272,7 +272,7 @@ class DirectBroker:
         (result,) = settings.results
         _must_tell("settings", result)
         quotas = DescribeClientQuotasResponse[_DESCRIBE_QUOTAS].decode(
-            self._ask(
+            self.ask(
                 DescribeClientQuotasRequest[_DESCRIBE_QUOTAS](components=[], strict=False), timeout
             ),
             header=True,
@@ -283,7 +283,12 @@ class DirectBroker:
             *(f"quota {value.key}" for entry in quotas.entries or () for value in entry.values),
         ]
 
-    def _ask(self, request: Any, timeout: float) -> bytes:
+    def ask(self, request: Any, timeout: float) -> bytes:
+        """The response to one of kafka-python's requests, length taken off.
+
+        Raises:
+            OSError: none came in ``timeout`` seconds.
+        """
         deadline = time.perf_counter() + timeout
         with self._connect(timeout) as connection:
             return _exchange(connection, request, deadline)
@@ -293,9 +298,9 @@ class DirectBroker:
 
 
 def brokers_at(addresses: Mapping[str, str]) -> dict[int, DirectBroker]:
-    """Each broker of a cluster of the suite's own, past all proxies, by its ID."""
-    reached = addresses.get("direct", addresses["bootstrap"]).split(",")
-    return {number: DirectBroker(address) for number, address in enumerate(reached, start=1)}
+    """Each broker that an endpoint names, e.g. "broker-2", by its ID."""
+    numbered = ((node.rpartition("-")[2], address) for node, address in addresses.items())
+    return {int(n): DirectBroker(address) for n, address in numbered if n.isdecimal()}
 
 
 def was_changed(setting: Any) -> bool:

@@ -18,7 +18,7 @@ class GroupProgress:
     """Looks at a group without being one of its members.
 
     Args:
-        addresses: with ``bootstrap``: ``host:port``, comma-separated.
+        addresses: as of an endpoint: ``host:port``, or several, comma-separated.
         access: how to prove who one is.
         group: its real name.
     """

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from stackproof.access import Access
-from stackproof.clients.kafka.connection import security_protocol
+from stackproof.clients.kafka.connection import bootstrap, security_protocol
 
 _MODULES = "org.apache.kafka.common.security"
 
@@ -18,7 +18,7 @@ def librdkafka_properties(addresses: Mapping[str, str], access: Access) -> dict[
     Names: CONFIGURATION.md of https://github.com/confluentinc/librdkafka
     """
     properties = {
-        "bootstrap.servers": addresses["bootstrap"],
+        "bootstrap.servers": bootstrap(addresses),
         "security.protocol": security_protocol(access),
     }
     if access.tls:
@@ -45,7 +45,7 @@ def java_properties(addresses: Mapping[str, str], access: Access) -> dict[str, s
     Of encrypted keys they read few; one encrypted by PBES2, OpenSSL's default, they refuse.
     """
     properties = {
-        "bootstrap.servers": addresses["bootstrap"],
+        "bootstrap.servers": bootstrap(addresses),
         "security.protocol": security_protocol(access),
     }
     if access.tls and access.ca_file:

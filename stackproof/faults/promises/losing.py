@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from stackproof.actions import JoinPeers
 from stackproof.clients.kafka import Message, TopicSpec
 from stackproof.errors import PremiseNotMet
-from stackproof.faults.brokers import KafkaWitness, node_of
+from stackproof.faults.brokers import Brokers
 from stackproof.faults.peers import PeerCut
 from stackproof.faults.processes import Crash, NodeFault, Pause
 from stackproof.faults.promises.finding import show_found
 from stackproof.faults.roles import LEADER, Roles
 from stackproof.faults.storage import PowerLoss
 from stackproof.polling import poll
+from stackproof.services.kafka.known import node_of
 from stackproof.texts import counted
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Losing:
             config={"unclean.leader.election.enable": "true", "min.insync.replicas": "1"},
             acks="all",
         )
-        witness = KafkaWitness(self._session)
+        witness = Brokers(self._session)
         partition = witness.seen_by(leader).partitions[self._real, 0]
         (follower,) = (n for n in partition.replicas if n != leader)
         absent = Crash(self._session, "kafka", node_of(follower)).begin()
@@ -168,7 +169,7 @@ class Losing:
         ailment.heal()
 
     def _await_leader(self, right: Callable[[int], bool], not_asked: int, become: str) -> None:
-        witness = KafkaWitness(self._session)
+        witness = Brokers(self._session)
         poll(
             lambda: witness.seen_by_others(not_asked).partitions[self._real, 0].leader,
             until=right,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stackproof.faults.brokers import node_of
 from stackproof.faults.clients import Slow
 from stackproof.faults.roles import LEADER, Roles
 from stackproof.faults.traffic import TRAFFIC, Traffic
 from stackproof.faults.words import PRODUCERS
+from stackproof.services.kafka.known import node_of
 
 if TYPE_CHECKING:
     from stackproof.faults.kafka import Kafka

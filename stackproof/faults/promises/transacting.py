@@ -16,13 +16,13 @@ from stackproof.clients.kafka import (
     transform,
 )
 from stackproof.errors import PremiseNotMet
-from stackproof.faults.brokers import node_of
 from stackproof.faults.roles import LEADER, Roles
 from stackproof.faults.traffic import TRAFFIC, Traffic
 from stackproof.faults.words import ENDS
 from stackproof.history import Flow, FlowVerdict
 from stackproof.history.columns import Isolation
 from stackproof.polling import poll
+from stackproof.services.kafka.known import node_of
 from stackproof.texts import counted
 from stackproof.workloads import Task
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stackproof.obtain import MavenArtifact
-from stackproof.services.kafka import VERSION
+from stackproof.services.kafka.known import LOG4J, VERSION
 
 #: The second cluster among a scenario's; see `needs(called=...)`.
 FAR = "kafka far away"
@@ -12,7 +12,7 @@ MIRROR = MavenArtifact(
     title=f"MirrorMaker {VERSION}",
     coordinates=(
         f"org.apache.kafka:connect-mirror:{VERSION}",
-        "org.apache.logging.log4j:log4j-slf4j-impl:2.25.5",
-        "org.apache.logging.log4j:log4j-core:2.25.5",
+        f"org.apache.logging.log4j:log4j-slf4j-impl:{LOG4J}",
+        f"org.apache.logging.log4j:log4j-core:{LOG4J}",
     ),
 )

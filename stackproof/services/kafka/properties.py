@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import uuid
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
 
-from stackproof.ports import LOOPBACK
+#: Names of listeners.
+CLIENTS, BROKERS, CONTROLLER = "PLAINTEXT", "BETWEEN", "CONTROLLER"
 
 LOG4J_CONFIGURATION = """<Configuration status="error">
  <Appenders><Console name="out" target="SYSTEM_OUT">
@@ -39,63 +39,37 @@ def jvm_flags(heap_mb: int) -> list[str]:
     ]
 
 
-def cluster_id() -> str:
-    """A random cluster ID in Kafka's form: 16 bytes in URL-safe base64, no leading dash."""
-    while True:
-        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        if not text.startswith("-"):
-            return text
+def kafka_id(*parts: object) -> str:
+    """An ID in Kafka's form, the same for the same parts: 16 bytes in URL-safe base64."""
+    digest = hashlib.sha256(repr(parts).encode()).digest()[:16]
+    text = base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    return f"A{text[1:]}" if text.startswith("-") else text  # a leading dash would be an option
 
 
 @dataclass(frozen=True)
-class Node:
-    """Where one node is reached.
+class Reached:
+    """Where one broker is reached, each by ``host:port``.
 
     Attributes:
-        listeners: what it binds, by listener name, e.g. ``{"PLAINTEXT": "127.0.0.1:9092"}``.
-        advertised: what it tells clients and other brokers, by listener name.
-        voter: ``host:port`` of its controller, as the other nodes reach it.
-        between: name of the listener for other brokers; empty: the one for clients.
+        listens: what it binds, by listener.
+        clients: what it tells clients.
+        brokers: what it tells other brokers.
+        controller: its controller, as the other nodes reach it.
     """
 
-    listeners: Mapping[str, str]
-    advertised: Mapping[str, str]
-    voter: str
-    between: str = ""
+    listens: Mapping[str, str]
+    clients: str
+    brokers: str
+    controller: str
 
 
-def node_properties(
-    node: int,
-    ports: Mapping[int, tuple[int, int]],
-    *,
-    extra: Mapping[str, str],
-    beside: Mapping[int, tuple[int, int]] | None = None,
-) -> str:
-    """The ``server.properties`` of one node on loopback; its data go to its folder ``data``.
-
-    Args:
-        node: its number.
-        ports: node -> (client, controller).
-        extra: properties that override.
-        beside: node -> (what clients are told instead, for brokers among each other); empty:
-            all use the port for clients.
-    """
-    nodes = {}
-    for number, (client, controller) in ports.items():
-        reached = {"PLAINTEXT": f"{LOOPBACK}:{client}"}
-        told, between = dict(reached), ""
-        voter = f"{LOOPBACK}:{controller}"
-        if beside:
-            between = "BETWEEN"
-            proxy, other = beside[number]
-            reached[between] = told[between] = f"{LOOPBACK}:{other}"
-            told["PLAINTEXT"] = f"{LOOPBACK}:{proxy}"
-        nodes[number] = Node({**reached, "CONTROLLER": voter}, told, voter, between)
-    return properties_of(node, nodes, data=PurePath("data"), extra=extra)
+def voters(nodes: Mapping[int, Reached]) -> str:
+    """The controllers, as Kafka wants to be told them."""
+    return ",".join(f"{number}@{one.controller}" for number, one in sorted(nodes.items()))
 
 
 def properties_of(
-    node: int, nodes: Mapping[int, Node], *, data: PurePath, extra: Mapping[str, str]
+    node: int, nodes: Mapping[int, Reached], *, data: str, extra: Mapping[str, str]
 ) -> str:
     """The ``server.properties`` of one combined node among ``nodes``."""
     own = nodes[node]
@@ -103,10 +77,12 @@ def properties_of(
     properties: dict[str, object] = {
         "process.roles": "broker,controller",
         "node.id": node,
-        "controller.quorum.voters": ",".join(f"{n}@{o.voter}" for n, o in sorted(nodes.items())),
-        "listeners": _listeners(own.listeners),
-        "advertised.listeners": _listeners(own.advertised),
-        "controller.listener.names": "CONTROLLER",
+        "controller.quorum.voters": voters(nodes),
+        "listeners": _listeners(own.listens),
+        "advertised.listeners": _listeners({CLIENTS: own.clients, BROKERS: own.brokers}),
+        "controller.listener.names": CONTROLLER,
+        "inter.broker.listener.name": BROKERS,
+        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in own.listens),
         "log.dirs": data,
         "auto.create.topics.enable": "false",
         "default.replication.factor": copies,
@@ -151,11 +127,6 @@ def properties_of(
         "log.cleaner.dedupe.buffer.size": 4_194_304,
         "log.segment.delete.delay.ms": 1000,
     }
-    if own.between:
-        properties["inter.broker.listener.name"] = own.between
-        properties["listener.security.protocol.map"] = ",".join(
-            f"{name}:PLAINTEXT" for name in own.listeners
-        )
     properties |= extra
     return "".join(f"{key}={value}\n" for key, value in properties.items())
 

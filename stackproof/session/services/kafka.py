@@ -20,7 +20,7 @@ from stackproof.clients.kafka import (
     TransactionalPublisher,
     drain,
 )
-from stackproof.clients.kafka.connection import connection, security_protocol
+from stackproof.clients.kafka.connection import bootstrap, connection, security_protocol
 from stackproof.clients.kafka.consuming import Reading, as_delivered
 from stackproof.clients.kafka.properties import (
     java_properties,
@@ -81,7 +81,7 @@ class KafkaSession:
             write_properties(file, of(endpoint.addresses, access), java=java)
             files[f"kafka_{name}_properties"] = str(file)
         return {
-            "kafka": endpoint.addresses["bootstrap"],
+            "kafka": bootstrap(endpoint.addresses),
             "kafka_security_protocol": security_protocol(access),
             "kafka_sasl_mechanism": access.sasl_mechanism,
             "kafka_username": access.username,

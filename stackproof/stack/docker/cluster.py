@@ -30,6 +30,7 @@ from stackproof.processes.process import ManagedProcess, describe_exit, file_end
 from stackproof.processes.run import RUN_VARIABLE, Run
 from stackproof.services.base import Service
 from stackproof.services.nodes import Service as NodeService
+from stackproof.services.where import InContainers
 from stackproof.stack.docker import leftovers
 from stackproof.stack.docker.compose import compose_environment, compose_file
 from stackproof.stack.docker.engine import Engine
@@ -133,19 +134,21 @@ class DockerCluster:
             return compose_file(self._service.name)
         file = self._site.directory / "compose.yml"
         composition, preloaded = self._composition, self._means.preloaded()
+        disks = composition.disks
         volumes = {
-            node: [
+            node.name: [
                 *preloaded.volumes,
-                *(f"{disk}:{composition.data}" for disk in [composition.disks.get(name)] if disk),
+                f"{disks[name]}:{node.data}" if name in disks else node.data,
             ]
-            for name, node in composition.instances.items()
+            for name, node in zip(composition.instances, composition.nodes, strict=True)
+            if node.data
         }
         text = compose_text(
             self._service,
             composition.nodes,
-            self._site,
+            InContainers(self._service, self._site.options, self._site),
             environment=preloaded.environment,
-            volumes={node: listed for node, listed in volumes.items() if listed},
+            volumes=volumes,
         )
         file.write_text(text, encoding="utf-8")
         return file

@@ -11,9 +11,9 @@ import yaml
 
 from stackproof.ports import LOOPBACK
 from stackproof.services import service, service_names
-from stackproof.services.base import Site, resolve_options
+from stackproof.services.base import resolve_options
 from stackproof.services.nodes import Service
-from stackproof.services.where import FILES_IN_CONTAINERS, InContainers, Node
+from stackproof.services.where import FILES_IN_CONTAINERS, VARIABLE, InContainers, Node
 
 _HEAD = """\
 # {title} alone: docker compose -f compose/{name}.yml up --wait
@@ -24,8 +24,9 @@ _HEAD = """\
 def compose_text(
     kind: Service,
     nodes: Sequence[Node],
-    site: Site | None,
+    where: InContainers,
     *,
+    name: str = "",
     environment: Mapping[str, str] | None = None,
     volumes: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
@@ -34,28 +35,27 @@ def compose_text(
     Args:
         kind: whose nodes they are.
         nodes: as `InContainers` has them.
-        site: settles the ports that are published; None: variables do, for a file that works
-            alone.
+        where: as which they were asked for; it settles the ports that are published.
+        name: of the project; the service's unless it is given.
         environment: variables of each in addition.
-        volumes: what is mounted, by node.
+        volumes: what is mounted, by node; without that, what must last is in anonymous ones.
     """
     environment, volumes = environment or {}, volumes or {}
     waited_for = {name for node in nodes for name in node.after}
     services = {
-        node.name: _service(
-            kind, replace(node, env={**node.env, **environment}), number, site, waited_for
-        )
-        for number, node in enumerate(nodes)
+        node.name: _service(kind, replace(node, env={**node.env, **environment}), where, waited_for)
+        for node in nodes
     }
-    for name, mounted in volumes.items():
-        services[name]["volumes"] = [_literal(text) for text in mounted]
+    for node in nodes:
+        if mounted := volumes.get(node.name, [node.data] if node.data else []):
+            services[node.name]["volumes"] = [_literal(text) for text in mounted]
     texts = {
         f"{node.name}-{name}": {"content": _literal(text)}
         for node in nodes
         for name, text in node.files.items()
     }
     project = {
-        "name": f"stackproof-{kind.name}",
+        "name": f"stackproof-{name or kind.name}",
         "services": services,
         **({"configs": texts} if texts else {}),
         "networks": {"default": {"labels": _LABELS}},
@@ -63,17 +63,22 @@ def compose_text(
     return yaml.dump(project, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
-def stand_alone(kind: Service) -> str:
-    """The file ``compose/<service>.yml``: a cluster with the default options."""
-    options = resolve_options(kind, {})
-    nodes = kind.made(InContainers(kind, options, None))
-    return _HEAD.format(title=kind.title, name=kind.name) + compose_text(kind, nodes, None)
+def stand_alone(kind: Service, name: str, options: Mapping[str, Any]) -> str:
+    """The file ``compose/<name>.yml``: a cluster with these options."""
+    where = InContainers(kind, resolve_options(kind, options), None)
+    text = compose_text(kind, kind.made(where), where, name=name)
+    return _HEAD.format(title=kind.title, name=name) + text
 
 
 def compose_files() -> dict[str, str]:
     """Every Compose file that is made from a service, by its path in a checkout."""
     made = (service(name) for name in service_names())
-    return {f"compose/{s.name}.yml": stand_alone(s) for s in made if isinstance(s, Service)}
+    return {
+        f"compose/{name}.yml": stand_alone(kind, name, options)
+        for kind in made
+        if isinstance(kind, Service)
+        for name, options in {kind.name: {}, **kind.compose_files}.items()
+    }
 
 
 def main() -> None:
@@ -86,14 +91,17 @@ _LABELS = {"stackproof.run": "${STACKPROOF_RUN:-}"}
 
 
 def _service(
-    kind: Service, node: Node, number: int, site: Site | None, waited_for: set[str]
+    kind: Service, node: Node, where: InContainers, waited_for: set[str]
 ) -> dict[str, Any]:
-    image = kind.image
+    image = node.image or kind.image
     found: dict[str, Any] = {
         "image": f"${{{image.variable}:-{image.official}}}",
         "pull_policy": "${STACKPROOF_PULL:-missing}",
         "entrypoint": [_literal(word) for word in node.argv],
-        "ports": [_published(kind, node, role, number, site) for role in node.roles],
+        "ports": [
+            _literal(f"{LOOPBACK}:{where.published(node.name, role)}:{kind.ports[role]}")
+            for role in node.roles
+        ],
     }
     if node.user:
         found["user"] = node.user
@@ -104,6 +112,8 @@ def _service(
             {"source": f"{node.name}-{name}", "target": f"{FILES_IN_CONTAINERS}/{name}"}
             for name in node.files
         ]
+    if node.in_memory:
+        found["tmpfs"] = [f"{place}:mode=0777" for place in node.in_memory]
     if node.after:
         found["depends_on"] = {name: {"condition": "service_healthy"} for name in node.after}
     if node.health:
@@ -125,17 +135,9 @@ def _service(
     }
 
 
-def _published(kind: Service, node: Node, role: str, number: int, site: Site | None) -> str:
-    inside = kind.ports[role]
-    if site is not None:
-        return f"{LOOPBACK}:{site.port(f'{node.name} {role}')}:{inside}"
-    variable = f"{kind.name}_{node.name}_{role}".upper().replace("-", "_")
-    return f"{LOOPBACK}:${{{variable}:-{inside + number}}}:{inside}"
-
-
 def _literal(text: str) -> str:
     """Compose reads ``$`` as the beginning of a variable."""
-    return text.replace("$", "$$")
+    return text.replace("$", "$$").replace(VARIABLE, "$")
 
 
 class _Dumper(yaml.SafeDumper):

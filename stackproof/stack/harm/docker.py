@@ -23,6 +23,8 @@ from stackproof.stack.site import LocalSite
 #: Inside a container: written by whatever user its server is.
 _JOURNAL = "/tmp/stackproof-syncs"
 _PRELOADED = "/stackproof-preload"
+#: Where Toxiproxy is told what to do within a container's network; its proxies come after that.
+_PROXIES = 31900
 
 
 @dataclass(frozen=True)
@@ -114,15 +116,17 @@ class DockerMeans(Means):
             if (why := packets.unusable_inside()) is not None:
                 raise no_way("the way between servers cannot be made slow here", why)
             process_id = self._process_id(containers[instance])
-            own, port = self._at(containers[instance])[0], self._kind.ports["client"]
+            own, roles = self._at(containers[instance])[0], self._kind.peer_roles
+            ports = [(_PROXIES + n, self._kind.ports[role]) for n, role in enumerate(roles, 1)]
             way = Proxies(
-                self._run, instance, self._logs / f"{instance}-toxiproxy.log", port + 2,
-                {peer_way(instance): (port + 1, port)}, host=own, inside=process_id,
+                self._run, instance, self._logs / f"{instance}-toxiproxy.log", _PROXIES,
+                {peer_way(instance): ports}, host=own, inside=process_id,
             )  # fmt: skip
             self._ways[instance] = way
             way.start(self._cache, lambda line: None)
             peers = self._peers_of(instance, containers)
-            packets.lead_inside(process_id, peers, port, port + 1)
+            for through, port in ports:
+                packets.lead_inside(process_id, peers, port, through)
         self._ways[instance].put(peer_way(instance), toxics(action))
 
     def _peers_of(self, instance: str, containers: Mapping[str, str]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +47,9 @@ class Means:
         self._options = site.options
         self._disks: dict[str, Path] = {}
         self._proxies: Proxies | None = None
-        routes = dict(self._peer_routes(service, site))
+        routes = self._peer_routes(service, site)
         if site.options.get("proxied") and isinstance(service, Proxied):
-            routes |= service.routes(site)
+            routes = {**routes, **service.routes(site)}
         if routes:
             self._proxies = Proxies(
                 run,
@@ -59,7 +59,9 @@ class Means:
                 routes,
             )
 
-    def _peer_routes(self, service: Service, site: LocalSite) -> Mapping[str, tuple[int, int]]:
+    def _peer_routes(
+        self, service: Service, site: LocalSite
+    ) -> Mapping[str, Sequence[tuple[int, int]]]:
         """Proxies between the instances, by `peer_way` of each; none where they need none."""
         return {}
 

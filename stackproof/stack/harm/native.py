@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,9 @@ class NativeMeans(Means):
         self._groups = {name: packets.new_group() for name in specs} if separable else {}
         self.mount({name: spec.data for name, spec in specs.items() if spec.data is not None})
 
-    def _peer_routes(self, service: Service, site: LocalSite) -> Mapping[str, tuple[int, int]]:
+    def _peer_routes(
+        self, service: Service, site: LocalSite
+    ) -> Mapping[str, Sequence[tuple[int, int]]]:
         if not site.options.get("proxied_peers") or not isinstance(service, PeersProxied):
             return {}
         return {peer_way(name): ports for name, ports in service.peer_routes(site).items()}

@@ -77,7 +77,7 @@ class Proxies:
         cluster: name of the cluster.
         log: receives what it prints.
         api: its port.
-        routes: port for clients and the server's own, by instance.
+        routes: ports to connect to, each with the server's own, by what the way is called.
         host: address of all of them.
         inside: ID of a process in whose network they are; None: in this one's.
     """
@@ -88,7 +88,7 @@ class Proxies:
         cluster: str,
         log: Path,
         api: int,
-        routes: Mapping[str, tuple[int, int]],
+        routes: Mapping[str, Sequence[tuple[int, int]]],
         *,
         host: str = LOOPBACK,
         inside: int | None = None,
@@ -129,7 +129,8 @@ class Proxies:
         proxies = [
             {"name": name, "listen": f"{self._host}:{listen}",
              "upstream": f"{self._host}:{upstream}"}
-            for name, (listen, upstream) in self._routes.items()
+            for way, ports in self._routes.items()
+            for name, (listen, upstream) in zip(self._names(way), ports, strict=True)
         ]  # fmt: skip
         poll(
             lambda: self._ask("GET", "/version"),
@@ -150,6 +151,10 @@ class Proxies:
         if self._process is not None:
             self._process.kill()
 
+    def _names(self, way: str) -> list[str]:
+        """Of Toxiproxy's proxies on a way."""
+        return [f"{way}.{number}" for number in range(1, len(self._routes[way]) + 1)]
+
     def put(self, instance: str, wanted: Sequence[Mapping[str, Any]]) -> None:
         """Have exactly these toxics on the way to an instance; none: it is clear.
 
@@ -157,11 +162,11 @@ class Proxies:
             Trouble: Toxiproxy refuses.
         """
         try:
-            present = self._ask("GET", f"/proxies/{instance}/toxics")
-            for toxic in present:
-                self._ask("DELETE", f"/proxies/{instance}/toxics/{toxic['name']}")
-            for toxic in wanted:
-                self._ask("POST", f"/proxies/{instance}/toxics", toxic)
+            for name in self._names(instance):
+                for toxic in self._ask("GET", f"/proxies/{name}/toxics"):
+                    self._ask("DELETE", f"/proxies/{name}/toxics/{toxic['name']}")
+                for toxic in wanted:
+                    self._ask("POST", f"/proxies/{name}/toxics", toxic)
         except OSError as error:
             told = error.read().decode() if isinstance(error, urllib.error.HTTPError) else ""
             raise Trouble(
@@ -176,12 +181,12 @@ class Proxies:
             proxies = self._ask("GET", "/proxies")
         except OSError as error:
             return f"Toxiproxy does not answer: {error}"
-        for name in self._routes:
-            proxy = proxies.get(name, {})
-            if not proxy.get("enabled"):
-                return f"the way to {name} is closed"
-            if proxy["toxics"]:
-                return f"on the way to {name} is {proxy['toxics'][0]['name']}"
+        for way in self._routes:
+            for proxy in (proxies.get(name, {}) for name in self._names(way)):
+                if not proxy.get("enabled"):
+                    return f"the way to {way} is closed"
+                if proxy["toxics"]:
+                    return f"on the way to {way} is {proxy['toxics'][0]['name']}"
         return None
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:

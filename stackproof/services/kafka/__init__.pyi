@@ -1,0 +1,2 @@
+from .server import SERVICE as SERVICE
+from .server import Kafka as Kafka

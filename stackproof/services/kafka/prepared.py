@@ -1,0 +1,153 @@
+"""What a quick start of Kafka needs on top of its jars."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from stackproof.clients.kafka.librdkafka import admin_client
+from stackproof.errors import Trouble
+from stackproof.obtain import Cache, MavenArtifact, Say
+from stackproof.obtain.java import find_java
+from stackproof.polling import poll
+from stackproof.ports import LOOPBACK, free_port
+from stackproof.processes.environment import server_environment
+from stackproof.processes.process import file_end
+from stackproof.services.kafka.properties import (
+    BROKERS,
+    CLIENTS,
+    CONTROLLER,
+    LOG4J_CONFIGURATION,
+    Reached,
+    jvm_flags,
+    kafka_id,
+    properties_of,
+)
+
+JAVA = 17
+CHECKPOINT, CLASSES = "bootstrap.checkpoint", "classes.jsa"
+
+
+def class_path(jars: Path) -> str:
+    """Explicit and sorted: class-data sharing demands the same string each time."""
+    return os.pathsep.join(str(jar) for jar in sorted((jars / "lib").glob("*.jar")))
+
+
+def java() -> str:
+    """The launcher of a Java that Kafka runs on.
+
+    Raises:
+        Trouble: there is none.
+    """
+    return str(find_java(at_least=JAVA).launcher)
+
+
+def alone(client: int, *, extra: dict[str, str]) -> str:
+    """The ``server.properties`` of a single broker on loopback; its data go to ``data``."""
+    places = {CLIENTS: client, BROKERS: free_port(), CONTROLLER: free_port()}
+    listens = {name: f"{LOOPBACK}:{port}" for name, port in places.items()}
+    one = Reached(listens, listens[CLIENTS], listens[BROKERS], listens[CONTROLLER])
+    return properties_of(1, {1: one}, data="data", extra=extra)
+
+
+@dataclass(frozen=True)
+class PreparedNode:
+    """Made once by running one node.
+
+    ``bootstrap.checkpoint`` spares the formatting tool's JVM at each start; the
+    archive of loaded classes (AppCDS) spares most of the class loading. Both are
+    bound to the exact jars, the archive also to the exact Java and place.
+    """
+
+    jars: MavenArtifact
+
+    @cached_property
+    def key(self) -> str:
+        """Names the jars' and Java's versions."""
+        return f"{self.jars.key}-prepared-java-{find_java(at_least=JAVA).version}"
+
+    @property
+    def title(self) -> str:
+        """Name for people."""
+        return f"{self.jars.title} start-up data"
+
+    def build(self, into: Path, cache: Cache, say: Say) -> None:
+        """Format a node, run it once, and keep its checkpoint and class archive."""
+        say(f"{self.title}: running a node once")
+        launcher = java()
+        classes = class_path(cache.path(self.jars))
+        # Inside the artifact's place, which is cleared whatever happens.
+        place = into / "scratch"
+        place.mkdir()
+        port = free_port()
+        properties = place / "server.properties"
+        properties.write_text(alone(port, extra={"num.partitions": "1"}), encoding="utf-8")
+        (place / "log4j2.xml").write_text(LOG4J_CONFIGURATION, encoding="utf-8")
+        self._format([launcher, "-cp", classes, "kafka.tools.StorageTool", "format", "-t",
+                      kafka_id(self.key), "-c", properties.name], place, cache)  # fmt: skip
+        shutil.copy(place / "data" / CHECKPOINT, into)
+        archive = into / CLASSES
+        log = place / "node.log"
+        with log.open("wb") as output:
+            node = cache.launch(
+                [launcher, *jvm_flags(384), f"-XX:ArchiveClassesAtExit={archive}",
+                 "-Dlog4j2.configurationFile=log4j2.xml",
+                 "-cp", classes, "kafka.Kafka", properties.name],
+                output=output.fileno(), cwd=place, env=server_environment(),
+            )  # fmt: skip
+        try:
+            self._exercise(f"{LOOPBACK}:{port}", node)
+            node.terminate()
+            node.wait(timeout=60)
+        # Clients raise many kinds; a hung node is not told from a broken one here.
+        except Exception as error:
+            raise Trouble(
+                f"{self.title} could not be made",
+                f"{type(error).__name__}: {error}\nthe node's log ends:\n{file_end(log)}",
+                "run again; if it persists, remove the servers' cache (stackproof doctor)",
+            ) from error
+        finally:
+            cache.end(node)
+        shutil.rmtree(place)
+        if not archive.exists():
+            say(f"{self.title}: this Java makes no class archive; starts will take 2 s longer")
+
+    @staticmethod
+    def _exercise(bootstrap: str, node: subprocess.Popen) -> None:
+        """Touch what every scenario touches, so that its classes get into the archive."""
+        from confluent_kafka.admin import NewTopic
+        from kafka import KafkaConsumer, KafkaProducer
+        from kafka.errors import KafkaError
+
+        with contextlib.ExitStack() as clients:
+            admin = poll(
+                lambda: admin_client({"bootstrap": bootstrap}, timeout=0.5),
+                within=60,
+                awaiting="the node's first answer",
+                retry_on=(KafkaError, OSError),
+                alive=lambda: None if node.poll() is None else "it has ended",
+            )
+            admin.create_topics([NewTopic("warm-up", 1, 1)])["warm-up"].result()
+            producer = KafkaProducer(bootstrap_servers=bootstrap)
+            clients.callback(producer.close, timeout=5)
+            producer.send("warm-up", b"value", key=b"key").get(timeout=20)
+            consumer = KafkaConsumer(
+                "warm-up", bootstrap_servers=bootstrap, group_id="g", auto_offset_reset="earliest"
+            )
+            clients.callback(consumer.close)
+            poll(lambda: consumer.poll(timeout_ms=200), within=20, awaiting="the first record")
+            consumer.commit()
+
+    def _format(self, command: Sequence[str], place: Path, cache: Cache) -> None:
+        try:
+            done = cache.run(command, within=120, cwd=place, env=server_environment())
+        except subprocess.TimeoutExpired as error:
+            raise Trouble(f"{self.title} could not be made", str(error), "run again") from error
+        if done.code or not (place / "data" / CHECKPOINT).exists():
+            raise Trouble(f"{self.title} could not be made", done.output, "run again")
