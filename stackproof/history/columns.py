@@ -28,7 +28,7 @@ COMMIT = ENDINGS.index("commit")
 ABORT = ENDINGS.index("abort")
 
 ACTIONS = (
-    "write", "read", "compare-and-set",  # register
+    "write", "read", "compare-and-set", "expire",  # register
     "put", "take", "acknowledge", "give back", "reject", "close",  # queue
     "add", "remove", "list", "seen",  # set
     "acquire", "release", "use",  # lock

@@ -43,7 +43,7 @@ class Verdict:
         "lost-write": ("lost",),
         "unseen": ("lost",),
         "stored-twice": ("duplicated",),
-        "not-linearizable": ("stale-read", "resurrected", "lost-update", "read-too-early"),
+        "not-linearizable": ("stale-read", "resurrected", "lost", "lost-update", "read-too-early"),
     }
 
     @property

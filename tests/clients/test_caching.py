@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from stackproof.history import Flow, History
+from stackproof.history import History, Registers, check
 from stackproof.history.lanes import points
 from stackproof.services.redis.collections import COLLECTIONS
 from stackproof.services.redis.store import RecordedStore
@@ -25,12 +25,20 @@ def test_entries_hold_every_byte(kind):
     assert r"\x00\r\n" in text and r"\xff" in text
 
 
-def test_a_cache_is_one_place_for_writes_and_readings():
+def test_writes_and_readings_are_operations_on_registers():
     kept = {}
     client = SimpleNamespace(set=lambda key, value: not kept.update({key: value}), get=kept.get)
     history = History()
     store = RecordedStore(client, history, "cache")
     store.write({"a": b"1", "b": b"2"}, "one by one")
-    store.read(["a", "b"], "one by one")
-    drawn = points(history.snapshot(), [Flow("the cache", "cache", "cache")], 20)
-    assert drawn.lanes == (("cache", 0),)
+    store.read(["a", "b", "c"], "one by one")
+    of = Registers("the cache", "cache")
+    assert check(history, of).conclusive
+    drawn = points(history.snapshot(), [], 20)
+    assert drawn.lanes == (("cache", "a"), ("cache", "b"), ("cache", "c"))
+    kept["a"] = b"2"
+    store.read(["a"], "one by one")
+    assert [one.name for one in check(history, of).violations] == ["never-written"]
+    del kept["b"]
+    store.read(["b"], "one by one")
+    assert "lost" in [one.name for one in check(history, of).violations]

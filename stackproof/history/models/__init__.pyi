@@ -1,8 +1,8 @@
 from .checking import MODELS as MODELS
 from .checking import check as check
 from .checking import expectation_from as expectation_from
-from .limit import Limit as Limit
-from .lock import Locks as Locks
-from .queue import Queue as Queue
-from .register import Registers as Registers
-from .sets import Members as Members
+from .expectations import Limit as Limit
+from .expectations import Locks as Locks
+from .expectations import Members as Members
+from .expectations import Queue as Queue
+from .expectations import Registers as Registers

@@ -8,7 +8,7 @@ from stackproof.history.columns import Snapshot
 from stackproof.history.expectation import Expectation
 from stackproof.history.flow import Flow
 from stackproof.history.flow_verdict import check_flow
-from stackproof.history.models import limit, lock, queue, register, sets
+from stackproof.history.models import expectations, limit, lock, queue, register, sets
 from stackproof.history.record import History
 from stackproof.history.verdict import Verdict, events_around, judged
 
@@ -17,11 +17,11 @@ Applies = Callable[[Any], bool]
 
 #: By model: its module, with `CHECKS`, `books_of` and `told`; and what is expected of it.
 _MODULES: Mapping[str, tuple[Any, type[Expectation]]] = {
-    "register": (register, register.Registers),
-    "queue": (queue, queue.Queue),
-    "set": (sets, sets.Members),
-    "lock": (lock, lock.Locks),
-    "limit": (limit, limit.Limit),
+    "register": (register, expectations.Registers),
+    "queue": (queue, expectations.Queue),
+    "set": (sets, expectations.Members),
+    "lock": (lock, expectations.Locks),
+    "limit": (limit, expectations.Limit),
 }
 MODELS: Mapping[str, Mapping[str, tuple[Find, Applies]]] = {
     name: module.CHECKS for name, (module, _) in _MODULES.items()

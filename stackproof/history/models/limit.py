@@ -4,46 +4,14 @@ Actions on whatever is limited, the key: "permit" (number: how many units, 1 whe
 "refuse".
 """
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 
 from stackproof.history.anomaly import Anomaly, number
 from stackproof.history.columns import OK, UNKNOWN, Array, Snapshot
-from stackproof.history.expectation import Expectation
+from stackproof.history.models.expectations import Limit
 from stackproof.history.models.view import TICKS_A_MS, Packing, View
-
-
-@dataclass(frozen=True)
-class Limit(Expectation):
-    """Of each key, at most so many units in any window of time, and as many when asked for.
-
-    Attributes:
-        space: what is limited.
-        most: units.
-        window_ms: length of the window, in milliseconds.
-        fair: whether a refusal needs the window to be full.
-        allowed: names of anomalies that are no violations.
-        expected: names of anomalies that must be found.
-    """
-
-    model: ClassVar[str] = "limit"
-    space: str
-    most: int
-    window_ms: int
-    fair: bool = True
-    allowed: tuple[str, ...] = ()
-    expected: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Normalise lists."""
-        self.normalise("allowed", "expected")
-
-    @property
-    def window(self) -> int:
-        """In ticks."""
-        return self.window_ms * TICKS_A_MS
 
 
 def _units(view: View, places: Array) -> Array:
@@ -78,7 +46,7 @@ def more_than_allowed(view: View, of: Limit) -> Anomaly:
     granted = _Sums(key, view.ended[places], units)
     asked = _Sums(key, view.began[places], units)
     begin = view.began[places]
-    within = granted.up_to(key, begin + of.window, side="left")
+    within = granted.up_to(key, begin + of.window_ms * TICKS_A_MS, side="left")
     within = within - asked.up_to(key, begin, side="left")
     wrong = places[within > of.most]
     worst = int(within.max(initial=0))
@@ -104,7 +72,9 @@ def fewer_than_allowed(view: View, of: Limit) -> Anomaly:
     ended = _Sums(key, view.ended[places], units)
     # All that may have counted at the refusal's moment.
     before = begun.up_to(view.key[refused], view.ended[refused], side="right")
-    gone = ended.up_to(view.key[refused], view.began[refused] - of.window, side="left")
+    gone = ended.up_to(
+        view.key[refused], view.began[refused] - of.window_ms * TICKS_A_MS, side="left"
+    )
     wrong = refused[before - gone + _units(view, refused) <= of.most]
     return view.anomaly(
         "fewer-than-allowed", wrong,

@@ -6,36 +6,13 @@ something was done that only the holder may do (number: the token it showed).
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
 
 import numpy as np
 
 from stackproof.history.anomaly import Anomaly, number
 from stackproof.history.columns import OK, UNKNOWN, Array, Snapshot, combined
-from stackproof.history.expectation import Expectation
+from stackproof.history.models.expectations import Locks
 from stackproof.history.models.view import NEVER, TICKS_A_MS, Groups, View
-
-
-@dataclass(frozen=True)
-class Locks(Expectation):
-    """Of each lock there is one holder at a time.
-
-    Attributes:
-        space: the set of locks.
-        lease_ms: for how long it is held without a release, in milliseconds; 0: for ever.
-        allowed: names of anomalies that are no violations.
-        expected: names of anomalies that must be found.
-    """
-
-    model: ClassVar[str] = "lock"
-    space: str
-    lease_ms: int = 0
-    allowed: tuple[str, ...] = ()
-    expected: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Normalise lists."""
-        self.normalise("allowed", "expected")
 
 
 @dataclass(frozen=True)

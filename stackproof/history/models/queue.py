@@ -7,44 +7,13 @@ client, whose key is the client: what it had taken may come again.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
 
 import numpy as np
 
 from stackproof.history.anomaly import Anomaly, number
 from stackproof.history.columns import OK, UNKNOWN, Array, Snapshot
-from stackproof.history.expectation import Expectation
+from stackproof.history.models.expectations import Queue
 from stackproof.history.models.view import NEVER, TICKS_A_MS, Groups, View
-
-
-@dataclass(frozen=True)
-class Queue(Expectation):
-    """Every message that was put is taken, once, in order.
-
-    Attributes:
-        space: the queue.
-        dead_letters: the space of its dead-letter queue; "": it has none.
-        may_die: labels of messages that belong there; rejected and expired ones do anyway.
-        ordered: whether messages are first taken in the order in which they were put.
-        settled: whether nothing more can come; before, nothing is lost.
-        late_ms: how much later than its time to live a message may still be taken.
-        allowed: names of anomalies that are no violations.
-        expected: names of anomalies that must be found.
-    """
-
-    model: ClassVar[str] = "queue"
-    space: str
-    dead_letters: str = ""
-    may_die: tuple[str, ...] = ()
-    ordered: bool = False
-    settled: bool = True
-    late_ms: int = 1000
-    allowed: tuple[str, ...] = ()
-    expected: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Normalise lists."""
-        self.normalise("may_die", "allowed", "expected")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Keys that hold one value each: caches, rows, objects, nodes, sessions.
 
-Actions: "write" (of no value: a deletion), "read", "compare-and-set". Values of one key are
+Actions: "write" (of no value: a deletion; number: milliseconds to live, 0 for ever), "read",
+"compare-and-set", and "expire" (number: milliseconds to live from now on). Values of one key are
 unique: then each reading tells which write it saw, and linearizability is decided by the zones of
 Gibbons and Korach ("Testing shared memories", SIAM J. Comput. 26, 1997), completely and in linear
 time after sorting. Where compare-and-sets are in play, a search decides (`search`).
@@ -9,51 +10,20 @@ time after sorting. Where compare-and-sets are in play, a search decides (`searc
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
 
 import numpy as np
 
 from stackproof.history.anomaly import Anomaly, number
 from stackproof.history.columns import ACTIONS, FAIL, OK, UNKNOWN, Array, Snapshot
 from stackproof.history.digests import digest_of
-from stackproof.history.expectation import Expectation
+from stackproof.history.models.expectations import Registers
 from stackproof.history.models.search import linearizable
-from stackproof.history.models.view import BEFORE_ALL, NEVER, Groups, View, firsts
+from stackproof.history.models.view import BEFORE_ALL, NEVER, TICKS_A_MS, Groups, View, firsts
 
 _WRITE = ACTIONS.index("write")
 _ABSENT = np.uint64(digest_of(None))
 SEARCH_STEPS = 200_000
 """So many steps a search takes for one key before it gives up."""
-
-
-@dataclass(frozen=True)
-class Registers(Expectation):
-    """Readings tell the last value that was written, or one that was being written meanwhile.
-
-    Attributes:
-        space: the store.
-        consistency: "linearizable": every reading as if each operation happened at one moment
-            between its call and its answer; "eventual": only values that were written, and not
-            before they were.
-        allowed: names of anomalies that are no violations.
-        expected: names of anomalies that must be found.
-    """
-
-    model: ClassVar[str] = "register"
-    space: str
-    consistency: str = "linearizable"
-    allowed: tuple[str, ...] = ()
-    expected: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Normalise lists.
-
-        Raises:
-            ValueError: the consistency is not known.
-        """
-        self.normalise("allowed", "expected")
-        if self.consistency not in ("linearizable", "eventual"):
-            raise ValueError(f"consistency is linearizable or eventual, not {self.consistency!r}")
 
 
 @dataclass(frozen=True)
@@ -147,16 +117,51 @@ class Books:
         began, row = asked.greatest_before(view.key[self.reads], view.began[self.reads])
         seen = np.where(self.source >= 0, view.ended[self.source], BEFORE_ALL)
         # A value that nobody wrote was there before all others.
-        certain = (self.source >= 0) | self.initial
+        certain = ((self.source >= 0) | self.initial) & ~self.mortal[self.reads]
         by = done[row] if len(done) else row
         return certain & (row >= 0) & (began > seen), by
+
+    @cached_property
+    def mortal(self) -> Array:
+        """For each operation, whether values of its key have ever had a time to live."""
+        view = self.view
+        given = view.did("write", "compare-and-set", "expire", status=(OK, UNKNOWN))
+        keys = np.zeros(int(view.key.max(initial=0)) + 1, dtype=bool)
+        keys[view.key[given[view.number[given] > 0]]] = True
+        return keys[view.key]
+
+    @cached_property
+    def lives(self) -> tuple[Array, Array]:
+        """Readings of keys whose values have times to live, and what gave the value its own.
+
+        Only those of which it is sure: nothing else was set at that time, nor since then.
+        """
+        view, reads = self.view, self.reads[self.mortal[self.reads]]
+        sets = view.did("write", "compare-and-set", "expire", status=(OK, UNKNOWN))
+        done = sets[view.ended[sets] < NEVER]
+        if not len(done):
+            return reads[:0], reads[:0]
+        key, began = view.key, view.began
+        asked = Groups(key[done], view.ended[done], began[done])
+        since, row = asked.greatest_before(key[reads], began[reads])
+        latest, _ = Groups(key[sets], began[sets], began[sets]).greatest_before(
+            key[reads], view.ended[reads]
+        )
+        before, _ = Groups(key[sets], began[sets], view.ended[sets]).greatest_before(
+            key[reads], since
+        )
+        by = done[row]
+        removed = (view.action[by] == _WRITE) & (view.value[by] == _ABSENT)
+        sure = (row >= 0) & (latest == since) & (before <= since) & ~removed
+        return reads[sure], by[sure]
 
     @cached_property
     def searched(self) -> dict[int, tuple[int, bool | None]]:
         """Of each key with compare-and-sets or deletions: an operation, and what a search found."""
         view = self.view
         swaps = view.did("compare-and-set", status=(OK, FAIL, UNKNOWN))
-        keys = np.unique(view.key[np.r_[swaps, self.deletions]])
+        asked = np.r_[swaps, self.deletions]
+        keys = np.unique(view.key[asked[~self.mortal[asked]]])
         order = np.argsort(view.key, kind="stable")
         found = {}
         for key in keys.tolist():
@@ -215,7 +220,17 @@ def stale_read(books: Books, of: Registers) -> Anomaly:
     writes = books.view.did("write", "compare-and-set")
     return _replaced(
         books, "stale-read", writes[books.view.value[writes] != _ABSENT],
-        "of a value that had been replaced before", "replaced by then",
+        "of a value that had been replaced before", "replaced by then", books.source >= 0,
+    )  # fmt: skip
+
+
+def lost(books: Books, of: Registers) -> Anomaly:
+    """Find readings that found nothing though a value had been written and nobody deleted it."""
+    writes = books.view.did("write", "compare-and-set")
+    return _replaced(
+        books, "lost", writes[books.view.value[writes] != _ABSENT],
+        "that found nothing though a value had been written before", "written by then",
+        books.initial,
     )  # fmt: skip
 
 
@@ -224,13 +239,49 @@ def resurrected(books: Books, of: Registers) -> Anomaly:
     writes = books.view.did("write")
     return _replaced(
         books, "resurrected", writes[books.view.value[writes] == _ABSENT],
-        "of a value that had been deleted before", "deleted by then",
+        "of a value that had been deleted before", "deleted by then", books.source >= 0,
     )  # fmt: skip
 
 
-def _replaced(books: Books, name: str, kind: Array, what: str, note: str) -> Anomaly:
+def expired_early(books: Books, of: Registers) -> Anomaly:
+    """Find readings that found nothing though the value's time to live was not over."""
+    view, (reads, by) = books.view, books.lives
+    life = view.number[by] * TICKS_A_MS
+    early = (life == 0) | (view.ended[reads] < view.began[by] + life)
+    return _of_life(
+        books, "expired-early", (view.value[reads] == _ABSENT) & early, "gone too early"
+    )
+
+
+def outlived(books: Books, of: Registers) -> Anomaly:
+    """Find readings of values whose time to live was over."""
+    view, (reads, by) = books.view, books.lives
+    life = view.number[by] * TICKS_A_MS
+    over = view.began[reads] > view.ended[by] + life + of.late_ms * TICKS_A_MS
+    return _of_life(books, "outlived", (view.value[reads] != _ABSENT) & (life > 0) & over,
+                    "still there")  # fmt: skip
+
+
+def _of_life(books: Books, name: str, wrong: Array, note: str) -> Anomaly:
+    view, (reads, by) = books.view, books.lives
+    given = dict(zip(reads.tolist(), by.tolist(), strict=True))
+
+    def example(place: int) -> list[tuple[int, str]]:
+        life = int(view.number[given[place]])
+        since = float(view.seconds(view.ended[place] - view.began[given[place]]))
+        told = f"for {life / 1000:g} s" if life else "for ever"
+        return [(given[place], f"set {told}"), (place, f"{note}, {since:.3f} s later")]
+
+    return view.anomaly(
+        name, reads[wrong],
+        lambda count: f"{number(count, 'reading')}: {note} by the value's time to live.", example,
+    )  # fmt: skip
+
+
+def _replaced(books: Books, name: str, kind: Array, what: str, note: str, among: Array) -> Anomaly:
     view = books.view
     chosen, by = books.replaced(kind)
+    chosen &= among
     rows = books.reads[chosen]
     write = dict(zip(rows.tolist(), by[chosen].tolist(), strict=True))
     source = dict(zip(rows.tolist(), books.source[chosen].tolist(), strict=True))
@@ -283,6 +334,7 @@ def not_linearizable(books: Books, of: Registers) -> Anomaly:
     counts = np.zeros(len(view.rows), dtype=bool)
     counts[writes] = True
     counts[books.reads] = (books.source >= 0) | books.initial
+    counts &= ~books.mortal
     if books.searched:
         counts &= ~np.isin(view.key, list(books.searched))
     wrong = [place for place, fits in books.searched.values() if fits is False]
@@ -337,12 +389,19 @@ def _strict(of: Registers) -> bool:
     return of.consistency == "linearizable"
 
 
+def _current(of: Registers) -> bool:
+    return of.consistency != "eventual"
+
+
 CHECKS = {
     "never-written": (never_written, lambda of: True),
     "failed-write-read": (failed_write_read, lambda of: True),
     "read-too-early": (read_too_early, lambda of: True),
-    "stale-read": (stale_read, _strict),
-    "resurrected": (resurrected, _strict),
+    "lost": (lost, _current),
+    "stale-read": (stale_read, _current),
+    "resurrected": (resurrected, _current),
+    "expired-early": (expired_early, _current),
+    "outlived": (outlived, _current),
     "lost-update": (lost_update, lambda of: True),
     "not-linearizable": (not_linearizable, _strict),
 }

@@ -7,45 +7,13 @@ operation of the listing, from the same client). A member that is added again ha
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
 
 import numpy as np
 
 from stackproof.history.anomaly import Anomaly, number
 from stackproof.history.columns import OK, UNKNOWN, Array, Snapshot, among, combined
-from stackproof.history.expectation import Expectation
+from stackproof.history.models.expectations import Members
 from stackproof.history.models.view import BEFORE_ALL, NEVER, Groups, View
-
-
-@dataclass(frozen=True)
-class Members(Expectation):
-    """A listing has every member that was added and not removed, once, as it was added.
-
-    Attributes:
-        space: the set.
-        visible: "at once": in every listing that begins after the adding was answered; "at last":
-            in the last listing.
-        settled: whether the last listing was made when everything was to be there.
-        allowed: names of anomalies that are no violations.
-        expected: names of anomalies that must be found.
-    """
-
-    model: ClassVar[str] = "set"
-    space: str
-    visible: str = "at once"
-    settled: bool = True
-    allowed: tuple[str, ...] = ()
-    expected: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Normalise lists.
-
-        Raises:
-            ValueError: the visibility is not known.
-        """
-        self.normalise("allowed", "expected")
-        if self.visible not in ("at once", "at last"):
-            raise ValueError(f"visible is 'at once' or 'at last', not {self.visible!r}")
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,24 @@ loaded before it is not stored after it.
 
 from __future__ import annotations
 
+import itertools
+import threading
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import EllipsisType
+from typing import TYPE_CHECKING
 
 from redis import Redis, WatchError
 
-from stackproof.history.register import Stopwatch, Value, wrong_readings
+from stackproof.history import Registers
 from stackproof.polling import poll
 from stackproof.services.redis.origin import Origin
 
-#: Wrong readings that are told one by one.
-_SHOWN = 5
+if TYPE_CHECKING:
+    from stackproof.history import Answer, History
+
+_SPACE = "customers"
 
 
 class CacheAside:
@@ -120,29 +127,40 @@ class CacheAside:
 
 
 class Observed:
-    """Updates and readings of many threads, to be judged together."""
+    """Updates and readings of many threads, recorded as operations on registers.
 
-    def __init__(self, cache: CacheAside):
+    Args:
+        cache: what is read through.
+        history: what is done is recorded there; each thread is a client.
+    """
+
+    def __init__(self, cache: CacheAside, history: History):
         self._cache = cache
-        self.updates: list[Value] = []
-        self.readings: list[Value] = []
+        self._history = history
+        self._numbers = itertools.count(1)
+        self._own = threading.local()
         #: What was told of readings that nobody served.
         self.unserved: list[str] = []
 
     def update(self, name: str, content: bytes) -> None:
-        """Update a record and note it."""
-        with Stopwatch() as watch:
+        """Update a record."""
+        with self._doing("write", name, content):
             self._cache.update(name, content)
-        self.updates.append(Value(name, content, watch.span))
 
     def read(self, name: str, *, within: float) -> None:
-        """Read a record and note it."""
-        with Stopwatch() as watch:
-            content = self._cache.get(name, within=within)
-        self.readings.append(Value(name, content, watch.span))
+        """Read a record through the cache."""
+        with self._doing("read", name) as answer:
+            answer.value = self._cache.get(name, within=within)
 
-    def wrong(self) -> list[str]:
-        """The first of the `wrong_readings`, how many more there are, and what nobody served."""
-        wrong = wrong_readings(self.updates, self.readings)
-        more = [f"and {len(wrong) - _SHOWN} more of these"] if len(wrong) > _SHOWN else []
-        return [*wrong[:_SHOWN], *more, *self.unserved]
+    def _doing(
+        self, action: str, name: str, value: bytes | EllipsisType = ...
+    ) -> AbstractContextManager[Answer]:
+        if not hasattr(self._own, "client"):
+            self._own.client = f"client {next(self._numbers)}"
+        return self._history.doing(
+            action, client=self._own.client, space=_SPACE, key=name, value=value
+        )
+
+    def expected(self) -> Registers:
+        """Every reading told what was written, and nothing that had been replaced before it."""
+        return Registers("customers behind the cache", _SPACE, consistency="regular")

@@ -8,8 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from stackproof.errors import PremiseNotMet, step_missing
-from stackproof.history import Flow
-from stackproof.history.register import Sighting, Span, Stopwatch, lifetime_violations
+from stackproof.history import Registers
 from stackproof.polling import poll
 from stackproof.services.fixture import Scenario
 from stackproof.services.redis.client import connect
@@ -32,7 +31,7 @@ class RedisFixture:
         self._scenario = scenario
         self.endpoint = scenario.endpoint(endpoint)
         self._keys: set[str] = set()
-        self._set_at: dict[str, tuple[Span, float | None]] = {}
+        self._set_at: dict[str, tuple[float, float | None]] = {}
         self._collections: dict[str, tuple[str, Any]] = {}
         self._values: dict[str, bytes] = {}
         self._answers: list[Any] | None = None
@@ -56,21 +55,31 @@ class RedisFixture:
         return own
 
     # -- single keys ---------------------------------------------------------
+    def expected(self, *, late: float = 1.0) -> Registers:
+        """What is expected of all that was written and read.
+
+        Args:
+            late: seconds by which a value may outlive its time to live.
+        """
+        return Registers("the cache", self.store.space, late_ms=round(late * 1000))
+
     def set(self, key: str, value: str, *, ttl: float | None = None) -> None:
         """Set a key, and note when; ``ttl``: seconds to live."""
         milliseconds = None if ttl is None else round(ttl * 1000)
-        with Stopwatch() as watch:
+        self._set_at[key] = time.monotonic(), ttl
+        with self.store.doing("write", self.own(key), value, ttl_ms=milliseconds or 0):
             self.client.set(self.own(key), value, px=milliseconds)
-        self._set_at[key] = watch.span, ttl
 
     def get(self, key: str) -> str | None:
         """A key's value as text; None: there is none."""
-        value = self.client.get(self.own(key))
+        with self.store.doing("read", self.own(key)) as answer:
+            value = answer.value = self.client.get(self.own(key))
         return None if value is None else value.decode()
 
     def delete(self, key: str) -> bool:
         """Delete a key; whether there was one."""
-        return bool(self.client.delete(self.own(key)))
+        with self.store.doing("write", self.own(key), None):
+            return bool(self.client.delete(self.own(key)))
 
     def exists(self, key: str) -> bool:
         """Whether the server knows of a key."""
@@ -86,43 +95,49 @@ class RedisFixture:
         Raises:
             PremiseNotMet: it was never set, or its time to live was over before.
         """
-        with Stopwatch() as watch:
+        set_at = time.monotonic()
+        with self.store.doing("expire", self.own(key), ttl_ms=round(ttl * 1000)) as answer:
             done = self.client.pexpire(self.own(key), round(ttl * 1000))
+            if not done:
+                answer.fail("there is no such key")
         if not done:
             self._demand_in_time(key)
-        self._set_at[key] = watch.span, ttl
+        self._set_at[key] = set_at, ttl
         return bool(done)
 
-    def _demand_in_time(self, key: str) -> Span:
-        """When a key was set; its time to live must not be over."""
+    def _demand_in_time(self, key: str) -> None:
+        """A key must have been set, and its time to live must not be over."""
         if key not in self._set_at:
             raise step_missing(f'the key "{key}"', f'the key "{key}" is set for 60 seconds')
-        span, ttl = self._set_at[key]
-        since = time.monotonic() - span.began
+        began, ttl = self._set_at[key]
+        since = time.monotonic() - began
         if ttl is not None and since >= ttl:
             raise PremiseNotMet(
                 f'the time to live of "{key}" was over before the step that is about it',
                 f"it was set for {ttl:g} s, {since:.1f} s ago",
                 "the machine is too slow for that: set it for longer",
             )
-        return span
 
-    def lifetime_violations(self, key: str, ttl: float, *, late: float) -> list[str]:
-        """What contradicts the time to live; watches the key until it is gone."""
-        set_at = self._demand_in_time(key)
+    def watch_life(self, key: str, ttl: float, *, late: float) -> int:
+        """Read a key again and again until it is gone, or has been there for too long.
+
+        Returns:
+            How often it was there.
+        """
+        self._demand_in_time(key)
         within = ttl + late + 1
-        sightings: list[Sighting] = []
         deadline = time.monotonic() + within
+        there = 0
 
         def look() -> bool:
-            with Stopwatch() as watch:
-                there = self.get(key) is not None
-            sightings.append(Sighting(watch.span, there))
-            return not there or watch.span.ended > deadline
+            nonlocal there
+            gone = self.get(key) is None
+            there += not gone
+            return gone or time.monotonic() > deadline
 
         poll(look, within=within + 10, awaiting="the key's end", first_pause=0.002,
              longest_pause=0.01)  # fmt: skip
-        return lifetime_violations(set_at, ttl, sightings, late)
+        return there
 
     def measure(self, count: int, size: int) -> dict[str, float]:
         """SET and GET ``count`` keys one after the other; the medians, in seconds."""
@@ -193,15 +208,17 @@ class RedisFixture:
         self._scenario.parameters["seed"] = str(self._scenario.seed)
         self.write_many(vectors(count, dimensions, self._scenario.seed), "one by one")
 
-    def read_back(self, way: Way) -> Flow:
+    def read_back(self, way: Way) -> Registers:
         """Read every key written; what is expected of it."""
         self.store.read(self.values, way)
-        return Flow("the cache", self.store.space, self.store.space, content="bytes")
+        return self.expected()
 
     def count_in_pipeline(self, key: str, count: int) -> None:
         """Increase a counter so many times in one pipeline; `answers` has what came back."""
         pipeline = self.client.pipeline(transaction=False)
         for _ in range(count):
             pipeline.incr(self.own(key))
-        self._answers = pipeline.execute(raise_on_error=False)
+        with self.store.doing("write", self.own(key)) as answer:
+            self._answers = pipeline.execute(raise_on_error=False)
+            answer.value = self._answers[-1] if self._answers else None
         raise_lacking(self._answers)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from contextlib import AbstractContextManager
+from types import EllipsisType
+from typing import TYPE_CHECKING, Literal
 
 from redis import Redis, exceptions
 
 from stackproof.errors import NotSupported, explained
-from stackproof.history import History, digest_of, preview
+
+if TYPE_CHECKING:
+    from stackproof.history import Answer, History
+    from stackproof.history.operating import Content
 
 #: One command for each key; one MSET or MGET; all commands sent before the first answer is read.
 Way = Literal["one by one", "in one batch", "in one pipeline"]
@@ -17,10 +21,9 @@ WAYS: tuple[Way, ...] = ("one by one", "in one batch", "in one pipeline")
 
 
 class RecordedStore:
-    """Writes and reads keys of one space; the history tells what was lost or altered.
+    """Writes and reads keys of one space, as operations on registers.
 
-    The space stands for a topic. A write is acknowledged when the server said OK to it, a
-    key found is a reception; each key is to be written once.
+    A write is acknowledged when the server said OK to it; values of a key are to differ.
 
     Args:
         client: answers in bytes.
@@ -34,25 +37,31 @@ class RecordedStore:
         self._history = history
         self.space = space
         self.name = name
-        self._readings = itertools.count()
+
+    def doing(
+        self, action: str, key: str, value: Content | EllipsisType = ..., *, ttl_ms: int = 0
+    ) -> AbstractContextManager[Answer]:
+        """Record one operation on a key, from the block's beginning to its end."""
+        return self._history.doing(
+            action, client=self.name, space=self.space, key=key, value=value, number=ttl_ms
+        )
+
+    def _invoke(self, action: str, key: str, value: Content | EllipsisType = ...) -> int:
+        return self._history.invoke(
+            action, client=self.name, space=self.space, key=key, value=value
+        )
 
     def write(self, values: Mapping[str, bytes], way: Way) -> None:
         """Set all keys; what is refused or not answered is recorded as such."""
-        ops = [
-            self._history.send(
-                client=self.name, topic=self.space, ident=key,
-                digest=digest_of(value), preview=preview(value),
-            )
-            for key, value in values.items()
-        ]  # fmt: skip
+        ops = [self._invoke("write", key, value) for key, value in values.items()]
         for op, answer in zip(ops, self._written(values, way), strict=True):
             if answer is True:
-                self._history.complete(op, "ok", partition=0)  # there is one place
+                self._history.answered(op, "ok")
                 continue
             raise_lacking([answer])
             # Without an answer it may have been written all the same.
             open_ = isinstance(answer, exceptions.ConnectionError | exceptions.TimeoutError)
-            self._history.complete(op, "unknown" if open_ else "fail", error=repr(answer))
+            self._history.answered(op, "unknown" if open_ else "fail", error=repr(answer))
 
     def _written(self, values: Mapping[str, bytes], way: Way) -> list[object]:
         """What the server answered for each key; or the error."""
@@ -75,12 +84,13 @@ class RecordedStore:
             return error
 
     def read(self, keys: Iterable[str], way: Way) -> None:
-        """Get all keys; those that are there are recorded with their values.
+        """Get all keys.
 
         Raises:
             redis.exceptions.RedisError: they cannot be read.
         """
         keys = list(keys)
+        ops = [self._invoke("read", key) for key in keys]
         if way == "in one batch":
             values = self._client.mget(keys)
         elif way == "in one pipeline":
@@ -90,12 +100,8 @@ class RecordedStore:
             values = pipeline.execute()
         else:
             values = [self._client.get(key) for key in keys]
-        for key, value in zip(keys, values, strict=True):
-            if value is not None:
-                self._history.receive(
-                    client=self.name, topic=self.space, partition=0, offset=next(self._readings),
-                    ident=key, digest=digest_of(value), preview=preview(value),
-                )  # fmt: skip
+        for op, value in zip(ops, values, strict=True):
+            self._history.answered(op, "ok", value=value)
 
 
 def raise_lacking(answers: Iterable[object]) -> None:

@@ -105,6 +105,46 @@ REGISTER = {
              op("b", "read", "k", "2", 4, 5)],
         ],
     ),
+    "lost": Case(
+        R,
+        [W1, op("b", "read", "k", None, 2, 3)],
+        [
+            [W1, op("b", "read", "k", None, 0.5, 3)],
+            [op("b", "read", "k", None, 0, 0.5), op("a", "write", "k", "1", 1, 2),
+             op("b", "read", "k", "1", 3, 4)],
+            [W1, GONE, op("b", "read", "k", None, 4, 5)],
+        ],
+    ),
+    "expired-early": Case(
+        Registers("the session", "s", late_ms=500),
+        [op("a", "write", "k", "1", 0, 1, number=3000), op("b", "read", "k", None, 2, 2.9)],
+        [
+            [op("a", "write", "k", "1", 0, 1, number=3000), op("b", "read", "k", None, 2, 3)],
+            [op("a", "write", "k", "1", 0, 1, number=3000), op("a", "write", "k", None, 1.1, 1.2),
+             op("b", "read", "k", None, 2, 2.5)],
+            [op("a", "write", "k", "1", 0, 1, number=3000), op("c", "expire", "k", ..., 1, 2.2,
+             number=100), op("b", "read", "k", None, 2, 2.5)],
+            [op("a", "write", "k", "1", 0, 1, number=3000), op("c", "expire", "k", ..., 0.5, 0.9,
+             number=100), op("b", "read", "k", None, 2, 2.5)],
+        ],
+        also=[
+            [op("a", "write", "k", "1", 0, 1, number=1000), op("a", "write", "k", "2", 1.1, 1.2),
+             op("b", "read", "k", None, 9, 10)],
+            [op("a", "write", "k", "1", 0, 1, number=9), op("c", "expire", "k", ..., 1.1, 1.2,
+             number=5000), op("b", "read", "k", None, 3, 4)],
+        ],
+    ),
+    "outlived": Case(
+        Registers("the session", "s", late_ms=500),
+        [op("a", "write", "k", "1", 0, 1, number=3000), op("b", "read", "k", "1", 4.6, 5)],
+        [
+            [op("a", "write", "k", "1", 0, 1, number=3000), op("b", "read", "k", "1", 4.5, 5)],
+            [op("a", "write", "k", "1", 0, 1, number=3000), op("c", "expire", "k", ..., 2, 2.5,
+             number=9000), op("b", "read", "k", "1", 4.6, 5)],
+            [op("a", "write", "k", "1", 0, 1, number=3000), op("a", "write", "k", "2", 2, 2.5),
+             op("b", "read", "k", "2", 9, 10)],
+        ],
+    ),
     "resurrected": Case(
         R,
         [W1, GONE, op("b", "read", "k", "1", 4, 5)],

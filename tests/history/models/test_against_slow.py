@@ -54,6 +54,7 @@ def registers(draw: Any, *actions: str) -> list[Row]:
     values = st.sampled_from([None, *written])
     final = []
     for number, (client, action, key, value, times, more) in enumerate(made):
+        more = {**more, "number": 0}
         if action == "read":
             value = draw(values)
         if action == "delete":

@@ -21,7 +21,16 @@ from tests.history.test_mutants import OPPOSITE
 
 MODULES = {"register": register, "queue": queue, "set": sets, "lock": lock, "limit": limit}
 #: Functions whose comparisons choose words, or what is shown beside the counterexample.
-WORDS = {"told", "_of_key", "example", "until_visible", "__post_init__", "undecided", "_strict"}
+WORDS = {
+    "told",
+    "_of_key",
+    "example",
+    "until_visible",
+    "__post_init__",
+    "undecided",
+    "_strict",
+    "_current",
+}
 
 
 def comparisons(tree: ast.Module) -> list[ast.Compare]:
@@ -54,9 +63,7 @@ def outcomes(model: str, module: ModuleType) -> list[Any]:
     for name, case in CASES[model].items():
         find, _ = module.CHECKS[name]
         for rows in (case.violating, *case.also, *case.clean):
-            of = getattr(module, type(case.of).__name__)(**{
-                key: value for key, value in case.of.as_dict().items() if key != "model"
-            })  # fmt: skip
+            of = case.of
             try:
                 found = find(module.books_of(history(rows).snapshot(), of), of)
                 told.append((found.count, found.idents))

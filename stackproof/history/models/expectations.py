@@ -1,0 +1,150 @@
+"""What can be expected of operations on keys, by model. Loads no library."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from stackproof.history.expectation import Expectation
+
+CONSISTENCIES = ("linearizable", "regular", "eventual")
+
+
+@dataclass(frozen=True)
+class Registers(Expectation):
+    """Readings tell the last value that was written, or one that was being written meanwhile.
+
+    Attributes:
+        space: the store.
+        consistency: "linearizable": every reading as if each operation happened at one moment
+            between its call and its answer; "regular": the last value, or one that was being
+            written meanwhile; "eventual": only values that were written, and not before.
+        late_ms: how much longer than its time to live a value may be there, in milliseconds.
+        allowed: names of anomalies that are no violations.
+        expected: names of anomalies that must be found.
+    """
+
+    model: ClassVar[str] = "register"
+    space: str
+    consistency: str = "linearizable"
+    late_ms: int = 1000
+    allowed: tuple[str, ...] = ()
+    expected: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Normalise lists.
+
+        Raises:
+            ValueError: the consistency is not known.
+        """
+        self.normalise("allowed", "expected")
+        if self.consistency not in CONSISTENCIES:
+            known = ", ".join(CONSISTENCIES)
+            raise ValueError(f"consistency is one of {known}, not {self.consistency!r}")
+
+
+@dataclass(frozen=True)
+class Queue(Expectation):
+    """Every message that was put is taken, once, in order.
+
+    Attributes:
+        space: the queue.
+        dead_letters: the space of its dead-letter queue; "": it has none.
+        may_die: labels of messages that belong there; rejected and expired ones do anyway.
+        ordered: whether messages are first taken in the order in which they were put.
+        settled: whether nothing more can come; before, nothing is lost.
+        late_ms: how much later than its time to live a message may still be taken.
+        allowed: names of anomalies that are no violations.
+        expected: names of anomalies that must be found.
+    """
+
+    model: ClassVar[str] = "queue"
+    space: str
+    dead_letters: str = ""
+    may_die: tuple[str, ...] = ()
+    ordered: bool = False
+    settled: bool = True
+    late_ms: int = 1000
+    allowed: tuple[str, ...] = ()
+    expected: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Normalise lists."""
+        self.normalise("may_die", "allowed", "expected")
+
+
+@dataclass(frozen=True)
+class Members(Expectation):
+    """A listing has every member that was added and not removed, once, as it was added.
+
+    Attributes:
+        space: the set.
+        visible: "at once": in every listing that begins after the adding was answered; "at last":
+            in the last listing.
+        settled: whether the last listing was made when everything was to be there.
+        allowed: names of anomalies that are no violations.
+        expected: names of anomalies that must be found.
+    """
+
+    model: ClassVar[str] = "set"
+    space: str
+    visible: str = "at once"
+    settled: bool = True
+    allowed: tuple[str, ...] = ()
+    expected: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Normalise lists.
+
+        Raises:
+            ValueError: the visibility is not known.
+        """
+        self.normalise("allowed", "expected")
+        if self.visible not in ("at once", "at last"):
+            raise ValueError(f"visible is 'at once' or 'at last', not {self.visible!r}")
+
+
+@dataclass(frozen=True)
+class Locks(Expectation):
+    """Of each lock there is one holder at a time.
+
+    Attributes:
+        space: the set of locks.
+        lease_ms: for how long it is held without a release, in milliseconds; 0: for ever.
+        allowed: names of anomalies that are no violations.
+        expected: names of anomalies that must be found.
+    """
+
+    model: ClassVar[str] = "lock"
+    space: str
+    lease_ms: int = 0
+    allowed: tuple[str, ...] = ()
+    expected: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Normalise lists."""
+        self.normalise("allowed", "expected")
+
+
+@dataclass(frozen=True)
+class Limit(Expectation):
+    """Of each key, at most so many units in any window of time, and as many when asked for.
+
+    Attributes:
+        space: what is limited.
+        most: units.
+        window_ms: length of the window, in milliseconds.
+        fair: whether a refusal needs the window to be full.
+        allowed: names of anomalies that are no violations.
+        expected: names of anomalies that must be found.
+    """
+
+    model: ClassVar[str] = "limit"
+    space: str
+    most: int
+    window_ms: int
+    fair: bool = True
+    allowed: tuple[str, ...] = ()
+    expected: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Normalise lists."""
+        self.normalise("allowed", "expected")
