@@ -226,19 +226,14 @@ class Composition:
     Attributes:
         instances: name of the Compose service of each instance, by the instance's name. An
             instance's name becomes its container's name, behind the run's ID.
-        environment: fills the file's variables. The provider itself fills ``STACKPROOF_RUN``
-            (the label of everything), ``STACKPROOF_CPUS`` and the images' variables.
-        profiles: of that file, to be started.
+        nodes: `stackproof.services.where.Node` of each.
         data: where an instance keeps what must last, within its container.
-        nodes: `stackproof.services.nodes.Node` of each; none: ``compose/<service>.yml`` says it.
         disks: directories that are mounted at ``data``, by instance, where disks are small.
     """
 
     instances: Mapping[str, str]
-    environment: Mapping[str, str] = field(default_factory=dict)
-    profiles: Sequence[str] = ()
+    nodes: Sequence[Any]
     data: str = ""
-    nodes: Sequence[Any] = ()
     disks: Mapping[str, Path] = field(default_factory=dict)
 
 
@@ -307,22 +302,6 @@ class Service(Protocol):
 
     def ready_line(self, endpoint: Endpoint) -> str:
         """How a person reaches it, for the display."""
-
-
-@runtime_checkable
-class Proxied(Protocol):
-    """A service whose clients can be led through proxies, by its option ``proxied``."""
-
-    def routes(self, site: Site) -> Mapping[str, Sequence[tuple[int, int]]]:
-        """Ports for clients, each with the one on which the server listens, by instance."""
-
-
-@runtime_checkable
-class PeersProxied(Protocol):
-    """A service whose servers can reach each other through proxies, by ``proxied_peers``."""
-
-    def peer_routes(self, site: Site) -> Mapping[str, Sequence[tuple[int, int]]]:
-        """Ports for its peers, each with the one on which the server listens, by instance."""
 
 
 def readable(file: Path, text: str) -> Path:

@@ -218,7 +218,7 @@ class Service(ABC):
         }
 
     def routes(self, site: Site) -> dict[str, list[tuple[int, int]]]:
-        """See `stackproof.services.base.Proxied`."""
+        """Ports for clients, each with the one on which a node listens, by instance."""
         where = InContainers(self, site.options, site)
         return {
             instance(site.cluster, name): [(where.advertised(name)[1], site.port(f"{name} client"))]
@@ -226,7 +226,7 @@ class Service(ABC):
         }
 
     def peer_routes(self, site: Site) -> dict[str, list[tuple[int, int]]]:
-        """See `stackproof.services.base.PeersProxied`; nodes as processes alone have them."""
+        """Ports for peers, each with the one on which a node listens; as processes alone."""
         where = OnThisMachine(self, site)
         return {
             instance(site.cluster, node.name): [

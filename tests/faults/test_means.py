@@ -26,6 +26,7 @@ from stackproof.polling import poll
 from stackproof.ports import LOOPBACK, free_port
 from stackproof.processes import reaper
 from stackproof.processes.run import RUN_VARIABLE, Run
+from stackproof.services.where import JOURNAL
 from stackproof.stack.harm import disks, packets, power
 from stackproof.stack.harm.proxies import TOXIPROXY, Proxies, toxics
 
@@ -149,7 +150,8 @@ def test_power_takes_exactly_what_was_not_synced(tmp_path: Path) -> None:
     data, journal = tmp_path / "data", tmp_path / "journal"
     data.mkdir()
     (data / "old").write_bytes(b"o" * 10)
-    at_start = power.sizes(data)
+    old = (data / "old").stat()
+    journal.write_text(f"{old.st_ino} {old.st_size}\n")  # a node's journal begins like that
     program = """
 import os, sys
 os.chdir(sys.argv[1])
@@ -168,9 +170,9 @@ os.rename("temporary", "renamed")
     library = power.library(Cache(), lambda line: None)
     subprocess.run(
         [sys.executable, "-c", program, str(data)], check=True, timeout=60,
-        env={**os.environ, "LD_PRELOAD": str(library), power.VARIABLE: str(journal)},
+        env={**os.environ, "LD_PRELOAD": str(library), JOURNAL: str(journal)},
     )  # fmt: skip
-    lost = power.lose(data, journal.read_text().splitlines(), at_start)
+    lost = power.lose(data, journal.read_text().splitlines())
     sizes = {file.name: file.stat().st_size for file in data.iterdir()}
     assert sizes == {"old": 10, "synced": 100, "half": 100, "never": 0, "renamed": 30}
     assert (lost.bytes_before, lost.bytes_after, lost.files_cut) == (365, 240, 3)

@@ -32,7 +32,7 @@ from stackproof.services.base import Service
 from stackproof.services.nodes import Service as NodeService
 from stackproof.services.where import InContainers
 from stackproof.stack.docker import leftovers
-from stackproof.stack.docker.compose import compose_environment, compose_file
+from stackproof.stack.docker.compose import compose_environment
 from stackproof.stack.docker.engine import Engine
 from stackproof.stack.docker.logs import LOG_END_LINES, LogFollower
 from stackproof.stack.docker.rendering import compose_text
@@ -98,10 +98,9 @@ class DockerCluster:
         """
         self._means.start()
         printed = self._site.directory / "compose.log"
-        profiles = [word for name in self._composition.profiles for word in ("--profile", name)]
         command = [
             *self._compose, "--ansi", "never", "--progress", "plain",
-            "-f", str(self._file()), "-p", self._project, *profiles,
+            "-f", str(self._file()), "-p", self._project,
             "up", "--detach", "--no-build", "--remove-orphans", "--quiet-pull",
         ]  # fmt: skip
         with self._lock:
@@ -129,9 +128,8 @@ class DockerCluster:
         self._find_containers()
 
     def _file(self) -> Path:
-        """The Compose file: one for this cluster, or that of the service."""
-        if not isinstance(self._service, NodeService):
-            return compose_file(self._service.name)
+        """The Compose file of this cluster."""
+        assert isinstance(self._service, NodeService)
         file = self._site.directory / "compose.yml"
         composition, preloaded = self._composition, self._means.preloaded()
         disks = composition.disks
@@ -155,15 +153,12 @@ class DockerCluster:
 
     def _variables(self) -> dict[str, str]:
         own = {
-            **self._composition.environment,
             **self._images,
-            **self._means.environment(),
             RUN_VARIABLE: self._run.id,
             "STACKPROOF_CPUS": str(min(2, os.cpu_count() or 1)),
             "STACKPROOF_PULL": "never",
             # The suite asks from outside; the engine's own checks need not compete with it.
             "STACKPROOF_HEALTH_INTERVAL": "30s",
-            "COMPOSE_PROFILES": ",".join(self._composition.profiles),
         }
         return compose_environment(self._engine, own)
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from stackproof.errors import Trouble
 from stackproof.obtain import Cache, GoArtifact
@@ -77,24 +75,6 @@ def _candidates() -> Iterator[tuple[str, ...]]:
         yield (str(COMPOSE.program(cache)),)
 
 
-def compose_file(service: str) -> Path:
-    """The Compose file of a service.
-
-    Raises:
-        Trouble: there is none.
-    """
-    # Beside the package in a checkout; below the environment's prefix when it is installed.
-    places = [Path(__file__).parents[3] / "compose", Path(sys.prefix, "share/stackproof/compose")]
-    for place in places:
-        if (place / f"{service}.yml").is_file():
-            return place / f"{service}.yml"
-    raise Trouble(
-        f"{service} has no Compose file",
-        f"looked for {service}.yml in {' and '.join(map(str, places))}",
-        "run it natively: STACK=native",
-    )
-
-
 def compose_environment(engine: Engine, variables: Mapping[str, str]) -> dict[str, str]:
     """What Compose is to know; never what a person's shell has for Compose itself."""
     return {
@@ -102,6 +82,7 @@ def compose_environment(engine: Engine, variables: Mapping[str, str]) -> dict[st
         "DOCKER_HOST": engine.host,
         "COMPOSE_PROJECT_NAME": "",
         "COMPOSE_FILE": "",
+        "COMPOSE_PROFILES": "",
         "COMPOSE_ENV_FILES": "",
         "COMPOSE_REMOVE_ORPHANS": "",
         "COMPOSE_MENU": "false",

@@ -14,7 +14,7 @@ from stackproof.processes.run import Run
 from stackproof.services.base import Requirement, Service, resolve_options
 from stackproof.stack.docker import leftovers
 from stackproof.stack.docker.cluster import DockerCluster
-from stackproof.stack.docker.compose import compose_file, find_compose
+from stackproof.stack.docker.compose import find_compose
 from stackproof.stack.docker.engine import Engine, find_engine
 from stackproof.stack.docker.images import Images, wanted_name
 from stackproof.stack.harm import means
@@ -53,7 +53,6 @@ class DockerProvider:
         """Why containers of a service cannot be had here; None: they can."""
         try:
             images = self._find()[2]
-            compose_file(service.name)
             for image in service.images():
                 wanted = wanted_name(image)
                 if images.at_hand(image) is None and (refusal := images.refusal(wanted)):

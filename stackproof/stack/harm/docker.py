@@ -14,7 +14,7 @@ from stackproof.actions import ClearPeers, LosePower, SlowPeers
 from stackproof.processes.run import Run
 from stackproof.services.base import Composition, Service, readable
 from stackproof.services.nodes import Service as NodeService
-from stackproof.services.where import PRELOAD
+from stackproof.services.where import JOURNAL, PRELOAD
 from stackproof.stack.harm import packets, power
 from stackproof.stack.harm.means import Means, no_way, not_made_for, peer_way
 from stackproof.stack.harm.proxies import Proxies, toxics
@@ -62,27 +62,18 @@ class DockerMeans(Means):
         self.mount(composition.disks)
 
     def preloaded(self) -> Preloaded:
-        """What containers of nodes get, for their syncs to be recorded."""
-        found = self.environment()
-        if not found:
-            return Preloaded({}, ())
-        volume = f"{found.pop('STACKPROOF_PRELOAD_FROM')}:{_PRELOADED}:ro"
-        return Preloaded(found, (volume,))
-
-    def environment(self) -> dict[str, str]:
-        """Variables of the Compose file."""
+        """What containers get, for their syncs to be recorded."""
         if not self.records_syncs:
-            return {}
+            return Preloaded({}, ())
         place = self._directory / "preload"
         readable(place / "README", "what is loaded into servers: see power.py of the suite\n")
         library = place / power.LIBRARY
         library.write_bytes(power.library(self._cache, lambda line: None).read_bytes())
         library.chmod(0o755)
-        return {
-            PRELOAD: f"{_PRELOADED}/{power.LIBRARY}",
-            "STACKPROOF_PRELOAD_FROM": str(place),
-            power.VARIABLE: _JOURNAL,
-        }
+        return Preloaded(
+            {PRELOAD: f"{_PRELOADED}/{power.LIBRARY}", JOURNAL: _JOURNAL},
+            (f"{place}:{_PRELOADED}:ro",),
+        )
 
     def lose_power(self, container: str) -> dict[str, Any]:
         """Cut a dead container's files to what it had synced; the figures."""
@@ -92,8 +83,7 @@ class DockerMeans(Means):
         with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:
             member = archive.extractfile(archive.getmembers()[0])
             lines = member.read().decode(errors="replace").splitlines() if member else []
-        # Begins with what lay there when the server started: the Compose file sees to it.
-        return asdict(power.lose(self._on_disk(container), lines, {}))
+        return asdict(power.lose(self._on_disk(container), lines))
 
     def _on_disk(self, container: str) -> Path:
         """Where this machine keeps a container's data."""

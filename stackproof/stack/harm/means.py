@@ -11,7 +11,8 @@ from stackproof.actions import Action, FillDisk, FreeDisk, OfClients
 from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import Cache, Say
 from stackproof.processes.run import Run
-from stackproof.services.base import Proxied, Service
+from stackproof.services.base import Service
+from stackproof.services.nodes import Service as NodeService
 from stackproof.stack.harm import disks, power
 from stackproof.stack.harm.proxies import TOXIPROXY, Proxies, toxics
 from stackproof.stack.site import LocalSite
@@ -48,7 +49,7 @@ class Means:
         self._disks: dict[str, Path] = {}
         self._proxies: Proxies | None = None
         routes = self._peer_routes(service, site)
-        if site.options.get("proxied") and isinstance(service, Proxied):
+        if site.options.get("proxied") and isinstance(service, NodeService):
             routes = {**routes, **service.routes(site)}
         if routes:
             self._proxies = Proxies(

@@ -9,9 +9,9 @@ from typing import Any
 
 from stackproof.actions import Action, ClearPeers, JoinPeers, LosePower, SlowPeers
 from stackproof.processes.run import Run
-from stackproof.services.base import PeersProxied, ProcessSpec, Service
+from stackproof.services.base import ProcessSpec, Service
 from stackproof.services.nodes import Service as NodeService
-from stackproof.services.where import PRELOAD
+from stackproof.services.where import JOURNAL, PRELOAD
 from stackproof.stack.harm import packets, power
 from stackproof.stack.harm.means import Means, no_way, not_made_for, peer_way
 from stackproof.stack.harm.proxies import toxics
@@ -38,10 +38,8 @@ class NativeMeans(Means):
     ):
         super().__init__(service, site, run, logs)
         self._specs = specs
-        self._by_nodes = isinstance(service, NodeService)
         self._rules: dict[str, list[list[str]]] = {}
         self._ports: dict[str, list[int]] = {}
-        self._at_start: dict[str, dict[int, int]] = {}
         separable = dedicated and len(specs) > 1 and packets.unusable() is None
         self._groups = {name: packets.new_group() for name in specs} if separable else {}
         self.mount({name: spec.data for name, spec in specs.items() if spec.data is not None})
@@ -49,7 +47,7 @@ class NativeMeans(Means):
     def _peer_routes(
         self, service: Service, site: LocalSite
     ) -> Mapping[str, Sequence[tuple[int, int]]]:
-        if not site.options.get("proxied_peers") or not isinstance(service, PeersProxied):
+        if not site.options.get("proxied_peers") or not isinstance(service, NodeService):
             return {}
         return {peer_way(name): ports for name, ports in service.peer_routes(site).items()}
 
@@ -64,12 +62,7 @@ class NativeMeans(Means):
             return {}
         self._journal(instance).unlink(missing_ok=True)
         library = power.library(self._cache, lambda line: None)
-        journal = {power.VARIABLE: str(self._journal(instance))}
-        if self._by_nodes:  # their journals begin with what lay there when they started
-            self._at_start[instance] = {}
-            return {PRELOAD: str(library), **journal}
-        self._at_start[instance] = power.sizes(data)
-        return {"LD_PRELOAD": str(library), **journal}
+        return {PRELOAD: str(library), JOURNAL: str(self._journal(instance))}
 
     def _journal(self, instance: str) -> Path:
         return self._directory / f"{instance}.syncs"
@@ -85,11 +78,10 @@ class NativeMeans(Means):
     def lose_power(self, instance: str) -> dict[str, Any]:
         """Cut a dead instance's files to what it had synced; the figures."""
         data = self._specs[instance].data
-        if data is None or instance not in self._at_start:
-            raise not_made_for(LosePower())
         journal = self._journal(instance)
-        lines = journal.read_text(encoding="utf-8").splitlines() if journal.exists() else []
-        return asdict(power.lose(data, lines, self._at_start[instance]))
+        if data is None or not journal.exists():
+            raise not_made_for(LosePower())
+        return asdict(power.lose(data, journal.read_text(encoding="utf-8").splitlines()))
 
     def part(self, instance: str, processes: Mapping[str, int], *, one_way: bool) -> None:
         """Cut an instance from its peers; clients are not hindered.

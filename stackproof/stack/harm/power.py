@@ -21,9 +21,7 @@ from pathlib import Path
 from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import Cache, Say
 from stackproof.paths import find_program
-from stackproof.services.where import JOURNAL
 
-VARIABLE = JOURNAL
 LIBRARY = "syncs.so"
 _SOURCE = Path(__file__).with_name("syncs.c")
 _DEADLINE = 60.0
@@ -74,11 +72,6 @@ def library(cache: Cache, say: Say) -> Path:
     return cache.ensure(SyncLibrary(), say) / LIBRARY
 
 
-def sizes(data: Path) -> dict[int, int]:
-    """Size by inode of all files below a directory."""
-    return {s.st_ino: s.st_size for s in (file.stat() for file in _files(data))}
-
-
 @dataclass(frozen=True)
 class Lost:
     """What a loss of power cost: bytes and files on the disk before and after."""
@@ -88,15 +81,14 @@ class Lost:
     files_cut: int
 
 
-def lose(data: Path, journal: Iterable[str], at_start: dict[int, int]) -> Lost:
+def lose(data: Path, journal: Iterable[str]) -> Lost:
     """Cut every file below ``data`` to what was synced; its process must be dead.
 
     Args:
         data: directory of a server's data.
-        journal: lines that the library wrote.
-        at_start: size by inode of what was there before.
+        journal: size by inode: of what lay there at the start, then as the library wrote it.
     """
-    synced = dict(at_start)
+    synced: dict[int, int] = {}
     for line in journal:
         inode, _, size = line.partition(" ")
         if inode.isdecimal() and size.strip().isdecimal():
