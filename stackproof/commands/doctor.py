@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import sys
@@ -180,6 +181,9 @@ def _memory() -> str:
 def _disk() -> str:
     place = cache_directory()
     existing = next(p for p in (place, *place.parents) if p.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise Trouble(f"{place} cannot be made", f"{existing} is no folder that can be written to",
+                      "set STACKPROOF_CACHE to another one")  # fmt: skip
     free = shutil.disk_usage(existing).free
     if free < _ENOUGH_DISK:
         raise Trouble(f"only {free >> 20} MiB are free on {existing}",

@@ -154,7 +154,7 @@ def number(service: Service, key: str, value: str | int) -> int:
         raise Trouble(
             f"services.{service.name}.{key} cannot be {text!r}",
             "a number is expected",
-            "correct it",
+            f"correct it; `stackproof doctor {service.name}` shows where it comes from",
         )
     return int(text)
 

@@ -149,3 +149,24 @@ def test_nobody_listens() -> None:
     endpoint = Endpoint("postgresql", "e", "external", addresses)
     trouble = kind.why_unreachable(endpoint, timeout=5)
     assert trouble is not None and "nobody listens" in trouble.what
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PGHOSTADDR", "192.0.2.1"),  # leads nowhere
+        ("PGOPTIONS", "-c default_transaction_read_only=on"),
+        ("PGTARGETSESSIONATTRS", "standby"),
+        ("PGCHANNELBINDING", "require"),
+        ("PGGSSENCMODE", "require"),
+        ("PGSSLMODE", "require"),
+        ("PGUSER", "nobody"),
+    ],
+)
+def test_variables_for_other_programs_lead_nowhere_else(
+    name: str, value: str, postgresql_server: StartPostgreSQL, capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    address = postgresql_server()
+    monkeypatch.setenv(name, value)
+    assert "answers" in told(address, capsys, monkeypatch)

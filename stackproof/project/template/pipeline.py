@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, Message, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 from jsonschema import Draft202012Validator, FormatChecker
 from prometheus_client import Counter, start_http_server
 
@@ -22,6 +22,11 @@ ORDER = Draft202012Validator(
     json.loads((CONTRACTS / "order.schema.json").read_bytes()), format_checker=FormatChecker()
 )
 LARGEST_LETTER = json.loads((CONTRACTS / "dead_letter.schema.json").read_bytes())["x-max-bytes"]
+#: Another instance has got the partitions meanwhile.
+MOVED_ON = (
+    KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID, KafkaError.REBALANCE_IN_PROGRESS,
+    KafkaError._ASSIGNMENT_LOST, KafkaError.STALE_MEMBER_EPOCH, KafkaError.FENCED_MEMBER_EPOCH,
+)  # fmt: skip
 RECEIVED = Counter("orders_received", "Orders that came in.")
 RATED = Counter("orders_rated", "Ratings that went out.")
 SET_ASIDE = Counter("orders_set_aside", "Dead letters that went out.")
@@ -154,8 +159,17 @@ def main() -> None:
         if batch:
             if producer.flush(30):
                 raise SystemExit("not everything was delivered")
-            consumer.commit(asynchronous=False)
+            commit(consumer)
     consumer.close()
+
+
+def commit(consumer: Consumer) -> None:
+    """Commit what the batch is done with; what another instance has got by now comes again."""
+    try:
+        consumer.commit(asynchronous=False)
+    except KafkaException as error:
+        if error.args[0].code() not in MOVED_ON:
+            raise
 
 
 if __name__ == "__main__":

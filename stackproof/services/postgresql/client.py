@@ -31,7 +31,17 @@ _BY_STATE = {
 _PASSING = ("53300", "57P03")
 
 
-def parameters(endpoint: Endpoint, node: str = PRIMARY, *, timeout: float = 10.0) -> dict[str, Any]:
+#: What libpq would take from variables of the environment (PGHOSTADDR, ...) that are meant for
+#: other programs: the first would lead the connection to another server.
+_SAID = {
+    "hostaddr": "", "options": "", "target_session_attrs": "any", "channel_binding": "prefer",
+    "gssencmode": "disable",
+}  # fmt: skip
+
+
+def parameters(
+    endpoint: Endpoint, node: str = PRIMARY, *, timeout: float = 10.0, options: str = ""
+) -> dict[str, Any]:
     """Arguments for libpq.
 
     Args:
@@ -39,6 +49,7 @@ def parameters(endpoint: Endpoint, node: str = PRIMARY, *, timeout: float = 10.0
         node: which of its servers.
         timeout: seconds for the connection (libpq takes whole ones, at least 2), and for TCP's
             own acknowledgements.
+        options: for the server's process, e.g. ``-c statement_timeout=1000``.
     """
     address = endpoint.addresses[node]
     host, port = split_host_and_port(address)
@@ -56,6 +67,7 @@ def parameters(endpoint: Endpoint, node: str = PRIMARY, *, timeout: float = 10.0
         "tcp_user_timeout": int(timeout * 1000),
         "application_name": "stackproof",
         "sslmode": mode,
+        "options": options,
     }
     if access.tls:
         found |= {
@@ -64,7 +76,7 @@ def parameters(endpoint: Endpoint, node: str = PRIMARY, *, timeout: float = 10.0
             "sslkey": access.key_file,
             "sslpassword": access.key_password,
         }
-    return {name: value for name, value in found.items() if value != ""}
+    return {**_SAID, **{name: value for name, value in found.items() if value != ""}}
 
 
 def url(endpoint: Endpoint, node: str = PRIMARY, *, client: str = "") -> str:
@@ -102,9 +114,11 @@ def connect(
         psycopg2.Error: it is refused.
     """
     made = psycopg2.connect(
-        **parameters(endpoint, node, timeout=timeout),
-        options=f"-c statement_timeout={max(1, int(timeout * 1000))}",
-    )
+        **parameters(
+            endpoint, node, timeout=timeout,
+            options=f"-c statement_timeout={max(1, int(timeout * 1000))}",
+        ),
+    )  # fmt: skip
     return closing(made)
 
 

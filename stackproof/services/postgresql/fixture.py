@@ -78,9 +78,11 @@ class Database:
             psycopg2.Error: it is refused.
         """
         return psycopg2.connect(
-            **parameters(self.endpoint, node, timeout=self._scenario.scaled(within)),
-            options=f'-c search_path="{self.schema}"',
-        )
+            **parameters(
+                self.endpoint, node, timeout=self._scenario.scaled(within),
+                options=f'-c search_path="{self.schema}"',
+            ),
+        )  # fmt: skip
 
     def run(self, text: str | sql.Composable, values: Sequence[Any] = ()) -> list[Row]:
         """Run one statement in a transaction of its own; the rows that it returns.
