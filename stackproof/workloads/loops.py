@@ -149,6 +149,11 @@ class Loop(Endable):
         for task in self._tasks:
             task.check()
 
+    @property
+    def running(self) -> bool:
+        """Whether a client is still at work."""
+        return any(task.running for task in self._tasks)
+
     def stop(self) -> None:
         """Begin no further operation; `end` waits for those under way."""
         for task in self._tasks:
