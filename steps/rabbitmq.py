@@ -8,6 +8,7 @@ from hamcrest import (
     contains_string,
     empty,
     equal_to,
+    has_length,
     has_property,
     is_not,
 )
@@ -17,6 +18,7 @@ from stackproof.services import rabbitmq
 from stackproof.services.rabbitmq.known import BROKEN
 from stackproof.session.matching import no_deviations
 from stackproof.session.needs import needs
+from stackproof.session.premises import presume
 from stackproof.session.scenario import Context
 from stackproof.session.words import FAULTS, TYPES
 from stackproof.session.words_of_stores import QUEUES, THE_SAME
@@ -34,6 +36,13 @@ def rabbit_of(context: Context) -> rabbitmq.RabbitMQFixture:
 def a_rabbitmq_broker(context: Context) -> None:
     """A running RabbitMQ broker, shared with other scenarios."""
     assert_that(context.session.endpoint("rabbitmq").addresses, is_not(empty()))
+
+
+@given("a RabbitMQ cluster of {count:d} nodes")
+@needs("rabbitmq", nodes="{count}")
+def a_rabbitmq_cluster(context: Context, count: int) -> None:
+    """Each node sees the others; a queue lies on one of them, a quorum queue on a majority."""
+    presume(context.session.endpoint("rabbitmq").addresses, has_length(count), "nodes")
 
 
 @given('a queue "{queue}"')

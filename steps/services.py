@@ -23,7 +23,7 @@ def writing(context: Context, workload: Workload) -> Writing:
 
 
 @when("{workload:Workload} while {node:Node} {fault:Fault}")
-@needs_by(lambda workload, node, fault: to_break(workload.service, fault))
+@needs_by(lambda workload, node, fault: to_break(workload.service, fault, workload.options))
 def write_while_broken(context: Context, workload: Workload, node: str, fault: str) -> None:
     """Writes before, while and after the node is broken; the service's probe proves it."""
     broken = faults.Faults(context.session, workload.service).fault(fault, node)
@@ -31,7 +31,7 @@ def write_while_broken(context: Context, workload: Workload, node: str, fault: s
 
 
 @when("{workload:Workload} while all nodes are restarted, one after the other")
-@needs_by(lambda workload: Need(workload.service, True, ()))
+@needs_by(lambda workload: Need(workload.service, True, workload.options))
 def write_while_restarted(context: Context, workload: Workload) -> None:
     """A rolling restart: each node is stopped when the one before is back among its peers."""
     writing(context, workload).while_restarted(

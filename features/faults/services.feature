@@ -47,6 +47,14 @@ Feature: A broken node costs what its service says, and no more
         | a RabbitMQ broker | messages are published to a durable queue      | node 1 | has a full disk                           | 60      |
         | a RabbitMQ broker | messages are published to an old durable queue | node 1 | has lost power                            | 60      |
 
+      @nightly
+      Examples: RabbitMQ, another node of a cluster
+        | service                       | writes                                   | node   | fault                     | seconds |
+        | a RabbitMQ cluster of 3 nodes | messages are published to a quorum queue | node 2 | has crashed               | 10      |
+        | a RabbitMQ cluster of 3 nodes | messages are published to a quorum queue | node 2 | is stopped                | 10      |
+        | a RabbitMQ cluster of 3 nodes | messages are published to a quorum queue | node 2 | is paused                 | 20      |
+        | a RabbitMQ cluster of 3 nodes | messages are published to a quorum queue | node 2 | is cut off from its peers | 20      |
+
     @nightly
     Scenario: Nothing acknowledged is lost in a rolling restart: rows are inserted
       Given a PostgreSQL primary with 2 replicas

@@ -34,10 +34,12 @@ class Workload(NamedTuple):
     Attributes:
         service: that it does it to.
         old: what it writes to is from before the service was last started.
+        options: that the service must have.
     """
 
     service: str
     old: bool = False
+    options: tuple[tuple[str, Any], ...] = ()
 
 
 #: What features say of it. RabbitMQ 3.10 confirms a queue seconds before it writes it down.
@@ -46,6 +48,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "rows are inserted": Workload("postgresql"),
     "messages are published to a durable queue": Workload("rabbitmq"),
     "messages are published to an old durable queue": Workload("rabbitmq", old=True),
+    "messages are published to a quorum queue": Workload("rabbitmq", options=(("nodes", 3),)),
 }
 
 #: How a broker ends, and how often.

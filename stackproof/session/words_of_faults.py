@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import parse
 
@@ -65,6 +66,6 @@ FAULT_TYPES: dict[str, Callable[[str], object]] = {
 }
 
 
-def to_break(service: str, fault: str) -> Need:
+def to_break(service: str, fault: str, options: Iterable[tuple[str, Any]] = ()) -> Need:
     """What a step needs that breaks a node of a service, in the words of `FAULTS`."""
-    return Need(service, True, tuple(FAULTS[fault].options.items()))
+    return Need(service, True, (*options, *FAULTS[fault].options.items()))

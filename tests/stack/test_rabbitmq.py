@@ -7,21 +7,23 @@ import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 import pytest
 from pika.exceptions import ChannelClosedByBroker
 
-from stackproof.actions import Stop
+from stackproof.actions import Crash, Start, Stop
 from stackproof.errors import Trouble
 from stackproof.history import History
 from stackproof.obtain import Cache
-from stackproof.polling import DeadlineExceeded
+from stackproof.polling import DeadlineExceeded, poll
 from stackproof.ports import free_port
 from stackproof.processes import reaper
 from stackproof.processes.run import RUN_VARIABLE, Run
 from stackproof.services.base import Endpoint, Requirement
 from stackproof.services.external import connect as connect_external
+from stackproof.services.probe import SeesPeers
 from stackproof.services.rabbitmq import RabbitMQ, client
 from stackproof.services.rabbitmq.consuming import Consumer, Positions
 from stackproof.services.rabbitmq.publishing import Message, Publisher
@@ -223,3 +225,55 @@ def test_an_unknown_plugin_is_told(site: Site) -> None:
     wanted = Requirement("rabbitmq", (("plugins", ("rabbitmq_managment",)),))
     with pytest.raises(Trouble, match="no plugin 'rabbitmq_managment'"):
         site.provider.start(RabbitMQ(), wanted, "rabbitmq-3")
+
+
+@pytest.fixture
+def cluster(site: Site) -> Iterator[NativeCluster]:
+    wanted = Requirement("rabbitmq", (("nodes", 3),), dedicated=True)
+    made = site.provider.start(RabbitMQ(), wanted, "rabbitmq-4")
+    yield made
+    made.stop()
+
+
+def sees(probe: SeesPeers, node: str) -> bool:
+    try:
+        probe.seen_by_peers(node)
+    except RabbitMQ().unready:
+        return False
+    return True
+
+
+def test_a_cluster_keeps_what_a_majority_has(cluster: NativeCluster) -> None:
+    endpoint, probe = cluster.endpoint, RabbitMQ().probe(cluster.endpoint, timeout=5)
+    assert isinstance(probe, SeesPeers)
+    with client.channel(endpoint) as opened:
+        opened.confirm_delivery()
+        opened.queue_declare("q", durable=True, arguments={"x-queue-type": "quorum"})
+        opened.basic_publish("", "q", b"kept", mandatory=True)
+    assert sees(probe, "node-1")
+    cluster.act("rabbitmq-4-node-1", Crash())
+    poll(lambda: not sees(probe, "node-1"), within=60, awaiting="the others to miss it")
+
+    def get() -> bytes | None:
+        with client.channel(endpoint, "node-2") as opened:
+            return opened.basic_get("q")[2]
+
+    kept = poll(get, within=60, awaiting="the message", retry_on=RabbitMQ().unready)
+    assert kept == b"kept"
+    cluster.act("rabbitmq-4-node-1", Start())
+    cluster.wait_healthy(90)
+    assert RabbitMQ().unlike_new(endpoint, timeout=10) == "node-1: there is the queue q"
+
+
+def test_a_cluster_is_among_itself(cluster: NativeCluster) -> None:
+    listening = {
+        (c.laddr.ip, process.pid)
+        for pid in cluster.processes().values()
+        for process in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True))
+        for c in process.net_connections()
+        if c.status == "LISTEN"
+    }
+    assert {address for address, _ in listening} == {"127.0.0.1"}
+    cookies = [Path(spec.cwd) / ".erlang.cookie" for spec in cluster._specs.values()]
+    assert {file.stat().st_mode & 0o777 for file in cookies} == {0o600}
+    assert len({file.read_text() for file in cookies}) == 1

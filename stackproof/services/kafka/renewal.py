@@ -12,6 +12,7 @@ from typing import Any
 from stackproof.clients.kafka import clearing
 from stackproof.clients.kafka.direct import DirectBroker, brokers_at
 from stackproof.errors import Trouble
+from stackproof.services.renewal import first_of
 
 _WITHOUT_MEMBERS = ("Empty", "Dead")
 
@@ -66,8 +67,4 @@ def _found_at(
         "transactional ID": sorted(broker.transactions(timeout=timeout)),
         "changed setting": broker.changed_settings(number, timeout=timeout),
     }
-    for what, names in left.items():
-        if names:
-            more = f", and {len(names) - 1} more" if len(names) > 1 else ""
-            return f"there is the {what} {names[0]}{more}"
-    return None
+    return first_of(left)

@@ -110,15 +110,20 @@ def close(connection: pika.BlockingConnection) -> None:
         pass
 
 
-def declare(endpoint: Endpoint, queue: str, dead_letters: str = "") -> None:
+def declare(
+    endpoint: Endpoint, queue: str, dead_letters: str = "", *, kind: str = "classic"
+) -> None:
     """Make a durable queue.
 
     Args:
         endpoint: where.
         queue: its real name.
         dead_letters: another one, where an exchange brings what is rejected or expires.
+        kind: "classic", on the first node alone, or "quorum", which a majority of nodes has.
     """
     arguments: dict[str, Any] = {"x-expires": _REMOVED_AFTER_MS}
+    if kind != "classic":  # not every broker knows that there are kinds
+        arguments["x-queue-type"] = kind
     with channel(endpoint) as opened:
         if dead_letters:
             exchange = f"{queue}.dlx"

@@ -2,7 +2,7 @@
 
 An Erlang node is entered with a port mapper (epmd) that other nodes ask for it. That is a daemon
 which outlives every run, and which two runs on a machine would share. A module stands in for its
-client here.
+client here: it is told the ports of a cluster's nodes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -27,12 +27,19 @@ _MODULE = """-module(no_epmd).
 -export([start_link/0, register_node/2, register_node/3, port_please/2, port_please/3,
          listen_port_please/2, address_please/3, names/1]).
 start_link() -> ignore.
-register_node(_Name, _Port) -> {ok, 1}.
-register_node(_Name, _Port, _Family) -> {ok, 1}.
-port_please(_Name, _Host) -> noport.
-port_please(_Name, _Host, _Timeout) -> noport.
+register_node(_Name, _Port) -> {ok, rand:uniform(1 bsl 30)}.
+register_node(Name, Port, _Family) -> register_node(Name, Port).
+port_please(Name, _Host) ->
+    case init:get_argument(peers) of
+        {ok, [Known | _]} -> port(lists:flatten(io_lib:format("~s", [Name])), Known);
+        error -> noport
+    end.
+port_please(Name, Host, _Timeout) -> port_please(Name, Host).
+port(Name, [Name, Port | _]) -> {port, list_to_integer(Port), 6};
+port(Name, [_, _ | Others]) -> port(Name, Others);
+port(_, []) -> noport.
 listen_port_please(_Name, _Host) -> {ok, 0}.
-address_please(_Name, _Host, _Family) -> {error, nxdomain}.
+address_please(_Name, _Host, _Family) -> {ok, {127, 0, 0, 1}}.
 names(_Host) -> {ok, []}.
 """
 _COMPILE = """{ok, no_epmd} = compile:file("no_epmd.erl", [deterministic]),
@@ -45,8 +52,9 @@ _EMULATOR = (
     "-syslog", "logger", "[]", "-syslog", "syslog_error_logger", "false",
     "-kernel", "prevent_overlapping_partitions", "false",
     "-start_epmd", "false", "-epmd_module", "no_epmd", "-erl_epmd_port", "1",
-    "-dist_listen", "false",
 )  # fmt: skip
+_ALONE = ("-dist_listen", "false")
+_ON_LOOPBACK = ("-kernel", "inet_dist_use_interface", "{127,0,0,1}")
 
 
 def _emulator(root: Path) -> tuple[Path, dict[str, str]]:
@@ -100,7 +108,9 @@ class WithoutPortMapper:
             )
 
 
-def as_process(node: Node, plugins: Iterable[str], *, root: Path, module: Path) -> Node:
+def as_process(
+    node: Node, plugins: Iterable[str], peers: Mapping[str, int], *, root: Path, module: Path
+) -> Node:
     """A node of the image as one that the emulator runs, in a directory of its own.
 
     What is a list of paths, with colons in between, is relative to that, because nobody knows
@@ -109,6 +119,7 @@ def as_process(node: Node, plugins: Iterable[str], *, root: Path, module: Path) 
     Args:
         node: as its image's own script starts it.
         plugins: names of all that shall run.
+        peers: by which port it reaches each of the others; none: it is alone.
         root: where the server is unpacked.
         module: what `WithoutPortMapper` made.
 
@@ -120,6 +131,8 @@ def as_process(node: Node, plugins: Iterable[str], *, root: Path, module: Path) 
     below = Path(node.data).parent
     # With all plugins on its path a node takes twice as long to start.
     needed = _applications(home / "plugins", ["rabbit", *plugins])
+    known = [word for name, port in peers.items() for word in (name, str(port))]
+    among = ("-peers", *known, *_ON_LOOPBACK) if known else _ALONE
     own = {
         "HOME": below,
         "RABBITMQ_HOME": home,
@@ -139,7 +152,7 @@ def as_process(node: Node, plugins: Iterable[str], *, root: Path, module: Path) 
     }
     return replace(
         node,
-        argv=[str(launcher), "-pa", str(module), *_EMULATOR, *node.env[FLAGS].split()],
+        argv=[str(launcher), "-pa", str(module), *_EMULATOR, *node.env[FLAGS].split(), *among],
         env={**node.env, **variables, **{name: str(value) for name, value in own.items()}},
         links={f"libraries/{place.name}": place for place in needed},
     )

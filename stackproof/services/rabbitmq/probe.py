@@ -7,7 +7,7 @@ import uuid
 from pika.exceptions import AMQPConnectionError
 
 from stackproof.services.base import Endpoint
-from stackproof.services.rabbitmq.client import channel
+from stackproof.services.rabbitmq.client import channel, manage
 from stackproof.services.rabbitmq.known import FIRST
 
 
@@ -42,10 +42,27 @@ class RabbitMQProbe:
             told = got and got[:20]
             raise AMQPConnectionError(f"{told!r} was got where {body[:20]!r} was published")
 
+    def seen_by_peers(self, node: str) -> None:
+        """Another node has it among those that run; of the only one there is nobody to ask."""
+        problem: Exception | None = None
+        for other in (name for name in self._endpoint.addresses if name != node):
+            try:
+                seen = manage(self._endpoint, "nodes", other, timeout=self._timeout)
+            except OSError as error:
+                problem = error
+                continue
+            running = [one["name"] for one in seen if one["running"]]
+            if any(name.startswith(f"{node}@") for name in running):
+                return
+            problem = AMQPConnectionError(f"{other} sees {', '.join(running)} running")
+        if problem is not None:
+            raise problem
+
     def healthy(self) -> None:
-        """Every node accepts writes."""
+        """Every node accepts writes, and is seen to run by another one."""
         for node in self._endpoint.addresses:
             self.accepts_writes(node)
+            self.seen_by_peers(node)
 
     def close(self) -> None:
         """Each question has a connection of its own."""

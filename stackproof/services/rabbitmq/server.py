@@ -1,4 +1,4 @@
-"""RabbitMQ: one node."""
+"""RabbitMQ: one node, or a cluster of several."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from stackproof.obtain import Artifact, DebianArtifact
+from stackproof.ports import LOOPBACK
 from stackproof.services.base import Endpoint, Image
 from stackproof.services.location import Location
 from stackproof.services.probe import Probe
@@ -16,6 +17,9 @@ from stackproof.services.renewal import Renewal, Renewing
 from stackproof.services.where import Node, Where
 from stackproof.services.writer import Writer
 
+#: Seconds; a node of which the others have heard nothing for as long, and a quarter, is down.
+_SILENT_AFTER = 8
+_COOKIE = ".erlang.cookie"
 _VOLUME = "/var/lib/rabbitmq"
 #: What shows a node's queues, and its peers, to whoever asks by HTTP. (In 3.10 an orderly end takes
 #: five seconds longer with it.)
@@ -26,6 +30,7 @@ _SETTINGS = """\
   {{loopback_users, []}},
   {{vm_memory_high_watermark, {{absolute, "{memory}MiB"}}}},
   {{disk_free_limit, 50000000}},
+  {{cluster_nodes, {{[{cluster}], disc}}}}, {{cluster_partition_handling, autoheal}},
   {{log, [{{console, [{{enabled, true}}, {{level, info}}]}}, {{file, [{{file, false}}]}}]}}]}},
  {{rabbitmq_management, [{{tcp_config, [{management}]}}]}},
  {{rabbitmq_management_agent, [{{disable_metrics_collector, true}}]}}].
@@ -42,7 +47,8 @@ exec 3<>/dev/tcp/127.0.0.1/5672 && printf 'AMQP\\0\\0\\011\\001' >&3 \
 class RabbitMQ(Renewing):
     """The service ``rabbitmq``.
 
-    Options: ``max_memory_mb`` (above that, publishers are held back), ``plugins`` (names).
+    Options: ``nodes`` (how many), ``max_memory_mb`` (of each; above that, publishers are held
+    back), ``plugins`` (names).
     """
 
     name = "rabbitmq"
@@ -53,7 +59,8 @@ class RabbitMQ(Renewing):
     image = Image("RABBITMQ_IMAGE", "rabbitmq:3.10.8", "stackproof/rabbitmq:3.10.8")
     hello = b"AMQP\x00\x00\x09\x01"
     ports: Mapping[str, int] = {"client": 5672, "management": 15672, "peer": 25672}
-    options: Mapping[str, Any] = {"max_memory_mb": 256, "plugins": ()}
+    peer_roles = ("peer",)
+    options: Mapping[str, Any] = {"nodes": 1, "max_memory_mb": 256, "plugins": ()}
     location = Location(
         plain=("amqp",),
         encrypted=("amqps",),
@@ -75,42 +82,58 @@ class RabbitMQ(Renewing):
         return (self.server, self._alone)
 
     def nodes(self, where: Where) -> list[Node]:
-        """One node; its management listens besides, so that it can be asked what it has."""
-        name, options = FIRST, where.options
+        """Each joins the first; its management listens besides, and tells what it has."""
+        names = [f"node-{number + 1}" for number in range(where.options["nodes"])]
+        return [self._node(where, name, names) for name in names]
+
+    def _node(self, where: Where, name: str, names: Sequence[str]) -> Node:
+        options = where.options
         plugins = [_MANAGEMENT, *options["plugins"]]
+        peers = {other: where.peer(other, "peer") for other in names if other != name}
         address, port = where.listen(name)
-        host, management = where.listen(name, "management")
+        _, management = where.listen(name, "management")
         everywhere = address == "*"
+        flags = _NO_BUSY_WAITING
+        files = {
+            "rabbitmq.config": _SETTINGS.format(
+                client=port if everywhere else f'{{"{address}", {port}}}',
+                management=f"{{port, {management}}}"
+                + ("" if everywhere else f', {{ip, "{address}"}}'),
+                memory=options["max_memory_mb"],
+                cluster="" if name == FIRST else f"'{_called(FIRST, peers[FIRST][0])}'",
+            ),
+            "enabled_plugins": f"[{','.join(plugins)}].\n",
+        }
+        root, module = where.obtained(self.server), where.obtained(self._alone)
+        if peers:
+            flags += f" -kernel net_ticktime {_SILENT_AFTER}"
+        if peers and root is None:
+            flags += f" -setcookie {where.secret}"
+        elif peers:
+            files[_COOKIE] = where.secret
         node = Node(
             name,
             [where.program("rabbitmq-server")],
             roles=("client", "management"),
-            files={
-                "rabbitmq.config": _SETTINGS.format(
-                    client=port if everywhere else f'{{"{address}", {port}}}',
-                    management=f"{{port, {management}}}"
-                    + ("" if everywhere else f', {{ip, "{host}"}}'),
-                    memory=options["max_memory_mb"],
-                ),
-                "enabled_plugins": f"[{','.join(plugins)}].\n",
-            },
+            files=files,
             env={
-                "RABBITMQ_NODENAME": f"{name}@localhost",
+                "RABBITMQ_NODENAME": _called(name, where.peer(name, "peer")[0] if peers else ""),
                 "RABBITMQ_DIST_PORT": str(where.listen(name, "peer")[1]),
                 "RABBITMQ_CONFIG_FILE": where.file(name, "rabbitmq.config"),
                 "RABBITMQ_ENABLED_PLUGINS_FILE": where.file(name, "enabled_plugins"),
                 "RABBITMQ_LOGS": "-",
-                erlang.FLAGS: _NO_BUSY_WAITING,
+                erlang.FLAGS: flags,
             },
             data=where.data(name, _VOLUME),
             user="rabbitmq",
+            after=() if name == FIRST else (FIRST,),
             memory_mb=2 * options["max_memory_mb"],  # while it collects garbage
             health=("bash", "-c", _HEALTH),
         )
-        root, module = where.obtained(self.server), where.obtained(self._alone)
         if root is None or module is None:
-            return [node]
-        return [erlang.as_process(node, plugins, root=root, module=module)]
+            return node
+        ports = {other: port for other, (_, port) in peers.items()}
+        return erlang.as_process(node, plugins, ports, root=root, module=module)
 
     def probe(self, endpoint: Endpoint, *, timeout: float) -> Probe:
         """See `stackproof.services.rabbitmq.probe`."""
@@ -147,6 +170,11 @@ class RabbitMQ(Renewing):
             text.decode() if isinstance(text, bytes) else str(text)
             for text in (told.get("product", self.title), told.get("version", ""))
         )
+
+
+def _called(node: str, host: str) -> str:
+    """What Erlang calls a node; ``host``: where others find it, if there are others."""
+    return f"{node}@{'localhost' if host in ('', LOOPBACK) else host}"
 
 
 SERVICE = RabbitMQ

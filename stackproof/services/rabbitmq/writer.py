@@ -15,6 +15,8 @@ _PERSISTENT = 2
 class MessagesWriter:
     """See `stackproof.services.writer.Writer`; a text is a persistent message of a durable queue.
 
+    In a cluster that is a quorum queue.
+
     Heartbeats end what is awaited for longer than twice ``timeout``: AMQP itself has no limit.
     """
 
@@ -23,7 +25,7 @@ class MessagesWriter:
     def __init__(self, endpoint: Endpoint, name: str, *, timeout: float):
         self._endpoint, self._queue, self._timeout = endpoint, name, timeout
         self._channel: BlockingChannel | None = None
-        declare(endpoint, name)
+        declare(endpoint, name, kind="quorum" if len(endpoint.addresses) > 1 else "classic")
 
     def write(self, text: str) -> None:
         """Publish one message, and wait for its confirm."""
