@@ -39,6 +39,7 @@ class Points:
 
     Attributes:
         x: time in seconds from the history's start.
+        at: when it began, in seconds since the Unix epoch.
         lane: number of the lane, from the top.
         kind: `SENT` to `READ`.
         ident: place in `names`.
@@ -52,6 +53,7 @@ class Points:
     """
 
     x: Array
+    at: Array
     lane: Array
     kind: Array
     ident: Array
@@ -102,8 +104,9 @@ def points(snapshot: Snapshot, flows: Sequence[Flow], most_lanes: int) -> Points
         [sends.ident, receptions.ident[rows], operations.key + len(snapshot.idents)]
     )
     names = (*snapshot.idents, *snapshot.keys)
+    at = np.concatenate([sends.at, receptions.at[rows], operations.at])
     if not len(topic):
-        return Points(x, topic, kind, ident, ())
+        return Points(x, at, topic, kind, ident, ())
 
     place = {name: i for i, name in reversed(list(enumerate([*order, *topics])))}
     rank = np.array([place[name] for name in topics])[topic]
@@ -119,6 +122,7 @@ def points(snapshot: Snapshot, flows: Sequence[Flow], most_lanes: int) -> Points
     shown = lane < most_lanes
     return Points(
         x=x[shown],
+        at=at[shown],
         lane=lane[shown],
         kind=kind[shown],
         ident=ident[shown],
@@ -157,7 +161,7 @@ def _bars(
     for row in np.flatnonzero(np.isin(table.action, (acquire, release))).tolist():
         who = int(lane[before + row]), int(table.client[row])
         if table.action[row] == acquire and table.status[row] == OK:
-            held[who] = float(table.ended[row])
+            held.setdefault(who, float(table.ended[row]))
         elif who in held and who[0] < most_lanes:
             yield who[0], held.pop(who) - start, float(table.at[row]) - start
     yield from ((one, since - start, end - start) for (one, _), since in held.items()

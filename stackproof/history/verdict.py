@@ -97,6 +97,13 @@ class Verdict:
                 marked.setdefault(ident, anomaly.name)
         return marked
 
+    @property
+    def moments(self) -> frozenset[float]:
+        """When the operations on keys in these counterexamples began: a key has many others."""
+        return frozenset(
+            record.at for anomaly in self.violations for record in anomaly.witness if record.keyed
+        )
+
     def anomaly(self, name: str) -> Anomaly | None:
         """Return the anomaly of this name, or None when it was not found."""
         return next((found for found in self.anomalies if found.name == name), None)

@@ -8,7 +8,7 @@ those of Okabe and Ito, which colour-blind readers can tell apart; shapes differ
 
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -96,6 +96,7 @@ def render_timeline(
     title: str = "",
     expectations: Sequence[Expectation] = (),
     highlight: Iterable[str] | Mapping[str, str] | None = None,
+    moments: Collection[float] = (),
 ) -> Path:
     """Draw a history as a PNG of 1,200 pixels width and return its path.
 
@@ -107,6 +108,7 @@ def render_timeline(
             set messages aside.
         highlight: idents to mark, or idents with a word for each, such as "lost"; None:
             those in the counterexamples of violations.
+        moments: when the operations to mark began, of keys that are marked; none: all of them.
 
     Raises:
         OSError: the file cannot be written.
@@ -119,7 +121,9 @@ def render_timeline(
         marked = dict.fromkeys(highlight, "")
     else:
         for one in expectations:
-            marked = {**check(snapshot, one).idents, **marked}
+            verdict = check(snapshot, one)
+            marked = {**verdict.idents, **marked}
+            moments = {*moments, *verdict.moments}
 
     with warnings.catch_warnings():
         # A character that the font lacks is drawn as a box: no reason for noise.
@@ -133,7 +137,7 @@ def render_timeline(
         counts = _draw_points(canvas, points, y)
         _draw_lines(canvas, points, y, len(snapshot.idents))
         _draw_bars_of_time(canvas, points)
-        _draw_witness(canvas, points, y, marked)
+        _draw_witness(canvas, points, y, marked, moments)
         _draw_legend(canvas, snapshot, counts, bool(marked))
         canvas.figure.canvas.print_png(str(path))  # type: ignore[attr-defined]
     return path
@@ -358,10 +362,20 @@ def _draw_lines(canvas: Canvas, points: Points, y: Array, messages: int) -> None
     )
 
 
-def _draw_witness(canvas: Canvas, points: Points, y: Array, marked: Mapping[str, str]) -> None:
+def _draw_witness(
+    canvas: Canvas,
+    points: Points,
+    y: Array,
+    marked: Mapping[str, str],
+    moments: Collection[float] = (),
+) -> None:
     """Mark the records of these idents with rings, and the first ones with labels."""
     word = {code: marked[name] for code, name in enumerate(points.names) if name in marked}
-    rows = np.flatnonzero(np.isin(points.ident, list(word)))
+    chosen = np.isin(points.ident, list(word))
+    if moments:
+        of_messages = points.kind < layout.CHANGED
+        chosen &= of_messages | np.isin(points.at, list(moments))
+    rows = np.flatnonzero(chosen)
     rows = rows[np.argsort(points.x[rows], kind="stable")]
     canvas.lanes.scatter(
         points.x[rows], y[rows], s=90, facecolors="none", edgecolors=WITNESS, linewidths=1.6,

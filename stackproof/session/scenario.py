@@ -322,8 +322,10 @@ class ScenarioSession:
 
     def _pictures(self) -> list[Attachment]:
         marked: dict[str, str] = {}
+        moments: frozenset[float] = frozenset()
         for verdict in self._verdicts:
             marked |= verdict.idents
+            moments |= verdict.moments
         found = self._counterexamples()
         try:
             from stackproof.reporting.timeline import render_timeline
@@ -334,6 +336,7 @@ class ScenarioSession:
                 title=self.history.name,
                 expectations=[verdict.expectation for verdict in self._verdicts],
                 highlight=marked,
+                moments=moments,
             )
         except Exception as error:  # the picture must never decide over the verdict
             return [*found, Attachment("timeline missing", "text/plain", text=repr(error))]

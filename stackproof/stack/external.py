@@ -347,6 +347,7 @@ def _by_node(
 ) -> dict[str, str]:
     """The address of each node; the first one's is the endpoint's unless it says another."""
     first, address = next(iter(addresses.items()))
+    every = nodes_of(service, {})
     _, slash, path = address.partition("/")
     found = {}
     for name, node in nodes.items():
@@ -361,7 +362,9 @@ def _by_node(
                 f"{first} is where the endpoint is; {name} is another node of it",
                 'write address = "host:port" there, as the suite reaches it',
             )
-    return {**addresses, **found}
+    # Clients of one that is said by its nodes come to these; what else names it is none of them.
+    kept = {} if isinstance(service, NodeService) and first not in every else addresses
+    return {**kept, **found}
 
 
 @contextmanager

@@ -82,8 +82,11 @@ class Loop(Endable):
         self._done = [0] * clients
         self._began = self._clock.now()
         self._tasks: list[Task] = []
+        self._ending = threading.Event()
         for client in range(clients):
             self._tasks.append(Task(self._as(client), name=f"{name} {client + 1}", owner=owner))
+            if self._ending.is_set():  # an earlier one has failed before this one was there
+                self._tasks[-1].stop()
 
     @abstractmethod
     def _do(self, task: Task, number: int) -> bool:
@@ -149,8 +152,14 @@ class Loop(Endable):
         for task in self._tasks:
             task.check()
 
+    @property
+    def running(self) -> bool:
+        """Whether a client is still at work."""
+        return any(task.running for task in self._tasks)
+
     def stop(self) -> None:
         """Begin no further operation; `end` waits for those under way."""
+        self._ending.set()
         for task in self._tasks:
             task.stop()
 

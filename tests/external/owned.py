@@ -1,4 +1,4 @@
-"""A Redis of somebody else's, with a script by which its owner ends, stops and starts it."""
+"""Servers of somebody else's, each with a script by which its owner ends, stops and starts it."""
 
 from __future__ import annotations
 
@@ -10,29 +10,35 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from stackproof.obtain import Cache
 from stackproof.polling import poll
+from stackproof.processes.environment import server_environment
 from stackproof.processes.run import RUN_VARIABLE
 from stackproof.services import service
-from stackproof.services.base import resolve_options
+from stackproof.services.base import Endpoint, resolve_options
 from stackproof.stack.site import LocalSite
 
+_UP_WITHIN = 120.0
 _SCRIPT = """\
 #!/bin/sh
 # $1: start, stop, kill, pause or resume
 cd '{place}'
 # One that has ended may stay as a zombie, where nobody waits for orphans.
 alive() {{ test -s pid && grep -qv ') Z' "/proc/$(cat pid)/stat" 2> /dev/null; }}
+# The server is the leader of a group: nobody else is in it.
+group() {{ alive && kill "$1" "-$(cat pid)"; }}
 case "$1" in
-  start) alive && exit 0; cd '{cwd}'; env {variables} {argv} > '{place}/log' 2>&1 &
+  start) alive && exit 0; cd '{cwd}'
+         setsid env -i {variables} {argv} >> '{place}/log' 2>&1 < /dev/null &
          echo $! > '{place}/pid' ;;
-  stop) kill -TERM "$(cat pid)" ;;
-  kill) kill -KILL "$(cat pid)" ;;
-  pause) kill -STOP "$(cat pid)" ;;
-  resume) kill -CONT "$(cat pid)" ;;
+  stop) group -TERM ;;
+  kill) group -KILL ;;
+  pause) group -STOP ;;
+  resume) group -CONT ;;
 esac
 """
 
@@ -42,11 +48,13 @@ class OwnedServer:
     """One server that no run has started.
 
     Attributes:
+        name: of its node.
         address: ``host:port``.
         script: does what its argument says.
-        place: where the server and its script are.
+        place: where its script is, and its log.
     """
 
+    name: str
     address: str
     script: Path
     place: Path
@@ -60,7 +68,7 @@ class OwnedServer:
     def pid(self) -> int:
         """Of the server that was started last."""
         found = int((self.place / "pid").read_text())
-        assert found > 1
+        assert found > 1  # 0 and 1 would be whole groups, this process's among them
         return found
 
     def alive(self) -> bool:
@@ -79,27 +87,52 @@ class OwnedServer:
 
 
 @contextlib.contextmanager
-def owned_redis(directory: Path) -> Iterator[OwnedServer]:
-    """Start one below ``directory``; it is gone afterwards."""
-    kind, cache = service("redis"), Cache()
+def owned(
+    directory: Path, name: str, nodes: list[str], **options: Any
+) -> Iterator[list[OwnedServer]]:
+    """Start a cluster of a service below ``directory``; it is gone afterwards.
+
+    Args:
+        directory: where.
+        name: of the service.
+        nodes: names of its nodes, in their order.
+        options: of the cluster.
+    """
+    kind, cache = service(name), Cache()
     for artifact in kind.artifacts():
         cache.ensure(artifact, lambda _: None)
-    site = LocalSite("somebodys", directory / "server", resolve_options(kind, {}), cache)
-    (spec,) = kind.lay_out(site)
-    (address,) = kind.addresses(site).values()
-    place = directory / "owner"
-    place.mkdir()
-    script = place / "server"
-    variables = shlex.join(f"{name}={value}" for name, value in spec.env.items())
-    script.write_text(
-        _SCRIPT.format(place=place, cwd=spec.cwd, variables=variables, argv=shlex.join(spec.argv))
-    )
-    script.chmod(0o755)
-    server = OwnedServer(address, script, place)
-    server.do("start")
+    site = LocalSite("somebodys", directory / "server", resolve_options(kind, options), cache)
+    specs = kind.lay_out(site)
+    addresses = kind.addresses(site)
+    each = [single for text in addresses.values() for single in text.split(",")]
+    servers = []
+    for node, spec, address in zip(nodes, specs, each, strict=True):
+        place = directory / f"owner of {node}"
+        place.mkdir()
+        variables = server_environment(spec.env)
+        (place / "server").write_text(
+            _SCRIPT.format(
+                place=place,
+                cwd=spec.cwd,
+                variables=shlex.join(f"{key}={value}" for key, value in variables.items()),
+                argv=shlex.join(spec.argv),
+            )
+        )
+        (place / "server").chmod(0o755)
+        servers.append(OwnedServer(node, address, place / "server", place))
+    endpoint = Endpoint(name, "somebodys", "", addresses, site.options)
     try:
-        poll(server.alive, within=30, awaiting="somebody's Redis")
-        yield server
+        for server in servers:
+            server.do("start")
+        poll(
+            lambda: kind.check(endpoint, timeout=2.0),
+            until=lambda _: True,
+            within=_UP_WITHIN,
+            awaiting=f"somebody's {kind.title}",
+            retry_on=kind.unready,
+        )
+        yield servers
     finally:
-        with contextlib.suppress(OSError):
-            os.kill(server.pid, signal.SIGKILL)  # never 0: that would be this process's group
+        for server in servers:
+            with contextlib.suppress(OSError, AssertionError):
+                os.killpg(server.pid, signal.SIGKILL)

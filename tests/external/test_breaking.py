@@ -14,7 +14,7 @@ import pytest
 
 from stackproof.polling import poll
 from stackproof.processes.run import RUN_VARIABLE
-from tests.external.owned import OwnedServer, owned_redis
+from tests.external.owned import OwnedServer, owned
 from tests.external.running import ROOT, Watched, watched_run
 
 STEPS = """
@@ -80,7 +80,7 @@ FOR_GOOD = """
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[OwnedServer]:
-    with owned_redis(tmp_path) as server:
+    with owned(tmp_path, "redis", ["server"]) as (server,):
         yield server
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from stackproof.history import Flow, History
+from stackproof.history import Flow, History, Locks, check
 from stackproof.reporting import timeline
 from stackproof.reporting.timeline import render_timeline
 
@@ -188,3 +188,28 @@ def test_remarks_leave_room_for_the_name_of_the_axis():
     assert "; ".join(lines) == "; ".join(remarks)
     assert len(lines) == 2 and max(map(len, lines)) <= timeline.MOST_REMARKED
     assert timeline._in_lines([]) == ""
+
+
+def test_of_a_key_only_the_operations_of_the_counterexample_are_marked(tmp_path: Path) -> None:
+    history = History("a lock")
+    for number, (client, at) in enumerate([("a", 0), ("b", 1), ("a", 2)], start=1):
+        op = history.invoke("acquire", client=client, space="locks", key="k", number=number,
+                            at=START + at)  # fmt: skip
+        history.answered(op, "ok", at=START + at + 0.1)
+        if number == 2:
+            continue
+        op = history.invoke("release", client=client, space="locks", key="k", at=START + at + 0.5)
+        history.answered(op, "ok", at=START + at + 0.6)
+    verdict = check(history, Locks("the lock", "locks"))
+    assert verdict.moments == {START + 1, START + 2}
+    points = timeline.layout.points(history.snapshot(), [], timeline.MOST_LANES)
+    assert [(round(a, 1), round(b, 1)) for _, a, b in sorted(points.bars)] == [
+        (0.1, 0.5), (1.1, 2.6), (2.1, 2.5),
+    ]  # fmt: skip
+    canvas = timeline._canvas(history.snapshot())
+    y = timeline.HEIGHTS[points.kind] - points.lane
+    timeline._draw_witness(canvas, points, y, verdict.idents, verdict.moments)
+    (rings,) = canvas.lanes.collections
+    assert rings.get_offsets()[:, 0].tolist() == pytest.approx([1.0, 2.0])
+    render_timeline(history, tmp_path / "t.png", expectations=[verdict.expectation])
+    assert has(tmp_path / "t.png", "#56b4e9")

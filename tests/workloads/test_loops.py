@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from stackproof.polling import DeadlineExceeded, Died
+from stackproof.polling import DeadlineExceeded, Died, poll
 from stackproof.workloads import ClosedLoop, OpenLoop, Task
 
 RATE, COUNT, STALL = 100.0, 300, 1.0
@@ -99,6 +99,7 @@ def test_an_operation_that_raises_ends_all_clients_and_is_told() -> None:
     loop = ClosedLoop(operation, clients=4, name="readers")
     with pytest.raises(ConnectionError):
         loop.await_more(1_000_000_000, within=30, while_="now")
+    poll(lambda: not loop.running, within=30, awaiting="the others to end")
     with pytest.raises(ConnectionError):
         loop.end(within=30)
 

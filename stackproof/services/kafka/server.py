@@ -85,6 +85,8 @@ class Kafka(Service):
         "kafka-three": {"brokers": 3},
         "redpanda": {"flavour": "redpanda"},
     }
+    #: A request for metadata, in the version that every broker knows.
+    hello = b"\0\0\0\x0e\0\x03\0\0\0\0\0\x01\xff\xff\0\0\0\0"
     #: Several addresses name one endpoint, none of them by a URL.
     location = Location(plain=(), encrypted=(), path="", variables={})
     #: Options that `check` finds missing; others can be had of the suite's own servers alone.
