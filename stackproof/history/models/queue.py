@@ -11,9 +11,9 @@ from functools import cached_property
 import numpy as np
 
 from stackproof.history.anomaly import Anomaly, number
-from stackproof.history.columns import OK, UNKNOWN, Array, Snapshot
+from stackproof.history.columns import OK, UNKNOWN, Array, Snapshot, among
 from stackproof.history.models.expectations import Queue
-from stackproof.history.models.view import NEVER, TICKS_A_MS, Groups, View
+from stackproof.history.models.view import NEVER, TICKS_A_MS, Groups, View, spread
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,28 @@ def unexpected(books: Books, of: Queue) -> Anomaly:
         lambda count: f"{number(count, 'message')} taken that nobody has put.",
         lambda place: [(place, "never put")],
     )  # fmt: skip
+
+
+def corrupted(books: Books, of: Queue) -> Anomaly:
+    """Find messages that were taken, or dead-lettered, with a content that nobody has put."""
+    view = books.view
+    puts = books.puts
+    put = _contents(books, view, puts)
+    for where, places in ((view, books.takes), (books.dead, books.died)):
+        known = places[books.put_of[books.ident(where, places)] >= 0]
+        wrong = known[~among(_contents(books, where, known), put)]
+        if len(wrong) or where is books.dead:
+            break
+    return where.anomaly(
+        "corrupted", wrong,
+        lambda count: f"{number(count, 'message')} taken with another content.",
+        lambda place: [(place, "another content than was put")],
+    )  # fmt: skip
+
+
+def _contents(books: Books, view: View, places: Array) -> Array:
+    """One number for each message and content."""
+    return spread(books.ident(view, places)) ^ view.value[places]
 
 
 def duplicated(books: Books, of: Queue) -> Anomaly:
@@ -218,6 +240,7 @@ def taken_expired(books: Books, of: Queue) -> Anomaly:
 CHECKS = {
     "lost": (lost, lambda of: of.settled),
     "unexpected": (unexpected, lambda of: True),
+    "corrupted": (corrupted, lambda of: True),
     "duplicated": (duplicated, lambda of: True),
     "unexplained-redelivery": (redelivered, lambda of: True),
     "reordered": (reordered, lambda of: of.ordered),

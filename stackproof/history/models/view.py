@@ -92,7 +92,7 @@ class View:
 
     def with_key(self, digests: Array, places: Array | slice = slice(None)) -> Array:
         """One number for each key and digest; two are the same by chance as rarely as digests."""
-        return digests ^ (self.key[places].astype(np.uint64) * _SPREAD)
+        return digests ^ spread(self.key[places])
 
     @cached_property
     def began(self) -> Array:
@@ -221,6 +221,11 @@ class Groups:
     def _beyond(self) -> int:
         """A group greater than all that there are."""
         return int(self._times.group(self._sorted[-1])) + 1
+
+
+def spread(numbers: Array) -> Array:
+    """Small numbers as ones that differ in all of their 64 bits."""
+    return numbers.astype(np.uint64) * _SPREAD
 
 
 def firsts(values: Array) -> Array:

@@ -227,6 +227,16 @@ QUEUE = {
         [[P1, op("p", "put", "m2", "y", 2, 3, status="unknown"), T1, T2], [P1, T1]],
         keys=("m2",),
     ),
+    "corrupted": Case(
+        D, [P1, op("c", "take", "m1", "z", 4, 5)],
+        [[P1, P2, T1, T2],
+         [P1, op("p", "put", "m1", "z", 2, 3), op("c", "take", "m1", "z", 4, 5)],
+         [P1, T1, op("c", "reject", "m1", ..., 5, 6),
+          op("d", "take", "m1", "x", 7, 8, space="dead")]],
+        keys=("m1",),
+        also=[[P1, T1, op("c", "reject", "m1", ..., 5, 6),
+               op("d", "take", "m1", "z", 7, 8, space="dead")]],
+    ),
     "duplicated": Case(
         Q,
         [P1, T1, op("c", "acknowledge", "m1", ..., 6, 7), op("d", "take", "m1", "x", 8, 9)],

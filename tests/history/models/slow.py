@@ -93,6 +93,8 @@ def queue(rows: list[Row]) -> dict[str, int]:
     return {
         "lost": sum(o.sure and o.key not in first for o in puts),
         "unexpected": sum(o.key not in put_of for o in takes),
+        "corrupted": sum(o.key in put_of and (o.key, o.value) not in
+                         {(p.key, p.value) for p in puts} for o in takes),
         "reordered": sum(
             any(put_of[a].ended < put_of[b].began and first[b].ended < first[a].began
                 for a in known) for b in known
