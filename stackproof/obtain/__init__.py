@@ -7,6 +7,7 @@ from stackproof.obtain.cache import Artifact, Cache, Say
 from stackproof.obtain.debian import DebianArtifact
 from stackproof.obtain.go import GoArtifact
 from stackproof.obtain.maven import MavenArtifact
+from stackproof.obtain.pypi import WheelArtifact
 
 __all__ = [
     "Artifact",
@@ -15,4 +16,5 @@ __all__ = [
     "GoArtifact",
     "MavenArtifact",
     "Say",
+    "WheelArtifact",
 ]

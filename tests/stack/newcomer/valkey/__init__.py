@@ -1,0 +1,1 @@
+"""Valkey: one server, in memory only."""
