@@ -1,4 +1,4 @@
-"""A broken database, or a broken way to break one: the features about replicas must not pass.
+"""A broken database, cache or queue, or a broken way to break one: no feature may believe it.
 
 The control and each broken one are run against the scenario that must catch it; the outcome goes
 to ``docs/databases.md``.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,72 @@ def _pause_holds_one_process() -> None:
     ManagedProcess.pause = lambda self: self.send(signal.SIGSTOP)  # type: ignore[method-assign]
 
 
+def _nothing_is(action: str) -> Callable[[], None]:
+    """What breaks or heals clients' connections claims to do what it does not do."""
+
+    def apply() -> None:
+        from stackproof.stack.harm.native import NativeMeans
+
+        act = NativeMeans.act
+
+        def pretending(self: Any, instance: str, asked: Any) -> Any:
+            return None if type(asked).__name__ == action else act(self, instance, asked)
+
+        NativeMeans.act = pretending  # type: ignore[method-assign]
+
+    apply.__doc__ = f"{action} does nothing, and says that it is done."
+    return apply
+
+
+def _probe_always_says_yes() -> None:
+    """The probe of Redis finds that every node answers."""
+    from stackproof.services.redis.probe import RedisProbe
+
+    RedisProbe.answers = lambda *_: None  # type: ignore[method-assign]
+
+
+def _peers_always_seen() -> None:
+    """The probe of PostgreSQL finds every replica among those that follow."""
+    from stackproof.services.postgresql.probe import PostgreSQLProbe
+
+    PostgreSQLProbe.seen_by_peers = lambda *_: None  # type: ignore[method-assign]
+
+
+def _messages_are_transient() -> None:
+    """What is published to RabbitMQ is not marked as persistent."""
+    from stackproof.services.rabbitmq import writer
+
+    writer._PERSISTENT = 1
+
+
+def _memory_is_a_disk() -> None:
+    """Redis writes down what it was to keep in memory alone."""
+    from stackproof.services.redis.server import Redis
+
+    Redis.options = {**Redis.options, "config": (("appendonly", "yes"),)}
+
+
+def _rows_are_confirmed_early() -> None:
+    """Every fiftieth row is said to be committed, and never sent."""
+    from stackproof.services.postgresql.writer import RowsWriter
+
+    write, numbers = RowsWriter.write, itertools.count(1)
+
+    def writing(self: Any, text: str) -> None:
+        if next(numbers) % 50:
+            write(self, text)
+
+    RowsWriter.write = writing  # type: ignore[method-assign]
+
+
+_KEPT = "Nothing acknowledged is lost while {}"
+_CUT = _KEPT.format("the server is cut off from its clients: keys are set")
+_PAUSED = _KEPT.format("the server is paused: keys are set")
+_APART = _KEPT.format("replica 1 is cut off from its peers: rows are inserted")
+_CRASHED = _KEPT.format("the primary has crashed: rows are inserted")
+_OLD = _KEPT.format("node 1 has crashed: messages are published to an old durable queue")
+_GONE = "All that was there is gone when the server has crashed: keys are set"
+_NO_EFFECT, _NEVER_HEALED = "the fault had no effect", "the healing never came"
 _PROMPT = "A row is read on both replicas within a second"
 _WAITS = "A commit waits while the synchronous replica is paused"
 _STALLS = "A replica that stalls is noticed"
@@ -109,6 +176,13 @@ MUTANTS = {
     "keeps_everything": Broken(_keeps_everything, _AWAY, "'lost'"),
     "rolls_back": Broken(_rolls_back, "What is committed is read on both replicas", "lacks row"),
     "pause_holds_one_process": Broken(_pause_holds_one_process, _WAITS, "waits for a replica"),
+    "clients_stay_connected": Broken(_nothing_is("CutClients"), _CUT, _NO_EFFECT),
+    "clients_stay_cut_off": Broken(_nothing_is("ClearClients"), _CUT, _NEVER_HEALED),
+    "probe_always_says_yes": Broken(_probe_always_says_yes, _PAUSED, _NO_EFFECT),
+    "peers_always_seen": Broken(_peers_always_seen, _APART, _NO_EFFECT),
+    "messages_are_transient": Broken(_messages_are_transient, _OLD, "lost"),
+    "memory_is_a_disk": Broken(_memory_is_a_disk, _GONE, "of what was written before"),
+    "rows_are_confirmed_early": Broken(_rows_are_confirmed_early, _CRASHED, "lost"),
 }
 
 
@@ -118,13 +192,13 @@ KIND = Kind(
     place=PLACE,
     document=(
         "docs/databases.md",
-        "# Broken databases\n\nWritten by `make mutants`. A database, or the way to break one, "
-        "is broken; the scenario must fail and\nsay so. With nothing broken {passed} of these "
-        "{wanted} scenarios passed.\n\n"
+        "# Broken databases\n\nWritten by `make mutants`. A database, cache or queue, or the way "
+        "to break one, is broken; the scenario\nmust fail and say so. With nothing broken "
+        "{passed} of these {wanted} scenarios passed.\n\n"
         "| broken | what happens | must be caught by | named as | caught |\n"
         "|---|---|---|---|---|\n",
     ),
-    arguments=lambda place: ["-m", "stackproof", "run", "features/database"],
+    arguments=lambda place: ["-m", "stackproof", "run", "features/database", "features/faults"],
     environment=lambda name: {
         VARIABLE: name or "none",
         "PYTHONPATH": os.pathsep.join([str(_WITHIN), str(ROOT)]),
