@@ -45,7 +45,6 @@ Feature: A broken node costs what its service says, and no more
         | a RabbitMQ broker | messages are published to a durable queue      | node 1 | has 50 kilobytes a second for its clients | 10      |
         | a RabbitMQ broker | messages are published to a durable queue      | node 1 | resets its clients' connections           | 10      |
         | a RabbitMQ broker | messages are published to a durable queue      | node 1 | has a full disk                           | 60      |
-        | a RabbitMQ broker | messages are published to an old durable queue | node 1 | has lost power                            | 60      |
 
       @nightly
       Examples: RabbitMQ, another node of a cluster
