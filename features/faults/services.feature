@@ -14,6 +14,7 @@ Feature: A broken node costs what its service says, and no more
         | service                              | writes                                    | node        | fault       | seconds |
         | a PostgreSQL primary with 2 replicas | rows are inserted                         | the primary | has crashed | 20      |
         | a RabbitMQ broker                    | messages are published to a durable queue | node 1      | is paused   | 20      |
+        | a Kafka cluster of 3 brokers         | records are produced                      | broker 2    | is paused   | 10      |
 
       @nightly
       Examples: PostgreSQL, the node that is written to
@@ -34,6 +35,14 @@ Feature: A broken node costs what its service says, and no more
         | a PostgreSQL primary with 2 replicas | rows are inserted | replica 1 | is paused                 | 5       |
         | a PostgreSQL primary with 2 replicas | rows are inserted | replica 1 | is cut off from its peers | 5       |
         | a PostgreSQL primary with 2 replicas | rows are inserted | replica 1 | cannot send to its peers  | 5       |
+
+      @nightly
+      Examples: Kafka; see brokers.feature for more
+        | service                      | writes               | node     | fault                       | seconds |
+        | a Kafka cluster of 3 brokers | records are produced | broker 2 | has crashed                 | 10      |
+        | a Kafka cluster of 3 brokers | records are produced | broker 2 | is cut off from its peers   | 10      |
+        | a Kafka cluster of 3 brokers | records are produced | broker 2 | is cut off from its clients | 10      |
+        | a Kafka cluster of 3 brokers | records are produced | broker 2 | has a full disk             | 10      |
 
       @nightly
       Examples: RabbitMQ

@@ -10,7 +10,7 @@ from stackproof.actions import Action
 from stackproof.clients.probing import Answer
 from stackproof.errors import NotSupported
 from stackproof.faults.fault import FELT_WITHIN, HEALED_WITHIN, Fault, Proof
-from stackproof.faults.witness import instance_of, witness_of
+from stackproof.faults.witness import Witness, instance_of
 
 if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
@@ -40,9 +40,10 @@ class NodeFault(Fault):
         self.node = node
         #: Whether it is left as it is at the scenario's end.
         self.for_good = False
-        self._witness = witness_of(session, service)
+        self._witness = Witness(session, service)
         self._instance = instance_of(self._witness, node)
-        if why := self._witness.untold.get(self.kind):
+        untold = self._witness.untold
+        if why := untold.get(self.kind) or untold.get(f"{self.kind} of {self.target}"):
             title = self._witness.title
             raise NotSupported(f"a {self.kind} of {title} cannot be proved", why, "see faults.md")
 

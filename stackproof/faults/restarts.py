@@ -9,7 +9,7 @@ from stackproof import actions
 from stackproof.actions import Start
 from stackproof.errors import no_effect
 from stackproof.faults.processes import NodeFault, Stop
-from stackproof.faults.witness import witness_of
+from stackproof.faults.witness import Witness
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services import service
 
@@ -90,7 +90,7 @@ def rolling_restart(session: ScenarioSession, name: str) -> list[NodeFault]:
         NotHealed: one did not come back.
     """
     stops: list[NodeFault] = [
-        Stop(session, name, node) for node in witness_of(session, name).instances
+        Stop(session, name, node) for node in Witness(session, name).instances
     ]
     for stop in stops:
         stop.begin().heal()

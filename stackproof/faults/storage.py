@@ -18,14 +18,11 @@ class DiskFull(NodeFault):
     options: ClassVar = {"disk_mb": 96}
 
     def _before(self) -> None:
-        self._accepts_writes("before its disk is full")
-
-    def _accepts_writes(self, when: str) -> None:
         self._wait(
             lambda: self._witness.refusal(self.node),
             until=lambda refusal: not refusal,
-            within=HEALED_WITHIN,
-            awaiting=f"{self.target} to accept writes {when}",
+            within=FELT_WITHIN,
+            awaiting=f"{self.target} to accept writes before its disk is full",
         )
 
     def _inject(self) -> None:
@@ -51,13 +48,12 @@ class DiskFull(NodeFault):
             self._started,
             until=lambda ailment: not ailment,
             within=HEALED_WITHIN,
-            awaiting=f"{self.target} to be back with room on its disk",
+            awaiting=f"{self.target} to write with room on its disk",
         )
-        self._accepts_writes("with room on its disk")
         return super()._gone()
 
     def _started(self) -> str:
-        ailment = self._witness.standing(self.node)
+        ailment = self._witness.standing(self.node) or self._witness.refusal(self.node)
         if ailment and not self._witness.ask(self.node).connected:
             self._act(Start())  # nothing happens to one that runs
         return ailment

@@ -6,7 +6,7 @@ import contextlib
 import socket
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from stackproof.clients.probing import Answer
 from stackproof.errors import NotSupported, Trouble
@@ -24,8 +24,12 @@ ANSWERS_WITHIN = 2.0
 _RESET_WITHIN = 0.5
 
 
-class Witness(Protocol):
+class Witness:
     """Asks single nodes of a scenario's cluster, past all proxies unless as its clients do.
+
+    Args:
+        session: the scenario.
+        name: the service, as the scenario knows it.
 
     Attributes:
         title: the service's, for people.
@@ -33,49 +37,9 @@ class Witness(Protocol):
         untold: kinds of faults that nobody can prove of this service, and why.
     """
 
-    title: str
-    instances: Mapping[str, str]
-    untold: Mapping[str, str]
-
-    def ask(self, node: str, *, as_client: bool = False, within: float = ANSWERS_WITHIN) -> Answer:
-        """One request to a node, over a connection of its own; ``within``: seconds."""
-
-    def standing(self, node: str) -> str:
-        """What ails a node; empty: it answers, and its peers have it among them."""
-
-    def missed(self, node: str) -> str:
-        """How its peers see that they are without a node; empty: they are not.
-
-        Raises:
-            NotSupported: it has no peers, or they cannot be asked.
-        """
-
-    def refusal(self, node: str) -> str:
-        """How a node refuses to be written to; empty: it accepts it.
-
-        Raises:
-            NotSupported: that cannot be found out.
-        """
-
-    def rate(self, node: str, size: int, *, within: float) -> float:
-        """Bytes a second of ``size`` bytes each way, as clients get them.
-
-        Raises:
-            OSError: they did not get through ``within`` seconds.
-            NotSupported: that cannot be measured.
-        """
-
-
-class NodeWitness:
-    """Asks by the probes of a service that is said by its nodes; see `Witness`.
-
-    Args:
-        session: the scenario.
-        name: the service, as the scenario knows it.
-        kind: it.
-    """
-
-    def __init__(self, session: ScenarioSession, name: str, kind: Service):
+    def __init__(self, session: ScenarioSession, name: str):
+        kind = service(name)
+        assert isinstance(kind, Service), f"{name} does not say its nodes"
         self._session, self._kind = session, kind
         self._as_client = session.endpoint(name)
         self._direct = self._as_client.past_proxies()
@@ -91,7 +55,10 @@ class NodeWitness:
         return self._kind.probe(endpoint, timeout=self._session.scaled(within))
 
     def ask(self, node: str, *, as_client: bool = False, within: float = ANSWERS_WITHIN) -> Answer:
-        """See `Witness`; where there is no answer, TCP itself is tried."""
+        """One request to a node, over a connection of its own; ``within``: seconds.
+
+        Where there is no answer, TCP itself is tried.
+        """
         began = time.perf_counter()
         with contextlib.closing(self._probe(as_client=as_client, within=within)) as probe:
             problem = self._problem(lambda: probe.answers(node))
@@ -120,7 +87,7 @@ class NodeWitness:
         return ""
 
     def standing(self, node: str) -> str:
-        """See `Witness`."""
+        """What ails a node; empty: it answers, and its peers have it among them."""
         with contextlib.closing(self._probe()) as probe:
             ailment = self._problem(lambda: probe.answers(node))
             if not ailment and isinstance(seeing := probe, SeesPeers):
@@ -128,7 +95,11 @@ class NodeWitness:
         return ailment
 
     def missed(self, node: str) -> str:
-        """See `Witness`."""
+        """How its peers see that they are without a node; empty: they are not.
+
+        Raises:
+            NotSupported: it has no peers, or they cannot be asked.
+        """
         with contextlib.closing(self._probe()) as probe:
             if len(self.instances) < 2:
                 raise self._unable("whether its peers miss it", "it has none")
@@ -137,14 +108,23 @@ class NodeWitness:
             return self._problem(lambda: probe.seen_by_peers(node))
 
     def refusal(self, node: str) -> str:
-        """See `Witness`."""
+        """How a node refuses to be written to; empty: it accepts it.
+
+        Raises:
+            NotSupported: that cannot be found out.
+        """
         with contextlib.closing(self._probe()) as probe:
             if not isinstance(probe, AcceptsWrites):
                 raise self._unable("whether it accepts writes", "its probe does not write")
             return self._problem(lambda: probe.accepts_writes(node))
 
     def rate(self, node: str, size: int, *, within: float) -> float:
-        """See `Witness`."""
+        """Bytes a second of ``size`` bytes each way, as clients get them.
+
+        Raises:
+            OSError: they did not get through ``within`` seconds.
+            NotSupported: that cannot be measured.
+        """
         with contextlib.closing(self._probe(as_client=True, within=within)) as probe:
             if not isinstance(probe, Carries):
                 raise self._unable("how fast it is for clients", "its probe carries no bytes")
@@ -157,13 +137,6 @@ class NodeWitness:
         return NotSupported(
             f"of {self.title} nobody can tell {what}", why, "see the table in docs/faults.md"
         )
-
-
-def witness_of(session: ScenarioSession, name: str) -> Witness:
-    """The independent client of the scenario's cluster of a service."""
-    kind = service(name)
-    assert isinstance(kind, Service), f"{name} does not say its nodes"
-    return NodeWitness(session, name, kind)
 
 
 def instance_of(witness: Witness, node: str) -> str:

@@ -44,6 +44,7 @@ class Workload(NamedTuple):
 
 #: What features say of it. RabbitMQ 3.10 confirms a queue seconds before it writes it down.
 WORKLOADS: Mapping[str, Workload] = {
+    "records are produced": Workload("kafka"),
     "keys are set": Workload("redis"),
     "rows are inserted": Workload("postgresql"),
     "messages are published to a durable queue": Workload("rabbitmq"),

@@ -59,7 +59,8 @@ class Service(ABC):
         location: how an endpoint of it is named.
         unfit: characters with which it does not cope in the name of its folder.
         hello: a client's first bytes, to which a server says something.
-        untold: kinds of faults whose effect or promise nobody can tell of it, and why.
+        untold: kinds of faults whose effect or promise nobody can tell of it (of one node: "cut
+            one way of primary"), and why.
         compose_files: options of clusters that have a Compose file besides the usual one, by its
             name.
     """

@@ -32,7 +32,7 @@ def parse_promise(text: str) -> str:
     return PROMISES[text]
 
 
-@parse.with_pattern(r"the (?:server|primary)|(?:replica|node) \d+")
+@parse.with_pattern(r"the (?:server|primary)|(?:replica|node|broker) \d+")
 def parse_node(text: str) -> str:
     """The name of a node, for ``{node:Node}``: "the primary", or "replica 1": ``replica-1``."""
     return text.removeprefix("the ").replace(" ", "-")

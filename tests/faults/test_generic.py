@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -22,8 +22,9 @@ from stackproof.faults.processes import Crash, NodeFault, Pause, Stop
 from stackproof.faults.storage import DiskFull, PowerLoss
 from stackproof.faults.words import FAULTS
 from stackproof.polling import DeadlineExceeded
-from stackproof.services import service
+from stackproof.services import service, service_names
 from stackproof.services.base import Endpoint
+from stackproof.services.nodes import Service
 from tests.faults.test_fault import Session
 
 _PROCESS = [Crash, Stop, Pause]
@@ -230,6 +231,13 @@ def test_what_is_broken_for_good_is_left(
     assert session.done == ["crash postgresql-1-replica-1"]
 
 
+def test_what_is_told_of_services_is_of_faults_that_there_are() -> None:
+    kinds = {kind.kind for kind in FAULTS.values()}
+    for name in service_names():
+        told = cast("Service", service(name)).untold
+        assert {kind.partition(" of ")[0] for kind in told} <= kinds, name
+
+
 def test_a_node_that_is_not_there(session: Any, probe: Probe) -> None:
     with pytest.raises(Trouble, match="no replica 9"):
         Pause(session, "postgresql", "replica-9")
@@ -238,9 +246,13 @@ def test_a_node_that_is_not_there(session: Any, probe: Probe) -> None:
 def test_what_cannot_be_told_is_not_supported(
     session: Any, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(type(service("postgresql")), "untold", {"power loss": "nobody can tell"})
+    untold = {"power loss": "nobody can tell", "pause of primary": "not of that one"}
+    monkeypatch.setattr(type(service("postgresql")), "untold", untold)
     with pytest.raises(NotSupported, match="nobody can tell"):
         PowerLoss(session, "postgresql", _NODE)
+    Pause(session, "postgresql", _NODE)
+    with pytest.raises(NotSupported, match="not of that one"):
+        Pause(session, "postgresql", _OTHER)
     probe.kind = Answering
     with pytest.raises(NotSupported, match="nodes do not tell"):
         PeerCut(session, "postgresql", _NODE).begin()

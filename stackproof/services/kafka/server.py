@@ -31,8 +31,10 @@ from stackproof.services.kafka.properties import (
     properties_of,
 )
 from stackproof.services.location import Location
-from stackproof.services.nodes import Probe, Service
+from stackproof.services.nodes import Service
+from stackproof.services.probe import Probe
 from stackproof.services.where import Node, Where
+from stackproof.services.writer import Writer
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
@@ -233,6 +235,12 @@ class Kafka(Service):
         from stackproof.services.kafka.probe import KafkaProbe
 
         return KafkaProbe(endpoint, timeout=timeout)
+
+    def writer(self, endpoint: Endpoint, name: str, *, timeout: float) -> Writer:
+        """See `stackproof.services.kafka.writer`."""
+        from stackproof.services.kafka.writer import RecordsWriter
+
+        return RecordsWriter(endpoint, name, timeout=timeout)
 
     @cached_property
     def unready(self) -> tuple[type[BaseException], ...]:

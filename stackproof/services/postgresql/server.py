@@ -68,6 +68,9 @@ fi
 """
 
 
+_MISSED_BY_NOBODY = "no other node tells whether it misses the primary"
+
+
 class PostgreSQL(Renewing):
     """The service ``postgresql``.
 
@@ -88,7 +91,9 @@ class PostgreSQL(Renewing):
     image = Image("POSTGRESQL_IMAGE", "postgres:15", "stackproof/postgres:15")
     untold: Mapping[str, str] = {
         "power loss": "it writes its log over old segments of the same size, so that nobody can "
-        "tell by a file's size how much of it is synced"
+        "tell by a file's size how much of it is synced",
+        "cut from its peers of primary": _MISSED_BY_NOBODY,
+        "cut one way of primary": _MISSED_BY_NOBODY,
     }
     hello = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"  # SSLRequest
     ports: Mapping[str, int] = {"client": 5432}

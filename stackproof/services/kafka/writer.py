@@ -1,0 +1,61 @@
+"""Messages that are produced, each acknowledged by all replicas in sync, to see which are kept."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from stackproof.clients.kafka.admin import KafkaAdmin, TopicSpec
+from stackproof.clients.kafka.connection import connection
+from stackproof.services.base import Endpoint
+
+_PARTITIONS = 3
+
+
+class RecordsWriter:
+    """See `stackproof.services.writer.Writer`; a text is a record of a topic, sent once."""
+
+    through = ""
+
+    def __init__(self, endpoint: Endpoint, name: str, *, timeout: float):
+        from kafka import KafkaProducer
+
+        self._connection: dict[str, Any] = connection(endpoint.addresses, endpoint.access)
+        self._topic, self._timeout = name, timeout
+        self._admin = KafkaAdmin(endpoint.addresses, endpoint.access)
+        self._admin.create([TopicSpec(name, _PARTITIONS)])
+        milliseconds = round(timeout * 1000)
+        self._producer = KafkaProducer(
+            **self._connection,
+            acks="all",
+            retries=0,  # a repeated one would be there twice
+            enable_idempotence=False,
+            request_timeout_ms=milliseconds,
+            max_block_ms=milliseconds,
+        )
+
+    def write(self, text: str) -> None:
+        """Produce one record."""
+        self._producer.send(self._topic, text.encode()).get(timeout=self._timeout)
+
+    def kept(self) -> list[str]:
+        """All records up to the present ends."""
+        from kafka import KafkaConsumer, TopicPartition
+
+        partitions = [TopicPartition(self._topic, number) for number in range(_PARTITIONS)]
+        found: list[str] = []
+        with contextlib.closing(
+            KafkaConsumer(**self._connection, consumer_timeout_ms=round(self._timeout * 1000))
+        ) as consumer:
+            consumer.assign(partitions)
+            consumer.seek_to_beginning(*partitions)
+            ends = consumer.end_offsets(partitions)
+            while any(consumer.position(place) < end for place, end in ends.items()):
+                for records in consumer.poll(timeout_ms=100).values():
+                    found += [record.value.decode(errors="replace") for record in records]
+        return found
+
+    def close(self) -> None:
+        """Delete the topic."""
+        self._producer.close(timeout=self._timeout)
+        self._admin.delete([self._topic])
