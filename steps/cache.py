@@ -120,7 +120,10 @@ def values_are_written(context: Context, count: int, way: Way) -> None:
     redis_of(context).write_plain(count, way)
 
 
-@when("{count:d} vectors of {dimensions:d} dimensions are cached, with every special number")
+@when(
+    "{count:d} vectors of {dimensions:d} dimensions are cached, "
+    "with NaN, infinite, denormal and negative zero values"
+)
 def vectors_are_cached(context: Context, count: int, dimensions: int) -> None:
     """Vectors of float32 with payloads of NaN, denormal numbers, infinity and minus zero."""
     redis_of(context).write_vectors(count, dimensions)
@@ -200,9 +203,9 @@ def origin_asked_once(context: Context) -> None:
     assert_that(cache.origin.loads(), equal_to(dict.fromkeys(cache.customers(), 1)))
 
 
-@then("no reading was wrong, and none older than an update that was complete before it")
+@then("no stale value was read")
 def no_stale_reading(context: Context) -> None:
-    """Every reading returned what was written, and nothing that had been replaced."""
+    """Every value that was read had been written, and not replaced before the reading began."""
     observed = caching(context).observed
     context.session.assert_history(observed.expected())
     assert_that(observed.unserved, empty(), "readings that nobody served")
