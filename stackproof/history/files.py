@@ -64,8 +64,16 @@ class HistoryError(Exception):
         self.path = path
 
 
-def save(history: History | Snapshot, path: Path | str) -> Path:
+def save(
+    history: History | Snapshot, path: Path | str, *, clean: Callable[[str], str] = str
+) -> Path:
     """Write a history to a file and return its path; an old file is replaced at once.
+
+    Args:
+        history: what to write.
+        path: where to.
+        clean: makes texts that clients and servers gave fit for everybody, such as by
+            masking secrets.
 
     Raises:
         OSError: the file cannot be written.
@@ -76,7 +84,7 @@ def save(history: History | Snapshot, path: Path | str) -> Path:
     try:
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=_QUICK) as archive:
             archive.writestr("header.json", _json(_header(snapshot)))
-            archive.writestr("tables.json", _json(_tables(snapshot)))
+            archive.writestr("tables.json", _json(_tables(snapshot, clean)))
             for table, (_, layout) in _COLUMNS.items():
                 for column in layout.dtype.names or ():
                     with archive.open(f"{table}.{column}.npy", "w", force_zip64=True) as file:
@@ -98,15 +106,21 @@ def _header(snapshot: Snapshot) -> dict[str, Any]:
     return {"format": FORMAT, "version": VERSION, "name": snapshot.name, "rows": rows}
 
 
-def _tables(snapshot: Snapshot) -> dict[str, Any]:
+def _tables(snapshot: Snapshot, clean: Callable[[str], str]) -> dict[str, Any]:
+    def cleaned(texts: Mapping[int, str]) -> dict[int, str]:
+        return {number: clean(text) for number, text in texts.items()}
+
     return {
         "meta": snapshot.meta,
         **{name: getattr(snapshot, name) for name in _TEXTS},
-        "previews": snapshot.previews,
-        "carried_values": snapshot.carried_values,
-        "errors": snapshot.errors,
-        "operation_errors": snapshot.operation_errors,
-        "events": [asdict(event) for event in snapshot.events],
+        "previews": cleaned(snapshot.previews),
+        "carried_values": {
+            number: {field: clean(value) for field, value in values.items()}
+            for number, values in snapshot.carried_values.items()
+        },
+        "errors": cleaned(snapshot.errors),
+        "operation_errors": cleaned(snapshot.operation_errors),
+        "events": [{**asdict(event), "text": clean(event.text)} for event in snapshot.events],
         "expectations": [expectation.as_dict() for expectation in snapshot.expectations],
         "consumers": [asdict(consumer) for consumer in snapshot.consumers],
         "assignments": [asdict(assignment) for assignment in snapshot.assignments],

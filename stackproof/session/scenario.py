@@ -304,7 +304,7 @@ class ScenarioSession:
             return found
         self._evidence_directory.mkdir(parents=True, exist_ok=True)
         file = self._evidence_directory / "history.npz"
-        history.save(self.history, file)
+        history.save(self.history, file, clean=masking.mask)
         found.append(Attachment("history (stackproof check)", "application/zip", path=file))
         if failed:
             found += self._pictures()

@@ -139,6 +139,22 @@ def test_what_has_no_form_in_json_is_saved_as_text(tmp_path):
     assert load(save(history, tmp_path / "h.npz")).meta == {"where": "somewhere"}
 
 
+def test_what_clients_and_servers_said_is_cleaned(tmp_path):
+    history = History("h")
+    op = history.send(client="c", topic="t", ident="i", digest=1, preview="a secret",
+                      carried=carried_digest({"field": "a secret"}))  # fmt: skip
+    history.complete(op, "fail", error="secret refused")
+    op = history.invoke("write", client="c", space="s", key="k", value="secret")
+    history.answered(op, "fail", error="no secret")
+    history.event("note", "the secret is out")
+    clean = load(
+        save(history, tmp_path / "h.npz", clean=lambda text: text.replace("secret", "***"))
+    )
+    told = (clean.previews, clean.errors, clean.operation_errors, clean.events,
+            clean.carried_values)  # fmt: skip
+    assert "secret" not in str(told) and str(told).count("***") == 6
+
+
 def test_a_failed_save_leaves_the_old_file(tmp_path):
     path = save(delivered("a").history, tmp_path / "h.npz")
     before = path.read_bytes()
