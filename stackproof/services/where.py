@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import secrets
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from stackproof.errors import NotSupported
+from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import Artifact, DebianArtifact
 from stackproof.obtain.debian import library_path
 from stackproof.paths import find_program
@@ -118,6 +118,8 @@ class Kind(Protocol):
     title: str
     programs: tuple[str, ...]
     ports: Mapping[str, int]
+    command: tuple[str, ...]
+    files_suffice: bool
 
     @property
     def server(self) -> Artifact:
@@ -155,7 +157,9 @@ class OnThisMachine:
 
     @property
     def variables(self) -> dict[str, str]:
-        """What processes need to find programs and libraries."""
+        """What processes need to find programs and libraries; one's own finds its own."""
+        if self._service.command and self._service.files_suffice:
+            return {}
         debian = isinstance(self._service.server, DebianArtifact)
         return {"PATH": self.path, **(library_path(self.root) if debian else {})}
 
@@ -294,6 +298,58 @@ def _for_clients(site: Site, node: str, role: str) -> int:
 def memory_mb(node: Node, options: Mapping[str, Any]) -> int:
     """What a node takes, in MiB, its small disk included: that lies in memory."""
     return node.memory_mb + (options["disk_mb"] if node.data else 0)
+
+
+@dataclass(frozen=True)
+class _Field:
+    """A placeholder; what stands behind its colon is looked up."""
+
+    text: Callable[[str], object]
+
+    def __format__(self, key: str) -> str:
+        return str(self.text(key))
+
+
+def with_command(service: Kind, node: Node, where: Where) -> Node:
+    """A node as a program of one's own, which is told where it is to be.
+
+    Raises:
+        Trouble: a placeholder stands for nothing.
+    """
+    if not service.command:
+        return node
+
+    def file(name: str) -> str:
+        if name not in node.files:
+            raise KeyError(f"file:{name}")
+        return where.file(node.name, name)
+
+    def port(role: str) -> int:
+        if role and role not in service.ports:
+            raise KeyError(f"port:{role}")
+        return where.listen(node.name, role or "client")[1]
+
+    fields = {
+        "node": _Field(lambda _: node.name),
+        "host": _Field(lambda _: where.listen(node.name)[0]),
+        "port": _Field(port),
+        "data": _Field(lambda _: node.data),
+        "file": _Field(file),
+    }
+    try:
+        argv = [word.format(**fields) for word in service.command]
+    except (KeyError, IndexError, ValueError) as error:
+        known = ["{node}", "{host}", "{port}", *(f"{{port:{r}}}" for r in service.ports),
+                 "{data}", *(f"{{file:{name}}}" for name in node.files)]  # fmt: skip
+        raise Trouble(
+            f"the command of {service.title} cannot be used: unknown is {error}",
+            f"{service.title} tells its nodes: {', '.join(known)}",
+            f"correct `command` in [services.{service.name}] of stackproof.toml; double braces "
+            "stand for themselves",
+        ) from error
+    # Libraries of the package are for its own programs, which come before.
+    alone = () if service.files_suffice else ("env", "-u", "LD_LIBRARY_PATH")
+    return replace(node, argv=[*alone, *argv])
 
 
 def with_start(node: Node, where: Where) -> Node:

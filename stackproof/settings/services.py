@@ -13,12 +13,13 @@ from stackproof.masking import register_secret
 from stackproof.paths import absolute
 from stackproof.services import service, service_names
 from stackproof.services.external import connection_settings
+from stackproof.services.nodes import Service as NodeService
 from stackproof.settings.nodes import NodeSettings, read_nodes
 
 PROVIDERS = ("auto", "docker", "native", "external")
-_OWN_KEYS = ("provider", "allow_destructive", "nodes")
+_OWN_KEYS = ("provider", "version", "command", "allow_destructive", "nodes")
 #: Of these, what only the file may say.
-_FILE_ALONE = _OWN_KEYS[1:]
+_FILE_ALONE = _OWN_KEYS[2:]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class ServiceSettings:
         allow_destructive: addresses that destructive steps may touch although the suite
             did not start what is there.
         provider_origin: where the provider is said.
+        version: of the service's own servers; empty: the suite's choice.
+        command: a program in their place, with arguments; empty: none.
         nodes: how its nodes are broken and healed, by their names.
     """
 
@@ -43,6 +46,8 @@ class ServiceSettings:
     allow_destructive: tuple[str, ...] = ()
     provider_origin: str = values.DEFAULT
     nodes: Mapping[str, NodeSettings] = field(default_factory=dict)
+    version: str = ""
+    command: tuple[str, ...] = field(default=(), repr=False)
 
 
 def read_services(
@@ -96,7 +101,7 @@ def _read(
         if place == values.COMMAND_LINE and key.partition(".")[0] in _FILE_ALONE:
             raise Trouble(
                 f"{key} cannot be given on the command line",
-                "what may be broken, and how, is written down where it is reviewed",
+                "what is run or may be broken, and how, is written down where it is reviewed",
                 f"write it into [services.{name}] of {values.FILE_NAME}",
             )
         if key not in known and key not in _OWN_KEYS:
@@ -149,7 +154,41 @@ def _read(
     return ServiceSettings(
         name, provider, texts, origins, tuple(allowed), origin if provider else values.DEFAULT,
         read_nodes(name, table.get("nodes", {}), str(file)),
+        *_own(name, table, given, origins, file),
     )  # fmt: skip
+
+
+def _own(
+    name: str,
+    table: Mapping[str, Any],
+    given: Mapping[str, str],
+    origins: dict[str, str],
+    file: Path | None,
+) -> tuple[str, tuple[str, ...]]:
+    """Version and command; where they are said is added to ``origins``.
+
+    Raises:
+        Trouble: one of them cannot be used.
+    """
+    where, version, command = f"[services.{name}] in {file}", "", table.get("command")
+    for source, origin in ((table, where), (given, values.COMMAND_LINE)):
+        if "version" in source:
+            version, origins["version"] = _scalar(source["version"], "version", where), origin
+    if command is not None:
+        texts = isinstance(command, list) and all(isinstance(word, str) for word in command)
+        if not texts or not command or not command[0].strip():
+            kind = "empty" if not command else f"a {type(command).__name__}"  # it may hold secrets
+            raise Trouble(
+                f"command in {where} cannot be used",
+                f"it is {kind}; a program and its arguments are expected, each a text of its own",
+                'e.g. command = ["./valkey-server", "{file:redis.conf}"]',
+            )
+        origins["command"] = where
+        if "/" in command[0] and file is not None:
+            command = [str(absolute(command[0], file.parent)), *command[1:]]
+    if (version or command) and isinstance(own := service(name), NodeService):
+        own.chosen(version, command or ())  # what cannot be is told before anything starts
+    return version, tuple(command or ())
 
 
 def _set(environment: Mapping[str, str], variable: str) -> bool:

@@ -7,9 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stackproof.errors import Trouble
 from stackproof.obtain import Cache
 from stackproof.processes.run import Run
 from stackproof.services import service as service_called
+from stackproof.services.base import Service
+from stackproof.services.nodes import Service as NodeService
 from stackproof.settings import DEFAULT, Settings
 from stackproof.stack.external import ExternalProvider
 from stackproof.stack.native import NativeProvider
@@ -33,7 +36,9 @@ class Providers:
         self._factor = settings["run.time_factor"]
         cache = self.cache = Cache()
         self._providers: dict[str, Provider] = {
-            "native": NativeProvider(run, logs, cache, time_factor=self._factor),
+            "native": NativeProvider(
+                run, logs, cache, time_factor=self._factor, chosen=self._chosen
+            ),
             "external": ExternalProvider(run, settings),
         }
         self._choices: dict[str, tuple[str, str]] = {}
@@ -48,7 +53,12 @@ class Providers:
         # Not loaded where it is not asked.
         from stackproof.stack.docker.provider import DockerProvider
 
-        return DockerProvider(self._run, self._logs, self.cache, time_factor=self._factor)
+        return DockerProvider(
+            self._run, self._logs, self.cache, time_factor=self._factor, chosen=self._chosen
+        )
+
+    def _chosen(self, service: Service) -> Service:
+        return chosen(service, self._settings)
 
     def _choice(self, service: str) -> tuple[str, str]:
         """Name of the provider, and why this one; the same one throughout the run."""
@@ -58,6 +68,16 @@ class Providers:
 
     def _choose(self, service: str) -> tuple[str, str]:
         asked, origin = self._settings.provider_of(service)
+        if self._settings.service(service).command:
+            said = self._settings.service(service).origins["command"]
+            if asked == "docker":
+                raise Trouble(
+                    f"{service} cannot run by a command of its own in containers",
+                    f"the command stands in {said}, the provider docker is chosen by {origin}",
+                    "name an image instead, or run it natively (STACK=native)",
+                )
+            if asked == "auto":
+                return "native", f"by the command in {said}"
         if asked != "auto":
             return asked, "chosen" if origin == DEFAULT else f"chosen by {origin}"
         unusable = self._docker.unusable(service_called(service))
@@ -78,3 +98,11 @@ class Providers:
     def summary(self, services: Iterable[str]) -> str:
         """The providers' names for the report."""
         return ", ".join(sorted({self(name).name for name in services})) or "none"
+
+
+def chosen(service: Service, settings: Settings) -> Service:
+    """The service in the version, or with the program, that its settings say."""
+    own = settings.service(service.name)
+    if not isinstance(service, NodeService) or not (own.version or own.command):
+        return service
+    return service.chosen(own.version, own.command)

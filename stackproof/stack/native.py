@@ -26,12 +26,14 @@ from stackproof.actions import (
     Stop,
 )
 from stackproof.errors import Trouble
+from stackproof.masking import mask_command
 from stackproof.obtain import Cache, Say
 from stackproof.paths import demand_plain
 from stackproof.processes.environment import server_environment
 from stackproof.processes.process import ManagedProcess
 from stackproof.processes.run import Run
 from stackproof.services.base import Requirement, Service, resolve_options
+from stackproof.services.nodes import Service as NodeService
 from stackproof.stack.harm import means
 from stackproof.stack.harm.native import NativeMeans
 from stackproof.stack.site import (
@@ -218,20 +220,29 @@ class NativeProvider:
 
     name = "native"
 
-    def __init__(self, run: Run, logs: Path, cache: Cache, *, time_factor: float = 1.0):
+    def __init__(
+        self, run: Run, logs: Path, cache: Cache, *, time_factor: float = 1.0,
+        chosen: Callable[[Service], Service] = lambda service: service,
+    ):  # fmt: skip
+        """``chosen``: the service in the version, or with the program, that its settings say."""
         self._run = run
         self._logs = logs
         self._cache = cache
         self._time_factor = time_factor
+        self._chosen = chosen
         self._starting: Starting[NativeCluster] = Starting()
 
     def obtain(self, service: Service, say: Say) -> None:
         """Obtain all artifacts of the service, in order."""
-        for artifact in service.artifacts():
+        kind = self._chosen(service)
+        for artifact in kind.needed() if isinstance(kind, NodeService) else kind.artifacts():
             self._cache.ensure(artifact, say)
 
     def origin(self, service: Service) -> str:
-        """The title of the first artifact, which is the server itself."""
+        """The title of the first artifact, which is the server itself; one's own program."""
+        service = self._chosen(service)
+        if isinstance(service, NodeService) and service.command:
+            return mask_command(service.command[:1])
         return ", ".join(artifact.title for artifact in service.artifacts()[:1])
 
     def obtain_means(self, options: Mapping[str, Any], say: Say) -> None:
@@ -244,6 +255,7 @@ class NativeProvider:
         Raises:
             Trouble: it did not become healthy; nothing of it is left running.
         """
+        service = self._chosen(service)
         options = resolve_options(service, dict(requirement.options))
         return with_new_ports(
             lambda n: self._start_once(service, options, cluster, n, requirement.dedicated)

@@ -17,9 +17,10 @@ from stackproof.polling import DeadlineExceeded, poll
 from stackproof.processes.environment import server_environment
 from stackproof.processes.process import ManagedProcess
 from stackproof.services import service
+from stackproof.services.kafka.known import VERSION
 from stackproof.services.kafka.mirror import FAR, MIRROR
 from stackproof.services.kafka.prepared import class_path
-from stackproof.services.kafka.properties import LOG4J_CONFIGURATION
+from stackproof.services.kafka.properties import logging_of
 from stackproof.session.measuring import timed
 from stackproof.session.scenario import Kept, ScenarioSession
 from stackproof.session.services.kafka import KafkaSession
@@ -96,7 +97,7 @@ class Regions:
         properties = session.directory / "mirror.properties"
         properties.write_text(self._properties(group), encoding="utf-8")
         logging = session.directory / "mirror-log4j2.xml"
-        logging.write_text(LOG4J_CONFIGURATION, encoding="utf-8")
+        logging.write_text(logging_of(VERSION).text, encoding="utf-8")
         java = str(find_java(at_least=_JAVA).launcher)
         process = ManagedProcess(
             "mirrormaker",

@@ -27,7 +27,7 @@ from stackproof.services.base import Endpoint, Requirement
 from stackproof.services.kafka import Kafka
 from stackproof.services.kafka import probe as probe_module
 from stackproof.services.kafka.prepared import PreparedNode
-from stackproof.services.kafka.properties import Reached, kafka_id, properties_of
+from stackproof.services.kafka.properties import Reached, kafka_id, logging_of, properties_of
 from stackproof.stack.native import NativeCluster, NativeProvider
 from tests.stack.conftest import lives, posix_only
 
@@ -248,13 +248,25 @@ def test_start_up_data_that_cannot_be_made(
     (tmp_path / "release").write_text('JAVA_VERSION="17.0.1"\n')
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     cache = Cache(tmp_path / "cache")
-    prepared = PreparedNode(Kafka().artifacts()[0])  # type: ignore[arg-type]
+    prepared = PreparedNode(Kafka().server, logging_of("4.3.1"))
     assert prepared.key == "kafka-4.3.1-prepared-java-17.0.1"
     with pytest.raises(Trouble, match="start-up data could not be made") as caught:
         cache.ensure(prepared, lambda line: None)
     assert told in str(caught.value)
     assert not cache.has(prepared)
     assert not list(cache.directory.glob("*.partial"))
+
+
+@pytest.mark.kafka
+def test_start_up_data_are_made_on_a_machine_without_any(tmp_path: Path) -> None:
+    kafka, cache = Kafka(), Cache(tmp_path / "cache")
+    jars, prepared = kafka.artifacts()
+    place = cache.path(jars)
+    place.parent.mkdir(parents=True)
+    place.symlink_to(Cache().ensure(jars, lambda _: None))
+    made = cache.ensure(prepared, lambda _: None)
+    assert (made / "bootstrap.checkpoint").stat().st_size > 0
+    assert (made / "classes.jsa").stat().st_size > 10 * 2**20
 
 
 class Admin:

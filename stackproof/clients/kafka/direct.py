@@ -21,6 +21,7 @@ from stackproof.clients.probing import Answer
 _CLIENT_ID = "witness"
 _METADATA, _DESCRIBE_CLUSTER, _DESCRIBE_QUORUM, _FIND_COORDINATOR = 4, 2, 0, 2
 _LIST_GROUPS, _LIST_TRANSACTIONS, _DESCRIBE_CONFIGS, _DESCRIBE_QUOTAS = 4, 0, 4, 1
+_DESCRIBES_CLUSTER = 60  # Kafka's number for this kind of request
 _GROUP = 0
 _BROKER = 4
 #: Where a setting comes from, when somebody has changed it while the broker ran.
@@ -125,13 +126,14 @@ class DirectBroker:
 
         deadline = time.perf_counter() + timeout
         with self._connect(timeout) as connection:
-            cluster = DescribeClusterResponse[_DESCRIBE_CLUSTER].decode(
+            # Brokers before 4.0 do not list those that are fenced.
+            version = min(_DESCRIBE_CLUSTER, _newest(connection, _DESCRIBES_CLUSTER, deadline))
+            wanted = {"include_fenced_brokers": True} if version >= _DESCRIBE_CLUSTER else {}
+            cluster = DescribeClusterResponse[version].decode(
                 _exchange(
                     connection,
-                    DescribeClusterRequest[_DESCRIBE_CLUSTER](
-                        include_cluster_authorized_operations=False,
-                        endpoint_type=1,
-                        include_fenced_brokers=True,
+                    DescribeClusterRequest[version](
+                        include_cluster_authorized_operations=False, **wanted
                     ),
                     deadline,
                 ),
@@ -145,7 +147,7 @@ class DirectBroker:
                 ),
                 header=True,
             )
-        fenced = frozenset(b.broker_id for b in cluster.brokers if b.is_fenced)
+        fenced = frozenset(b.broker_id for b in cluster.brokers if wanted and b.is_fenced)
         return View(
             alive=frozenset(b.broker_id for b in cluster.brokers) - fenced,
             fenced=fenced,
@@ -317,6 +319,16 @@ def was_changed(setting: Any) -> bool:
 def _must_tell(what: str, answer: Any) -> None:
     if answer.error_code:
         raise ConnectionError(f"its {what} are not told: error {answer.error_code}")
+
+
+def _newest(connection: socket.socket, key: int, deadline: float) -> int:
+    """The newest version in which a broker knows a kind of request."""
+    from kafka.protocol.metadata.api_versions import ApiVersionsRequest, ApiVersionsResponse
+
+    answer = ApiVersionsResponse[0].decode(
+        _exchange(connection, ApiVersionsRequest[0](), deadline), header=True
+    )
+    return next((known.max_version for known in answer.api_keys if known.api_key == key), 0)
 
 
 def _exchange(connection: socket.socket, request: Any, deadline: float) -> bytes:

@@ -23,7 +23,7 @@ from stackproof.services.kafka.properties import (
     BROKERS,
     CLIENTS,
     CONTROLLER,
-    LOG4J_CONFIGURATION,
+    Logging,
     Reached,
     jvm_flags,
     kafka_id,
@@ -66,6 +66,7 @@ class PreparedNode:
     """
 
     jars: MavenArtifact
+    logging: Logging
 
     @cached_property
     def key(self) -> str:
@@ -88,7 +89,7 @@ class PreparedNode:
         port = free_port()
         properties = place / "server.properties"
         properties.write_text(alone(port, extra={"num.partitions": "1"}), encoding="utf-8")
-        (place / "log4j2.xml").write_text(LOG4J_CONFIGURATION, encoding="utf-8")
+        (place / self.logging.file).write_text(self.logging.text, encoding="utf-8")
         self._format([launcher, "-cp", classes, "kafka.tools.StorageTool", "format", "-t",
                       kafka_id(self.key), "-c", properties.name], place, cache)  # fmt: skip
         shutil.copy(place / "data" / CHECKPOINT, into)
@@ -97,7 +98,7 @@ class PreparedNode:
         with log.open("wb") as output:
             node = cache.launch(
                 [launcher, *jvm_flags(384), f"-XX:ArchiveClassesAtExit={archive}",
-                 "-Dlog4j2.configurationFile=log4j2.xml",
+                 self.logging.flag(self.logging.file),
                  "-cp", classes, "kafka.Kafka", properties.name],
                 output=output.fileno(), cwd=place, env=server_environment(),
             )  # fmt: skip
@@ -128,6 +129,7 @@ class PreparedNode:
         with contextlib.ExitStack() as clients:
             admin = poll(
                 lambda: admin_client({"bootstrap": bootstrap}, timeout=0.5),
+                until=lambda _: True,  # its length is that of a queue: an idle one counts as false
                 within=60,
                 awaiting="the node's first answer",
                 retry_on=(KafkaError, OSError),

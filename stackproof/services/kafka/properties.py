@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from stackproof.services.kafka.known import LOG4J
 
 #: Names of listeners.
 CLIENTS, BROKERS, CONTROLLER = "PLAINTEXT", "BETWEEN", "CONTROLLER"
 
-LOG4J_CONFIGURATION = """<Configuration status="error">
+_LOG4J2 = """<Configuration status="error">
  <Appenders><Console name="out" target="SYSTEM_OUT">
   <PatternLayout pattern="%d{yyyy-MM-dd'T'HH:mm:ss.SSS} %-5p %c{1}: %m%n"/>
  </Console></Appenders>
@@ -23,6 +25,43 @@ LOG4J_CONFIGURATION = """<Configuration status="error">
  </Loggers>
 </Configuration>
 """
+
+
+_LOG4J1 = """log4j.rootLogger=WARN, out
+log4j.appender.out=org.apache.log4j.ConsoleAppender
+log4j.appender.out.layout=org.apache.log4j.PatternLayout
+log4j.appender.out.layout.ConversionPattern=%d{yyyy-MM-dd'T'HH:mm:ss.SSS} %-5p %c{1}: %m%n
+log4j.logger.kafka.server=INFO
+log4j.logger.org.apache.kafka.controller=INFO
+log4j.logger.org.apache.kafka.coordinator.group=INFO
+log4j.logger.state.change.logger=INFO
+"""
+
+
+@dataclass(frozen=True)
+class Logging:
+    """How a version of Kafka logs: a file of settings, the option that names it, jars for it."""
+
+    file: str
+    text: str
+    option: str
+    jars: Sequence[str]
+
+    def flag(self, path: str) -> str:
+        """Of the virtual machine."""
+        return f"{self.option}{path}"
+
+
+def logging_of(version: str) -> Logging:
+    """Log4j 2 since Kafka 4."""
+    if int(version.partition(".")[0]) < 4:
+        return Logging("log4j.properties", _LOG4J1, "-Dlog4j.configuration=file:",
+                       ("org.slf4j:slf4j-reload4j:1.7.36",))  # fmt: skip
+    return Logging(
+        "log4j2.xml", _LOG4J2, "-Dlog4j2.configurationFile=",
+        (f"org.apache.logging.log4j:log4j-slf4j-impl:{LOG4J}",
+         f"org.apache.logging.log4j:log4j-core:{LOG4J}"),
+    )  # fmt: skip
 
 
 def jvm_flags(heap_mb: int) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
@@ -18,16 +19,17 @@ from stackproof.obtain import Artifact, MavenArtifact
 from stackproof.polling import DeadlineExceeded
 from stackproof.services.base import Composition, ConnectionSetting, Endpoint, Image, Leftover, Site
 from stackproof.services.external import host_and_port, required
-from stackproof.services.kafka.known import LOG4J, VERSION, node_of
+from stackproof.services.kafka.known import VERSION, node_of
 from stackproof.services.kafka.prepared import CHECKPOINT, CLASSES, PreparedNode, class_path, java
 from stackproof.services.kafka.properties import (
     BROKERS,
     CLIENTS,
     CONTROLLER,
-    LOG4J_CONFIGURATION,
+    Logging,
     Reached,
     jvm_flags,
     kafka_id,
+    logging_of,
     properties_of,
 )
 from stackproof.services.location import Location
@@ -43,7 +45,9 @@ if TYPE_CHECKING:
 _ANSWERS_WITHIN = 10.0
 _REMOVED_WITHIN = 60.0
 
-_PROPERTIES, _LOG4J, _META = "server.properties", "log4j2.xml", "meta.properties"
+_PROPERTIES, _META = "server.properties", "meta.properties"
+#: Brokers are not their own controllers before.
+_OLDEST = (3, 3, 0)
 _ROLES = {CLIENTS: "client", BROKERS: "between", CONTROLLER: "controller"}
 # -- in containers -----------------------------------------------------------------
 _VOLUME = "/var/lib/kafka/data"
@@ -95,17 +99,23 @@ class Kafka(Service):
     verified_options = ("brokers",)
 
     def __init__(self) -> None:
-        self.server: MavenArtifact = MavenArtifact(
-            key=f"kafka-{VERSION}",
-            title=f"Apache Kafka {VERSION}",
-            coordinates=(
-                f"org.apache.kafka:kafka_2.13:{VERSION}",
-                f"org.apache.kafka:kafka-tools:{VERSION}",
-                f"org.apache.logging.log4j:log4j-slf4j-impl:{LOG4J}",
-                f"org.apache.logging.log4j:log4j-core:{LOG4J}",
-            ),
-        )
-        self._prepared = PreparedNode(self.server)
+        self._logging = logging_of(VERSION)
+        self.server: MavenArtifact = _jars(VERSION, self._logging)
+        self._prepared = PreparedNode(self.server, self._logging)
+
+    def take(self, version: str) -> None:
+        """Other jars, from the same repository."""
+        numbers = tuple(map(int, re.findall(r"\d+", version)))
+        if not re.fullmatch(r"\d+\.\d+\.\d+", version) or numbers < _OLDEST:
+            raise Trouble(
+                f"Kafka cannot be had in version {version!r}",
+                f"three numbers are expected, {'.'.join(map(str, _OLDEST))} or newer: "
+                "brokers are their own controllers here",
+                'e.g. version = "3.9.2"',
+            )
+        self._logging = logging_of(version)
+        self.server = _jars(version, self._logging)
+        self._prepared = PreparedNode(self.server, self._logging)
 
     def artifacts(self) -> Sequence[Artifact]:
         """The jars, then the start-up data made from them."""
@@ -114,7 +124,8 @@ class Kafka(Service):
     @property
     def image(self) -> Image:  # type: ignore[override]
         """Apache Kafka's, or Redpanda's when ``KAFKA_FLAVOUR`` says so."""
-        return _FLAVOURS[flavour()]
+        found = _FLAVOURS[flavour()]
+        return found.of(self.version_chosen) if self.version_chosen else found
 
     # -- its nodes -----------------------------------------------------------------
     def nodes(self, where: Where) -> list[Node]:
@@ -135,13 +146,12 @@ class Kafka(Service):
             number, reached, data=Path(data).name if jars else data,
             extra=dict(where.options["config"]),
         )  # fmt: skip
-        files = {_PROPERTIES: properties, _LOG4J: LOG4J_CONFIGURATION}
+        files = {_PROPERTIES: properties, self._logging.file: self._logging.text}
         if jars is None:
             path = where.file(name, _PROPERTIES)
             return Node(
                 name,
                 [_SCRIPT, "kafka.Kafka", path],
-                image=_FLAVOURS["apache"],
                 before=_FORMAT.format(cluster=cluster, properties=path),
                 files=files,
                 env={
@@ -149,7 +159,7 @@ class Kafka(Service):
                     "KAFKA_JVM_PERFORMANCE_OPTS": " ".join(
                         [*jvm_flags(heap)[1:], _SHARED.format("kafka")]
                     ),
-                    "KAFKA_LOG4J_OPTS": f"-Dlog4j2.configurationFile={where.file(name, _LOG4J)}",
+                    "KAFKA_LOG4J_OPTS": self._logging.flag(where.file(name, self._logging.file)),
                     # Not empty, or the official scripts switch JMX on.
                     "KAFKA_JMX_OPTS": "-Djava.awt.headless=true",
                 },
@@ -168,7 +178,7 @@ class Kafka(Service):
             name,
             [java(), *jvm_flags(heap),
              *([f"-XX:SharedArchiveFile={archive}"] if archive.exists() else []),
-             f"-Dlog4j2.configurationFile={_LOG4J}",
+             self._logging.flag(self._logging.file),
              "-cp", class_path(jars), "kafka.Kafka", _PROPERTIES],
             before=_format(data, [prepared / CHECKPOINT, where.file(name, _META)]),
             files=files,
@@ -338,6 +348,18 @@ def flavour(options: Mapping[str, Any] | None = None) -> str:
             "correct the variable or unset it",
         )
     return asked
+
+
+def _jars(version: str, logging: Logging) -> MavenArtifact:
+    return MavenArtifact(
+        key=f"kafka-{version}",
+        title=f"Apache Kafka {version}",
+        coordinates=(
+            f"org.apache.kafka:kafka_2.13:{version}",
+            f"org.apache.kafka:kafka-tools:{version}",
+            *logging.jars,
+        ),
+    )
 
 
 def _reached(where: Where, name: str) -> Reached:

@@ -79,7 +79,10 @@ class RabbitMQ(Renewing):
             "virtual_host": ("RABBITMQ_VHOST",),
         },
     )
-    _alone = erlang.WithoutPortMapper(server)
+
+    @property
+    def _alone(self) -> erlang.WithoutPortMapper:
+        return erlang.WithoutPortMapper(self.server)
 
     def artifacts(self) -> Sequence[Artifact]:
         """The server's package with Erlang, then a module made with it."""

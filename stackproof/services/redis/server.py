@@ -34,6 +34,7 @@ class Redis(Service):
     name = "redis"
     title = "Redis"
     server = DebianArtifact("redis-server", "Redis", ("usr/bin/redis-server", "--version"))
+    files_suffice = True
     unfit = "*?["  # it takes its file's path for a pattern
     image = Image("REDIS_IMAGE", "redis:7.0.15", "stackproof/redis:7.0.15")
     hello = b"PING\r\n"

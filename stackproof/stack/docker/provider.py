@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,16 @@ class DockerProvider:
 
     name = DockerCluster.provider
 
-    def __init__(self, run: Run, logs: Path, cache: Cache, *, time_factor: float = 1.0):
+    def __init__(
+        self, run: Run, logs: Path, cache: Cache, *, time_factor: float = 1.0,
+        chosen: Callable[[Service], Service] = lambda service: service,
+    ):  # fmt: skip
+        """``chosen``: the service in the version that its settings say."""
         self._run = run
         self._logs = logs
         self._cache = cache
         self._time_factor = time_factor
+        self._chosen = chosen
         self._found: tuple[Engine, tuple[str, ...], Images] | None = None
         self._starting: Starting[DockerCluster] = Starting()
         self._lock = threading.Lock()
@@ -53,7 +58,7 @@ class DockerProvider:
         """Why containers of a service cannot be had here; None: they can."""
         try:
             images = self._find()[2]
-            for image in service.images():
+            for image in self._chosen(service).images():
                 wanted = wanted_name(image)
                 if images.at_hand(image) is None and (refusal := images.refusal(wanted)):
                     return f"{wanted} is not present and cannot be pulled: {refusal}"
@@ -68,13 +73,13 @@ class DockerProvider:
     def obtain(self, service: Service, say: Say) -> None:
         """Pull the service's images unless they are there."""
         images = self._find()[2]
-        for image in service.images():
+        for image in self._chosen(service).images():
             images.obtain(image, service.title, say)
 
     def origin(self, service: Service) -> str:
         """The images' names."""
         images = self._find()[2]
-        return ", ".join(images.chosen(image) for image in service.images())
+        return ", ".join(images.chosen(image) for image in self._chosen(service).images())
 
     def obtain_means(self, options: Mapping[str, Any], say: Say) -> None:
         """Get what breaks clusters with these options; what cannot be had is told when used."""
@@ -86,6 +91,7 @@ class DockerProvider:
         Raises:
             Trouble: it did not become healthy; nothing of it is left.
         """
+        service = self._chosen(service)
         options = resolve_options(service, dict(requirement.options))
         return with_new_ports(lambda n: self._start_once(service, options, cluster, n))
 
