@@ -24,7 +24,7 @@ class Brokers:
         endpoint = session.endpoint("kafka").past_proxies()
         self._within = session.scaled(ANSWERS_WITHIN)
         self._probe = KafkaProbe(endpoint, timeout=self._within)
-        self._brokers = brokers_at(endpoint.addresses)
+        self._brokers = brokers_at(endpoint.addresses, endpoint.access)
 
     @property
     def numbers(self) -> list[int]:

@@ -21,6 +21,7 @@ from stackproof.clients.kafka import (
 )
 from stackproof.clients.kafka.connection import connection
 from stackproof.clients.kafka.diagnosis import diagnose
+from stackproof.clients.kafka.direct import DirectBroker
 from stackproof.clients.kafka.properties import (
     java_properties,
     librdkafka_properties,
@@ -30,8 +31,10 @@ from stackproof.errors import NotSupported
 from stackproof.history import History
 from stackproof.obtain import Cache
 from stackproof.obtain.java import find_java
+from stackproof.services.base import Endpoint
 from stackproof.services.kafka import Kafka
 from stackproof.services.kafka.prepared import class_path
+from stackproof.services.kafka.probe import KafkaProbe
 from tests.external.broker import USER, SecuredBroker
 from tests.external.conftest import access_by, mutual
 
@@ -79,6 +82,39 @@ def test_the_suites_clients(broker: SecuredBroker, name: str) -> None:
         admin.close()
         with broker.owner() as owner:
             owner.delete_groups([f"{topic}-group"])
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_one_broker_alone(broker: SecuredBroker, name: str) -> None:
+    """As the proofs of faults ask it."""
+    addresses, access = way(broker, name)
+    asked = DirectBroker(addresses["bootstrap"], access)
+    answer = asked.try_to_ask(timeout=10)
+    assert answer.answered, answer
+    assert asked.view(timeout=10).alive == {1}
+    assert asked.controller(timeout=10) == 1
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_one_broker_alone_lets_nobody_else_in(broker: SecuredBroker, name: str) -> None:
+    addresses, access = way(broker, name)
+    wrong = replace(access, ca_file=str(broker.stranger.file))
+    if access.sasl_mechanism:
+        wrong = replace(access, password="wrong-password")
+    answer = DirectBroker(addresses["bootstrap"], wrong).try_to_ask(timeout=10)
+    assert answer.connected and not answer.answered and answer.problem, answer
+
+
+def test_all_brokers_that_may_come_to_lead_must_be_known(broker: SecuredBroker) -> None:
+    def probe(*nodes: str) -> KafkaProbe:
+        addresses = dict.fromkeys(nodes, broker.addresses["SECURED"])
+        endpoint = Endpoint("kafka", "kafka-1", "external", addresses, instances=nodes,
+                            access=access_by(broker, "PLAIN"))  # fmt: skip
+        return KafkaProbe(endpoint, timeout=10)
+
+    probe("broker-1").healthy()
+    with pytest.raises(NotSupported, match="of broker-1 nothing says how it can be broken"):
+        probe("broker-0", "broker-2").healthy()
 
 
 @pytest.mark.parametrize("name", WAYS)

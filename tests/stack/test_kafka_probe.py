@@ -6,14 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from stackproof.access import Access
 from stackproof.actions import Crash, CutPeers, JoinPeers, Start
-from stackproof.errors import NotSupported, Trouble
+from stackproof.errors import Trouble
 from stackproof.obtain import Cache
 from stackproof.polling import poll
 from stackproof.processes import reaper
 from stackproof.processes.run import RUN_VARIABLE, Run
-from stackproof.services.base import Endpoint, Requirement
+from stackproof.services.base import Requirement
 from stackproof.services.kafka import Kafka
 from stackproof.services.kafka.probe import KafkaProbe
 from stackproof.services.probe import AcceptsWrites, Carries, Probe, SeesPeers
@@ -129,9 +128,3 @@ def test_one_that_is_cut_off_answers_and_is_missed(
         probe.answers("broker-2")
     finally:
         cluster.act("kafka-1-broker-2", JoinPeers())
-
-
-def test_encrypted_brokers_are_not_asked_one_by_one() -> None:
-    endpoint = Endpoint("kafka", "k", "external", {"bootstrap": "h:1"}, access=Access(tls=True))
-    with pytest.raises(NotSupported, match="are not asked"):
-        KafkaProbe(endpoint, timeout=1).answers("bootstrap")

@@ -12,10 +12,12 @@ import itertools
 import socket
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stackproof.access import OPEN, Access
+from stackproof.clients.kafka.admission import admitted
 from stackproof.clients.probing import Answer
 
 _CLIENT_ID = "witness"
@@ -69,12 +71,18 @@ class View:
 
 
 class DirectBroker:
-    """One broker at ``address`` (``host:port``); nothing is kept between calls."""
+    """One broker; nothing is kept between calls.
 
-    def __init__(self, address: str):
+    Args:
+        address: ``host:port``.
+        access: how to prove who one is.
+    """
+
+    def __init__(self, address: str, access: Access = OPEN):
         host, _, port = address.rpartition(":")
         self.address = address
-        self._place = (host, int(port))
+        self._access = access
+        self._place = (host.strip("[]"), int(port))
 
     def try_to_ask(self, *, timeout: float) -> Answer:
         """Ask for metadata without topics; never raises.
@@ -87,10 +95,11 @@ class DirectBroker:
         began = time.perf_counter()
         connected = False
         try:
-            with self._connect(timeout) as connection:
+            with self._connect(timeout) as made:
                 connected = True
                 request = MetadataRequest[_METADATA](topics=[], allow_auto_topic_creation=False)
-                _exchange(connection, request, began + timeout)
+                with self._admitted(made, began + timeout) as connection:
+                    _exchange(connection, request, began + timeout)
         except OSError as error:
             return Answer(connected, False, time.perf_counter() - began, _named(error))
         return Answer(True, True, time.perf_counter() - began)
@@ -111,7 +120,7 @@ class DirectBroker:
             topics=[topic(name=name) for name in names], allow_auto_topic_creation=False
         )
         began = time.perf_counter()
-        with self._connect(timeout) as connection:
+        with self._open(timeout) as connection:
             response = _exchange(connection, request, began + timeout)
         return (len(response) + size) / (time.perf_counter() - began)
 
@@ -125,7 +134,7 @@ class DirectBroker:
         from kafka.protocol.metadata.metadata import MetadataRequest, MetadataResponse
 
         deadline = time.perf_counter() + timeout
-        with self._connect(timeout) as connection:
+        with self._open(timeout) as connection:
             # Brokers before 4.0 do not list those that are fenced.
             version = min(_DESCRIBE_CLUSTER, _newest(connection, _DESCRIBES_CLUSTER, deadline))
             wanted = {"include_fenced_brokers": True} if version >= _DESCRIBE_CLUSTER else {}
@@ -292,17 +301,27 @@ class DirectBroker:
             OSError: none came in ``timeout`` seconds.
         """
         deadline = time.perf_counter() + timeout
-        with self._connect(timeout) as connection:
+        with self._open(timeout) as connection:
             return _exchange(connection, request, deadline)
 
     def _connect(self, timeout: float) -> socket.socket:
         return socket.create_connection(self._place, timeout=timeout)
 
+    def _admitted(self, made: socket.socket, deadline: float) -> socket.socket:
+        return admitted(made, self._place[0], self._access, _exchange, deadline)
 
-def brokers_at(addresses: Mapping[str, str]) -> dict[int, DirectBroker]:
+    @contextlib.contextmanager
+    def _open(self, timeout: float) -> Iterator[socket.socket]:
+        """A connection on which requests are answered; ``timeout``: seconds to make it."""
+        deadline = time.perf_counter() + timeout
+        with self._connect(timeout) as made, self._admitted(made, deadline) as connection:
+            yield connection
+
+
+def brokers_at(addresses: Mapping[str, str], access: Access = OPEN) -> dict[int, DirectBroker]:
     """Each broker that an endpoint names, e.g. "broker-2", by its ID."""
     numbered = ((node.rpartition("-")[2], address) for node, address in addresses.items())
-    return {int(n): DirectBroker(address) for n, address in numbered if n.isdecimal()}
+    return {int(n): DirectBroker(address, access) for n, address in numbered if n.isdecimal()}
 
 
 def was_changed(setting: Any) -> bool:

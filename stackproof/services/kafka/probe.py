@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 
-from stackproof.access import OPEN
 from stackproof.clients.kafka.direct import DirectBroker, View, brokers_at
 from stackproof.clients.kafka.librdkafka import admin_client, translated
 from stackproof.clients.kafka.writing import write_and_read
@@ -27,13 +26,7 @@ class KafkaProbe:
 
     @cached_property
     def _brokers(self) -> dict[str, DirectBroker]:
-        if self._endpoint.access != OPEN:
-            raise NotSupported(
-                "single brokers are not asked over encrypted connections, nor with a log-in",
-                "proofs of faults need a listener without them",
-                "run this scenario on a stack of the suite's own",
-            )
-        found = brokers_at(self._endpoint.addresses)
+        found = brokers_at(self._endpoint.addresses, self._endpoint.access)
         return {node_of(number): asked for number, asked in found.items()}
 
     def answers(self, node: str) -> None:
@@ -116,6 +109,8 @@ class KafkaProbe:
     def healthy(self) -> None:
         """Every broker in the metadata, with a controller; of our own ones, each answers itself.
 
+        Of somebody's that may be broken, all must be known: any of them may come to lead.
+
         A broker counts as registered some milliseconds before it serves clients, and what is
         before it (a container engine, a proxy) accepts their connections and drops them.
         """
@@ -128,6 +123,14 @@ class KafkaProbe:
             leading = "unknown" if cluster.controller is None else cluster.controller.id
             raise NotReady(
                 f"{len(cluster.nodes)} of {expected} brokers registered, controller {leading}"
+            )
+        unknown = [node_of(n.id) for n in cluster.nodes if node_of(n.id) not in self._brokers]
+        if unknown and endpoint.instances and not endpoint.ours:
+            raise NotSupported(
+                f"of {', '.join(sorted(unknown))} nothing says how it can be broken",
+                f"the cluster has {counted(len(cluster.nodes), 'broker')}, and each may come to "
+                "lead what a scenario breaks",
+                "write [services.kafka.nodes.broker-ID] for each (docs/endpoints.md)",
             )
         for node, asked in self._brokers.items() if endpoint.ours else ():
             try:
