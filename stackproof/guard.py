@@ -22,10 +22,15 @@ def allowed(addresses: Iterable[str], named: Iterable[str]) -> bool:
             database may follow after ``/``.
         named: each ``host:port``.
     """
-    wanted = {
+    wanted = _single(addresses)
+    return bool(wanted) and wanted <= {name.strip() for name in named}
+
+
+def _single(addresses: Iterable[str]) -> set[str]:
+    """Each ``host:port`` of them."""
+    return {
         single.strip().partition("/")[0] for address in addresses for single in address.split(",")
     }
-    return bool(wanted) and wanted <= {name.strip() for name in named}
 
 
 def demand(endpoint: Any, doing: str) -> None:
@@ -40,7 +45,7 @@ def demand(endpoint: Any, doing: str) -> None:
     """
     if endpoint.destructive:
         return
-    addresses = sorted({a for text in endpoint.addresses.values() for a in text.split(",")})
+    addresses = sorted(_single(endpoint.addresses.values()))
     listed = ", ".join(f'"{address}"' for address in addresses)
     raise Refused(
         f"refused on {', '.join(addresses)}, which the suite did not start",

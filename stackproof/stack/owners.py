@@ -174,13 +174,13 @@ class Owner:
         command = self._command(instance, key)
         self.touched.add(instance)
         if key not in HEALED_BY:
-            with _output() as output:
+            with _output(self._run) as output:
                 command.finish(command.launch(output), output)
             with _journal(self._run) as journal:
                 journal.entries.pop(instance, None)
             return
         healing = self._command(instance, HEALED_BY[key])
-        with _output() as output:
+        with _output(self._run) as output:
             with _journal(self._run) as journal:
                 with _noting(self._run.directory):
                     reaper.also(self._run, __name__)
@@ -238,7 +238,7 @@ def heal(run: Run, instances: set[str] | None = None) -> tuple[list[str], list[s
             command = Command(**{**entry["heal"], "argv": tuple(entry["heal"]["argv"])})
             _await_end(entry, command.within)
             try:
-                with _output() as output:
+                with _output(run) as output:
                     command.finish(command.launch(output), output)
             except Trouble as trouble:
                 problem = f"{entry['title']} is left broken: {trouble.what}: {trouble.why}"
@@ -320,7 +320,16 @@ def _noting(place: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _output() -> Iterator[Path]:
-    """A file for what a command says: what it starts may hold a pipe open for ever."""
-    with tempfile.TemporaryDirectory(prefix="stackproof-command-") as place:
-        yield Path(place) / "output"
+def _output(run: Run) -> Iterator[Path]:
+    """A file for what a command says: what it starts may hold a pipe open for ever.
+
+    Raises:
+        Trouble: it cannot be made, or the run has ended.
+    """
+    with contextlib.ExitStack() as held:
+        with _noting(run.directory):
+            place = tempfile.TemporaryDirectory(
+                prefix="command-", dir=run.directory, ignore_cleanup_errors=True
+            )
+            held.enter_context(place)
+        yield Path(place.name) / "output"
