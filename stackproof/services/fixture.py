@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stackproof.actions import Action
-    from stackproof.history import Flow, FlowVerdict, History
+    from stackproof.history import Expectation, Flow, FlowVerdict, History, Verdict
     from stackproof.polling import DeadlineExceeded, Died
     from stackproof.services.base import Endpoint
 
@@ -49,7 +49,10 @@ class Scenario(Protocol):
     def assert_flow(self, flow: Flow) -> FlowVerdict:
         """Check the history against ``flow``; raises what it finds."""
 
-    def check_after(self, error: DeadlineExceeded | Died, flow: Flow) -> NoReturn:
+    def assert_history(self, expectation: Expectation) -> Verdict:
+        """Check the history against what is expected, of whatever model; raises what it finds."""
+
+    def check_after(self, error: DeadlineExceeded | Died, expectation: Expectation) -> NoReturn:
         """Explain a missed deadline by the history: raises what went wrong for certain."""
 
     def act(self, service: str, instance: str, action: Action) -> Any:

@@ -252,19 +252,19 @@ class ScenarioSession:
             )
         return verdict
 
-    def check_after(self, error: DeadlineExceeded | Died, flow: Flow) -> NoReturn:
+    def check_after(self, error: DeadlineExceeded | Died, expectation: Expectation) -> NoReturn:
         """Explain a missed deadline by the history: raises what went wrong for certain.
 
         Args:
             error: the missed deadline; raised itself where nothing else is wrong.
-            flow: what was awaited; `Flow.settled` says whether what is missing is lost.
+            expectation: what was awaited; its `settled` says whether what is missing is lost.
 
         Raises:
             AssertionError: the anomalies, if they are certain.
             DeadlineExceeded, Died: as given, and what was not there.
         """
-        self.history.expect(flow)
-        verdict = history.check_flow(self.history, flow)
+        self.history.expect(expectation)
+        verdict = history.check(self.history, expectation)
         self._verdicts.append(verdict)
         certain = {one.name for one in verdict.violations} - {"outstanding"}
         if certain and not isinstance(error, Died):

@@ -14,7 +14,7 @@ from stackproof.services import service
 from stackproof.services.base import Endpoint
 from stackproof.services.external import connect
 from stackproof.services.rabbitmq import client
-from stackproof.services.rabbitmq.consuming import Consumer, Positions
+from stackproof.services.rabbitmq.consuming import Consumer
 from stackproof.services.rabbitmq.publishing import Message, Publisher
 
 
@@ -58,7 +58,7 @@ def test_idle_clients_keep_their_connections(rabbitmq_broker: str) -> None:
     history, there, queue = History("t"), broker(rabbitmq_broker), "qa-idle"
     client.declare(there, queue)
     publisher = Publisher(there, history, name="p")
-    consumer = Consumer(there, history, queue, positions=Positions(),
+    consumer = Consumer(there, history, queue,
                         name="c", prefetch=10)  # fmt: skip
     publisher.publish(messages(5), queue=queue)
     taken = consumer.receive(5, within=20)
@@ -76,7 +76,7 @@ def test_idle_clients_keep_their_connections(rabbitmq_broker: str) -> None:
 
 def consumer_of_nothing(there: Endpoint) -> Consumer:
     client.declare(there, "qa-nothing")
-    return Consumer(there, History("t"), "qa-nothing", positions=Positions(),
+    return Consumer(there, History("t"), "qa-nothing",
                     name="n", prefetch=1)  # fmt: skip
 
 

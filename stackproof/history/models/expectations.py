@@ -50,6 +50,7 @@ class Queue(Expectation):
         dead_letters: the space of its dead-letter queue; "": it has none.
         may_die: labels of messages that belong there; rejected and expired ones do anyway.
         ordered: whether messages are first taken in the order in which they were put.
+        marks: whether messages that are handed out again are marked so.
         settled: whether nothing more can come; before, nothing is lost.
         late_ms: how much later than its time to live a message may still be taken.
         allowed: names of anomalies that are no violations.
@@ -61,6 +62,7 @@ class Queue(Expectation):
     dead_letters: str = ""
     may_die: tuple[str, ...] = ()
     ordered: bool = False
+    marks: bool = False
     settled: bool = True
     late_ms: int = 1000
     allowed: tuple[str, ...] = ()

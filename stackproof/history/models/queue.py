@@ -1,8 +1,9 @@
 """Messages that one of several consumers takes: queues, publish/subscribe, mail.
 
-Actions on a message, the key: "put" (number: milliseconds to live, 0 for ever), "take",
-"acknowledge", "give back" (it may come again), "reject" (it may be dead-lettered); and "close" of a
-client, whose key is the client: what it had taken may come again.
+Actions on a message, the key: "put" (number: milliseconds to live, 0 for ever), "take" (number: 1
+where it is marked as redelivered), "acknowledge", "give back" (it may come again), "reject" (it
+may be dead-lettered); and "close" of a client, whose key is the client: what it had taken may come
+again.
 """
 
 from dataclasses import dataclass
@@ -210,15 +211,49 @@ def wrongly_dead_lettered(books: Books, of: Queue) -> Anomaly:
 
 
 def not_dead_lettered(books: Books, of: Queue) -> Anomaly:
-    """Find messages that were rejected, and are no dead letters."""
+    """Find messages that were rejected, or expired before anybody took them: no dead letters."""
     view = books.view
     died = books.marked(books.ident(books.dead, books.died))
-    rejected = view.did("reject")
-    wrong = rejected[~died[books.ident(view, rejected)]]
+    came = books.marked(books.ident(view, books.takes))
+    puts = view.did("put")
+    expired = puts[(view.number[puts] > 0) & ~came[books.ident(view, puts)]]
+    ought = np.sort(np.r_[view.did("reject"), expired])
+    wrong = ought[~died[books.ident(view, ought)]]
     return view.anomaly(
         "not-dead-lettered", wrong,
-        lambda count: f"{number(count, 'rejected message')} not in the dead-letter queue.",
+        lambda count: f"{number(count, 'message')} rejected or expired, and not in the "
+                      "dead-letter queue.",
         lambda place: [(place, "not dead-lettered")],
+    )  # fmt: skip
+
+
+def dead_lettered_twice(books: Books, of: Queue) -> Anomaly:
+    """Find messages that were taken from the dead-letter queue again."""
+    dead = books.dead
+    idents = books.ident(dead, books.died)
+    order = np.lexsort((dead.began[books.died], idents))
+    again = np.flatnonzero(idents[order][1:] == idents[order][:-1]) + 1
+    first = dict(zip(books.died[order[again]].tolist(), books.died[order[again - 1]].tolist(),
+                     strict=True))  # fmt: skip
+    return dead.anomaly(
+        "dead-lettered-twice", books.died[order[again]],
+        lambda count: f"{number(count, 'time')} a message was dead-lettered again.",
+        lambda place: [(first[place], "a dead letter"), (place, "and again")],
+    )  # fmt: skip
+
+
+def unmarked(books: Books, of: Queue) -> Anomaly:
+    """Find messages that were handed out again without the mark that tells so."""
+    view = books.view
+    idents = books.ident(view, books.takes)
+    order = np.lexsort((view.began[books.takes], idents))
+    takes = books.takes[order]
+    again = np.flatnonzero(idents[order][1:] == idents[order][:-1]) + 1
+    wrong = takes[again[view.number[takes[again]] == 0]]
+    return view.anomaly(
+        "unmarked-redelivery", wrong,
+        lambda count: f"{number(count, 'message')} handed out again without its mark.",
+        lambda place: [(place, "not marked as redelivered")],
     )  # fmt: skip
 
 
@@ -246,6 +281,8 @@ CHECKS = {
     "reordered": (reordered, lambda of: of.ordered),
     "wrongly-dead-lettered": (wrongly_dead_lettered, lambda of: bool(of.dead_letters)),
     "not-dead-lettered": (not_dead_lettered, lambda of: bool(of.dead_letters) and of.settled),
+    "dead-lettered-twice": (dead_lettered_twice, lambda of: bool(of.dead_letters)),
+    "unmarked-redelivery": (unmarked, lambda of: of.marks),
     "taken-expired": (taken_expired, lambda of: True),
 }
 

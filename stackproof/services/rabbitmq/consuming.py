@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from pika.exceptions import AMQPConnectionError
 
-from stackproof.history import History, digest_of, preview
+from stackproof.history import Answer, History, digest_of
 from stackproof.polling import poll
 from stackproof.services.base import Endpoint
 from stackproof.services.rabbitmq.client import close, connect
@@ -37,36 +37,13 @@ class Delivery:
     headers: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Positions:
-    """Numbers for the messages of a queue, in the order of their first delivery.
-
-    A queue has no offsets. A message that the broker marks as redelivered has the number of
-    its first delivery; one that comes a second time without that mark is another copy.
-    """
-
-    def __init__(self) -> None:
-        self._of: dict[tuple[str, str], int] = {}
-        self._next: dict[str, int] = {}
-
-    def of(self, queue: str, delivery: Delivery) -> int:
-        """The number of a delivery from ``queue``."""
-        known = self._of.get((queue, delivery.ident))
-        if delivery.redelivered and known is not None:
-            return known
-        number = self._next.get(queue, 0)
-        self._next[queue] = number + 1
-        self._of[queue, delivery.ident] = number
-        return number
-
-
 class Consumer:
     """One consumer of a queue, on a connection of its own; acknowledges by hand.
 
     Args:
         endpoint: where the broker is.
-        history: receives every delivery.
+        history: receives every delivery, and what becomes of it.
         queue: what to consume.
-        positions: shared by all consumers of a history.
         name: the consumer's name in the history.
         prefetch: how many unacknowledged messages it wants at most.
         timeout: seconds for its connection.
@@ -78,7 +55,6 @@ class Consumer:
         history: History,
         queue: str,
         *,
-        positions: Positions,
         name: str,
         prefetch: int,
         timeout: float = 10.0,
@@ -88,7 +64,6 @@ class Consumer:
         self._received = 0
         self._history = history
         self._queue = queue
-        self._positions = positions
         self._connection = connect(endpoint, timeout=timeout)
         self._channel = self._connection.channel()
         self._channel.basic_qos(prefetch_count=prefetch)
@@ -99,16 +74,11 @@ class Consumer:
         delivery = Delivery(
             ident, body, method.delivery_tag, method.redelivered, dict(properties.headers or {})
         )
-        self._history.receive(
-            client=self.name,
-            topic=self._queue,
-            partition=0,
-            offset=self._positions.of(self._queue, delivery),
-            ident=ident,
-            digest=digest_of(body),
-            preview=preview(body),
-        )
-        self.deliveries.append(delivery)
+        with self._doing("take", ident, value=body, number=int(method.redelivered)):
+            self.deliveries.append(delivery)
+
+    def _doing(self, action: str, key: str, **more: Any) -> AbstractContextManager[Answer]:
+        return self._history.doing(action, client=self.name, space=self._queue, key=key, **more)
 
     def receive(self, count: int, *, within: float) -> Sequence[Delivery]:
         """Wait for the ``count`` deliveries that follow those received before; returns these.
@@ -145,15 +115,20 @@ class Consumer:
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Tell the broker that these are done; returns when it knows."""
-        for delivery in deliveries:
-            self._channel.basic_ack(delivery.tag)
-        self._settle()
+        with ExitStack() as recording:
+            for delivery in deliveries:
+                recording.enter_context(self._doing("acknowledge", delivery.ident))
+                self._channel.basic_ack(delivery.tag)
+            self._settle()
 
     def give_back(self, deliveries: Sequence[Delivery], *, requeue: bool) -> None:
         """Refuse these: back to the queue, or to where the queue sends what is refused."""
-        for delivery in deliveries:
-            self._channel.basic_nack(delivery.tag, requeue=requeue)
-        self._settle()
+        with ExitStack() as recording:
+            for delivery in deliveries:
+                action = "give back" if requeue else "reject"
+                recording.enter_context(self._doing(action, delivery.ident))
+                self._channel.basic_nack(delivery.tag, requeue=requeue)
+            self._settle()
 
     def _settle(self) -> None:
         """An acknowledgement has no answer; a question to the queue that follows it has one."""
@@ -162,10 +137,12 @@ class Consumer:
     def lose_connection(self) -> None:
         """Cut the connection without a word of farewell, as a crash would."""
         # pika has no public way to its socket.
-        self._connection._impl._transport._sock.shutdown(socket.SHUT_RDWR)
-        with contextlib.suppress(AMQPConnectionError):
-            self._connection.process_data_events(time_limit=1)
+        with self._doing("close", self.name):
+            self._connection._impl._transport._sock.shutdown(socket.SHUT_RDWR)
+            with suppress(AMQPConnectionError):
+                self._connection.process_data_events(time_limit=1)
 
     def close(self) -> None:
         """Close the connection; what was not acknowledged goes back to the queue."""
-        close(self._connection)
+        with self._doing("close", self.name):
+            close(self._connection)

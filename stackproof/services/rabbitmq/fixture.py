@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
 
 from stackproof.clients.sending import Sent
 from stackproof.errors import PremiseNotMet, step_missing
-from stackproof.history import Flow
+from stackproof.history import Queue
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.fixture import Scenario
 from stackproof.services.rabbitmq import client
-from stackproof.services.rabbitmq.consuming import Consumer, Delivery, Positions
+from stackproof.services.rabbitmq.consuming import Consumer, Delivery
 from stackproof.services.rabbitmq.known import BROKEN, WHOLE
 from stackproof.services.rabbitmq.publishing import Message, Publisher
 from stackproof.texts import counted
@@ -29,7 +28,6 @@ class RabbitMQFixture:
         self._scenario = scenario
         self.endpoint = scenario.endpoint(endpoint)
         self._patience = scenario.scaled(_PATIENCE)
-        self._positions = Positions()
         self._queues: set[str] = set()
         self._consumers: list[Consumer] = []
         self._sent: Sent | None = None
@@ -120,7 +118,6 @@ class RabbitMQFixture:
             self.endpoint,
             self._scenario.history,
             self.own(queue),
-            positions=self._positions,
             name=f"consumer {len(self._consumers) + 1}",
             prefetch=prefetch,
             timeout=self._patience,
@@ -194,26 +191,26 @@ class RabbitMQFixture:
         consumer.take_what_comes()
 
     # -- expectations --------------------------------------------------------
-    def deliver_all(self, queue: str) -> Flow:
+    def deliver_all(self, queue: str) -> Queue:
         """A new consumer is handed everything and acknowledges it; what is expected of that."""
-        flow, count = self._delivery(queue), self.sent.ok
+        expected, count = self._delivery(queue), self.sent.ok
         consumer = self.consume(queue, prefetch=count + 100)
         try:
             self._take(consumer, queue, count, within=self._patience)
         except DeadlineExceeded as late:
-            self._explain(late, flow, queue)
-        return flow
+            self._explain(late, expected, queue)
+        return expected
 
-    def deliver_rest(self, queue: str, *, to_another: bool) -> Flow:
+    def deliver_rest(self, queue: str, *, to_another: bool) -> Queue:
         """Wait until what is pending is delivered again; what is expected of the queue."""
         count = len(self.pending)
-        flow = self._delivery(queue, max_duplicates=count)
+        expected = replace(self._delivery(queue), marks=True)
         consumer = self.consume(queue, prefetch=count + 100) if to_another else self.consumer
         try:
             self._take(consumer, queue, count, within=self._patience)
         except DeadlineExceeded as late:
-            self._explain(late, flow, queue)
-        return flow
+            self._explain(late, expected, queue)
+        return expected
 
     def read_dead_letters(self, queue: str, dead: str, label: str | None, *, within: float) -> None:
         """A new consumer receives all dead letters; they are what was set aside, once each.
@@ -221,43 +218,30 @@ class RabbitMQFixture:
         Raises:
             AssertionError: they are not, or did not arrive within so many seconds.
         """
-        flow = Flow(
-            f'dead letters of "{queue}"', self.own(queue), self.own(dead), sent_label=label,
-            content="bytes", order="sequence", sets_aside=True,
-        )  # fmt: skip
+        of = Queue(
+            f'dead letters of "{queue}"', self.own(queue), dead_letters=self.own(dead), marks=True
+        )
         expected = self.sent.labels[label] if label else self.sent.ok
         consumer = self.consume(dead, prefetch=expected + 100)
         try:
             self._take(consumer, dead, expected, within=self._scenario.scaled(within))
         except DeadlineExceeded as late:
-            self._explain(late, flow, queue, dead)
-        self._scenario.assert_flow(flow)
+            self._explain(late, of, queue, dead)
+        self._scenario.assert_history(of)
 
-    def _delivery(self, queue: str, **rules: Any) -> Flow:
+    def _delivery(self, queue: str) -> Queue:
         """The expectation that what was published to a queue is delivered from it."""
-        real = self.own(queue)
-        return Flow(f'delivery from "{queue}"', real, real, content="bytes", order="sequence",
-                    **rules)  # fmt: skip
+        return Queue(f'delivery from "{queue}"', self.own(queue), ordered=True)
 
-    def _explain(self, late: DeadlineExceeded, flow: Flow, *queues: str) -> None:
+    def _explain(self, late: DeadlineExceeded, expected: Queue, *queues: str) -> None:
         """Raise what a missed deadline means: lost is what is in none of these queues any more."""
         settled = not any(self.waiting(queue) for queue in queues)
-        self._scenario.check_after(late, replace(flow, settled=settled))
+        self._scenario.check_after(late, replace(expected, settled=settled))
 
-    def unmarked(self) -> list[str]:
-        """Deliveries of the same message again that are not marked as such.
-
-        The other way round it is no fault: after its crash a broker does not know what it
-        had delivered, and marks everything.
-        """
-        seen: set[str] = set()
-        told = []
-        for consumer in self._consumers:
-            for delivery in consumer.deliveries:
-                if delivery.ident in seen and not delivery.redelivered:
-                    told.append(f"{delivery.ident} came again without its mark")
-                seen.add(delivery.ident)
-        return told
+    def handed_again(self) -> int:
+        """How many deliveries were of a message that somebody had been handed before."""
+        idents = [delivery.ident for one in self._consumers for delivery in one.deliveries]
+        return len(idents) - len(set(idents))
 
     def deaths_wrong(self, queue: str, reason: str) -> list[str]:
         """What the latest consumer was handed without the header that tells this death of it."""

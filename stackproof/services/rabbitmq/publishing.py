@@ -9,7 +9,7 @@ import pika
 from pika.exceptions import AMQPError, ChannelClosedByBroker, NackError, UnroutableError
 
 from stackproof.clients.sending import Sent
-from stackproof.history import History, digest_of, preview
+from stackproof.history import History
 from stackproof.services.base import Endpoint
 from stackproof.services.rabbitmq.client import NO_VERDICT, close, connect
 
@@ -38,7 +38,7 @@ class Publisher:
 
     Args:
         endpoint: where the broker is.
-        history: receives every publishing; a queue stands for a topic.
+        history: receives every publishing.
         name: the publisher's name in the history.
         timeout: seconds for its connection.
     """
@@ -68,13 +68,14 @@ class Publisher:
         """
         sent = Sent()
         for message in messages:
-            op = self._history.send(
+            op = self._history.invoke(
+                "put",
                 client=self.name,
-                topic=queue,
-                ident=message.ident,
-                digest=digest_of(message.body),
+                space=queue,
+                key=message.ident,
+                value=message.body,
                 label=message.label,
-                preview=preview(message.body),
+                number=message.expires_after or 0,
             )
             properties = pika.BasicProperties(
                 message_id=message.ident,
@@ -104,16 +105,16 @@ class Publisher:
                 sent.unknown += 1
                 text = f"{type(error).__name__}: {error}"
                 sent.errors[text] += 1
-                self._history.complete(op, "unknown", error=text)
+                self._history.answered(op, "unknown", error=text)
             else:
                 sent.ok += 1
                 sent.labels[message.label] += 1
-                self._history.complete(op, "ok", partition=0)
+                self._history.answered(op, "ok")
         return sent
 
     def _fail(self, sent: Sent, op: int, reason: str) -> None:
         sent.errors[reason] += 1
-        self._history.complete(op, "fail", error=reason)
+        self._history.answered(op, "fail", error=reason)
 
     def close(self) -> None:
         """Close the connection."""
