@@ -79,7 +79,10 @@ def _run_as_advertised(name: str, fault: str, place: Path) -> None:
     """With a server for each fault, which tells its clients the proxy's address."""
     port = free_port()
     proxy = faulty(name, fault, f"{LOOPBACK}:{port}")
-    advertised = (("advertised.listeners", f"PLAINTEXT://{proxy.address}"),)
+    advertised = (
+        ("advertised.listeners", f"PLAINTEXT://{proxy.address}"),
+        ("inter.broker.listener.name", "PLAINTEXT"),
+    )
     with sound_server(name, place, port=port, config=advertised):
         run_through(name, proxy, place)
 
