@@ -85,8 +85,8 @@ class Writing:
     def while_broken(self, fault: NodeFault) -> None:
         """Write before, while and after a node is broken.
 
-        Where nobody is served meanwhile, a write must have been tried, and none acknowledged
-        counts for that.
+        Meanwhile some must be acknowledged; where the node is the one that is written to, and
+        serves nobody, one must be tried.
 
         Raises:
             NoEffect, NotHealed: see `Fault`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import Any
 
 from stackproof.clients.kafka.admin import KafkaAdmin, TopicSpec
@@ -10,6 +11,8 @@ from stackproof.clients.kafka.connection import connection
 from stackproof.services.base import Endpoint
 
 _PARTITIONS = 3
+#: Seconds for all that a scenario has written.
+_READ_WITHIN = 20.0
 
 
 class RecordsWriter:
@@ -50,7 +53,10 @@ class RecordsWriter:
             consumer.assign(partitions)
             consumer.seek_to_beginning(*partitions)
             ends = consumer.end_offsets(partitions)
+            deadline = time.monotonic() + _READ_WITHIN
             while any(consumer.position(place) < end for place, end in ends.items()):
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"the ends of {self._topic} are not reached")
                 for records in consumer.poll(timeout_ms=100).values():
                     found += [record.value.decode(errors="replace") for record in records]
         return found
