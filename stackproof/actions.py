@@ -137,7 +137,7 @@ class FillDisk(Action):
     """Not a byte is free where it keeps its data. Some servers end by themselves then."""
 
     words = "fill the disk of"
-    option = "disk_mb=96"
+    option = "disk_mb=192"
     traces = "its disk was full"
 
 
@@ -145,7 +145,7 @@ class FreeDisk(Action):
     """There is room again."""
 
     words = "free the disk of"
-    option = "disk_mb=96"
+    option = "disk_mb=192"
 
 
 class LosePower(Action):

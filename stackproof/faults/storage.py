@@ -15,7 +15,8 @@ class DiskFull(NodeFault):
     """Not a byte is free where it keeps its data; healed by room, and a start if it has ended."""
 
     kind: ClassVar[str] = "disk full"
-    options: ClassVar = {"disk_mb": 96}
+    #: The WAL of a PostgreSQL primary takes 80 MiB and more while two replicas are copied.
+    options: ClassVar = {"disk_mb": 192}
 
     def _before(self) -> None:
         self._wait(
