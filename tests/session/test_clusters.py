@@ -364,8 +364,9 @@ def slow(context): pass
 
 @step("the cluster of the first worker comes up")
 def comes_up(context):
+    poll(lambda: Path("dying").exists(), within=30, awaiting="the other worker's end")
     place = Path("address.txt").read_text()
-    assert answers(place)
+    poll(lambda: answers(place), within=30, awaiting="the cluster to come up")
     Path("killed").touch()
 
 @step("it is stopped at once")
@@ -378,11 +379,14 @@ def stopped(context):
         Feature: Dying
           Scenario: dies
             Given a slow service of its own
+        """)  # fmt: skip
+    made.feature("b", """
+        Feature: Beside it
           Scenario: goes on
             Given the cluster of the first worker comes up
             Then it is stopped at once
         """)  # fmt: skip
-    outcome = made.run()
+    outcome = made.run("--jobs", "2")
     assert outcome.verdicts == {"dies": "broken", "goes on": "passed"}
     assert (
         "exit code 4 in waiting for what the scenario needs" in outcome.scenario("dies")["reason"]

@@ -15,7 +15,8 @@ from pika.exceptions import ChannelClosedByBroker
 
 from stackproof.actions import Crash, Start, Stop
 from stackproof.errors import Trouble
-from stackproof.history import History
+from stackproof.history import History, Queue, check
+from stackproof.history.columns import ACTIONS
 from stackproof.obtain import Cache
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.ports import free_port
@@ -25,7 +26,7 @@ from stackproof.services.base import Endpoint, Requirement
 from stackproof.services.external import connect as connect_external
 from stackproof.services.probe import SeesPeers
 from stackproof.services.rabbitmq import RabbitMQ, client
-from stackproof.services.rabbitmq.consuming import Consumer, Positions
+from stackproof.services.rabbitmq.consuming import Consumer
 from stackproof.services.rabbitmq.publishing import Message, Publisher
 from stackproof.stack.native import NativeCluster, NativeProvider
 from tests.stack.conftest import lives, posix_only
@@ -157,34 +158,37 @@ def test_what_a_run_forgets_the_broker_removes(site: Site, queue: str) -> None:
         opened.queue_declare(queue, durable=True)
 
 
-def test_positions_tell_a_redelivery_from_a_copy(site: Site, queue: str) -> None:
-    history, positions = History("t"), Positions()
+def test_what_is_done_to_messages_is_recorded(site: Site, queue: str) -> None:
+    history = History("t")
     publisher = Publisher(site.one.endpoint, history, name="p")
-    publisher.publish([*messages(2), *messages(1)], queue=queue)
+    publisher.publish(messages(3), queue=queue)
     publisher.close()
-    consumer = Consumer(site.one.endpoint, history, queue, positions=positions,
-                        name="c", prefetch=10)  # fmt: skip
-    given_back = consumer.receive(3, within=10)[:1]
-    consumer.give_back(given_back, requeue=True)
-    consumer.receive(1, within=10)
+    consumer = Consumer(site.one.endpoint, history, queue, name="c", prefetch=10)
+    first, *others = consumer.receive(3, within=10)
+    consumer.give_back([first], requeue=True)
+    consumer.acknowledge([*others, *consumer.receive(1, within=10)])
     consumer.close()
-    offsets = history.snapshot().receptions.offset.tolist()
-    # m0, m1, a second m0, and that which was given back, at the place it had last.
-    assert offsets == [0, 1, 2, 2]
+    of = Queue("the queue", queue, ordered=True, marks=True)
+    verdict = check(history, of)
+    assert verdict.ok and verdict.conclusive, verdict.explain()
+    did = [ACTIONS[action] for action in history.snapshot().operations.action.tolist()]
+    assert sorted(did) == sorted(
+        [*["put"] * 3, *["take"] * 4, "give back", *["acknowledge"] * 3, "close"]
+    )
 
 
 def test_a_cut_connection_gives_back_exactly_what_was_not_acknowledged(
     site: Site, queue: str
 ) -> None:
-    history, positions = History("t"), Positions()
+    history = History("t")
     publisher = Publisher(site.one.endpoint, history, name="p")
     publisher.publish(messages(50), queue=queue)
     publisher.close()
-    first = Consumer(site.one.endpoint, history, queue, positions=positions,
+    first = Consumer(site.one.endpoint, history, queue,
                      name="1", prefetch=50)  # fmt: skip
     first.acknowledge(first.receive(50, within=20)[:47])
     first.lose_connection()
-    second = Consumer(site.one.endpoint, history, queue, positions=positions,
+    second = Consumer(site.one.endpoint, history, queue,
                       name="2", prefetch=50)  # fmt: skip
     again = second.receive(3, within=20)
     assert [(d.ident, d.redelivered) for d in again] == [(f"m{n}", True) for n in (47, 48, 49)]
