@@ -12,7 +12,6 @@ shape allows; what is left out is named. Nothing is asserted: the figures are fo
 last column shows linearity: the time per operation in relation to the smallest size.
 """
 
-import importlib
 import sys
 import tempfile
 import time
@@ -39,6 +38,7 @@ from stackproof.history import (
     load,
     save,
 )
+from stackproof.history.models.checking import books_of
 
 PARTITIONS = 6
 BATCH = 100
@@ -263,12 +263,11 @@ def _checks(
             return records
 
         return {name: one.find for name, one in CHECKS.items() if one.applies(flow)}, books
-    module = importlib.import_module(type(expected).__module__)
     asked = {
         name: partial(_find, find, expected)
         for name, (find, applies) in MODELS[expected.model].items() if applies(expected)
     }  # fmt: skip
-    return asked, lambda: module.books_of(snapshot, expected)
+    return asked, lambda: books_of(snapshot, expected)
 
 
 def _find(find: Callable[[Any, Any], object], of: Expectation, books: Any) -> object:

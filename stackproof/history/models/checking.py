@@ -46,7 +46,7 @@ def check(history: History | Snapshot, expectation: Expectation) -> Verdict:
             raise ValueError(f"expected, but not looked for: {name}")
     snapshot = history.snapshot() if isinstance(history, History) else history
     module, _ = _MODULES[expectation.model]
-    books = module.books_of(snapshot, expectation)
+    books = books_of(snapshot, expectation)
     made = (find(books, expectation) for find, applies in checks.values() if applies(expectation))
     found = judged(made, expectation)
     count, lines, unproved = module.told(books, expectation)
@@ -61,6 +61,11 @@ def check(history: History | Snapshot, expectation: Expectation) -> Verdict:
         events_around(snapshot, found),
         str(snapshot.meta.get("prefix", "")),
     )
+
+
+def books_of(snapshot: Snapshot, expectation: Expectation) -> Any:
+    """Return what the checks of an expectation's model are given."""
+    return _MODULES[expectation.model][0].books_of(snapshot, expectation)
 
 
 def expectation_from(data: Mapping[str, Any]) -> Expectation:
