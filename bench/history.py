@@ -17,7 +17,6 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -263,15 +262,9 @@ def _checks(
             return records
 
         return {name: one.find for name, one in CHECKS.items() if one.applies(flow)}, books
-    asked = {
-        name: partial(_find, find, expected)
-        for name, (find, applies) in MODELS[expected.model].items() if applies(expected)
-    }  # fmt: skip
-    return asked, lambda: books_of(snapshot, expected)
-
-
-def _find(find: Callable[[Any, Any], object], of: Expectation, books: Any) -> object:
-    return find(books, of)
+    checks = MODELS[expected.model]
+    made = {name: one.find for name, one in checks.items() if one.applies(expected)}
+    return made, lambda: books_of(snapshot, expected)
 
 
 def bytes_per_operation(shape: str, operations: int) -> float:

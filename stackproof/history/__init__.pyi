@@ -2,7 +2,6 @@ from .anomaly import Anomaly as Anomaly
 from .anomaly import WitnessRecord as WitnessRecord
 from .books import FlowRecords as FlowRecords
 from .checks import CHECKS as CHECKS
-from .checks import Check as Check
 from .columns import Event as Event
 from .columns import Snapshot as Snapshot
 from .digests import Enclosed as Enclosed
@@ -34,6 +33,7 @@ from .flow_verdict import FlowVerdict as FlowVerdict
 from .flow_verdict import check_flow as check_flow
 from .guarantee import GUARANTEES as GUARANTEES
 from .guarantee import Guarantee as Guarantee
+from .looked_for import Check as Check
 from .models.checking import MODELS as MODELS
 from .models.checking import check as check
 from .models.expectations import Limit as Limit

@@ -34,10 +34,6 @@ class Flow(Expectation):
             looked for. Empty: not checked.
         guarantee: what is promised, a name of `GUARANTEES`: the anomalies that it allows
             are no violations; None: all of them are, within the bounds above.
-        allowed: names of further anomalies that are no violations, such as
-            "inconsistent-offsets" where an unclean leader may be elected.
-        expected: names of anomalies that must be found (and so are allowed): what a
-            scenario provokes. Where one is missing, the verdict is not conclusive.
         settled: whether nothing more can come. Where more may, what has not arrived is
             "outstanding", and neither lost nor unseen.
         drained: whether a final drain of the received topic is needed for a conclusion.
@@ -58,19 +54,18 @@ class Flow(Expectation):
     scope_clients: tuple[str, ...] | None = None
     group_clients: tuple[str, ...] = ()
     guarantee: str | None = None
-    allowed: tuple[str, ...] = ()
-    expected: tuple[str, ...] = ()
     settled: bool = True
     drained: bool = False
     sets_aside: bool = False
 
     def __post_init__(self) -> None:
-        """Normalise lists (as they come from JSON) to tuples, and refuse nonsense.
+        """Refuse nonsense.
 
         Raises:
             ValueError: a field has a value without meaning; the message names it.
         """
-        self.normalise("exclusive_topics", "scope_clients", "group_clients", "allowed", "expected")
+        super().__post_init__()
+        self.normalise("exclusive_topics", "scope_clients", "group_clients")
         if not isinstance(self.sent_label, str):
             self.normalise("sent_label")
         if not 0.0 <= self.completeness <= 1.0:
@@ -95,9 +90,11 @@ class Flow(Expectation):
         """The classes of messages that count; None: all."""
         return (self.sent_label,) if isinstance(self.sent_label, str) else self.sent_label
 
-    def allows(self, anomaly: str) -> str:
-        """Return why an anomaly of this name is no violation, in a few words; "" if it is one."""
-        if told := super().allows(anomaly):
+    def allows(self, anomaly: str, count: int) -> str:
+        """Why an anomaly is no violation; see `Expectation.allows`."""
+        if anomaly in ("duplicated", "stored-twice") and 0 < self.max_duplicates < count:
+            return ""  # however much is allowed, it is bounded
+        if told := super().allows(anomaly, count):
             return told
         if self.guarantee is not None and anomaly in GUARANTEES[self.guarantee].allows:
             return f"allowed by {self.guarantee}"

@@ -12,6 +12,7 @@ from stackproof.history.checks import CHECKS
 from stackproof.history.columns import FAIL, OK, UNKNOWN, Snapshot
 from stackproof.history.flow import Flow
 from stackproof.history.lag import lag
+from stackproof.history.looked_for import asked
 from stackproof.history.record import History
 from stackproof.history.verdict import Verdict, events_around, judged
 
@@ -135,15 +136,10 @@ def check_flow(history: History | Snapshot, flow: Flow) -> FlowVerdict:
         ValueError: the flow allows or expects an anomaly that nobody knows, or expects one
             that is not looked for in such a flow.
     """
-    for name in (*flow.allowed, *flow.expected):
-        if name not in CHECKS:
-            raise ValueError(f"unknown anomaly: {name}; known: {', '.join(CHECKS)}")
-        if name in flow.expected and not CHECKS[name].applies(flow):
-            raise ValueError(f"expected, but not looked for: {name}; see the flow's other fields")
+    checks = asked(CHECKS, flow)
     snapshot = history.snapshot() if isinstance(history, History) else history
     records = FlowRecords(snapshot, flow)
-    made = [check.find(records) for check in CHECKS.values() if check.applies(flow)]
-    found = judged(made, flow)
+    found = judged((check.find(records) for check in checks), flow)
     figures, drained = _figures(records, found), bool(records.log.drains)
     return FlowVerdict(
         flow,

@@ -81,7 +81,7 @@ class Verdict:
     def missing(self) -> tuple[str, ...]:
         """The anomalies that were expected and not found."""
         names = {found.name for found in self.anomalies}
-        return tuple(name for name in self.expectation.names("expected") if name not in names)
+        return tuple(name for name in self.expectation.expected if name not in names)
 
     @property
     def violations(self) -> tuple[Anomaly, ...]:
@@ -214,12 +214,9 @@ def judged(anomalies: Iterable[Anomaly], expectation: Expectation) -> tuple[Anom
 
 
 def _judged(anomaly: Anomaly, expectation: Expectation) -> Anomaly:
-    why = expectation.allows(anomaly.name)
+    why = expectation.allows(anomaly.name, anomaly.count)
     if not why or anomaly.severity != "violation":
         return anomaly
-    most = getattr(expectation, "max_duplicates", 0)
-    if anomaly.name in ("duplicated", "stored-twice") and 0 < most < anomaly.count:
-        return anomaly  # however much is allowed, it is bounded
     return replace(anomaly, severity="allowed", summary=f"({why}) {anomaly.summary}")
 
 

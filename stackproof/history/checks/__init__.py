@@ -7,10 +7,6 @@ the module it belongs to, and enter it below.
 They may touch `history` alone.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from stackproof.history.anomaly import Anomaly
 from stackproof.history.books import FlowRecords
 from stackproof.history.checks import (
     content,
@@ -24,19 +20,9 @@ from stackproof.history.checks import (
     transactions,
 )
 from stackproof.history.flow import Flow
+from stackproof.history.looked_for import Check
 
-
-@dataclass(frozen=True)
-class Check:
-    """A check: the anomaly's name, what it means, how to find it, and when it is looked for."""
-
-    name: str
-    meaning: str
-    find: Callable[[FlowRecords], Anomaly]
-    applies: Callable[[Flow], bool] = lambda flow: True
-
-
-_REGISTER = (
+_REGISTER: tuple[Check[FlowRecords, Flow], ...] = (
     Check("lost", "acknowledged, but it never arrived", delivery.lost, lambda flow: flow.settled),
     Check(
         "outstanding",

@@ -1,21 +1,20 @@
 """Checking a history against what is expected of it, whatever the model."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from stackproof.history.anomaly import Anomaly, number
+from stackproof.history.anomaly import number
 from stackproof.history.columns import Snapshot
 from stackproof.history.expectation import Expectation
 from stackproof.history.flow import Flow
 from stackproof.history.flow_verdict import check_flow
+from stackproof.history.looked_for import Check, asked
 from stackproof.history.models import expectations, limit, lock, queue, register, sets
+from stackproof.history.models.view import ModelBooks, View
 from stackproof.history.record import History
 from stackproof.history.verdict import Verdict, events_around, judged
 
-Find = Callable[[Any, Any], Anomaly]
-Applies = Callable[[Any], bool]
-
-#: By model: its module, with `CHECKS`, `books_of` and `told`; and what is expected of it.
+#: By model: its module, with `CHECKS`, `Books` and `told`; and what is expected of it.
 _MODULES: Mapping[str, tuple[Any, type[Expectation]]] = {
     "register": (register, expectations.Registers),
     "queue": (queue, expectations.Queue),
@@ -23,34 +22,26 @@ _MODULES: Mapping[str, tuple[Any, type[Expectation]]] = {
     "lock": (lock, expectations.Locks),
     "limit": (limit, expectations.Limit),
 }
-MODELS: Mapping[str, Mapping[str, tuple[Find, Applies]]] = {
+MODELS: Mapping[str, Mapping[str, Check[Any, Any]]] = {
     name: module.CHECKS for name, (module, _) in _MODULES.items()
 }
-"""By model, by the name of the anomaly: the check, and whether an expectation asks for it."""
+"""The checks by model, by the name of the anomaly."""
 
 
 def check(history: History | Snapshot, expectation: Expectation) -> Verdict:
     """Check a history against what is expected of it.
 
     Raises:
-        ValueError: it allows or expects an anomaly that its model does not know, or expects one
-            that is not looked for.
+        ValueError: see `asked`.
     """
     if isinstance(expectation, Flow):
         return check_flow(history, expectation)
-    checks = MODELS[expectation.model]
-    for name in (*expectation.names("allowed"), *expectation.names("expected")):
-        if name not in checks:
-            raise ValueError(f"unknown anomaly: {name}; known: {', '.join(checks)}")
-        if name in expectation.names("expected") and not checks[name][1](expectation):
-            raise ValueError(f"expected, but not looked for: {name}")
+    checks = asked(MODELS[expectation.model], expectation)
     snapshot = history.snapshot() if isinstance(history, History) else history
-    module, _ = _MODULES[expectation.model]
     books = books_of(snapshot, expectation)
-    made = (find(books, expectation) for find, applies in checks.values() if applies(expectation))
-    found = judged(made, expectation)
-    count, lines, unproved = module.told(books, expectation)
-    tried = number(count, "operation")
+    found = judged((check.find(books) for check in checks), expectation)
+    lines, unproved = _MODULES[expectation.model][0].told(books)
+    tried = number(books.operations, "operation")
     return Verdict(
         expectation,
         found,
@@ -63,9 +54,11 @@ def check(history: History | Snapshot, expectation: Expectation) -> Verdict:
     )
 
 
-def books_of(snapshot: Snapshot, expectation: Expectation) -> Any:
+def books_of(snapshot: Snapshot, expectation: Any) -> ModelBooks:
     """Return what the checks of an expectation's model are given."""
-    return _MODULES[expectation.model][0].books_of(snapshot, expectation)
+    module, _ = _MODULES[expectation.model]
+    books: ModelBooks = module.Books(View.of(snapshot, (expectation.space,)), expectation)
+    return books
 
 
 def expectation_from(data: Mapping[str, Any]) -> Expectation:

@@ -18,24 +18,20 @@ class Registers(Expectation):
             between its call and its answer; "regular": the last value, or one that was being
             written meanwhile; "eventual": only values that were written, and not before.
         late_ms: how much longer than its time to live a value may be there, in milliseconds.
-        allowed: names of anomalies that are no violations.
-        expected: names of anomalies that must be found.
     """
 
     model: ClassVar[str] = "register"
     space: str
     consistency: str = "linearizable"
     late_ms: int = 1000
-    allowed: tuple[str, ...] = ()
-    expected: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Normalise lists.
+        """Refuse nonsense.
 
         Raises:
             ValueError: the consistency is not known.
         """
-        self.normalise("allowed", "expected")
+        super().__post_init__()
         if self.consistency not in CONSISTENCIES:
             known = ", ".join(CONSISTENCIES)
             raise ValueError(f"consistency is one of {known}, not {self.consistency!r}")
@@ -53,8 +49,6 @@ class Queue(Expectation):
         marks: whether messages that are handed out again are marked so.
         settled: whether nothing more can come; before, nothing is lost.
         late_ms: how much later than its time to live a message may still be taken.
-        allowed: names of anomalies that are no violations.
-        expected: names of anomalies that must be found.
     """
 
     model: ClassVar[str] = "queue"
@@ -65,12 +59,11 @@ class Queue(Expectation):
     marks: bool = False
     settled: bool = True
     late_ms: int = 1000
-    allowed: tuple[str, ...] = ()
-    expected: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Normalise lists."""
-        self.normalise("may_die", "allowed", "expected")
+        super().__post_init__()
+        self.normalise("may_die")
 
 
 @dataclass(frozen=True)
@@ -82,24 +75,20 @@ class Members(Expectation):
         visible: "at once": in every listing that begins after the adding was answered; "at last":
             in the last listing.
         settled: whether the last listing was made when everything was to be there.
-        allowed: names of anomalies that are no violations.
-        expected: names of anomalies that must be found.
     """
 
     model: ClassVar[str] = "set"
     space: str
     visible: str = "at once"
     settled: bool = True
-    allowed: tuple[str, ...] = ()
-    expected: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Normalise lists.
+        """Refuse nonsense.
 
         Raises:
             ValueError: the visibility is not known.
         """
-        self.normalise("allowed", "expected")
+        super().__post_init__()
         if self.visible not in ("at once", "at last"):
             raise ValueError(f"visible is 'at once' or 'at last', not {self.visible!r}")
 
@@ -111,19 +100,11 @@ class Locks(Expectation):
     Attributes:
         space: the set of locks.
         lease_ms: for how long it is held without a release, in milliseconds; 0: for ever.
-        allowed: names of anomalies that are no violations.
-        expected: names of anomalies that must be found.
     """
 
     model: ClassVar[str] = "lock"
     space: str
     lease_ms: int = 0
-    allowed: tuple[str, ...] = ()
-    expected: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Normalise lists."""
-        self.normalise("allowed", "expected")
 
 
 @dataclass(frozen=True)
@@ -135,8 +116,6 @@ class Limit(Expectation):
         most: units.
         window_ms: length of the window, in milliseconds.
         fair: whether a refusal needs the window to be full.
-        allowed: names of anomalies that are no violations.
-        expected: names of anomalies that must be found.
     """
 
     model: ClassVar[str] = "limit"
@@ -144,9 +123,3 @@ class Limit(Expectation):
     most: int
     window_ms: int
     fair: bool = True
-    allowed: tuple[str, ...] = ()
-    expected: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Normalise lists."""
-        self.normalise("allowed", "expected")

@@ -9,9 +9,16 @@ from typing import Literal
 import numpy as np
 
 from stackproof.history.anomaly import Anomaly, number
-from stackproof.history.columns import OK, UNKNOWN, Array, Snapshot
+from stackproof.history.columns import OK, UNKNOWN, Array
+from stackproof.history.looked_for import Check
 from stackproof.history.models.expectations import Limit
-from stackproof.history.models.view import TICKS_A_MS, Packing, View
+from stackproof.history.models.view import TICKS_A_MS, ModelBooks, Packing, View
+
+
+class Books(ModelBooks):
+    """The operations on what is limited."""
+
+    of: Limit
 
 
 def _units(view: View, places: Array) -> Array:
@@ -34,12 +41,13 @@ class _Sums:
         return self._sums[np.searchsorted(self._sorted, packed, side=side)]
 
 
-def more_than_allowed(view: View, of: Limit) -> Anomaly:
+def more_than_allowed(books: Books) -> Anomaly:
     """Find windows in which more was certainly permitted than allowed.
 
     Certain is what was both asked for and granted within the window. Shown is the permit with
     which such a window begins.
     """
+    view, of = books.view, books.of
     places = view.did("permit")
     places = places[np.argsort(view.began[places], kind="stable")]
     key, units = view.key[places], _units(view, places)
@@ -51,20 +59,22 @@ def more_than_allowed(view: View, of: Limit) -> Anomaly:
     wrong = places[within > of.most]
     worst = int(within.max(initial=0))
 
-    def example(place: int) -> list[tuple[int, str]]:
+    def example(n: int) -> list[tuple[int, str]]:
+        place = int(wrong[n])
         same = places[(key == view.key[place]) & (begin >= view.began[place])][: of.most + 1]
         return [(p, "the window begins" if p == place else "") for p in same.tolist()]
 
-    return view.anomaly(
+    return view.anomaly_among(
         "more-than-allowed", wrong,
-        lambda count: f"up to {worst:,} units in {of.window_ms:,} ms where {of.most:,} are "
-                      f"allowed, in {number(count, 'window')}.",
+        f"up to {worst:,} units in {of.window_ms:,} ms where {of.most:,} are allowed, in "
+        f"{number(len(wrong), 'window')}.",
         example,
     )  # fmt: skip
 
 
-def fewer_than_allowed(view: View, of: Limit) -> Anomaly:
+def fewer_than_allowed(books: Books) -> Anomaly:
     """Find refusals though the window before cannot have been full."""
+    view, of = books.view, books.of
     places = view.did("permit", status=(OK, UNKNOWN))
     key, units = view.key[places], _units(view, places)
     refused = view.did("refuse")
@@ -78,25 +88,21 @@ def fewer_than_allowed(view: View, of: Limit) -> Anomaly:
     wrong = refused[before - gone + _units(view, refused) <= of.most]
     return view.anomaly(
         "fewer-than-allowed", wrong,
-        lambda count: f"{number(count, 'refusal')} though the limit was not reached.",
-        lambda place: [(place, "refused")],
+        f"{number(len(wrong), 'refusal')} though the limit was not reached.", (wrong, "refused"),
     )  # fmt: skip
 
 
-CHECKS = {
-    "more-than-allowed": (more_than_allowed, lambda of: True),
-    "fewer-than-allowed": (fewer_than_allowed, lambda of: of.fair),
-}
+_REGISTER: tuple[Check[Books, Limit], ...] = (
+    Check("more-than-allowed", "more units than allowed in some window of time",
+          more_than_allowed),
+    Check("fewer-than-allowed", "refused though the window cannot have been full",
+          fewer_than_allowed, lambda of: of.fair),
+)  # fmt: skip
+CHECKS = {check.name: check for check in _REGISTER}
 
 
-def books_of(snapshot: Snapshot, of: Limit) -> View:
-    """Return the operations that the expectation is about."""
-    return View.of(snapshot, (of.space,))
-
-
-def told(view: View, of: Limit) -> tuple[int, list[str], str]:
-    """Return how many operations there were, lines about them, and why nothing was proved."""
-    permitted, refused = len(view.did("permit")), len(view.did("refuse"))
-    lines = [f'  of "{of.space}": {permitted:,} permitted, {refused:,} refused']
-    unproved = "" if permitted else "nothing was permitted"
-    return len(view.rows), lines, unproved
+def told(books: Books) -> tuple[list[str], str]:
+    """Return lines about the operations, and why nothing was proved."""
+    permitted, refused = (len(books.view.did(action)) for action in ("permit", "refuse"))
+    lines = [f'  of "{books.of.space}": {permitted:,} permitted, {refused:,} refused']
+    return lines, "" if permitted else "nothing was permitted"

@@ -4,22 +4,20 @@ Actions on a lock, the key: "acquire" (number: its fencing token, 0 for none), "
 something was done that only the holder may do (number: the token it showed).
 """
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from stackproof.history.anomaly import Anomaly, number
-from stackproof.history.columns import OK, UNKNOWN, Array, Snapshot, combined
+from stackproof.history.columns import OK, UNKNOWN, Array, combined
+from stackproof.history.looked_for import Check
 from stackproof.history.models.expectations import Locks
-from stackproof.history.models.view import NEVER, TICKS_A_MS, Groups, View
+from stackproof.history.models.view import NEVER, TICKS_A_MS, Groups, ModelBooks
 
 
-@dataclass(frozen=True)
-class Books:
+class Books(ModelBooks):
     """The operations on locks, and for how long each was held for certain."""
 
-    view: View
     of: Locks
 
     @cached_property
@@ -48,73 +46,70 @@ class Books:
         return np.where(row >= 0, np.minimum(until, last - first), until)
 
 
-def two_holders(books: Books, of: Locks) -> Anomaly:
+def two_holders(books: Books) -> Anomaly:
     """Find acquisitions that were granted while somebody else held the lock for certain."""
     view, places, until = books.view, books.acquired, books.until
     since = view.ended[places]
     held = np.flatnonzero(since < until)
     asked = Groups(view.key[places[held]], since[held], until[held])
     reach, row = asked.greatest_before(view.key[places], since)
-    wrong = np.flatnonzero((row >= 0) & (reach > since) & (since < until))
-    other = {int(places[i]): int(places[held[row[i]]]) for i in wrong}
+    chosen = (row >= 0) & (reach > since) & (since < until)
+    wrong = places[chosen]
     return view.anomaly(
-        "two-holders", places[wrong],
-        lambda count: f"{number(count, 'time')} a lock was granted while another client held it.",
-        lambda place: [(other[place], "holds it"), (place, "was granted it as well")],
+        "two-holders", wrong,
+        f"{number(len(wrong), 'time')} a lock was granted while another client held it.",
+        (places[held[row[chosen]]], "holds it"), (wrong, "was granted it as well"),
     )  # fmt: skip
 
 
-def token_not_rising(books: Books, of: Locks) -> Anomaly:
+def token_not_rising(books: Books) -> Anomaly:
     """Find fencing tokens that are not greater than that of an earlier acquisition."""
-    view = books.view
-    places = books.acquired[view.number[books.acquired] > 0]
-    asked = Groups(view.key[places], view.ended[places], view.number[places])
-    greatest, row = asked.greatest_before(view.key[places], view.began[places])
-    wrong = np.flatnonzero((row >= 0) & (greatest >= view.number[places]))
-    other = {int(places[i]): int(places[row[i]]) for i in wrong}
-    return view.anomaly(
-        "token-not-rising", places[wrong],
-        lambda count: f"{number(count, 'fencing token')} not greater than one of before.",
-        lambda place: [(other[place], f"token {view.number[other[place]]}"),
-                       (place, f"token {view.number[place]}")],
-    )  # fmt: skip
+    places = books.acquired[books.view.number[books.acquired] > 0]
+    return _overtaken(
+        books, "token-not-rising", places, "fencing token", "not greater than one of before", by=0
+    )
 
 
-def late_write(books: Books, of: Locks) -> Anomaly:
+def late_write(books: Books) -> Anomaly:
     """Find uses with an old token that were accepted after one with a newer token had been."""
-    view = books.view
-    places = view.did("use")
-    asked = Groups(view.key[places], view.ended[places], view.number[places])
-    greatest, row = asked.greatest_before(view.key[places], view.began[places])
-    wrong = np.flatnonzero((row >= 0) & (greatest > view.number[places]))
-    other = {int(places[i]): int(places[row[i]]) for i in wrong}
-    return view.anomaly(
-        "late-write", places[wrong],
-        lambda count: f"{number(count, 'write')} with an old fencing token accepted.",
-        lambda place: [(other[place], f"token {view.number[other[place]]}"),
-                       (place, f"token {view.number[place]}, accepted later")],
+    return _overtaken(
+        books, "late-write", books.view.did("use"),
+        "write", "with an old fencing token accepted", ", accepted later", by=1,
     )  # fmt: skip
 
 
-CHECKS = {
-    "two-holders": (two_holders, lambda of: True),
-    "token-not-rising": (token_not_rising, lambda of: True),
-    "late-write": (late_write, lambda of: True),
-}
+def _overtaken(
+    books: Books, name: str, places: Array, noun: str, what: str, note: str = "", *, by: int
+) -> Anomaly:
+    """Find operations whose token an earlier one's exceeds by at least ``by``."""
+    view = books.view
+    asked = Groups(view.key[places], view.ended[places], view.number[places])
+    greatest, row = asked.greatest_before(view.key[places], view.began[places])
+    chosen = (row >= 0) & (greatest >= view.number[places] + by)
+    wrong = places[chosen]
+    other = places[row[chosen]]
+    return view.anomaly(
+        name, wrong, f"{number(len(wrong), noun)} {what}.",
+        (other, lambda n: f"token {view.number[other[n]]}"),
+        (wrong, lambda n: f"token {view.number[wrong[n]]}{note}"),
+    )  # fmt: skip
 
 
-def books_of(snapshot: Snapshot, of: Locks) -> Books:
-    """Return the operations that the expectation is about."""
-    return Books(View.of(snapshot, (of.space,)), of)
+_REGISTER: tuple[Check[Books, Locks], ...] = (
+    Check("two-holders", "granted while another client held it for certain", two_holders),
+    Check("token-not-rising", "a fencing token that is not greater than an earlier one",
+          token_not_rising),
+    Check("late-write", "accepted with an old token after one with a newer token", late_write),
+)  # fmt: skip
+CHECKS = {check.name: check for check in _REGISTER}
 
 
-def told(books: Books, of: Locks) -> tuple[int, list[str], str]:
-    """Return how many operations there were, lines about them, and why nothing was proved."""
+def told(books: Books) -> tuple[list[str], str]:
+    """Return lines about the operations, and why nothing was proved."""
     view = books.view
     clients = len(np.unique(view.client[books.acquired]))
     lines = [
-        f'  in "{of.space}": {number(len(books.acquired), "acquisition")} '
+        f'  in "{books.of.space}": {number(len(books.acquired), "acquisition")} '
         f"by {number(clients, 'client')}, {number(len(view.did('use')), 'use')}",
     ]
-    unproved = "" if len(books.acquired) > 1 else "nobody competed for a lock"
-    return len(view.rows), lines, unproved
+    return lines, "" if len(books.acquired) > 1 else "nobody competed for a lock"

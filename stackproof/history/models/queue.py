@@ -6,24 +6,40 @@ may be dead-lettered); and "close" of a client, whose key is the client: what it
 again.
 """
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from stackproof.history.anomaly import Anomaly, number
-from stackproof.history.columns import OK, UNKNOWN, Array, Snapshot, among
+from stackproof.history.columns import OK, UNKNOWN, Array, among
+from stackproof.history.looked_for import Check
 from stackproof.history.models.expectations import Queue
-from stackproof.history.models.view import NEVER, TICKS_A_MS, Groups, View, spread
+from stackproof.history.models.view import (
+    NEVER,
+    TICKS_A_MS,
+    Groups,
+    ModelBooks,
+    View,
+    repeats,
+    spread,
+)
 
 
-@dataclass(frozen=True)
-class Books:
+class Books(ModelBooks):
     """The operations on a queue and on its dead-letter queue, by message."""
 
-    view: View
-    dead: View
     of: Queue
+
+    @cached_property
+    def dead(self) -> View:
+        """The operations on the dead-letter queue."""
+        spaces = (self.of.dead_letters,) if self.of.dead_letters else ()
+        return View.of(self.view.snapshot, spaces)
+
+    @property
+    def operations(self) -> int:
+        """Those of both queues."""
+        return len(self.view.rows) + len(self.dead.rows)
 
     @cached_property
     def messages(self) -> int:
@@ -57,6 +73,21 @@ class Books:
             mask[some] = True
         return mask
 
+    @cached_property
+    def retaken(self) -> tuple[Array, Array]:
+        """Takes of a message that was taken before, and for each the take before."""
+        takes = self.takes
+        return repeats(self.ident(self.view, takes), self.view.began[takes], takes)
+
+    @cached_property
+    def after_acknowledgement(self) -> Array:
+        """For each of these takes, whether the message had been acknowledged before."""
+        view, (again, _) = self.view, self.retaken
+        done = view.did("acknowledge")
+        asked = Groups(self.ident(view, done), view.ended[done], view.began[done])
+        _, by = asked.greatest_before(self.ident(view, again), view.began[again])
+        return by >= 0
+
     def first(self, places: Array) -> Array:
         """For each message the first of these places, or -1."""
         found = np.full(self.messages, -1)
@@ -69,7 +100,7 @@ class Books:
         return self.first(self.puts)
 
 
-def lost(books: Books, of: Queue) -> Anomaly:
+def lost(books: Books) -> Anomaly:
     """Find acknowledged messages that nobody was handed, dead-lettered or expired ones apart."""
     view = books.view
     came = books.marked(books.ident(view, books.takes), books.ident(books.dead, books.died))
@@ -77,37 +108,37 @@ def lost(books: Books, of: Queue) -> Anomaly:
     wrong = puts[~came[books.ident(view, puts)] & (view.number[puts] == 0)]
     return view.anomaly(
         "lost", wrong,
-        lambda count: f"{number(count, 'acknowledged message')} that nobody was handed.",
-        lambda place: [(place, "never taken")],
+        f"{number(len(wrong), 'acknowledged message')} that nobody was handed.",
+        (wrong, "never taken"),
     )  # fmt: skip
 
 
-def unexpected(books: Books, of: Queue) -> Anomaly:
+def unexpected(books: Books) -> Anomaly:
     """Find messages that were taken and never put."""
     view = books.view
     wrong = books.takes[books.put_of[books.ident(view, books.takes)] < 0]
     return view.anomaly(
-        "unexpected", wrong,
-        lambda count: f"{number(count, 'message')} taken that nobody has put.",
-        lambda place: [(place, "never put")],
+        "unexpected", wrong, f"{number(len(wrong), 'message')} taken that nobody has put.",
+        (wrong, "never put"),
     )  # fmt: skip
 
 
-def corrupted(books: Books, of: Queue) -> Anomaly:
-    """Find messages that were taken, or dead-lettered, with a content that nobody has put."""
-    view = books.view
-    puts = books.puts
-    put = _contents(books, view, puts)
-    for where, places in ((view, books.takes), (books.dead, books.died)):
-        known = places[books.put_of[books.ident(where, places)] >= 0]
-        wrong = known[~among(_contents(books, where, known), put)]
-        if len(wrong) or where is books.dead:
-            break
-    return where.anomaly(
-        "corrupted", wrong,
-        lambda count: f"{number(count, 'message')} taken with another content.",
-        lambda place: [(place, "another content than was put")],
+def corrupted(books: Books) -> Anomaly:
+    """Find messages that were taken, or else dead-lettered, with a content that nobody has put."""
+    view, wrong = books.view, _altered(books, books.view, books.takes)
+    if not len(wrong):
+        view, wrong = books.dead, _altered(books, books.dead, books.died)
+    return view.anomaly(
+        "corrupted", wrong, f"{number(len(wrong), 'message')} taken with another content.",
+        (wrong, "another content than was put"),
     )  # fmt: skip
+
+
+def _altered(books: Books, view: View, places: Array) -> Array:
+    """Which of these have a content that nobody has put."""
+    known = places[books.put_of[books.ident(view, places)] >= 0]
+    put = _contents(books, books.view, books.puts)
+    return known[~among(_contents(books, view, known), put)]
 
 
 def _contents(books: Books, view: View, places: Array) -> Array:
@@ -115,56 +146,41 @@ def _contents(books: Books, view: View, places: Array) -> Array:
     return spread(books.ident(view, places)) ^ view.value[places]
 
 
-def duplicated(books: Books, of: Queue) -> Anomaly:
+def duplicated(books: Books) -> Anomaly:
     """Find messages that were handed out again after they had been acknowledged."""
-    return _again(books, "duplicated", after_acknowledgement=True)
+    return _again(
+        books, "duplicated", books.after_acknowledgement, "that had been acknowledged before"
+    )
 
 
-def redelivered(books: Books, of: Queue) -> Anomaly:
+def redelivered(books: Books) -> Anomaly:
     """Find messages handed out again that nobody had given back, and whose taker had not gone."""
-    return _again(books, "unexplained-redelivery", after_acknowledgement=False)
+    wrong = ~_explained(books) & ~books.after_acknowledgement
+    return _again(books, "unexplained-redelivery", wrong, "that nobody had given back")
 
 
-def _again(books: Books, name: str, *, after_acknowledgement: bool) -> Anomaly:
-    view = books.view
-    idents = books.ident(view, books.takes)
-    order = np.lexsort((view.began[books.takes], idents))
-    takes, idents = books.takes[order], idents[order]
-    again = np.flatnonzero(idents[1:] == idents[:-1]) + 1
-    before = {int(takes[i]): int(takes[i - 1]) for i in again}
-    done = view.did("acknowledge")
-    asked = Groups(books.ident(view, done), view.ended[done], view.began[done])
-    _, by = asked.greatest_before(idents[again], view.began[takes[again]])
-    if after_acknowledgement:
-        wrong = takes[again[by >= 0]]
-        what = "that had been acknowledged before"
-    else:
-        unexplained = ~_explained(books, takes, idents, again) & (by < 0)
-        wrong = takes[again[unexplained]]
-        what = "that nobody had given back"
-    return view.anomaly(
-        name, wrong,
-        lambda count: f"{number(count, 'message')} handed out again {what}.",
-        lambda place: [(before[place], "taken before"), (place, "and again")],
+def _again(books: Books, name: str, wrong: Array, what: str) -> Anomaly:
+    again, before = (takes[wrong] for takes in books.retaken)
+    return books.view.anomaly(
+        name, again, f"{number(len(again), 'message')} handed out again {what}.",
+        (before, "taken before"), (again, "and again"),
     )  # fmt: skip
 
 
-def _explained(books: Books, takes: Array, idents: Array, again: Array) -> Array:
+def _explained(books: Books) -> Array:
     """Whether between two takes the first taker gave the message back, or went away."""
-    view = books.view
+    view, (again, before) = books.view, books.retaken
     back = view.did("give back", "reject", status=(OK, UNKNOWN))
     given = Groups(books.ident(view, back), view.began[back], view.began[back])
-    began, _ = given.greatest_before(idents[again], view.ended[takes[again]])
+    began, _ = given.greatest_before(books.ident(view, again), view.ended[again])
     closed = view.did("close", status=(OK, UNKNOWN))
     gone = Groups(view.client[closed].astype(np.int64), view.began[closed], view.began[closed])
-    left, _ = gone.greatest_before(
-        view.client[takes[again - 1]].astype(np.int64), view.ended[takes[again]]
-    )
-    since = view.began[takes[again - 1]]
+    left, _ = gone.greatest_before(view.client[before].astype(np.int64), view.ended[again])
+    since = view.began[before]
     return (began >= since) | (left >= since)
 
 
-def reordered(books: Books, of: Queue) -> Anomaly:
+def reordered(books: Books) -> Anomaly:
     """Find messages first taken after one that was put later.
 
     Sure only where the one put was complete before the other began, and the same of the takes.
@@ -174,27 +190,26 @@ def reordered(books: Books, of: Queue) -> Anomaly:
     known = np.flatnonzero((first >= 0) & (books.put_of >= 0))
     put, take = books.put_of[known], first[known]
     done = np.flatnonzero(view.ended[put] < NEVER)
-    none = np.zeros(len(done), dtype=np.int64)
-    asked = Groups(none, view.ended[put[done]], view.began[take[done]])
-    began, row = asked.greatest_before(np.zeros(len(put), dtype=np.int64), view.began[put])
+    asked = Groups(np.zeros(len(done)), view.ended[put[done]], view.began[take[done]])
+    began, row = asked.greatest_before(np.zeros(len(put)), view.began[put])
     wrong = np.flatnonzero(view.ended[take] < began)
-    other = {int(take[i]): int(done[row[i]]) for i in wrong}
-    puts = {int(take[i]): int(put[i]) for i in wrong}
+    wrong = wrong[np.argsort(take[wrong])]
+    other = done[row[wrong]] if len(done) else wrong
     return view.anomaly(
-        "reordered", np.sort(take[wrong]),
-        lambda count: f"{number(count, 'message')} taken before one that had been put earlier.",
-        lambda place: [(int(put[other[place]]), "put first"), (puts[place], "put later"),
-                       (place, "taken first"), (int(take[other[place]]), "taken later")],
+        "reordered", take[wrong],
+        f"{number(len(wrong), 'message')} taken before one that had been put earlier.",
+        (put[other], "put first"), (put[wrong], "put later"),
+        (take[wrong], "taken first"), (take[other], "taken later"),
     )  # fmt: skip
 
 
-def wrongly_dead_lettered(books: Books, of: Queue) -> Anomaly:
+def wrongly_dead_lettered(books: Books) -> Anomaly:
     """Find dead letters that nobody rejected, that had not expired and that do not belong there."""
     view, dead = books.view, books.dead
     table = view.snapshot.operations
     rejected = books.marked(books.ident(view, view.did("reject", status=(OK, UNKNOWN))))
     may = np.zeros(max(len(view.snapshot.labels), 1), dtype=bool)
-    may[view.snapshot.codes("labels", of.may_die)] = True
+    may[view.snapshot.codes("labels", books.of.may_die)] = True
     idents = books.ident(dead, books.died)
     put = books.put_of[idents]
     known = put >= 0
@@ -204,13 +219,12 @@ def wrongly_dead_lettered(books: Books, of: Queue) -> Anomaly:
     wrong = books.died[known & ~belongs & ~expired]
     return dead.anomaly(
         "wrongly-dead-lettered", wrong,
-        lambda count: f"{number(count, 'dead letter')} that nobody rejected and that had not "
-                      "expired.",
-        lambda place: [(place, "a dead letter")],
+        f"{number(len(wrong), 'dead letter')} that nobody rejected and that had not expired.",
+        (wrong, "a dead letter"),
     )  # fmt: skip
 
 
-def not_dead_lettered(books: Books, of: Queue) -> Anomaly:
+def not_dead_lettered(books: Books) -> Anomaly:
     """Find messages that were rejected, or expired before anybody took them: no dead letters."""
     view = books.view
     died = books.marked(books.ident(books.dead, books.died))
@@ -221,87 +235,81 @@ def not_dead_lettered(books: Books, of: Queue) -> Anomaly:
     wrong = ought[~died[books.ident(view, ought)]]
     return view.anomaly(
         "not-dead-lettered", wrong,
-        lambda count: f"{number(count, 'message')} rejected or expired, and not in the "
-                      "dead-letter queue.",
-        lambda place: [(place, "not dead-lettered")],
+        f"{number(len(wrong), 'message')} rejected or expired, and not in the dead-letter queue.",
+        (wrong, "not dead-lettered"),
     )  # fmt: skip
 
 
-def dead_lettered_twice(books: Books, of: Queue) -> Anomaly:
+def dead_lettered_twice(books: Books) -> Anomaly:
     """Find messages that were taken from the dead-letter queue again."""
-    dead = books.dead
-    idents = books.ident(dead, books.died)
-    order = np.lexsort((dead.began[books.died], idents))
-    again = np.flatnonzero(idents[order][1:] == idents[order][:-1]) + 1
-    first = dict(zip(books.died[order[again]].tolist(), books.died[order[again - 1]].tolist(),
-                     strict=True))  # fmt: skip
+    dead, died = books.dead, books.died
+    wrong, before = repeats(books.ident(dead, died), dead.began[died], died)
     return dead.anomaly(
-        "dead-lettered-twice", books.died[order[again]],
-        lambda count: f"{number(count, 'time')} a message was dead-lettered again.",
-        lambda place: [(first[place], "a dead letter"), (place, "and again")],
+        "dead-lettered-twice", wrong,
+        f"{number(len(wrong), 'time')} a message was dead-lettered again.",
+        (before, "a dead letter"), (wrong, "and again"),
     )  # fmt: skip
 
 
-def unmarked(books: Books, of: Queue) -> Anomaly:
+def unmarked(books: Books) -> Anomaly:
     """Find messages that were handed out again without the mark that tells so."""
-    view = books.view
-    idents = books.ident(view, books.takes)
-    order = np.lexsort((view.began[books.takes], idents))
-    takes = books.takes[order]
-    again = np.flatnonzero(idents[order][1:] == idents[order][:-1]) + 1
-    wrong = takes[again[view.number[takes[again]] == 0]]
+    view, (again, _) = books.view, books.retaken
+    wrong = again[view.number[again] == 0]
     return view.anomaly(
         "unmarked-redelivery", wrong,
-        lambda count: f"{number(count, 'message')} handed out again without its mark.",
-        lambda place: [(place, "not marked as redelivered")],
+        f"{number(len(wrong), 'message')} handed out again without its mark.",
+        (wrong, "not marked as redelivered"),
     )  # fmt: skip
 
 
-def taken_expired(books: Books, of: Queue) -> Anomaly:
+def taken_expired(books: Books) -> Anomaly:
     """Find messages that were taken after their time to live."""
     view = books.view
     put = books.put_of[books.ident(view, books.takes)]
     lives = view.number[put] * TICKS_A_MS
-    latest = view.ended[put] + lives + of.late_ms * TICKS_A_MS
-    wrong = books.takes[(put >= 0) & (lives > 0) & (view.began[books.takes] > latest)]
-    put_of = dict(zip(books.takes.tolist(), put.tolist(), strict=True))
+    latest = view.ended[put] + lives + books.of.late_ms * TICKS_A_MS
+    late = (put >= 0) & (lives > 0) & (view.began[books.takes] > latest)
+    wrong = books.takes[late]
     return view.anomaly(
-        "taken-expired", wrong,
-        lambda count: f"{number(count, 'message')} taken though expired.",
-        lambda place: [(put_of[place], "put"), (place, "taken after its time to live")],
+        "taken-expired", wrong, f"{number(len(wrong), 'message')} taken though expired.",
+        (put[late], "put"), (wrong, "taken after its time to live"),
     )  # fmt: skip
 
 
-CHECKS = {
-    "lost": (lost, lambda of: of.settled),
-    "unexpected": (unexpected, lambda of: True),
-    "corrupted": (corrupted, lambda of: True),
-    "duplicated": (duplicated, lambda of: True),
-    "unexplained-redelivery": (redelivered, lambda of: True),
-    "reordered": (reordered, lambda of: of.ordered),
-    "wrongly-dead-lettered": (wrongly_dead_lettered, lambda of: bool(of.dead_letters)),
-    "not-dead-lettered": (not_dead_lettered, lambda of: bool(of.dead_letters) and of.settled),
-    "dead-lettered-twice": (dead_lettered_twice, lambda of: bool(of.dead_letters)),
-    "unmarked-redelivery": (unmarked, lambda of: of.marks),
-    "taken-expired": (taken_expired, lambda of: True),
-}
+def _dies(of: Queue) -> bool:
+    return bool(of.dead_letters)
 
 
-def books_of(snapshot: Snapshot, of: Queue) -> Books:
-    """Return the operations that the expectation is about."""
-    dead = (of.dead_letters,) if of.dead_letters else ()
-    return Books(View.of(snapshot, (of.space,)), View.of(snapshot, dead), of)
+_REGISTER: tuple[Check[Books, Queue], ...] = (
+    Check("lost", "acknowledged, and nobody was handed it", lost, lambda of: of.settled),
+    Check("unexpected", "handed to somebody, and nobody has put it", unexpected),
+    Check("corrupted", "handed out, or dead-lettered, with another content", corrupted),
+    Check("duplicated", "handed out again after it had been acknowledged", duplicated),
+    Check("unexplained-redelivery",
+          "handed out again, though nobody gave it back and its taker had not gone", redelivered),
+    Check("reordered", "first handed out before a message that had been put earlier", reordered,
+          lambda of: of.ordered),
+    Check("wrongly-dead-lettered",
+          "dead-lettered, though nobody rejected it and it had not expired",
+          wrongly_dead_lettered, _dies),
+    Check("not-dead-lettered", "rejected, or expired before anybody took it, and no dead letter",
+          not_dead_lettered, lambda of: _dies(of) and of.settled),
+    Check("dead-lettered-twice", "a dead letter more than once", dead_lettered_twice, _dies),
+    Check("unmarked-redelivery", "handed out again without the mark that tells so", unmarked,
+          lambda of: of.marks),
+    Check("taken-expired", "handed out after its time to live", taken_expired),
+)  # fmt: skip
+CHECKS = {check.name: check for check in _REGISTER}
 
 
-def told(books: Books, of: Queue) -> tuple[int, list[str], str]:
-    """Return how many operations there were, lines about them, and why nothing was proved."""
-    view = books.view
+def told(books: Books) -> tuple[list[str], str]:
+    """Return lines about the operations, and why nothing was proved."""
+    of = books.of
     lines = [
         f'  put on "{of.space}": {number(len(books.puts), "message")}',
         f"  taken: {number(len(books.takes), 'time')}, dead-lettered: {len(books.died):,}",
     ]
-    seen = len(books.takes) + len(books.died)
-    unproved = "" if len(books.puts) and seen else "nothing was put and taken"
-    if of.settled and len(view.did("put")):
-        unproved = ""  # that all of it is lost is proved
-    return len(view.rows) + len(books.dead.rows), lines, unproved
+    # That all of what was put is lost is proved as well.
+    lost_for_certain = of.settled and len(books.view.did("put"))
+    proved = lost_for_certain or (len(books.puts) and len(books.takes) + len(books.died))
+    return lines, "" if proved else "nothing was put and taken"

@@ -7,18 +7,25 @@ Gibbons and Korach ("Testing shared memories", SIAM J. Comput. 26, 1997), comple
 time after sorting. Where compare-and-sets are in play, a search decides (`search`).
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from stackproof.history.anomaly import Anomaly, number
-from stackproof.history.columns import ACTIONS, FAIL, OK, UNKNOWN, Array, Snapshot
+from stackproof.history.columns import ACTIONS, FAIL, OK, UNKNOWN, Array
 from stackproof.history.digests import digest_of
+from stackproof.history.looked_for import Check
 from stackproof.history.models.expectations import Registers
 from stackproof.history.models.search import linearizable
-from stackproof.history.models.view import BEFORE_ALL, NEVER, TICKS_A_MS, Groups, View, firsts
+from stackproof.history.models.view import (
+    BEFORE_ALL,
+    NEVER,
+    TICKS_A_MS,
+    Groups,
+    ModelBooks,
+    firsts,
+    repeats,
+)
 
 _WRITE = ACTIONS.index("write")
 _ABSENT = np.uint64(digest_of(None))
@@ -26,11 +33,10 @@ SEARCH_STEPS = 200_000
 """So many steps a search takes for one key before it gives up."""
 
 
-@dataclass(frozen=True)
-class Books:
-    """The operations of an expectation, each reading with the write that it saw."""
+class Books(ModelBooks):
+    """Each reading with the write that it saw."""
 
-    view: View
+    of: Registers
 
     @cached_property
     def writes(self) -> Array:
@@ -55,8 +61,8 @@ class Books:
     def _seen(self, writes: Array) -> Array:
         """For each reading the place of the write of its value, -1 where nobody wrote it."""
         order = self.by_content
-        if not len(order):
-            return np.full(0, -1)
+        if not len(writes):
+            return np.full(len(self.reads), -1)
         of_write = np.full(len(order), -1)
         of_write[writes] = writes
         starts = firsts(self.content[order])
@@ -74,9 +80,7 @@ class Books:
     @cached_property
     def deleted(self) -> Array:
         """For each operation, whether anybody deleted its key at some time."""
-        keys = np.zeros(int(self.view.key.max(initial=0)) + 1, dtype=bool)
-        keys[self.view.key[self.deletions]] = True
-        return keys[self.view.key]
+        return self.view.marked(self.deletions)[self.view.key]
 
     @cached_property
     def source(self) -> Array:
@@ -102,15 +106,22 @@ class Books:
         """Whether each reading found nothing, and nobody had to delete it for that."""
         return (self.source < 0) & (self.view.value[self.reads] == _ABSENT)
 
-    def replaced(self, kind: Array) -> tuple[Array, Array]:
-        """Which readings saw a value that a later write had certainly replaced before.
+    @cached_property
+    def replaced(self) -> tuple[Array, Array]:
+        """Which readings saw what a later value had certainly replaced before, and by which write.
 
-        Args:
-            kind: places of the writes that may have replaced it.
-
-        Returns:
-            For each reading whether it did, and the place of the write that replaced the value.
+        For each reading whether it did, and the place of that write.
         """
+        writes = self.view.did("write", "compare-and-set")
+        return self._replaced(writes[self.view.value[writes] != _ABSENT])
+
+    @cached_property
+    def removed(self) -> tuple[Array, Array]:
+        """The same of deletions."""
+        writes = self.view.did("write")
+        return self._replaced(writes[self.view.value[writes] == _ABSENT])
+
+    def _replaced(self, kind: Array) -> tuple[Array, Array]:
         view = self.view
         done = kind[(view.ended[kind] < NEVER) & (view.status[kind] == OK)]
         asked = Groups(view.key[done], view.ended[done], view.began[done])
@@ -126,9 +137,7 @@ class Books:
         """For each operation, whether values of its key have ever had a time to live."""
         view = self.view
         given = view.did("write", "compare-and-set", "expire", status=(OK, UNKNOWN))
-        keys = np.zeros(int(view.key.max(initial=0)) + 1, dtype=bool)
-        keys[view.key[given[view.number[given] > 0]]] = True
-        return keys[view.key]
+        return view.marked(given[view.number[given] > 0])[view.key]
 
     @cached_property
     def lives(self) -> tuple[Array, Array]:
@@ -138,6 +147,7 @@ class Books:
         """
         view, reads = self.view, self.reads[self.mortal[self.reads]]
         sets = view.did("write", "compare-and-set", "expire", status=(OK, UNKNOWN))
+        sets = sets[self.mortal[sets]]
         done = sets[view.ended[sets] < NEVER]
         if not len(done):
             return reads[:0], reads[:0]
@@ -181,69 +191,79 @@ class Books:
         ]  # fmt: skip
 
 
-def never_written(books: Books, of: Registers) -> Anomaly:
+def never_written(books: Books) -> Anomaly:
     """Find readings of values that nobody has written."""
     wrong = books.reads[(books.source < 0) & ~books.initial & (books.source_of_failed < 0)]
-    return books.view.anomaly(
+    return books.view.anomaly_among(
         "never-written", wrong,
-        lambda count: f"{number(count, 'reading')} of a value that nobody has written.",
-        lambda place: _of_key(books, place, "nobody wrote this"),
+        f"{number(len(wrong), 'reading')} of a value that nobody has written.",
+        lambda n: _of_key(books, int(wrong[n]), "nobody wrote this"),
     )  # fmt: skip
 
 
-def failed_write_read(books: Books, of: Registers) -> Anomaly:
+def failed_write_read(books: Books) -> Anomaly:
     """Find readings of values whose write was certainly refused."""
     chosen = (books.source < 0) & ~books.initial & (books.source_of_failed >= 0)
-    write = dict(zip(books.reads[chosen].tolist(), books.source_of_failed[chosen].tolist(),
-                     strict=True))  # fmt: skip
+    wrong = books.reads[chosen]
     return books.view.anomaly(
-        "failed-write-read", books.reads[chosen],
-        lambda count: f"{number(count, 'reading')} of a value whose write was refused.",
-        lambda place: [(write[place], "refused"), (place, "and read")],
+        "failed-write-read", wrong,
+        f"{number(len(wrong), 'reading')} of a value whose write was refused.",
+        (books.source_of_failed[chosen], "refused"), (wrong, "and read"),
     )  # fmt: skip
 
 
-def read_too_early(books: Books, of: Registers) -> Anomaly:
+def read_too_early(books: Books) -> Anomaly:
     """Find readings that were answered before the write of their value began."""
     view = books.view
     chosen = (books.source >= 0) & (view.ended[books.reads] < view.began[books.source])
-    write = dict(zip(books.reads[chosen].tolist(), books.source[chosen].tolist(), strict=True))
+    wrong = books.reads[chosen]
     return view.anomaly(
-        "read-too-early", books.reads[chosen],
-        lambda count: f"{number(count, 'reading')} of a value before its write began.",
-        lambda place: [(place, "answered before"), (write[place], "this began")],
+        "read-too-early", wrong,
+        f"{number(len(wrong), 'reading')} of a value before its write began.",
+        (wrong, "answered before"), (books.source[chosen], "this began"),
     )  # fmt: skip
 
 
-def stale_read(books: Books, of: Registers) -> Anomaly:
+def stale_read(books: Books) -> Anomaly:
     """Find readings of values that had been replaced before the reading began."""
-    writes = books.view.did("write", "compare-and-set")
     return _replaced(
-        books, "stale-read", writes[books.view.value[writes] != _ABSENT],
-        "of a value that had been replaced before", "replaced by then", books.source >= 0,
+        books, "stale-read", books.replaced, books.source >= 0,
+        "of a value that had been replaced before", "replaced by then",
     )  # fmt: skip
 
 
-def lost(books: Books, of: Registers) -> Anomaly:
+def lost(books: Books) -> Anomaly:
     """Find readings that found nothing though a value had been written and nobody deleted it."""
-    writes = books.view.did("write", "compare-and-set")
     return _replaced(
-        books, "lost", writes[books.view.value[writes] != _ABSENT],
+        books, "lost", books.replaced, books.initial,
         "that found nothing though a value had been written before", "written by then",
-        books.initial,
     )  # fmt: skip
 
 
-def resurrected(books: Books, of: Registers) -> Anomaly:
+def resurrected(books: Books) -> Anomaly:
     """Find readings of values that had been deleted before the reading began."""
-    writes = books.view.did("write")
     return _replaced(
-        books, "resurrected", writes[books.view.value[writes] == _ABSENT],
-        "of a value that had been deleted before", "deleted by then", books.source >= 0,
+        books, "resurrected", books.removed, books.source >= 0,
+        "of a value that had been deleted before", "deleted by then",
     )  # fmt: skip
 
 
-def expired_early(books: Books, of: Registers) -> Anomaly:
+def _replaced(
+    books: Books, name: str, replaced: tuple[Array, Array], among: Array, what: str, note: str
+) -> Anomaly:
+    view, (chosen, by) = books.view, replaced
+    chosen = chosen & among
+    rows, by = books.reads[chosen], by[chosen]
+    age = view.began[rows] - view.ended[by]
+    worst = float(view.seconds(age.max())) if len(age) else 0.0
+    return view.anomaly(
+        name, rows,
+        f"{number(len(rows), 'reading')} {what}, up to {worst * 1000:,.1f} ms before.",
+        (books.source[chosen], "the value that was read"), (by, note), (rows, "read all the same"),
+    )  # fmt: skip
+
+
+def expired_early(books: Books) -> Anomaly:
     """Find readings that found nothing though the value's time to live was not over."""
     view, (reads, by) = books.view, books.lives
     life = view.number[by] * TICKS_A_MS
@@ -253,72 +273,49 @@ def expired_early(books: Books, of: Registers) -> Anomaly:
     )
 
 
-def outlived(books: Books, of: Registers) -> Anomaly:
+def outlived(books: Books) -> Anomaly:
     """Find readings of values whose time to live was over."""
     view, (reads, by) = books.view, books.lives
     life = view.number[by] * TICKS_A_MS
-    over = view.began[reads] > view.ended[by] + life + of.late_ms * TICKS_A_MS
+    over = view.began[reads] > view.ended[by] + life + books.of.late_ms * TICKS_A_MS
     return _of_life(books, "outlived", (view.value[reads] != _ABSENT) & (life > 0) & over,
                     "still there")  # fmt: skip
 
 
 def _of_life(books: Books, name: str, wrong: Array, note: str) -> Anomaly:
     view, (reads, by) = books.view, books.lives
-    given = dict(zip(reads.tolist(), by.tolist(), strict=True))
+    reads, by = reads[wrong], by[wrong]
 
-    def example(place: int) -> list[tuple[int, str]]:
-        life = int(view.number[given[place]])
-        since = float(view.seconds(view.ended[place] - view.began[given[place]]))
-        told = f"for {life / 1000:g} s" if life else "for ever"
-        return [(given[place], f"set {told}"), (place, f"{note}, {since:.3f} s later")]
+    def given(n: int) -> str:
+        life = int(view.number[by[n]])
+        return f"set for {life / 1000:g} s" if life else "set for ever"
+
+    def seen(n: int) -> str:
+        since = float(view.seconds(view.ended[reads[n]] - view.began[by[n]]))
+        return f"{note}, {since:.3f} s later"
 
     return view.anomaly(
-        name, reads[wrong],
-        lambda count: f"{number(count, 'reading')}: {note} by the value's time to live.", example,
+        name, reads, f"{number(len(reads), 'reading')}: {note} by the value's time to live.",
+        (by, given), (reads, seen),
     )  # fmt: skip
 
 
-def _replaced(books: Books, name: str, kind: Array, what: str, note: str, among: Array) -> Anomaly:
-    view = books.view
-    chosen, by = books.replaced(kind)
-    chosen &= among
-    rows = books.reads[chosen]
-    write = dict(zip(rows.tolist(), by[chosen].tolist(), strict=True))
-    source = dict(zip(rows.tolist(), books.source[chosen].tolist(), strict=True))
-    age = view.began[rows] - view.ended[by[chosen]]
-    worst = float(view.seconds(age.max())) if len(age) else 0.0
-
-    def example(place: int) -> Iterator[tuple[int, str]]:
-        if source[place] >= 0:
-            yield source[place], "the value that was read"
-        yield write[place], note
-        yield place, "read all the same"
-
-    return view.anomaly(
-        name, rows,
-        lambda count: f"{number(count, 'reading')} {what}, up to {worst * 1000:,.1f} ms before.",
-        example,
-    )  # fmt: skip
-
-
-def lost_update(books: Books, of: Registers) -> Anomaly:
+def lost_update(books: Books) -> Anomaly:
     """Find two compare-and-sets that both replaced the same value: the first one is lost."""
     view = books.view
     done = view.did("compare-and-set")
     done = done[~(books.deleted[done] & (view.expected[done] == _ABSENT))]
     replaced = view.with_key(view.expected[done], done)
-    order = np.lexsort((view.began[done], replaced))
-    again = np.flatnonzero(replaced[order][1:] == replaced[order][:-1]) + 1
-    first = dict(zip(done[order[again]].tolist(), done[order[again - 1]].tolist(), strict=True))
+    wrong, first = repeats(replaced, view.began[done], done)
     return view.anomaly(
-        "lost-update", done[order[again]],
-        lambda count: f"{number(count, 'compare-and-set')} of a value that another one had "
-                      "already replaced.",
-        lambda place: [(first[place], "replaced it"), (place, "replaced the same value")],
+        "lost-update", wrong,
+        f"{number(len(wrong), 'compare-and-set')} of a value that another one had already "
+        "replaced.",
+        (first, "replaced it"), (wrong, "replaced the same value"),
     )  # fmt: skip
 
 
-def not_linearizable(books: Books, of: Registers) -> Anomaly:
+def not_linearizable(books: Books) -> Anomaly:
     """Find values whose writing and readings cannot be put into one order.
 
     A value's zone reaches from the first end to the last beginning of its write and readings.
@@ -347,11 +344,12 @@ def not_linearizable(books: Books, of: Registers) -> Anomaly:
         low[~np.logical_or.reduceat(written, starts)] = BEFORE_ALL  # it was there before
         first = places[starts]
         wrong += first[_overlapping(view.key[first], low, high)].tolist()
-    return view.anomaly(
-        "not-linearizable", np.array(sorted(wrong), dtype=np.int64),
-        lambda count: f"{number(count, 'value')} whose writing and readings fit into no order "
-                      "of single moments.",
-        lambda place: _of_key(books, place, "no order has a place for this value"),
+    places = np.array(sorted(wrong), dtype=np.int64)
+    return view.anomaly_among(
+        "not-linearizable", places,
+        f"{number(len(places), 'value')} whose writing and readings fit into no order of single "
+        "moments.",
+        lambda n: _of_key(books, int(places[n]), "no order has a place for this value"),
     )  # fmt: skip
 
 
@@ -393,35 +391,36 @@ def _current(of: Registers) -> bool:
     return of.consistency != "eventual"
 
 
-CHECKS = {
-    "never-written": (never_written, lambda of: True),
-    "failed-write-read": (failed_write_read, lambda of: True),
-    "read-too-early": (read_too_early, lambda of: True),
-    "lost": (lost, _current),
-    "stale-read": (stale_read, _current),
-    "resurrected": (resurrected, _current),
-    "expired-early": (expired_early, _current),
-    "outlived": (outlived, _current),
-    "lost-update": (lost_update, lambda of: True),
-    "not-linearizable": (not_linearizable, _strict),
-}
+_REGISTER: tuple[Check[Books, Registers], ...] = (
+    Check("never-written", "a value was read that nobody has written", never_written),
+    Check("failed-write-read", "a value was read whose write was refused", failed_write_read),
+    Check("read-too-early", "a value was read before its write began", read_too_early),
+    Check("lost", "nothing was read, though a value had been written before and nobody deleted it",
+          lost, _current),
+    Check("stale-read", "a value was read that had been replaced before the reading began",
+          stale_read, _current),
+    Check("resurrected", "a value was read that had been deleted before the reading began",
+          resurrected, _current),
+    Check("expired-early", "nothing was read before the value's time to live was over",
+          expired_early, _current),
+    Check("outlived", "a value was read after its time to live was over", outlived, _current),
+    Check("lost-update", "two compare-and-sets have both replaced the same value", lost_update),
+    Check("not-linearizable",
+          "no order of single moments explains what was written and read", not_linearizable,
+          _strict),
+)  # fmt: skip
+CHECKS = {check.name: check for check in _REGISTER}
 
 
-def books_of(snapshot: Snapshot, of: Registers) -> Books:
-    """Return the operations that the expectation is about."""
-    return Books(View.of(snapshot, (of.space,)))
-
-
-def told(books: Books, of: Registers) -> tuple[int, list[str], str]:
-    """Return how many operations there were, lines about them, and why nothing was proved."""
-    view = books.view
+def told(books: Books) -> tuple[list[str], str]:
+    """Return lines about the operations, and why nothing was proved."""
+    view, of = books.view, books.of
+    keys = int(np.count_nonzero(view.marked(np.arange(len(view.rows)))))
     lines = [
-        f'  on "{of.space}": {number(len(view.rows), "operation")} '
-        f"on {number(len(np.unique(view.key)), 'key')}",
+        f'  on "{of.space}": {number(len(view.rows), "operation")} on {number(keys, "key")}',
         f"  {number(len(books.writes), 'write')}, {number(len(books.reads), 'reading')}",
     ]
     if not len(books.writes) or not len(books.reads):
-        return len(view.rows), lines, "nothing was written and read that could be checked"
+        return lines, "nothing was written and read that could be checked"
     left = books.undecided if _strict(of) else []
-    unproved = f"the search for an order was given up for {', '.join(left[:3])}" if left else ""
-    return len(view.rows), lines, unproved
+    return lines, f"the search for an order was given up for {', '.join(left[:3])}" if left else ""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,7 @@ _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 NEVER = np.int64(1 << 61)
 """Later than any time: an operation without an answer may still take effect."""
 BEFORE_ALL = np.int64(-1)
+Note = str | Callable[[int], str]
 
 
 @dataclass(frozen=True)
@@ -112,9 +114,26 @@ class View:
 
     def did(self, *actions: str, status: tuple[int, ...] = (OK,)) -> Array:
         """Return the places of operations with one of these actions and outcomes."""
-        codes = [ACTIONS.index(action) for action in actions]
-        mask = np.isin(self.action, codes) & np.isin(self.status, status)
-        return np.flatnonzero(mask)
+        if (actions, status) not in self._done:
+            codes = [ACTIONS.index(action) for action in actions]
+            mask = np.isin(self.action, codes) & np.isin(self.status, status)
+            self._done[actions, status] = np.flatnonzero(mask)
+        return self._done[actions, status]
+
+    @cached_property
+    def _done(self) -> dict[tuple[tuple[str, ...], tuple[int, ...]], Array]:
+        return {}
+
+    @cached_property
+    def keys(self) -> int:
+        """How many numbers of keys there may be."""
+        return int(self.key.max(initial=-1)) + 1
+
+    def marked(self, places: Array) -> Array:
+        """For each key, whether one of these operations is on it."""
+        mask = np.zeros(self.keys, dtype=bool)
+        mask[self.key[places]] = True
+        return mask
 
     def seconds(self, ticks: Array | int) -> Array | float:
         """Return spans of ticks in seconds."""
@@ -124,30 +143,61 @@ class View:
         """Return an operation as a line of a counterexample."""
         return operated(self.snapshot, int(self.rows[place]), note, context=context)
 
-    def anomaly(
-        self,
-        name: str,
-        wrong: Array,
-        summary: Callable[[int], str],
-        example: Callable[[int], Iterable[tuple[int, str]]],
-    ) -> Anomaly:
+    def anomaly(self, name: str, wrong: Array, summary: str, *shown: tuple[Array, Note]) -> Anomaly:
         """Return what was found, or that nothing was.
 
         Args:
             name: of the anomaly.
             wrong: places of the operations that are wrong.
-            summary: in one sentence, given how many there are.
-            example: places of operations that show what is wrong with one, each with a note; the
-                wrong one itself is among them, the others are context.
+            summary: in one sentence.
+            shown: what shows what is wrong with each of them, in this order: an operation's place
+                (-1: none) and a note, or what makes one, given the number within ``wrong``.
+        """
+
+        def example(number: int) -> Iterator[tuple[int, str]]:
+            for places, note in shown:
+                if (place := int(places[number])) >= 0:
+                    yield place, note if isinstance(note, str) else note(number)
+
+        return self.anomaly_among(name, wrong, summary, example)
+
+    def anomaly_among(
+        self,
+        name: str,
+        wrong: Array,
+        summary: str,
+        example: Callable[[int], Iterable[tuple[int, str]]],
+    ) -> Anomaly:
+        """The same; ``example`` gives places and notes for a number within ``wrong``.
+
+        All but the wrong operation itself are context.
         """
         if not len(wrong):
             return nothing(name)
 
         def examples() -> Iterator[list[WitnessRecord]]:
-            for place in wrong[:WITNESS_RECORDS].tolist():
-                yield [self.line(p, note, context=p != place) for p, note in example(place)]
+            for number, place in enumerate(wrong[:WITNESS_RECORDS].tolist()):
+                yield [self.line(p, note, context=p != place) for p, note in example(number)]
 
-        return found(name, "violation", len(wrong), summary(len(wrong)), examples())
+        return found(name, "violation", len(wrong), summary, examples())
+
+
+@dataclass(frozen=True)
+class ModelBooks:
+    """What the checks of a model are given; each model adds what its own ask for.
+
+    Attributes:
+        view: the operations in the expectation's space.
+        of: what is expected of them.
+    """
+
+    view: View
+    of: Any
+
+    @property
+    def operations(self) -> int:
+        """How many operations are looked at."""
+        return len(self.view.rows)
 
 
 class Packing:
@@ -221,6 +271,13 @@ class Groups:
     def _beyond(self) -> int:
         """A group greater than all that there are."""
         return int(self._times.group(self._sorted[-1])) + 1
+
+
+def repeats(group: Array, time: Array, places: Array) -> tuple[Array, Array]:
+    """Places that follow another one of the same group, by time, and for each the one before."""
+    order = np.lexsort((time, group))
+    again = np.flatnonzero(group[order][1:] == group[order][:-1]) + 1
+    return places[order[again]], places[order[again - 1]]
 
 
 def spread(numbers: Array) -> Array:

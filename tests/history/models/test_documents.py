@@ -8,11 +8,14 @@ from stackproof.history import MODELS
 TEXT = (Path(__file__).parents[3] / "docs" / "histories.md").read_text(encoding="utf-8")
 
 
-def test_every_anomaly_is_told_with_its_model() -> None:
+def test_every_anomaly_is_told_with_its_model_and_its_meaning() -> None:
     sections = dict(re.findall(r"^### (\w+):.*\n((?:(?!##).*\n)*)", TEXT, re.MULTILINE))
-    told = {model: re.findall(r"^\| ([a-z-]+) \|", text, re.MULTILINE)[1:]
+    told = {model: re.findall(r"^\| ([a-z-]+) \| (.+) \|$", text, re.MULTILINE)[1:]
             for model, text in sections.items()}  # fmt: skip
-    assert told == {model: list(checks) for model, checks in MODELS.items()}
+    assert told == {
+        model: [(name, check.meaning) for name, check in checks.items()]
+        for model, checks in MODELS.items()
+    }
 
 
 def test_the_example_runs() -> None:

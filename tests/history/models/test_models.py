@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from stackproof.history import MODELS, History, Locks, Members, Queue, Registers, check
-from stackproof.history.models.checking import expectation_from
-from stackproof.history.models.sets import books_of, until_visible
+from stackproof.history.models.checking import books_of, expectation_from
+from stackproof.history.models.sets import until_visible
 from tests.history.models.cases import (
     A1,
     A2,

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from stackproof.history.models import limit, lock, queue, register, search, sets
+from stackproof.history.models.view import View
 from tests.history.models.cases import CASES, history
 from tests.history.test_mutants import OPPOSITE
 
@@ -61,11 +62,12 @@ def mutants() -> Iterator[tuple[str, int]]:
 def outcomes(model: str, module: ModuleType) -> list[Any]:
     told = []
     for name, case in CASES[model].items():
-        find, _ = module.CHECKS[name]
+        find = module.CHECKS[name].find
         for rows in (case.violating, *case.also, *case.clean):
             of = case.of
             try:
-                found = find(module.books_of(history(rows).snapshot(), of), of)
+                view = View.of(history(rows).snapshot(), (of.space,))
+                found = find(module.Books(view, of))
                 told.append((found.count, found.idents))
             except Exception as error:
                 told.append(type(error))
