@@ -12,7 +12,7 @@ from stackproof.history.columns import ACTIONS, ENDINGS, NONE, NOWHERE, STATUS, 
 from stackproof.history.operating import NO_VALUE
 
 
-def _json(value: Any) -> str:
+def as_json(value: Any) -> str:
     """Return compact JSON; what has no form in JSON is written as text: evidence first."""
     return json.dumps(value, separators=(",", ":"), default=str)
 
@@ -20,11 +20,11 @@ def _json(value: Any) -> str:
 def lines(snapshot: Snapshot) -> Iterator[str]:
     """Yield a history as JSON Lines, one operation a line, in the order of time."""
     sends, receptions = snapshot.sends, snapshot.receptions
-    yield _json({"name": snapshot.name, "meta": snapshot.meta}) + "\n"
+    yield as_json({"name": snapshot.name, "meta": snapshot.meta}) + "\n"
     for expectation in snapshot.expectations:
-        yield _json({"op": "expectation", **expectation.as_dict()}) + "\n"
+        yield as_json({"op": "expectation", **expectation.as_dict()}) + "\n"
     for consumer in snapshot.consumers:
-        yield _json({"op": "consumer", **asdict(consumer)}) + "\n"
+        yield as_json({"op": "consumer", **asdict(consumer)}) + "\n"
     # By time for the reader's sake, yet each kind in its own order: it bears meaning.
     streams = (
         (sends.at, _sends(snapshot)),
@@ -124,13 +124,13 @@ def _operations(snapshot: Snapshot) -> Iterator[str]:
             fields["label"] = snapshot.labels[table.label[row]]
         if row in snapshot.operation_errors:
             fields["error"] = snapshot.operation_errors[row]
-        yield _json(fields) + "\n"
+        yield as_json(fields) + "\n"
 
 
 def _events(snapshot: Snapshot) -> Iterator[str]:
     for event in snapshot.events:
         fields = {"kind": event.kind, "text": event.text, "at": event.at, "until": event.until}
-        yield _json({"op": "event", **fields, "detail": event.detail}) + "\n"
+        yield as_json({"op": "event", **fields, "detail": event.detail}) + "\n"
 
 
 def _polls(snapshot: Snapshot) -> Iterator[str]:
@@ -155,9 +155,9 @@ def _transactions(snapshot: Snapshot) -> Iterator[str]:
             fields |= {"how": ENDINGS[table.how[row]], "ending": float(table.ending[row])}
         if not math.isnan(table.ended[row]):
             fields |= {"status": STATUS[table.status[row]], "ended": float(table.ended[row])}
-        yield _json(fields) + "\n"
+        yield as_json(fields) + "\n"
 
 
 def _plain(op: str, records: Iterable[Any]) -> Iterator[str]:
     for record in records:
-        yield _json({"op": op, **asdict(record)}) + "\n"
+        yield as_json({"op": op, **asdict(record)}) + "\n"

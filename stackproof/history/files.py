@@ -27,6 +27,7 @@ from stackproof.history.columns import (
     Event,
     Snapshot,
 )
+from stackproof.history.exporting import as_json, lines
 from stackproof.history.models.checking import check, expectation_from
 from stackproof.history.record import History
 from stackproof.history.verdict import Verdict
@@ -83,8 +84,8 @@ def save(
     partial = path.with_name(path.name + ".partial")
     try:
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=_QUICK) as archive:
-            archive.writestr("header.json", _json(_header(snapshot)))
-            archive.writestr("tables.json", _json(_tables(snapshot, clean)))
+            archive.writestr("header.json", as_json(_header(snapshot)))
+            archive.writestr("tables.json", as_json(_tables(snapshot, clean)))
             for table, (_, layout) in _COLUMNS.items():
                 for column in layout.dtype.names or ():
                     with archive.open(f"{table}.{column}.npy", "w", force_zip64=True) as file:
@@ -94,11 +95,6 @@ def save(
         partial.unlink(missing_ok=True)
         raise
     return path
-
-
-def _json(value: Any) -> str:
-    """Return compact JSON; what has no form in JSON is written as text: evidence first."""
-    return json.dumps(value, separators=(",", ":"), default=str)
 
 
 def _header(snapshot: Snapshot) -> dict[str, Any]:
@@ -289,7 +285,5 @@ def export(path: Path | str, write: Callable[[str], Any]) -> None:
     Raises:
         HistoryError: as `load`.
     """
-    from stackproof.history.exporting import lines
-
     for line in lines(load(path)):
         write(line)

@@ -27,9 +27,14 @@ from stackproof.history.columns import (
     Isolation,
     Mode,
 )
+from stackproof.history.digests import Carried
 
 Status = Literal["ok", "fail", "unknown"]
 Ending = Literal["commit", "abort"]
+
+PREVIEW_CHARACTERS = 120
+PREVIEWS = 50_000
+ERROR_CHARACTERS = 300
 
 
 def moment(at: float | None) -> float:
@@ -53,18 +58,25 @@ def code(codes: dict[str, int], text: str) -> int:
     return number
 
 
+def shortened(text: str, limit: int) -> str:
+    """Return a text of at most so many characters."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
 def _known(value: str, known: tuple[str, ...], what: str) -> None:
     if value not in known:
         raise ValueError(f"{what} is one of {', '.join(known)}, not {value!r}")
 
 
 class Ledger:
-    """Consumers, polls, drains and transactions of a history; see `History`."""
+    """Consumers, polls, drains and transactions of a history, and what is shown; see `History`."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._changes = 0
         self._clients: dict[str, int] = {}
+        self._previews: dict[int, str] = {}
+        self._carried_values: dict[int, Mapping[str, str]] = {}
         self._polls = bytearray()
         self._polling: dict[str, int] = {}
         self._transactions = bytearray()
@@ -255,3 +267,11 @@ class Ledger:
         where = transaction * columns.TRANSACTION.struct.size
         columns.ENDING.pack_into(self._transactions, where, *fields)
         self._changes += 1
+
+    # -- what explanations show ----------------------------------------------
+    def _keep_shown(self, digest: int, preview: str, carried: int | None = None) -> None:
+        """Keep what explanations show of a content; the first to tell of it counts."""
+        if preview and len(self._previews) < PREVIEWS and digest not in self._previews:
+            self._previews[digest] = shortened(preview, PREVIEW_CHARACTERS)
+        if isinstance(carried, Carried) and len(self._carried_values) < PREVIEWS:
+            self._carried_values.setdefault(int(carried), carried.values)

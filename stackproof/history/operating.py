@@ -14,14 +14,13 @@ from types import EllipsisType
 from stackproof.history import columns
 from stackproof.history.columns import ACTIONS, STATUS, UNKNOWN
 from stackproof.history.digests import digest_of, preview
-from stackproof.history.ledger import Ledger, Status, code, moment
+from stackproof.history.ledger import ERROR_CHARACTERS, Ledger, Status, code, moment, shortened
 
 Content = bytes | str | int | None
 """A value that was written or read; None: the key was not there, or is deleted."""
 
 NO_VALUE = 0
 """The digest of operations that have no value."""
-_ERROR_CHARACTERS = 300
 
 
 @dataclass
@@ -145,7 +144,7 @@ class Operating(Ledger):
             self._changes += 1
             self._operation_errors.pop(op, None)
             if error:
-                self._operation_errors[op] = error[:_ERROR_CHARACTERS]
+                self._operation_errors[op] = shortened(error, ERROR_CHARACTERS)
 
     @contextmanager
     def doing(
@@ -178,8 +177,5 @@ class Operating(Ledger):
         data = content if content is None or isinstance(content, bytes) else str(content).encode()
         digest = digest_of(data)
         with self._lock:
-            self._keep_shown(digest, preview(data), None)
+            self._keep_shown(digest, preview(data))
         return digest
-
-    def _keep_shown(self, digest: int, preview: str, carried: int | None) -> None:
-        raise NotImplementedError

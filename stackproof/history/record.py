@@ -2,7 +2,6 @@
 
 import math
 import struct
-from collections.abc import Mapping
 from typing import Any
 
 from stackproof.history import columns
@@ -17,18 +16,9 @@ from stackproof.history.columns import (
     Snapshot,
     Transactions,
 )
-from stackproof.history.digests import Carried
 from stackproof.history.expectation import Expectation
-from stackproof.history.ledger import Status, code, moment
+from stackproof.history.ledger import ERROR_CHARACTERS, Status, code, moment, shortened
 from stackproof.history.operating import Operating
-
-PREVIEW_CHARACTERS = 120
-PREVIEWS = 50_000
-ERROR_CHARACTERS = 300
-
-
-def _shortened(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 class History(Operating):
@@ -51,8 +41,6 @@ class History(Operating):
         self._receptions = bytearray()
         self._topics: dict[str, int] = {}
         self._idents: dict[str, int] = {}
-        self._previews: dict[int, str] = {}
-        self._carried_values: dict[int, Mapping[str, str]] = {}
         self._errors: dict[int, str] = {}
         self._events: list[Event] = []
         self._expectations: list[Expectation] = []
@@ -167,7 +155,7 @@ class History(Operating):
             self._changes += 1
             self._errors.pop(op, None)
             if error:
-                self._errors[op] = _shortened(error, ERROR_CHARACTERS)
+                self._errors[op] = shortened(error, ERROR_CHARACTERS)
 
     def receive(
         self,
@@ -276,13 +264,6 @@ class History(Operating):
             )
             self._snapshot = (self._changes, taken)
             return taken
-
-    def _keep_shown(self, digest: int, preview: str, carried: int | None) -> None:
-        """Keep what explanations show of a content; the first to tell of it counts."""
-        if preview and len(self._previews) < PREVIEWS and digest not in self._previews:
-            self._previews[digest] = _shortened(preview, PREVIEW_CHARACTERS)
-        if isinstance(carried, Carried) and len(self._carried_values) < PREVIEWS:
-            self._carried_values.setdefault(int(carried), carried.values)
 
     def __repr__(self) -> str:
         sends = len(self._sends) // columns.SEND.struct.size

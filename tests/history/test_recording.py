@@ -9,7 +9,7 @@ import pytest
 
 import stackproof.history
 from stackproof.history import Flow, History, carried_digest, check_flow, columns, digest_of
-from stackproof.history.record import PREVIEW_CHARACTERS
+from stackproof.history.ledger import PREVIEW_CHARACTERS
 
 BASIC = {"client": "c", "topic": "t", "ident": "a", "digest": 1}
 
