@@ -166,3 +166,8 @@ def no_effect(what: str, why: Exception) -> NoEffect:
         str(why),
         "nothing is said of what was to be broken; see how it is broken here",
     )
+
+
+def and_then(error: BaseException, later: BaseException) -> None:
+    """Have an error tell another one that came while it was dealt with."""
+    error.add_note(f"and then: {type(later).__name__}: {later}")

@@ -30,6 +30,11 @@ class Answer:
     seconds: float
     problem: str = ""
 
+    @property
+    def milliseconds(self) -> float:
+        """The same, for figures."""
+        return round(self.seconds * 1000, 1)
+
     def __str__(self) -> str:
         after = f"after {self.seconds * 1000:.0f} ms"
         if self.answered:

@@ -57,7 +57,7 @@ class ClientFault(NodeFault):
         )
         super()._gone()
         return Proof(f"{answer}, asked as clients ask",
-                     {"answer_ms": round(answer.seconds * 1000, 1)})  # fmt: skip
+                     {"answer_ms": answer.milliseconds})  # fmt: skip
 
     def _as_before(self, answer: Answer) -> bool:
         return answer.answered
@@ -98,7 +98,7 @@ class _Unreachable(ClientFault):
             awaiting=f"clients of {self.target} to be without an answer",
         )
         return Proof(f"asked as clients ask, {answer}; {self._still_there()}",
-                     {"waited_ms": round(answer.seconds * 1000, 1)})  # fmt: skip
+                     {"waited_ms": answer.milliseconds})  # fmt: skip
 
     def _is_it(self, answer: Answer) -> bool:
         return not answer.answered

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
-from stackproof.errors import no_effect, step_missing
+from stackproof.errors import and_then, no_effect, step_missing
 from stackproof.polling import DeadlineExceeded, poll
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ class Fault(ABC):
         except Exception as unhealed:
             if error is None:
                 raise
-            error.add_note(f"and then: {type(unhealed).__name__}: {unhealed}")
+            and_then(error, unhealed)
 
     # -- for kinds of faults -------------------------------------------------
     def _wait(

@@ -45,9 +45,7 @@ class PeerCut(NodeFault):
             within=FELT_WITHIN,
             awaiting=f"{self.target} to answer its clients all the same",
         )
-        return Proof(
-            f"{missed}; to clients {answer}", {"answer_ms": round(answer.seconds * 1000, 1)}
-        )
+        return Proof(f"{missed}; to clients {answer}", {"answer_ms": answer.milliseconds})
 
 
 class OneWayCut(PeerCut):

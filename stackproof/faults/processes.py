@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from stackproof import actions
 from stackproof.actions import Action
-from stackproof.clients.probing import Answer
 from stackproof.errors import NotSupported
 from stackproof.faults.fault import FELT_WITHIN, HEALED_WITHIN, Fault, Proof
 from stackproof.faults.witness import Witness, instance_of
@@ -64,7 +63,9 @@ class NodeFault(Fault):
             awaiting=f"{self.target} to be back",
         )
         answer = self._witness.ask(self.node)
-        return Proof(f"{answer}, and its peers have it among them", _measured(answer))
+        return Proof(
+            f"{answer}, and its peers have it among them", {"answer_ms": answer.milliseconds}
+        )
 
     def _no_answer(self, sign: str, *, connecting: bool) -> Proof:
         """A real request past all proxies gets no response.
@@ -79,15 +80,11 @@ class NodeFault(Fault):
             within=FELT_WITHIN,
             awaiting=f"{self.target} to {sign}",
         )
-        return Proof(str(answer), {"waited_ms": round(answer.seconds * 1000, 1)})
+        return Proof(str(answer), {"waited_ms": answer.milliseconds})
 
     def _heal_at_end(self) -> None:
         if not self.for_good:
             super()._heal_at_end()
-
-
-def _measured(answer: Answer) -> dict[str, float]:
-    return {"answer_ms": round(answer.seconds * 1000, 1)}
 
 
 class Crash(NodeFault):

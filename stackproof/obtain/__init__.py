@@ -3,7 +3,7 @@
 It may touch `processes`; it knows no service.
 """
 
-from stackproof.obtain.cache import Artifact, Cache, Say
+from stackproof.obtain.cache import Artifact, Cache, InVersions, Say
 from stackproof.obtain.debian import DebianArtifact
 from stackproof.obtain.go import GoArtifact
 from stackproof.obtain.maven import MavenArtifact
@@ -14,6 +14,7 @@ __all__ = [
     "Cache",
     "DebianArtifact",
     "GoArtifact",
+    "InVersions",
     "MavenArtifact",
     "Say",
     "WheelArtifact",

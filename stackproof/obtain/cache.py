@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import psutil
 
@@ -53,6 +53,14 @@ class Artifact(Protocol):
 
     def build(self, into: Path, cache: Cache, say: Say) -> None:
         """Fill the empty directory ``into``; raise `Trouble` when that is impossible."""
+
+
+@runtime_checkable
+class InVersions(Protocol):
+    """An artifact that can be had in other versions."""
+
+    def of(self, version: str) -> Artifact:
+        """The same in another version."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -70,6 +70,10 @@ class DebianArtifact:
     proof: Sequence[str] = ()
     without: Sequence[str] = ()
     version: str = ""
+
+    def of(self, version: str) -> DebianArtifact:
+        """The same in another version."""
+        return replace(self, version=version)
 
     @cached_property
     def packages(self) -> tuple[Package, ...]:

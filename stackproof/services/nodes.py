@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from copy import copy
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 from stackproof.access import OPEN, Access
 from stackproof.clients.probing import look_through, unencrypted
 from stackproof.errors import NotSupported, Passing, Trouble, explained
-from stackproof.obtain import Artifact, DebianArtifact, WheelArtifact
+from stackproof.obtain import Artifact, InVersions
 from stackproof.paths import demand_plain
 from stackproof.ports import LOOPBACK
 from stackproof.services.base import (
@@ -170,18 +170,13 @@ class Service(ABC):
         Raises:
             Trouble: there can be no such version.
         """
-        if isinstance(self.server, DebianArtifact):
-            self.server = replace(self.server, version=version)
-        elif isinstance(self.server, WheelArtifact):
-            self.server = replace(
-                self.server, requirement=f"{self.server.requirement.partition('==')[0]}=={version}"
-            )
-        else:
+        if not isinstance(self.server, InVersions):
             raise Trouble(
                 f"{self.title} cannot be had in another version",
                 "nobody has said how it is obtained then",
                 "take a program of your own (`command`), or an endpoint",
             )
+        self.server = self.server.of(version)
         self.image = self.image.of(version)
 
     def images(self) -> Sequence[Image]:
@@ -300,19 +295,13 @@ class Service(ABC):
 
     def check(self, endpoint: Endpoint, *, timeout: float) -> None:
         """A real operation by the probe; raises one of `unready` while it is not ready yet."""
-        probe = self.probe(endpoint, timeout=timeout)
-        try:
+        with closing(self.probe(endpoint, timeout=timeout)) as probe:
             probe.healthy()
-        finally:
-            probe.close()
 
     def answers(self, endpoint: Endpoint, name: str, *, timeout: float) -> None:
         """The same of one instance, called as the provider calls it."""
-        probe = self.probe(endpoint, timeout=timeout)
-        try:
+        with closing(self.probe(endpoint, timeout=timeout)) as probe:
             probe.answers(name.removeprefix(f"{endpoint.cluster}-"))
-        finally:
-            probe.close()
 
     def why_unreachable(self, endpoint: Endpoint, *, timeout: float) -> Trouble | None:
         """What is wrong, looked at step by step: network, TLS, log-in; None: nothing definite."""

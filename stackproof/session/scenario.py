@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, NoReturn, ParamSpec
 
 from stackproof import figures, guard, history, masking, names
 from stackproof.actions import Action
-from stackproof.errors import PremiseNotMet, Trouble, explained, step_missing
+from stackproof.errors import PremiseNotMet, Trouble, and_then, explained, step_missing
 from stackproof.polling import DeadlineExceeded, Died
 from stackproof.processes.run import Run
 from stackproof.reporting.evidence import Attachment
@@ -115,7 +115,7 @@ class ScenarioSession:
                 if first is None:
                     first = error
                 else:
-                    first.add_note(f"and then: {type(error).__name__}: {error}")
+                    and_then(first, error)
         if first is not None:
             raise first
 

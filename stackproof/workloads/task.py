@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
-from stackproof.errors import PremiseNotMet
+from stackproof.errors import PremiseNotMet, and_then
 from stackproof.polling import DeadlineExceeded, Died, pause, poll
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ class Endable(ABC):
             if error is None:
                 raise
             if late is not error:
-                error.add_note(f"and then: {type(late).__name__}: {late}")
+                and_then(error, late)
 
 
 class Task(Endable):

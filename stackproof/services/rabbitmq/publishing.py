@@ -12,8 +12,7 @@ from stackproof.clients.sending import Sent
 from stackproof.history import History
 from stackproof.services.base import Endpoint
 from stackproof.services.rabbitmq.client import NO_VERDICT, close, connect
-
-_PERSISTENT = 2
+from stackproof.services.rabbitmq.known import PERSISTENT
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class Publisher:
             )
             properties = pika.BasicProperties(
                 message_id=message.ident,
-                delivery_mode=_PERSISTENT,
+                delivery_mode=PERSISTENT,
                 expiration=None if message.expires_after is None else str(message.expires_after),
             )
             try:

@@ -7,9 +7,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from stackproof.services.base import Endpoint
 from stackproof.services.rabbitmq.client import channel, close, connect, declare, delete
-from stackproof.services.rabbitmq.known import FIRST
-
-_PERSISTENT = 2
+from stackproof.services.rabbitmq.known import FIRST, PERSISTENT
 
 
 class MessagesWriter:
@@ -37,7 +35,7 @@ class MessagesWriter:
         try:
             self._channel.basic_publish(
                 "", self._queue, text.encode(),
-                pika.BasicProperties(delivery_mode=_PERSISTENT), mandatory=True,
+                pika.BasicProperties(delivery_mode=PERSISTENT), mandatory=True,
             )  # fmt: skip
         except BaseException:
             self._leave()
