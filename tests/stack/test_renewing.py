@@ -9,16 +9,14 @@ from dataclasses import replace
 import pytest
 
 from stackproof.actions import Start, Stop
-from stackproof.obtain import Cache
 from stackproof.polling import poll
-from stackproof.processes import reaper
-from stackproof.processes.run import RUN_VARIABLE, Run
 from stackproof.services import service
 from stackproof.services.base import Endpoint, Renewable, Requirement
 from stackproof.services.postgresql.client import ask, asking, connect
 from stackproof.services.rabbitmq import client as rabbitmq
 from stackproof.services.renewal import Renewing
-from stackproof.stack.native import NativeCluster, NativeProvider
+from stackproof.stack.native import NativeCluster
+from tests.native import native
 from tests.stack.conftest import posix_only
 
 pytestmark = posix_only
@@ -28,16 +26,9 @@ _WITHIN = 60.0
 @contextmanager
 def started(place: pytest.TempPathFactory, name: str, **options: object) -> Iterator[NativeCluster]:
     kind, runs = service(name), place.mktemp(name)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STACKPROOF_RUNS", str(runs))
-        patch.delenv(RUN_VARIABLE, raising=False)
-        run = Run.begin()
-        try:
-            provider = NativeProvider(run, runs / "logs", Cache(), time_factor=3)
-            provider.obtain(kind, lambda _: None)
-            yield provider.start(kind, Requirement(name, tuple(options.items())), f"{name}-1")
-        finally:
-            reaper.reap(run)
+    with native(runs, time_factor=3) as provider:
+        provider.obtain(kind, lambda _: None)
+        yield provider.start(kind, Requirement(name, tuple(options.items())), f"{name}-1")
 
 
 def found(endpoint: Endpoint) -> str | None:
@@ -59,9 +50,14 @@ def await_made(endpoint: Endpoint, node: str, what: dict[str, list[str]]) -> Non
          awaiting=f"{what} to be found")  # fmt: skip
 
 
+def await_found(endpoint: Endpoint, told: str | None) -> None:
+    """Servers forget a client that has gone, such as the one of the last look, in a moment."""
+    poll(lambda: found(endpoint), until=lambda left: left == told, within=_WITHIN,
+         awaiting=f"{told or 'nothing'} to be found")  # fmt: skip
+
+
 def await_nothing(endpoint: Endpoint) -> None:
-    poll(lambda: found(endpoint), until=lambda left: left is None, within=_WITHIN,
-         awaiting="it to be as good as new")  # fmt: skip
+    await_found(endpoint, None)
 
 
 def renew(endpoint: Endpoint) -> None:
@@ -105,7 +101,7 @@ def test_what_is_left_on_rabbitmq_is_found_and_cleared(
     dirty(endpoint)
     await_made(endpoint, "node-1", what)
     kind, names = next(iter(what.items()))
-    assert found(endpoint) == f"node-1: there is the {kind} {names[0]}"
+    await_found(endpoint, f"node-1: there is the {kind} {names[0]}")
     renew(endpoint)
     service("rabbitmq").check(endpoint, timeout=10)
 
@@ -166,7 +162,7 @@ def test_what_is_left_on_postgresql_is_found_and_cleared(
     run(endpoint, statement)
     await_made(endpoint, "primary", what)
     kind, names = next(iter(what.items()))
-    assert found(endpoint) == f"primary: there is the {kind} {names[0]}"
+    await_found(endpoint, f"primary: there is the {kind} {names[0]}")
     if "ROLE postgres" in statement:  # belongs to what every server has
         run(endpoint, "ALTER ROLE postgres RESET ALL")
     renew(endpoint)
