@@ -11,12 +11,9 @@ import pytest
 
 from stackproof.clients.kafka import KafkaAdmin, TopicSpec
 from stackproof.clients.kafka.connection import connection
-from stackproof.obtain import Cache
-from stackproof.processes import reaper
-from stackproof.processes.run import RUN_VARIABLE, Run
 from stackproof.services.base import Endpoint, Requirement
 from stackproof.services.kafka import Kafka
-from stackproof.stack.native import NativeProvider
+from tests.native import native
 
 _NUMBERS = count()
 
@@ -43,20 +40,13 @@ class Broker:
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     place = tmp_path_factory.mktemp("kafka")
     kafka = Kafka()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STACKPROOF_RUNS", str(place))
-        patch.delenv(RUN_VARIABLE, raising=False)
-        run = Run.begin()
-        provider = NativeProvider(run, place / "logs", Cache(), time_factor=2)
-        try:
-            provider.obtain(kafka, lambda _: None)
-            endpoint = provider.start(kafka, Requirement("kafka"), "kafka-1").endpoint
-            how = connection(endpoint.addresses, endpoint.access)
-            admin = KafkaAdmin(endpoint.addresses, endpoint.access)
-            yield Broker(endpoint, how, admin)
-            admin.close()
-        finally:
-            reaper.reap(run)
+    with native(place, time_factor=2) as provider:
+        provider.obtain(kafka, lambda _: None)
+        endpoint = provider.start(kafka, Requirement("kafka"), "kafka-1").endpoint
+        how = connection(endpoint.addresses, endpoint.access)
+        admin = KafkaAdmin(endpoint.addresses, endpoint.access)
+        yield Broker(endpoint, how, admin)
+        admin.close()
 
 
 @pytest.fixture

@@ -22,17 +22,14 @@ from stackproof.clients.kafka import (
 from stackproof.clients.kafka.connection import connection
 from stackproof.errors import NotSupported, Trouble
 from stackproof.history import History
-from stackproof.obtain import Cache
 from stackproof.polling import poll
 from stackproof.ports import free_port
-from stackproof.processes import reaper
-from stackproof.processes.run import RUN_VARIABLE, Run
 from stackproof.services.base import Endpoint, Requirement
 from stackproof.services.kafka import Kafka
 from stackproof.stack.external import wait_answers
-from stackproof.stack.native import NativeProvider
 from tests.clients import foreign as keys
 from tests.clients.foreign import ForeignBroker
+from tests.native import native
 
 pytestmark = pytest.mark.kafka
 
@@ -59,18 +56,13 @@ def somebodys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForeignBroke
         "auto.create.topics.enable": "true",
         "num.partitions": str(BY_ITSELF),
     }
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STACKPROOF_RUNS", str(place))
-        patch.delenv(RUN_VARIABLE, raising=False)
-        run = Run.begin()
+    with native(place, time_factor=2) as provider:
         try:
-            provider = NativeProvider(run, place / "logs", Cache(), time_factor=2)
             provider.obtain(Kafka(), lambda _: None)
             options = (("config", tuple(config.items())), ("port", broker.behind))
             provider.start(Kafka(), Requirement("kafka", options), "kafka-1")
             yield broker
         finally:
-            reaper.reap(run)
             broker.close()
 
 

@@ -12,8 +12,6 @@ from stackproof.actions import ClearClients, CutClients, FillDisk, FreeDisk, Los
 from stackproof.errors import NotSupported
 from stackproof.obtain import Cache
 from stackproof.polling import poll
-from stackproof.processes import reaper
-from stackproof.processes.run import RUN_VARIABLE, Run
 from stackproof.services import service
 from stackproof.services.base import Requirement, resolve_options
 from stackproof.services.nodes import Service
@@ -24,6 +22,7 @@ from stackproof.stack.docker.rendering import compose_text
 from stackproof.stack.harm import disks, means
 from stackproof.stack.native import NativeCluster, NativeProvider
 from stackproof.stack.site import LocalSite
+from tests.native import native
 from tests.stack.conftest import posix_only
 
 pytestmark = posix_only
@@ -36,18 +35,11 @@ with_small_disks = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeProvider]:
     place = tmp_path_factory.mktemp("broken")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STACKPROOF_RUNS", str(place))
-        patch.delenv(RUN_VARIABLE, raising=False)
-        run = Run.begin()
-        try:
-            provider = NativeProvider(run, place / "logs", Cache(), time_factor=2)
-            for name in ("redis", "postgresql", "rabbitmq"):
-                provider.obtain(service(name), lambda _: None)
-            means.obtain({"proxied": True, "syncs": True}, Cache(), lambda _: None)
-            yield provider
-        finally:
-            reaper.reap(run)
+    with native(place, time_factor=2) as provider:
+        for name in ("redis", "postgresql", "rabbitmq"):
+            provider.obtain(service(name), lambda _: None)
+        means.obtain({"proxied": True, "syncs": True}, Cache(), lambda _: None)
+        yield provider
 
 
 def start(provider: NativeProvider, name: str, **options: object) -> NativeCluster:

@@ -21,14 +21,14 @@ from stackproof.errors import Trouble
 from stackproof.obtain import Cache
 from stackproof.polling import poll
 from stackproof.ports import free_port
-from stackproof.processes import reaper
-from stackproof.processes.run import RUN_VARIABLE, Run
+from stackproof.processes.run import Run
 from stackproof.services.base import Endpoint, Requirement
 from stackproof.services.kafka import Kafka
 from stackproof.services.kafka import probe as probe_module
 from stackproof.services.kafka.prepared import PreparedNode
 from stackproof.services.kafka.properties import Reached, kafka_id, logging_of, properties_of
 from stackproof.stack.native import NativeCluster, NativeProvider
+from tests.native import own_run
 from tests.stack.conftest import lives, posix_only
 
 START = 120.0
@@ -49,17 +49,11 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     place = tmp_path_factory.mktemp("kafka")
     kafka, said = Kafka(), []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STACKPROOF_RUNS", str(place))
-        patch.delenv(RUN_VARIABLE, raising=False)
-        run = Run.begin()
+    with own_run(place) as run:
         provider = NativeProvider(run, place / "logs", Cache(), time_factor=2)
-        try:
-            provider.obtain(kafka, said.append)
-            broker = provider.start(kafka, Requirement("kafka"), "kafka-1")
-            yield Site(kafka, run, provider, broker, said)
-        finally:
-            reaper.reap(run)
+        provider.obtain(kafka, said.append)
+        broker = provider.start(kafka, Requirement("kafka"), "kafka-1")
+        yield Site(kafka, run, provider, broker, said)
 
 
 def test_a_broker_tells_what_it_knows_and_its_package_which_version_it_is(site: Site) -> None:

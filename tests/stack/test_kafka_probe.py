@@ -8,16 +8,14 @@ import pytest
 
 from stackproof.actions import Crash, CutPeers, JoinPeers, Start
 from stackproof.errors import Trouble
-from stackproof.obtain import Cache
 from stackproof.polling import poll
-from stackproof.processes import reaper
-from stackproof.processes.run import RUN_VARIABLE, Run
 from stackproof.services.base import Requirement
 from stackproof.services.kafka import Kafka
 from stackproof.services.kafka.probe import KafkaProbe
 from stackproof.services.probe import AcceptsWrites, Carries, Probe, SeesPeers
 from stackproof.stack.harm import packets
-from stackproof.stack.native import NativeCluster, NativeProvider
+from stackproof.stack.native import NativeCluster
+from tests.native import native
 
 pytestmark = pytest.mark.kafka
 KAFKA = Kafka()
@@ -28,17 +26,10 @@ WITHIN = 60.0
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeCluster]:
     place = tmp_path_factory.mktemp("probed")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STACKPROOF_RUNS", str(place))
-        patch.delenv(RUN_VARIABLE, raising=False)
-        run = Run.begin()
-        try:
-            provider = NativeProvider(run, place / "logs", Cache(), time_factor=3)
-            provider.obtain(KAFKA, lambda _: None)
-            three = Requirement("kafka", (("brokers", 3),), dedicated=True)
-            yield provider.start(KAFKA, three, "kafka-1")
-        finally:
-            reaper.reap(run)
+    with native(place, time_factor=3) as provider:
+        provider.obtain(KAFKA, lambda _: None)
+        three = Requirement("kafka", (("brokers", 3),), dedicated=True)
+        yield provider.start(KAFKA, three, "kafka-1")
 
 
 @pytest.fixture

@@ -12,8 +12,7 @@ from stackproof.actions import Crash, Start
 from stackproof.errors import Trouble
 from stackproof.obtain import Cache, WheelArtifact
 from stackproof.polling import poll
-from stackproof.processes import reaper
-from stackproof.processes.run import RUN_VARIABLE, Run
+from stackproof.processes.run import Run
 from stackproof.services.base import Requirement
 from stackproof.services.base import Service as AnyService
 from stackproof.services.kafka import Kafka
@@ -22,6 +21,7 @@ from stackproof.services.postgresql.client import ask
 from stackproof.services.redis import Redis
 from stackproof.services.redis.client import connect
 from stackproof.stack.native import NativeProvider
+from tests.native import own_run
 from tests.stack.conftest import posix_only
 
 pytestmark = posix_only
@@ -30,14 +30,8 @@ pytestmark = posix_only
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     place = tmp_path_factory.mktemp("own")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STACKPROOF_RUNS", str(place))
-        patch.delenv(RUN_VARIABLE, raising=False)
-        run = Run.begin()
-        try:
-            yield run
-        finally:
-            reaper.reap(run)
+    with own_run(place) as run:
+        yield run
 
 
 def provider(run: Run, own: AnyService) -> NativeProvider:

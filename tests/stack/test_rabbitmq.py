@@ -17,11 +17,8 @@ from stackproof.actions import Crash, Start, Stop
 from stackproof.errors import Trouble
 from stackproof.history import History, Queue, check
 from stackproof.history.columns import ACTIONS
-from stackproof.obtain import Cache
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.ports import free_port
-from stackproof.processes import reaper
-from stackproof.processes.run import RUN_VARIABLE, Run
 from stackproof.services.base import Endpoint, Requirement
 from stackproof.services.external import connect as connect_external
 from stackproof.services.probe import SeesPeers
@@ -29,6 +26,7 @@ from stackproof.services.rabbitmq import RabbitMQ, client
 from stackproof.services.rabbitmq.consuming import Consumer
 from stackproof.services.rabbitmq.publishing import Message, Publisher
 from stackproof.stack.native import NativeCluster, NativeProvider
+from tests.native import native
 from tests.stack.conftest import lives, posix_only
 
 pytestmark = posix_only
@@ -49,23 +47,16 @@ def port_mappers() -> set[int]:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     place = tmp_path_factory.mktemp("rabbitmq")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STACKPROOF_RUNS", str(place))
-        patch.delenv(RUN_VARIABLE, raising=False)
-        mappers = port_mappers()
-        run = Run.begin()
-        try:
-            provider = NativeProvider(run, place / "logs", Cache(), time_factor=3)
-            service = RabbitMQ()
-            provider.obtain(service, lambda _: None)
-            with ThreadPoolExecutor(2) as pool:
-                one, other = pool.map(
-                    lambda name: provider.start(service, Requirement("rabbitmq"), name),
-                    ("rabbitmq-1", "rabbitmq-2"),
-                )
-            yield Site(provider, one, other, mappers)
-        finally:
-            reaper.reap(run)
+    mappers = port_mappers()
+    with native(place, time_factor=3) as provider:
+        service = RabbitMQ()
+        provider.obtain(service, lambda _: None)
+        with ThreadPoolExecutor(2) as pool:
+            one, other = pool.map(
+                lambda name: provider.start(service, Requirement("rabbitmq"), name),
+                ("rabbitmq-1", "rabbitmq-2"),
+            )
+        yield Site(provider, one, other, mappers)
 
 
 def test_it_says_which_version_it_is(site: Site) -> None:

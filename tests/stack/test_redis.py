@@ -11,15 +11,13 @@ import pytest
 from redis import exceptions
 
 from stackproof.errors import Trouble
-from stackproof.obtain import Cache
 from stackproof.ports import free_port
-from stackproof.processes import reaper
-from stackproof.processes.run import RUN_VARIABLE, Run
 from stackproof.services.base import Clearable, Endpoint, Explaining, Requirement
 from stackproof.services.external import connect as connect_external
 from stackproof.services.redis import Redis
 from stackproof.services.redis.client import connect
 from stackproof.stack.native import NativeCluster, NativeProvider
+from tests.native import native
 from tests.stack.conftest import lives, posix_only
 
 pytestmark = posix_only
@@ -29,16 +27,9 @@ PASSWORD = "s3cret/@:"
 @pytest.fixture(scope="module")
 def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeProvider]:
     place = tmp_path_factory.mktemp("redis")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STACKPROOF_RUNS", str(place))
-        patch.delenv(RUN_VARIABLE, raising=False)
-        run = Run.begin()
-        try:
-            provider = NativeProvider(run, place / "logs", Cache(), time_factor=2)
-            provider.obtain(Redis(), lambda _: None)
-            yield provider
-        finally:
-            reaper.reap(run)
+    with native(place, time_factor=2) as provider:
+        provider.obtain(Redis(), lambda _: None)
+        yield provider
 
 
 def start(provider: NativeProvider, name: str, **options: object) -> NativeCluster:

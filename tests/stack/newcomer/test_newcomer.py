@@ -11,15 +11,13 @@ import yaml
 from stackproof import services
 from stackproof.access import OPEN
 from stackproof.actions import ClearClients, Crash, CutClients, Pause, Resume, Start
-from stackproof.obtain import Cache
 from stackproof.polling import poll
-from stackproof.processes import reaper
-from stackproof.processes.run import RUN_VARIABLE, Run
 from stackproof.services import service
 from stackproof.services.base import Requirement
 from stackproof.services.nodes import Service
 from stackproof.stack.docker.rendering import stand_alone
 from stackproof.stack.native import NativeCluster, NativeProvider
+from tests.native import native
 from tests.stack.conftest import posix_only
 
 pytestmark = posix_only
@@ -29,17 +27,15 @@ NUMBERS = itertools.count(1)
 @pytest.fixture(scope="module")
 def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeProvider]:
     place = tmp_path_factory.mktemp("newcomer")
-    with pytest.MonkeyPatch.context() as patch:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        native(place, time_factor=2) as provider,
+    ):
         patch.setitem(services._MODULES, "valkey", "tests.stack.newcomer.valkey.server:SERVICE")
-        patch.setenv("STACKPROOF_RUNS", str(place))
-        patch.delenv(RUN_VARIABLE, raising=False)
-        run = Run.begin()
         try:
-            provider = NativeProvider(run, place / "logs", Cache(), time_factor=2)
             provider.obtain(valkey(), lambda _: None)
             yield provider
         finally:
-            reaper.reap(run)
             services._known.pop("valkey", None)
 
 
