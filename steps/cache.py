@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from behave import given, register_type, then, when
+from behave import given, then, when
 from hamcrest import (
     assert_that,
     empty,
@@ -20,10 +20,7 @@ from stackproof.session.measuring import Rounds
 from stackproof.session.needs import needs
 from stackproof.session.premises import presume
 from stackproof.session.scenario import Context
-from stackproof.session.words import TYPES
-from stackproof.session.words_of_stores import CACHING, Way
-
-register_type(**TYPES, **CACHING)
+from stackproof.vocabulary import Batching
 
 
 def redis_of(context: Context) -> redis.RedisFixture:
@@ -114,23 +111,22 @@ def collection_is_exact(context: Context, key: str, kind: str) -> None:
     assert_that(differences, no_deviations(), "entries that differ")
 
 
-@when("{count:d} values are written {way:Way}")
-def values_are_written(context: Context, count: int, way: Way) -> None:
+@when("{count:d} values are written {way:Batching}")
+def values_are_written(context: Context, count: int, way: Batching) -> None:
     """Writes distinct values under keys of their own."""
     redis_of(context).write_plain(count, way)
 
 
 @when(
-    "{count:d} vectors of {dimensions:d} dimensions are cached, "
-    "with NaN, infinite, denormal and negative zero values"
+    "{count:d} vectors of {dimensions:d} dimensions are cached, with NaN, infinite, denormal and negative zero values"
 )
 def vectors_are_cached(context: Context, count: int, dimensions: int) -> None:
     """Vectors of float32 with payloads of NaN, denormal numbers, infinity and minus zero."""
     redis_of(context).write_vectors(count, dimensions)
 
 
-@then("each of them is read back {way:Way}, byte for byte")
-def values_are_read_back(context: Context, way: Way) -> None:
+@then("each of them is read back {way:Batching}, byte for byte")
+def values_are_read_back(context: Context, way: Batching) -> None:
     """Every acknowledged value is found once under its key, unchanged."""
     context.session.assert_history(redis_of(context).read_back(way))
 
@@ -154,8 +150,7 @@ def set_and_get_are_measured(context: Context, count: int, size: int) -> None:
 
 
 @then(
-    "half of the SETs and half of the GETs take at most {limit:Seconds} "
-    "in the best of {rounds:d} rounds"
+    "half of the SETs and half of the GETs take at most {limit:Seconds} in the best of {rounds:d} rounds"
 )
 def set_and_get_are_quick(context: Context, limit: float, rounds: int) -> None:
     """The medians are within the limit; they are in the report.

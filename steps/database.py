@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from behave import given, register_type, then, when
+from behave import given, then, when
 from hamcrest import (
     assert_that,
     contains_exactly,
@@ -23,11 +23,8 @@ from stackproof.session.needs import needs
 from stackproof.session.premises import presume
 from stackproof.session.scenario import Context
 from stackproof.session.tables import rows_of
-from stackproof.session.words import FAULTS, TYPES
-from stackproof.session.words_of_stores import DATABASE
 from stackproof.systems.pools import EXHAUSTED, Pool
-
-register_type(**TYPES, **DATABASE)
+from stackproof.vocabulary import SERVER_ENDINGS
 
 
 def database(context: Context) -> postgresql.Database:
@@ -141,8 +138,7 @@ def goes_on(context: Context, name: str, other: str) -> None:
 
 
 @then(
-    'one of "{one}" and "{other}" is refused for "{reason}" within {limit:Seconds}, '
-    "and the other can be committed"
+    'one of "{one}" and "{other}" is refused for "{reason}" within {limit:Seconds}, and the other can be committed'
 )
 def one_is_refused(context: Context, one: str, other: str, reason: str, limit: float) -> None:
     """The server chooses which."""
@@ -170,8 +166,7 @@ def health_shows_connections(context: Context, count: int, most: int) -> None:
 
 
 @then(
-    "its health shows {count:d} transaction open for more than {longer:Seconds} "
-    "within {limit:Seconds}"
+    "its health shows {count:d} transaction open for more than {longer:Seconds} within {limit:Seconds}"
 )
 def health_shows_transaction(context: Context, count: int, longer: float, limit: float) -> None:
     """Idle or not; once it has been open for so long."""
@@ -217,8 +212,7 @@ def pool_is_running(context: Context, count: int) -> None:
 
 
 @given(
-    "the connection-pool is running with {count:d} connections, "
-    "each waited for {wait:Seconds} at most"
+    "the connection-pool is running with {count:d} connections, each waited for {wait:Seconds} at most"
 )
 def pool_is_running_with_wait(context: Context, count: int, wait: float) -> None:
     """The same; a client that finds none waits so long for one."""
@@ -315,7 +309,7 @@ def all_can_be_taken(context: Context, count: int) -> None:
 @needs("postgresql", dedicated=True)
 def server_is_restarted(context: Context, ending: str) -> None:
     """It does not answer in between, and answers again afterwards."""
-    restart(context.session, "postgresql", FAULTS[ending])
+    restart(context.session, "postgresql", SERVER_ENDINGS[ending])
 
 
 @then("a query through the pool is answered within {limit:Seconds}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from behave import register_type, then, when
+from behave import then, when
 from hamcrest import assert_that, equal_to, greater_than, has_length
 
 from stackproof import faults
@@ -12,15 +12,10 @@ from stackproof.session import services
 from stackproof.session.needs import needs
 from stackproof.session.premises import presume
 from stackproof.session.scenario import Context
-from stackproof.session.words import TYPES
-from stackproof.session.words_of_faults import FAULT_TYPES
-
-register_type(**TYPES, **FAULT_TYPES)
 
 
 @when(
-    'messages of {producer:Producer} keep arriving in "{topic}" '
-    "while {role:Role} {ending:Ending} {times:Times}"
+    'messages of {producer:Producer} keep arriving in "{topic}" while {role:Role} {ending:Ending} {times:Times}'
 )
 @needs("kafka", dedicated=True)
 def messages_while_failing_over(

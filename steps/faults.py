@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from behave import given, register_type, then, when
+from behave import given, then, when
 from hamcrest import assert_that, equal_to, greater_than, has_length
 
 from stackproof import faults
 from stackproof.faults.restarts import rolling_restart
 from stackproof.faults.traffic import TRAFFIC, publish_while, serves_during
+from stackproof.faults.words import to_break
 from stackproof.services.kafka.known import node_of
 from stackproof.session import services
 from stackproof.session.needs import needs, needs_by
 from stackproof.session.premises import presume
 from stackproof.session.scenario import Context
-from stackproof.session.words import TYPES
-from stackproof.session.words_of_faults import FAULT_TYPES, to_break
-
-register_type(**TYPES, **FAULT_TYPES)
 
 
 def faults_of(context: Context) -> faults.Faults:

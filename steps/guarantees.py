@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from behave import given, register_type, then, when
+from behave import given, then, when
 from hamcrest import assert_that, empty, equal_to, greater_than, has_length, only_contains
 from hamcrest import starts_with as begins_with
 
@@ -14,10 +14,6 @@ from stackproof.session import services
 from stackproof.session.needs import needs
 from stackproof.session.premises import presume
 from stackproof.session.scenario import Context, Kept
-from stackproof.session.words import TYPES
-from stackproof.session.words_of_faults import FAULT_TYPES
-
-register_type(**TYPES, **FAULT_TYPES)
 
 #: What later steps are about.
 LOSS: Kept[Losing] = Kept(
@@ -94,8 +90,7 @@ def topic_holds_some_twice(context: Context, topic: str) -> None:
 
 
 @when(
-    'messages of "{source}" are transformed into "{target}" in transactions '
-    "while the leader {ending:Ending}"
+    'messages of "{source}" are transformed into "{target}" in transactions while the leader {ending:Ending}'
 )
 @needs("kafka", dedicated=True)
 def transformed_in_transactions(context: Context, source: str, target: str, ending: str) -> None:
@@ -111,8 +106,7 @@ def transformed_exactly_once(context: Context, source: str, target: str) -> None
 
 
 @when(
-    '"{source}" is handed on to "{target}" by a consumer that {committing:Committing} '
-    "and ends in between, and by its successor"
+    '"{source}" is handed on to "{target}" by a consumer that {committing:Committing} and ends in between, and by its successor'
 )
 @needs("kafka")
 def handed_on(context: Context, source: str, target: str, committing: str) -> None:

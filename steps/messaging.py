@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from behave import given, register_type, then, when
+from behave import given, then, when
 from hamcrest import (
     assert_that,
     contains_string,
@@ -24,9 +24,7 @@ from stackproof.session.measuring import timed
 from stackproof.session.needs import needs
 from stackproof.session.scenario import Context, Kept
 from stackproof.session.tables import topic_specs
-from stackproof.session.words import FAULTS, TYPES
-
-register_type(**TYPES)
+from stackproof.vocabulary import SERVER_ENDINGS
 
 #: What later steps are about.
 CREATED = Kept[float]("topics that were created", "these topics are created")
@@ -202,4 +200,4 @@ def group_has_no_lag(context: Context, group: str, topic: str) -> None:
 @needs("kafka", dedicated=True)
 def broker_restarts(context: Context, ending: str) -> None:
     """Ends the scenario's own broker by SIGTERM or SIGKILL; starts it again on its data."""
-    restart(context.session, "kafka", FAULTS[ending])
+    restart(context.session, "kafka", SERVER_ENDINGS[ending])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from behave import given, register_type, then, when
+from behave import given, then, when
 from hamcrest import (
     assert_that,
     contains_inanyorder,
@@ -18,9 +18,7 @@ from stackproof.session.needs import uses_system
 from stackproof.session.premises import presume
 from stackproof.session.scenario import Context
 from stackproof.session.tables import column
-from stackproof.session.words import ENDINGS, TYPES
-
-register_type(**TYPES)
+from stackproof.vocabulary import ENDINGS
 
 PIPELINE = "churn-pipeline"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from behave import given, register_type, then, when
+from behave import given, then, when
 from hamcrest import (
     assert_that,
     contains_string,
@@ -20,10 +20,7 @@ from stackproof.session.matching import no_deviations
 from stackproof.session.needs import needs
 from stackproof.session.premises import presume
 from stackproof.session.scenario import Context
-from stackproof.session.words import FAULTS, TYPES
-from stackproof.session.words_of_stores import QUEUES, THE_SAME
-
-register_type(**TYPES, **QUEUES)
+from stackproof.vocabulary import SERVER_ENDINGS, THE_SAME
 
 
 def rabbit_of(context: Context) -> rabbitmq.RabbitMQFixture:
@@ -203,4 +200,4 @@ def handed_and_left(context: Context, handed: int, queue: str, left: int) -> Non
 @needs("rabbitmq", dedicated=True)
 def broker_restarts(context: Context, ending: str) -> None:
     """Ends the scenario's own broker by SIGTERM or SIGKILL; starts it again on its data."""
-    restart(context.session, "rabbitmq", FAULTS[ending])
+    restart(context.session, "rabbitmq", SERVER_ENDINGS[ending])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from behave import given, register_type, then, when
+from behave import given, then, when
 from hamcrest import (
     assert_that,
     equal_to,
@@ -18,9 +18,6 @@ from stackproof.session.measuring import Rounds
 from stackproof.session.needs import needs, obtains
 from stackproof.session.premises import presume
 from stackproof.session.scenario import Context, Kept
-from stackproof.session.words import TYPES
-
-register_type(**TYPES)
 
 REGIONS: Kept[systems.Regions] = Kept(
     "two regions", "two regions with 60 milliseconds between them"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from behave import given, register_type, then, when
+from behave import given, then, when
 from hamcrest import (
     assert_that,
     equal_to,
@@ -15,16 +15,13 @@ from hamcrest import (
 )
 
 from stackproof import faults
+from stackproof.faults.words import to_break
 from stackproof.services import postgresql
 from stackproof.session.matching import no_deviations
 from stackproof.session.measuring import Rounds
 from stackproof.session.needs import needs, needs_by
 from stackproof.session.premises import presume
 from stackproof.session.scenario import Context
-from stackproof.session.words import TYPES
-from stackproof.session.words_of_faults import FAULT_TYPES, to_break
-
-register_type(**TYPES, **FAULT_TYPES)
 
 _MEGABYTE = 1_000_000
 
@@ -111,8 +108,7 @@ def health_shows_lag(context: Context, limit: float, patience: float) -> None:
 
 
 @then(
-    "health shows {replica:Replica} at least {megabytes:d} MB and {limit:Seconds} behind "
-    "within {patience:Seconds}"
+    "health shows {replica:Replica} at least {megabytes:d} MB and {limit:Seconds} behind within {patience:Seconds}"
 )
 def health_shows_stall(
     context: Context, replica: str, megabytes: int, limit: float, patience: float

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from behave import register_type, then, when
+from behave import then, when
 from hamcrest import assert_that, empty, less_than_or_equal_to
 
 from stackproof import faults
 from stackproof.faults.restarts import rolling_restart
-from stackproof.faults.words import Workload
+from stackproof.faults.words import Workload, to_break
 from stackproof.faults.writing import WRITING, Writing
 from stackproof.session.needs import Need, needs_by
 from stackproof.session.scenario import Context
-from stackproof.session.words import TYPES
-from stackproof.session.words_of_faults import FAULT_TYPES, to_break
-
-register_type(**TYPES, **FAULT_TYPES)
 
 
 def writing(context: Context, workload: Workload) -> Writing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from behave import given, register_type, then, when
+from behave import given, then, when
 from hamcrest import (
     all_of,
     assert_that,
@@ -25,10 +25,7 @@ from stackproof.session.needs import needs, uses_system
 from stackproof.session.premises import presume
 from stackproof.session.scenario import Context, Kept
 from stackproof.session.tables import column
-from stackproof.session.words import ENDINGS, TYPES
-from stackproof.session.words_of_streams import TYPES as STREAM_TYPES
-
-register_type(**TYPES, **STREAM_TYPES)
+from stackproof.vocabulary import ENDINGS
 
 PLAIN, EXACTLY_ONCE = "vector-stream", "vector-stream-exactly-once"
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from stackproof.faults.clients import ClientCut, Reset, Slow, Throttle
 from stackproof.faults.peers import OneWayCut, PeerCut
 from stackproof.faults.processes import Crash, NodeFault, Pause, Stop
 from stackproof.faults.storage import DiskFull, PowerLoss
+from stackproof.session.needs import Need
 
 #: What features say of a node; what a cluster must be made with stands in `NodeFault.options`.
 FAULTS: Mapping[str, type[NodeFault]] = {
@@ -61,3 +62,8 @@ PRODUCERS: dict[str, Mapping[str, Any]] = {
     IDEMPOTENT: {"enable_idempotence": True},
     NOT_IDEMPOTENT: {"enable_idempotence": False, "max_in_flight_requests_per_connection": 1},
 }
+
+
+def to_break(service: str, fault: str, options: Iterable[tuple[str, Any]] = ()) -> Need:
+    """What a step needs that breaks a node of a service, in the words of `FAULTS`."""
+    return Need(service, True, (*options, *FAULTS[fault].options.items()))

@@ -22,7 +22,6 @@ CHECKS: dict[str, Callable[[Project], Iterable[Finding]]] = {
     "features: known tags, an area, a requirement": features.tagged,
     "code: nothing sleeps but the polling helper": code.sleeping,
     "code: texts have an encoding": code.encoded,
-    "code: modules and folders of a size to take in": code.sized,
     "documents: the catalogue is as the steps are": documents.catalogued,
     "documents: Compose files are as the services are": documents.composed,
     "documents: no machine, registry or workplace is named": documents.placeless,

@@ -1,18 +1,11 @@
-"""The code: what may wait, how big a part may grow. Read, never run."""
+"""The code: what may wait, and how texts are read. Read, never run."""
 
 from __future__ import annotations
 
 import ast
-from collections import Counter
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 
 from tests.house.project import Finding, Project
-
-#: The house rule is "some 400 lines"; above this it is no longer some.
-MOST_LINES = 500
-MOST_FILES = 20
-_SIZED = ("stackproof", "reference", "steps")
 
 POLLING = "stackproof/polling.py"
 #: Functions ("": outside of any) that may sleep although they are not the polling helper: why.
@@ -70,20 +63,3 @@ def encoded(project: Project) -> Iterator[Finding]:
                 yield Finding(path, node.lineno, f"{name} without encoding", 'say encoding="utf-8"')
             if "text" in given and not given & {"errors", None} and name in ("run", "Popen"):
                 yield Finding(path, node.lineno, "text=True without errors", 'say errors="replace"')
-
-
-def sized(project: Project) -> Iterator[Finding]:
-    """Modules and folders that have grown beyond what one takes in."""
-    folders: Counter[str] = Counter()
-    for path in project.under(*_SIZED):
-        lines = len(project.text(path).splitlines())
-        if lines > MOST_LINES:
-            yield Finding(path, lines, f"{lines} lines, more than {MOST_LINES}",
-                          "split it where its subject divides")  # fmt: skip
-    for path in project.under(*_SIZED, suffix=""):
-        if not path.endswith(("/__init__.py", "/__init__.pyi")):
-            folders[PurePosixPath(path).parent.as_posix()] += 1
-    for folder, count in sorted(folders.items()):
-        if count > MOST_FILES:
-            yield Finding(folder, 1, f"{count} files, more than {MOST_FILES}",
-                          "make a folder of those that belong together")  # fmt: skip

@@ -17,8 +17,6 @@ from behave.runner import the_step_registry as registry
 from stackproof.commands.steps import as_markdown, catalogue, registered
 from tests.house.project import Finding, Project
 
-#: Statements a step may have: what it needs beyond a call and an assertion goes to stackproof/.
-MOST_STATEMENTS = 8
 #: Packages that a step module imports from; what else it needs goes to stackproof/.
 _IMPORTED = {"__future__", "behave", "hamcrest", "stackproof"}
 _DECORATORS = {"given", "when", "then", "step"}
@@ -131,10 +129,6 @@ def thin(project: Project) -> Iterator[Finding]:
             if isinstance(node, ast.stmt | ast.expr) and (wrong := _too_thick(node, steps)):
                 yield Finding(path, node.lineno, wrong, "move it to stackproof/")
         for function in functions:
-            count = _statements(function)
-            if count > MOST_STATEMENTS:
-                wrong = f"{function.name} has {count} statements, more than {MOST_STATEMENTS}"
-                yield Finding(path, function.lineno, wrong, "move some of it to stackproof/")
             if function.name in steps and not ast.get_docstring(function):
                 wrong = f"{function.name} has no docstring"
                 yield Finding(path, function.lineno, wrong, "say what holds after it, in a line")
@@ -162,8 +156,3 @@ def _too_thick(node: ast.AST, steps: set[str]) -> str | None:
         if name == "execute_steps" or (isinstance(node.func, ast.Name) and name in steps):
             return "a step calls another step"
     return None
-
-
-def _statements(function: ast.FunctionDef) -> int:
-    within = sum(isinstance(node, ast.stmt) for node in ast.walk(function)) - 1
-    return within - (ast.get_docstring(function) is not None)

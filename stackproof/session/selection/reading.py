@@ -26,7 +26,7 @@ from behave.runner_util import (
     exec_file,
 )
 
-from stackproof import texts
+from stackproof import texts, vocabulary
 from stackproof.errors import Trouble, reason_of
 
 _FEATURE = ".feature"
@@ -82,7 +82,7 @@ class ReadingRunner(Runner):
         _load("hooks", super().load_hooks, filename)
 
     def load_step_definitions(self, extra_step_paths: list[str] | None = None) -> None:
-        """Import the steps.
+        """Import the steps; the types of their parameters are known before.
 
         Raises:
             Trouble: there are none, or a module cannot be imported.
@@ -99,6 +99,7 @@ class ReadingRunner(Runner):
         if self.config.use_nested_step_modules:
             places += [path for path, _ in _folders(first)][1:]
         self.step_folders = [*places, *(extra_step_paths or [])]
+        vocabulary.register()
         _load("steps", _load_modules, self.step_folders)
 
     def feature_locations(self) -> list[FileLocation]:

@@ -1,0 +1,144 @@
+"""Every type of parameter that steps may use, once; the runner registers them before any steps.
+
+Known before any scenario runs, so nothing here loads a client. A type's pattern is matched
+without regard to case, as behave does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Literal, get_args
+
+import parse
+from behave import register_type
+
+from stackproof.faults.promises.handing_on import COMMITTING
+from stackproof.faults.promises.losing import POWER_WAYS, WAYS
+from stackproof.faults.roles import ROLES
+from stackproof.faults.words import FAULTS, PRODUCERS, TIMES, WORKLOADS, Workload
+
+if TYPE_CHECKING:
+    from stackproof.systems.launching import RunningSystem
+
+Type = Callable[[str], object]
+
+
+def one_of(words: Iterable[str]) -> Type:
+    """A type whose values are these words; the longest that fits is taken."""
+
+    @parse.with_pattern("|".join(sorted(words, key=len, reverse=True)))
+    def text_itself(text: str) -> str:
+        return text
+
+    return text_itself
+
+
+def counted(noun: str) -> Type:
+    """A type for a number of something: ``counted("broker")`` takes "1 broker", "3 brokers"."""
+
+    @parse.with_pattern(rf"\d+ {noun}s?")
+    def number(text: str) -> int:
+        return int(text.split()[0])
+
+    return number
+
+
+# -- how something ends, and how long it takes ---------------------------------
+#: How a system may end, as features say it.
+ENDINGS: dict[str, Callable[[RunningSystem], None]] = {
+    "is stopped": lambda system: system.stop(),
+    "crashes": lambda system: system.crash(),
+}
+
+#: The same words for an instance of a service.
+SERVER_ENDINGS: dict[str, Literal["stop", "crash"]] = {"is stopped": "stop", "crashes": "crash"}
+
+
+@parse.with_pattern(r"\d+(?:\.\d+)? (?:milli)?seconds?")
+def parse_seconds(text: str) -> float:
+    """A time such as "1 second" or "250 milliseconds", in seconds."""
+    number, unit = text.split()
+    return float(number) / (1000 if unit.startswith("milli") else 1)
+
+
+# -- faults --------------------------------------------------------------------
+#: What a producer may promise, as features say it, and the guarantee that this is.
+PROMISES = {"exactly once": "idempotent", "at least once": "at-least-once"}
+
+
+@parse.with_pattern("|".join(PROMISES))
+def parse_promise(text: str) -> str:
+    """A guarantee, by its name in `history`."""
+    return PROMISES[text]
+
+
+@parse.with_pattern(r"the (?:server|primary)|(?:replica|node|broker) \d+")
+def parse_node(text: str) -> str:
+    """The name of a node: "the primary" is ``primary``, "replica 1" is ``replica-1``."""
+    return text.removeprefix("the ").replace(" ", "-")
+
+
+@parse.with_pattern(r"replica \d+")
+def parse_replica(text: str) -> str:
+    """The same of replicas alone."""
+    return parse_node(text)
+
+
+@parse.with_pattern("|".join(WORKLOADS))
+def parse_workload(text: str) -> Workload:
+    """What a client goes on doing."""
+    return WORKLOADS[text]
+
+
+# -- stores and queues ---------------------------------------------------------
+#: Kinds of collections in Redis, and ways to write keys.
+COLLECTIONS = ("hash", "list", "set", "sorted set")
+Batching = Literal["one by one", "in one batch", "in one pipeline"]
+BATCHINGS: tuple[Batching, ...] = get_args(Batching)
+THE_SAME = "the same consumer"
+#: Isolation levels of the SQL standard.
+LEVELS = ("read uncommitted", "read committed", "repeatable read", "serializable")
+
+# -- streams -------------------------------------------------------------------
+#: Names of the systems by how features call them.
+STREAMS = {
+    "the vector stream": "vector-stream",
+    "the exactly-once vector stream": "vector-stream-exactly-once",
+}
+
+
+@parse.with_pattern("|".join(STREAMS))
+def parse_stream(text: str) -> str:
+    """A stream of vectors: its system's name."""
+    return STREAMS[text]
+
+
+#: Every type, by its name in the patterns of steps, e.g. ``{limit:Seconds}``.
+TYPES: dict[str, Type] = {
+    "Batching": one_of(BATCHINGS),
+    "Brokers": counted("broker"),
+    "Collection": one_of(COLLECTIONS),
+    "Committing": one_of(COMMITTING),
+    "Consumer": one_of((THE_SAME, "another consumer")),
+    "Customers": counted("customer"),
+    "Ending": one_of(ENDINGS),
+    "Fault": one_of(FAULTS),
+    "Isolation": one_of(LEVELS),
+    "Node": parse_node,
+    "Partitions": counted("partition"),
+    "PowerWay": one_of(POWER_WAYS),
+    "Producer": one_of(PRODUCERS),
+    "Promise": parse_promise,
+    "Replica": parse_replica,
+    "Role": one_of(ROLES),
+    "Seconds": parse_seconds,
+    "Stream": parse_stream,
+    "Times": one_of(TIMES),
+    "Way": one_of(WAYS),
+    "Workload": parse_workload,
+}
+
+
+def register() -> None:
+    """Make the types known to behave; before any steps are loaded."""
+    register_type(**TYPES)
