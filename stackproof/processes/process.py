@@ -19,7 +19,9 @@ from stackproof.processes import reaper
 from stackproof.processes.run import RUN_VARIABLE, Run
 
 LOG_END_LINES = 20
-_LONGEST_LINE = 400  # characters
+#: Of what one that talks writes, in bytes; so much may lie in memory.
+LONGEST_LINE = 64 << 20
+_LONGEST_SHOWN = 400  # characters
 _LONGEST_END = 1 << 18  # bytes that are looked at
 
 
@@ -113,11 +115,25 @@ class ManagedProcess:
         self._popen.stdin.write(line.encode())
         self._popen.stdin.flush()
 
-    def lines(self) -> Iterator[str]:
-        """What one that talks writes, line by line, until it ends."""
-        assert self._popen.stdout is not None
-        for line in self._popen.stdout:
-            yield line.decode(errors="replace")
+    def close_input(self) -> None:
+        """End the input of one that talks; no error when it has ended already."""
+        assert self._popen.stdin is not None
+        with contextlib.suppress(OSError):
+            self._popen.stdin.close()
+
+    def lines(self) -> Iterator[bytes]:
+        """What one that talks writes, line by line, until it ends.
+
+        Each with its line feed: without one it is the last, or a part of `LONGEST_LINE` bytes.
+        """
+        output = self._popen.stdout
+        assert output is not None
+        return iter(lambda: output.readline(LONGEST_LINE), b"")
+
+    def note(self, line: bytes) -> None:
+        """Add a line to its log."""
+        with self.log.open("ab") as log:
+            log.write(line)
 
     @property
     def pid(self) -> int:
@@ -264,9 +280,9 @@ def file_end(path: Path, lines: int = LOG_END_LINES, *, start: int = 0) -> str:
 
 
 def _shortened(line: str) -> str:
-    if len(line) <= _LONGEST_LINE:
+    if len(line) <= _LONGEST_SHOWN:
         return line
-    return f"{line[: _LONGEST_LINE * 3 // 4]} ... {line[-_LONGEST_LINE // 4 :]}"
+    return f"{line[: _LONGEST_SHOWN * 3 // 4]} ... {line[-_LONGEST_SHOWN // 4 :]}"
 
 
 def _session(process: psutil.Process) -> int | None:

@@ -27,6 +27,7 @@ _SYSTEM_KEYS = {
     *_LAUNCHING, *READINESS, "attach", "ready_within", "names", "group", "topics",
     "contracts", "completeness", "limits", "samples", "invalid_samples", "error_types",
     "error_words", "not_applicable", "keeps_partition", "metrics", "component", "options",
+    "methods", "errors",
 }  # fmt: skip
 
 
@@ -121,6 +122,8 @@ class SystemSettings:
         component: ``package.module:Class`` that is hosted in a process of its own, or what a
             ``command`` that answers lines of JSON is called; empty: it is a program.
         options: arguments of a component; fields in texts are filled in.
+        methods: how a component wants to be called, by the features' names of its methods.
+        errors: kinds of a component's errors, by the features' words for them.
     """
 
     name: str
@@ -151,6 +154,8 @@ class SystemSettings:
     mistakes: Mapping[str, Mistake] = field(default_factory=dict)
     component: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    methods: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def exact(self) -> bool:
@@ -229,6 +234,8 @@ def read_system(name: str, table: Any, file: Path | None) -> SystemSettings:
             },
             component=_text(table, "component"),
             options=values.table(table, "options"),
+            methods=_texts(table, "methods"),
+            errors={word: _kinds(kinds) for word, kinds in values.table(table, "errors").items()},
         )
         _check(system, table)
     except (ValueError, TypeError) as error:
@@ -364,6 +371,14 @@ def _text(table: Mapping[str, Any], key: str) -> str:
 
 def _texts(table: Mapping[str, Any], key: str) -> dict[str, str]:
     return {k: values.text(v) for k, v in values.table(table, key).items()}
+
+
+def _kinds(given: Any) -> tuple[str, ...]:
+    """One kind of error, or several."""
+    kinds = given if isinstance(given, list) else [given]
+    if not all(isinstance(kind, str) for kind in kinds):
+        raise TypeError(f"errors cannot be {given!r}: a text or a list of texts is expected")
+    return tuple(kinds)
 
 
 def _topic(role: str, table: Any) -> TopicSettings:

@@ -1,33 +1,46 @@
-"""Components under test: a class, or a program that answers lines of JSON, in its own process."""
+"""Components under test: a class, or a program that answers lines of JSON, in its own process.
+
+The protocol is docs/components.md.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import sys
+import queue
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NoAnswer
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackproof.errors import Trouble
 from stackproof.polling import DeadlineExceeded, Died
-from stackproof.processes.process import ManagedProcess
-from stackproof.systems.launching import filled
+from stackproof.processes.process import LONGEST_LINE, ManagedProcess
+from stackproof.systems.calls import Call, call_of
+from stackproof.systems.launching import common_fields, filled
+from stackproof.values import unknown_key
 
 if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
 
-_MADE_WITHIN = 30.0
-_ANSWERS_WITHIN = 60.0
+#: A program that stands alone: a class may need another Python, which has none of the suite.
+_HOSTING = Path(__file__).with_name("hosting.py")
+_ANSWERS_WITHIN = 30.0
+_LOG_ENDS = "its log ends:"
+#: Seconds for what a process has written before its end; a child of its own may hold the pipe.
+_DRAINS_WITHIN = 2.0
 
 
-class ComponentError(Exception):
-    """The component raised an error.
+class ComponentError(AssertionError):
+    """The component answered with an error.
+
+    An assertion error: where no scenario asks for an error, the component has failed it.
 
     Attributes:
-        kind: the error's class.
+        kind: the features' word for it, or the component's own where features have none.
         text: what it says.
     """
 
@@ -36,14 +49,31 @@ class ComponentError(Exception):
         self.kind, self.text = kind, text
 
 
+@dataclass(frozen=True)
+class Role:
+    """What features ask of a component.
+
+    Attributes:
+        methods: names of their parameters, in order, by the methods' names.
+        errors: kinds of errors by the features' words, where the section says nothing.
+    """
+
+    methods: Mapping[str, tuple[str, ...]]
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
 class Component:
     """A component in a process of its own; calls may be made side by side.
 
     Args:
         session: the scenario.
         name: of its section in ``stackproof.toml``.
+        role: what features ask of it.
         fields: values for the ``{}`` fields of its command, environment and options.
         options: override those of the section.
+
+    Attributes:
+        calls: how it wants to be called, by the features' names of its methods.
 
     Raises:
         Trouble: it cannot be started.
@@ -53,6 +83,7 @@ class Component:
         self,
         session: ScenarioSession,
         name: str,
+        role: Role,
         fields: Mapping[str, str],
         options: Mapping[str, Any] | None = None,
     ):
@@ -62,15 +93,21 @@ class Component:
                           f"add it to [systems.{name}], or name another system")  # fmt: skip
         self.name = name
         self._session = session
+        self.calls = _calls(name, role, settings.methods)
+        self._words = _words(name, role, settings.errors)
+        self._stop_within = settings.stop_within
         self._waiting: dict[int, Future[Any]] = {}
         self._lock = threading.Lock()
         self._over: Exception | None = None
         self._count = 0
-        command = settings.command or (
-            "{python}", "-m", "stackproof.systems.hosting", settings.component,
-        )  # fmt: skip
-        known = {"python": sys.executable, **fields}
+        self._requests: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        command = settings.command or ("{python}", "-P", "{hosting}", settings.component)
+        known = {"hosting": str(_HOSTING), **common_fields(session), **fields}
         argv = [filled(word, known, settings) for word in command]
+        given = {
+            key: filled(value, known, settings) if isinstance(value, str) else value
+            for key, value in {**settings.options, **(options or {})}.items()
+        }
         try:
             self._process = ManagedProcess(
                 name,
@@ -85,40 +122,51 @@ class Component:
             raise Trouble(f"the component {name} cannot be started",
                           f"{argv[0]}: {error.strerror}",
                           f"correct `command` in [systems.{name}]") from error  # fmt: skip
-        session.add_cleanup(self._process.kill)
-        threading.Thread(target=self._read, daemon=True).start()
-        given = {
-            key: filled(value, known, settings) if isinstance(value, str) else value
-            for key, value in {**settings.options, **(options or {})}.items()
-        }
+        session.add_cleanup(self.stop)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        for thread in (self._reader, *(threading.Thread(target=work, daemon=True)
+                                       for work in (self._write, self._watch))):  # fmt: skip
+            thread.start()
         try:
-            self._ask({"make": given}).result(session.scaled(_MADE_WITHIN))
-        except (ComponentError, NoAnswer, Died) as error:
+            self._answered(
+                self._ask({"make": given}), "make", session.scaled(settings.ready_within)
+            )
+        except (ComponentError, DeadlineExceeded, Died) as error:
             raise Trouble(
-                f"the component {name} cannot be made",
-                f"{str(error) or 'it does not answer'}\nits log ends:\n{self._process.log_end()}",
+                f"the component {name} cannot be made", self._with_log(str(error)),
                 f"correct [systems.{name}] of stackproof.toml",
-            ) from error
+            ) from error  # fmt: skip
 
-    def call(self, name: str, *arguments: Any) -> Any:
+    # -- calling -------------------------------------------------------------
+    def call(self, method: str, *arguments: Any, within: float = _ANSWERS_WITHIN) -> Any:
         """Call one of its methods; what it returns, as JSON has it.
 
+        Args:
+            method: by the features' name.
+            arguments: one for each parameter.
+            within: seconds for its answer, on a machine of usual speed.
+
         Raises:
-            ComponentError: it raised an error.
+            ComponentError: it answered with an error, or with what is no answer.
             Died: it has ended.
             DeadlineExceeded: it did not answer.
         """
-        within = self._session.scaled(_ANSWERS_WITHIN)
-        try:
-            return self.begin(name, *arguments).result(within)
-        except NoAnswer as late:
-            raise DeadlineExceeded(
-                f"waited for {self.name}.{name} for {within:g} s", None
-            ) from late
+        return self._answered(self.begin(method, *arguments), method, self._session.scaled(within))
 
-    def begin(self, name: str, *arguments: Any) -> Future[Any]:
+    def begin(self, method: str, *arguments: Any) -> Future[Any]:
         """Call one of its methods without waiting for what it returns."""
-        return self._ask({"call": name, "arguments": list(arguments)})
+        return self._ask(self.calls[method].request(arguments))
+
+    def _answered(self, answer: Future[Any], method: str, within: float) -> Any:
+        try:
+            return answer.result(within)
+        except NoAnswer as late:
+            told = f"waited for {self.name}.{method} for {within:g} s"
+            raise DeadlineExceeded(self._with_log(told), None) from late
+
+    def _with_log(self, told: str) -> str:
+        """An error with the end of its log, unless that is told already."""
+        return told if _LOG_ENDS in told else f"{told}; {_LOG_ENDS}\n{self._process.log_end()}"
 
     def _ask(self, request: dict[str, Any]) -> Future[Any]:
         answer: Future[Any] = Future()
@@ -128,32 +176,115 @@ class Component:
                 return answer
             self._count += 1
             self._waiting[self._count] = answer
-            # One that has ended cannot be written to: `_read` tells everybody who waits.
-            with contextlib.suppress(OSError):
-                self._process.write(json.dumps({"id": self._count, **request}) + "\n")
+            self._requests.put(json.dumps({"id": self._count, **request}) + "\n")
         return answer
 
+    def _write(self) -> None:
+        """Write what is asked; one that does not read its input keeps nobody else waiting."""
+        # One that has ended cannot be written to: `_watch` tells everybody who waits.
+        with contextlib.suppress(OSError):
+            while (line := self._requests.get()) is not None:
+                self._process.write(line)
+            self._process.close_input()
+
+    # -- answers -------------------------------------------------------------
     def _read(self) -> None:
         for line in self._process.lines():
             try:
-                told = json.loads(line)
-                error = told.get("error")
-                failure = error and ComponentError(str(error["kind"]), str(error["text"]))
-                answer = self._waiting.pop(told["id"])
-            except (ValueError, KeyError, TypeError, AttributeError):
-                # From here on nobody knows which answer belongs to whom.
-                self._end(ComponentError("NoAnswer", f"it wrote {line.strip()[:200]!r}"))
+                known = self._understood(line)
+            except ValueError as wrong:
+                shown = line[:200].decode(errors="backslashreplace").strip()
+                self._end(ComponentError("no answer", f"{wrong}; it wrote {shown!r}"))
                 return
-            if failure:
-                answer.set_exception(failure)
-            else:
-                answer.set_result(told.get("value"))
+            if not known:
+                self._process.note(line)
+
+    def _understood(self, line: bytes) -> bool:
+        """Hand on an answer; False: the line is none.
+
+        Raises:
+            ValueError: it looks like an answer, and nobody knows to which request or what it says.
+        """
+        if not line.endswith(b"\n"):
+            if len(line) >= LONGEST_LINE:
+                raise ValueError(f"a line of more than {LONGEST_LINE >> 20} MiB")
+            return False  # the end came within a line
+        text = line.removeprefix(b"\xef\xbb\xbf").strip()
+        if not text.startswith(b"{"):
+            return False
+        try:
+            told = json.loads(text.decode())
+        except UnicodeDecodeError:
+            raise ValueError("an answer is in UTF-8") from None
+        except ValueError:
+            raise ValueError("an answer is one JSON object in one line") from None
+        with self._lock:
+            answer = self._waiting.pop(_number(told.get("id")), None)
+        if answer is None:
+            raise ValueError("an answer has the id of a request that waits for one")
+        error = told.get("error")
+        if error is None:
+            answer.set_result(told.get("value"))
+        elif isinstance(error, dict) and "kind" in error:
+            kind = str(error["kind"])
+            failure = ComponentError(self._words.get(kind, kind), str(error.get("text", "")))
+            answer.set_exception(failure)
+        else:
+            wrong = ValueError('an error is {"kind": ..., "text": ...}')
+            answer.set_exception(ComponentError("no answer", str(wrong)))
+            raise wrong
+        return True
+
+    def _watch(self) -> None:
         self._process.join()
+        self._reader.join(_DRAINS_WITHIN)
         self._end(Died(self._process.death() or f"{self.name} has ended"))
 
     def _end(self, why: Exception) -> None:
         with self._lock:
-            self._over = why
+            self._over = self._over or why
             waiting, self._waiting = list(self._waiting.values()), {}
         for answer in waiting:
-            answer.set_exception(why)
+            answer.set_exception(self._over)
+
+    def stop(self) -> None:
+        """End its input, wait until it ends, and kill what is left of it.
+
+        One that owes an answer is killed at once.
+        """
+        self._requests.put(None)
+        if not self._waiting:
+            with contextlib.suppress(DeadlineExceeded):
+                self._process.wait(self._session.scaled(self._stop_within))
+        self._process.kill()
+
+
+def _number(ident: Any) -> int:
+    """The number of a request; some languages make texts of numbers."""
+    return int(ident) if isinstance(ident, int | str) and str(ident).isdecimal() else -1
+
+
+def _calls(name: str, role: Role, given: Mapping[str, str]) -> dict[str, Call]:
+    where = f"[systems.{name}.methods] of stackproof.toml"
+    for method in given:
+        if method not in role.methods:
+            raise unknown_key(method, role.methods, where)
+    try:
+        return {
+            method: call_of(given.get(method, method), parameters)
+            for method, parameters in role.methods.items()
+        }
+    except ValueError as error:
+        raise Trouble(f"{where} cannot be used", str(error), "correct it") from error
+
+
+def _words(name: str, role: Role, given: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """The features' words by the component's kinds of errors."""
+    for word in given:
+        if word not in role.errors:
+            raise unknown_key(word, role.errors, f"[systems.{name}.errors] of stackproof.toml")
+    return {
+        kind: word
+        for word, usual in role.errors.items()
+        for kind in given.get(word, (usual,))
+    }  # fmt: skip

@@ -1,15 +1,9 @@
 """Hosts a component: a class of anybody's in a process of its own, called by lines of JSON.
 
-``python -m stackproof.systems.hosting PACKAGE.MODULE:CLASS`` reads requests from its standard
-input and answers on its standard output, one JSON object a line. Programs in other languages
-speak the same:
-
-    -> {"id": 0, "make": {"url": "...", "size": 10}}            once, the class's arguments
-    -> {"id": 1, "call": "query", "arguments": ["SELECT 1"]}    as often as wanted, side by side
-    <- {"id": 1, "value": [[1]]}                                in any order
-    <- {"id": 2, "error": {"kind": "PoolExhaustedError", "text": "all 10 connections are taken"}}
-
-It ends when its input does. What the component prints goes to its log, not between the answers.
+``python -P hosting.py PACKAGE.MODULE:CLASS`` reads requests from its standard input and answers on
+its standard output, one JSON object a line; the protocol is docs/components.md. It imports nothing
+of the suite, so that any Python can run it. What the component prints goes to its log, not between
+the answers, and programs that it starts read nothing of its input.
 """
 
 from __future__ import annotations
@@ -30,37 +24,49 @@ THREADS = 256
 def main(arguments: list[str]) -> int:
     """Serve until the input ends."""
     place, _, name = arguments[0].partition(":")
+    requests = os.fdopen(os.dup(0), encoding="utf-8")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    with Path(os.devnull).open() as nothing:
+        os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
     sys.path.insert(0, str(Path.cwd()))
     writing = threading.Lock()
     made: list[Any] = []
 
-    def answer(number: int, outcome: dict[str, Any]) -> None:
-        with writing:
-            answers.write(json.dumps({"id": number, **outcome}, default=str) + "\n")
-
     def serve(request: dict[str, Any]) -> None:
+        number = request["id"]
         try:
             if "make" in request:
                 made.append(getattr(import_module(place), name)(**request["make"]))
                 value = None
             else:
-                value = getattr(made[0], request["call"])(*request["arguments"])
-        except Exception as error:  # the caller's matter, whatever it is
+                method = getattr(made[0], request["call"])
+                value = method(*request["arguments"], **request.get("named", {}))
+            # A value that JSON does not have is the component's matter, too.
+            line = json.dumps({"id": number, "value": value}, default=_plain, allow_nan=False)
+        except BaseException as error:  # the caller's matter, whatever it is
             told = {"kind": type(error).__name__, "text": str(error)}
-            answer(request["id"], {"error": told})
-        else:
-            answer(request["id"], {"value": value})
+            line = json.dumps({"id": number, "error": told})
+        with writing:
+            answers.write(line + "\n")
 
     with ThreadPoolExecutor(THREADS) as threads:
-        for line in sys.stdin:
+        for line in requests:
             request = json.loads(line)
             if "make" in request:
                 serve(request)
             else:
                 threads.submit(serve, request)
     return 0
+
+
+def _plain(value: Any) -> Any:
+    """What JSON does not have: bytes as the text that they are, anything else as it shows itself.
+
+    Raises:
+        UnicodeDecodeError: bytes are no UTF-8.
+    """
+    return bytes(value).decode() if isinstance(value, bytes | bytearray) else str(value)
 
 
 if __name__ == "__main__":

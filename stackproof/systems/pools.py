@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from stackproof.errors import step_missing
 from stackproof.polling import DeadlineExceeded, poll
-from stackproof.systems.components import Component, ComponentError
+from stackproof.systems.components import Component, ComponentError, Role
 
 if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
 
-#: How errors of the pool itself begin; others are the server's.
-EXHAUSTED = "PoolExhaustedError"
+#: What the pool says of itself; other errors are the server's.
+EXHAUSTED = "exhausted"
+ROLE = Role(
+    {"query": ("text",), "take": (), "give_back": ("token",)}, {EXHAUSTED: "PoolExhaustedError"}
+)
 
 
 class Pool:
-    """A component with ``query(text)``, ``take()`` and ``give_back(token)``.
+    """A component of which `ROLE` is asked.
 
     Args:
         session: the scenario.
@@ -40,7 +43,7 @@ class Pool:
 
     def start(self, **options: Any) -> None:
         """Start it; options override those of its section."""
-        self._component = Component(self._session, self.name, self._fields, options)
+        self._component = Component(self._session, self.name, ROLE, self._fields, options)
 
     @property
     def running(self) -> Component:
@@ -95,7 +98,7 @@ class Pool:
         self._asking = self.running.begin("take")
 
     def told(self, within: float) -> str:
-        """What the one that asked was told: the error's class, or empty: it has got one.
+        """What the one that asked was told: the error's kind, or empty: it has got one.
 
         Raises:
             DeadlineExceeded: nothing, in ``within`` seconds.

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
 from stackproof.errors import Trouble
-from stackproof.polling import Died
+from stackproof.polling import DeadlineExceeded, Died, poll
 from stackproof.processes.run import Run
 from stackproof.settings import SystemSettings
 from stackproof.settings.systems import read_system
-from stackproof.systems.components import Component, ComponentError
+from stackproof.systems.calls import call_of
+from stackproof.systems.components import Component, ComponentError, Role
 
-SHOP = """
-import os, threading
+SHOP = r"""
+import decimal, math, os, subprocess, sys, threading
 
 print("this is for the log")
 
@@ -28,12 +31,35 @@ class Shop:
         self.all_in = threading.Barrier(20)
     def told(self): return [self.url, self.size]
     def same(self, value): return value
+    def both(self, *values, **named): return [values, named]
     def refuse(self): raise KeyError("no such order")
     def together(self): return self.all_in.wait(20) is not None
     def end(self): os._exit(3)
+    def leave(self): sys.exit("goodbye")
+    def hang(self): threading.Event().wait()
+    def read(self): return [sys.stdin.read(), subprocess.run(["cat"], capture_output=True).stdout]
+    def price(self): return decimal.Decimal("1.50")
+    def binary(self): return b"\xff"
+    def keyed(self): return {(1, 2): 3}
+    def much(self): return "x" * (1 << 22)
+    def none(self): return math.nan
+    def noisy(self):
+        os.write(1, b"a line of C code\n")
+        sys.stderr.write("x" * (1 << 20))
+        return 1
+    def fork(self):
+        if os.fork() == 0:
+            threading.Event().wait()
+        os._exit(3)
 """
-#: A program of its own: answers each line with what it was asked for.
-PERL = r"""$| = 1; while (<STDIN>) { /"id": (\d+)/; print "{\"id\": $1, \"value\": $1}\n"; }"""
+ROLE = Role(
+    {
+        "told": (), "same": ("value",), "both": ("one", "other"), "refuse": (), "together": (),
+        "end": (), "leave": (), "hang": (), "read": (), "price": (), "binary": (), "keyed": (),
+        "much": (), "none": (), "noisy": (), "fork": (),
+    },
+    {"missing": "NoSuchOrder"},
+)  # fmt: skip
 Make = Callable[..., Component]
 
 
@@ -45,17 +71,27 @@ def make(tmp_path: Path) -> Iterator[Make]:
     def made(command: tuple[str, ...] = (), *, given: Any = None, **settings: Any) -> Component:
         settings = {"component": "shop:Shop", "options": {"url": "{place}/x"}, **settings}
         session: Any = SimpleNamespace(
-            directory=tmp_path, run=Run("r1", tmp_path), add_cleanup=cleanups.append,
+            id="s1", directory=tmp_path, run=Run("r1", tmp_path), add_cleanup=cleanups.append,
             scaled=lambda seconds: seconds,
             settings=SimpleNamespace(
                 system=lambda name: SystemSettings(name, command, tmp_path, **settings)
             ),
         )  # fmt: skip
-        return Component(session, "shop", {"place": "db"}, given)
+        return Component(session, "shop", ROLE, {"place": "db"}, given)
 
     yield made
     for cleanup in reversed(cleanups):
         cleanup()
+
+
+def program(answer: str, before: str = "") -> tuple[str, ...]:
+    """One in another language, whose answer to each request is a line of Perl; $i is its id."""
+    text = f'$| = 1; {before}; while (<STDIN>) {{ ($i) = /"id": (\\d+)/; {answer} }}'
+    return ("perl", "-e", text.replace("{", "{{").replace("}", "}}"))
+
+
+#: Answers each request with its id.
+ECHO = r'print "{\"id\": $i, \"value\": $i}\n";'
 
 
 def test_a_class_is_made_with_its_options_and_called(make: Make) -> None:
@@ -71,9 +107,46 @@ def test_calls_are_made_side_by_side_and_each_has_its_own_answer(make: Make) -> 
         assert list(threads.map(lambda n: shop.call("same", n), range(200))) == list(range(200))
 
 
-def test_its_errors_are_told(make: Make) -> None:
-    with pytest.raises(ComponentError, match=r"KeyError: .*no such order"):
+def test_its_errors_are_told_in_the_words_of_features(make: Make) -> None:
+    with pytest.raises(ComponentError, match=r"^KeyError: .*no such order"):
         make().call("refuse")
+    with pytest.raises(ComponentError, match=r"^missing: .*no such order"):
+        make(errors={"missing": ("NotFound", "KeyError")}).call("refuse")
+
+
+def test_what_is_not_called_as_features_call_it(make: Make) -> None:
+    shop = make(methods={"told": "same('x')", "same": "both(1, value)",
+                         "both": "both(other, one=one, size=null)"})  # fmt: skip
+    assert shop.call("told") == "x"
+    assert shop.call("same", "y") == [[1, "y"], {}]
+    assert shop.call("both", 1, 2) == [[2], {"one": 1, "size": None}]
+
+
+@pytest.mark.parametrize(
+    ("text", "takes"),
+    [
+        ("fetch", {"name", "value"}),
+        ("cache/fetch", {"name", "value"}),
+        ("fetch()", set()),
+        ("fetch(name, -1, 2.5, 'x', true)", {"name"}),
+        ("fetch(value=value)", {"value"}),
+        ("", None),
+        ("(name)", None),
+        ("fetch(name", None),
+        ("fetch(nam)", None),
+        ("fetch(name + value)", None),
+        ("fetch(*name)", None),
+        ("fetch(**name)", None),
+        ("fetch(name) or 1", None),
+        ("fetch([name])", None),
+    ],
+)
+def test_ways_to_call_a_method(text: str, takes: set[str] | None) -> None:
+    if takes is not None:
+        assert call_of(text, ("name", "value")).takes == takes
+        return
+    with pytest.raises(ValueError, match=r"is no way to call a method.*one of: name, value"):
+        call_of(text, ("name", "value"))
 
 
 def test_its_death_is_told_with_its_log(make: Make) -> None:
@@ -84,6 +157,69 @@ def test_its_death_is_told_with_its_log(make: Make) -> None:
         shop.call("told")
 
 
+def test_its_death_is_told_though_a_child_of_its_own_goes_on(make: Make) -> None:
+    with pytest.raises(Died, match="exit code 3"):
+        make().call("fork")
+
+
+def test_one_that_hangs_is_told_with_its_log_and_killed(make: Make) -> None:
+    shop = make()
+    with pytest.raises(DeadlineExceeded, match=r"(?s)shop.hang for 0.2 s.*this is for the log"):
+        shop.call("hang", within=0.2)
+    assert shop.call("told") == ["db/x", 1]
+    shop.stop()
+
+
+def test_one_that_does_not_read_its_input_keeps_nobody_waiting(make: Make) -> None:
+    shop = make(("sh", "-c", "read x; echo '{{\"id\": 1}}'; exec sleep 600"))
+    for _ in range(3):
+        shop.begin("same", "x" * 100_000)
+    with pytest.raises(DeadlineExceeded):
+        shop.call("told", within=0.1)
+
+
+def test_it_ends_when_its_input_does(make: Make, tmp_path: Path) -> None:
+    ended = tmp_path / "ended"
+    shop = make(("sh", "-c", f"read x; echo '{{{{\"id\": 1}}}}'; read x; echo yes >{ended}"))
+    shop.stop()
+    assert ended.read_text() == "yes\n"
+
+
+def test_one_that_does_not_end_is_killed_with_what_it_started(make: Make, tmp_path: Path) -> None:
+    child = tmp_path / "child"
+    started = f"sleep 600 & echo $! >{child}; read x; echo '{{{{\"id\": 1}}}}'; exec sleep 600"
+    shop = make(("sh", "-c", started), stop_within=0.2)
+    shop.stop()
+    poll(lambda: psutil.pid_exists(int(child.read_text())), until=lambda there: not there,
+         within=20, awaiting="the end of what it started")  # fmt: skip
+
+
+def test_nothing_gets_between_requests_and_answers(make: Make) -> None:
+    shop = make()
+    assert shop.call("read") == ["", ""]
+    assert shop.call("noisy") == 1
+    assert len(shop.call("much")) == 1 << 22
+    assert shop.call("same", "y" * (1 << 22)) == "y" * (1 << 22)
+    assert "a line of C code" in (shop._process.log).read_text()
+
+
+@pytest.mark.parametrize(
+    ("method", "says"),
+    [
+        ("binary", "UnicodeDecodeError"),
+        ("keyed", "TypeError: keys must be"),
+        ("none", "ValueError: Out of range"),
+        ("leave", "SystemExit: goodbye"),
+    ],
+)
+def test_what_json_does_not_have_is_an_error(make: Make, method: str, says: str) -> None:
+    shop = make()
+    assert shop.call("price") == "1.50"
+    with pytest.raises(ComponentError, match=says):
+        shop.call(method)
+    assert shop.call("told") == ["db/x", 1]
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
@@ -91,20 +227,59 @@ def test_its_death_is_told_with_its_log(make: Make) -> None:
         ({"component": "shops:Shop"}, "cannot be made\n.*No module named 'shops'"),
         ({"options": {}}, "cannot be made\n.*missing 1 required"),
         ({"command": ("no-such-program",)}, "cannot be started\n.*no-such-program: No such file"),
-        ({"command": ("sh", "-c", "echo hello; read x; read y")}, "cannot be made\n.*'hello'"),
-        ({"command": ("sh", "-c", "echo '[1]'; read x; read y")}, "cannot be made\n.*it wrote"),
+        ({"command": ("sh", "-c", "echo hello; read x; read y")}, "for 1 s(?s:.*)hello"),
+        ({"command": ("sh", "-c", "echo '{{\"id\"'; read x; read y")}, "one JSON object in one li"),
         ({"command": ("sh", "-c", "exit 4")}, "cannot be made\n.*exit code 4"),
         ({"component": ""}, "is no component"),
+        ({"methods": {"tell": "told"}}, "'tell' is no setting\n.*methods(?s:.*)known: .*told"),
+        ({"methods": {"told": "told("}}, "cannot be used\n.*is no way to call"),
+        ({"errors": {"missed": ("x",)}}, "'missed' is no setting\n.*errors(?s:.*)'missing'"),
     ],
 )
 def test_what_cannot_be_made(make: Make, settings: dict[str, Any], says: str) -> None:
     with pytest.raises(Trouble, match=says):
-        make(**settings)
+        make(**{"ready_within": 1.0 if "hello" in str(settings) else 30.0, **settings})
 
 
 def test_a_program_in_another_language_speaks_the_same(make: Make) -> None:
-    shop = make(("perl", "-e", PERL.replace("{", "{{").replace("}", "}}")))
-    assert [shop.call("any") for _ in range(3)] == [2, 3, 4]
+    shop = make(program(ECHO))
+    assert [shop.call("same", "ä") for _ in range(3)] == [2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        r'print "{\"id\": \"$i\", \"value\": $i}\r\n";',
+        r'print "Loading...\n\n[1]\n{\"value\": $i, \"id\": $i, \"took\": 3, \"error\": null}\n";',
+        r'print "\xef\xbb\xbf{\"id\": $i, \"value\": $i}\n";',
+        r'print "{\"id\": "; print "$i, \"value\": $i"; print "}\n";',
+    ],
+    ids=["text ids, CRLF", "lines besides", "byte order mark", "in parts"],
+)
+def test_what_programs_do_that_does_no_harm(make: Make, answer: str) -> None:
+    assert make(program(answer)).call("told") == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (r'print "{\"id\": 7}\n";', "the id of a request that waits"),
+        (r'print "{}\n";', "the id of a request that waits"),
+        (r'print "{\"id\": 1}\n";', "the id of a request that waits"),
+        (r'print "{\"id\": $i, \"value\": \"\xe4\"}\n";', "in UTF-8"),
+        (r'print "{\n\"id\": $i\n}\n";', "one JSON object in one line"),
+        (r'print "{\"id\": $i, \"error\": \"no\"}\n";', "an error is"),
+        (r'print "{\"id\": $i, \"error\": {}}\n";', "an error is"),
+        (r'print "{\"id\": $i, \"val"; exit 5;', "exit code 5"),
+        (r'print "x" x (65 << 20);', "more than 64 MiB"),
+    ],
+)
+def test_what_programs_do_that_is_no_answer(make: Make, answer: str, says: str) -> None:
+    shop = make(program(f"if ($i == 1) {{ {ECHO} }} else {{ {answer} }}"))
+    with pytest.raises((ComponentError, Died), match=re.escape(says)):
+        shop.call("told", within=20)
+    with pytest.raises((ComponentError, Died)):
+        shop.call("told", within=20)
 
 
 @pytest.mark.parametrize(
@@ -112,15 +287,19 @@ def test_a_program_in_another_language_speaks_the_same(make: Make) -> None:
     [
         ({"component": "a:B"}, ""),
         ({"component": "a:B", "command": ["b"]}, ""),
+        ({"component": "a:B", "methods": {"a": "b"}, "errors": {"c": "D", "e": ["F", "G"]}}, ""),
         ({"component": "a:B", "ready_line": "x"}, "ready when it answers: ready_line has no"),
         ({"component": "a:B", "attach": True}, "ready when it answers: attach has no"),
         ({"component": "a:B", "options": 3}, "options"),
+        ({"component": "a:B", "methods": 3}, "methods"),
+        ({"component": "a:B", "errors": {"c": {"d": 1}}}, "text"),
     ],
 )
 def test_its_section(table: dict[str, Any], says: str, tmp_path: Path) -> None:
     if not says:
         read = read_system("pool", table, tmp_path / "stackproof.toml")
         assert read.component == "a:B"
+        assert "errors" not in table or read.errors == {"c": ("D",), "e": ("F", "G")}
         return
     with pytest.raises(Trouble, match=says):
         read_system("pool", table, tmp_path / "stackproof.toml")
