@@ -8,7 +8,7 @@ from hamcrest import assert_that, equal_to, greater_than, has_length
 from stackproof import faults
 from stackproof.faults.traffic import TRAFFIC
 from stackproof.faults.words import TIMES
-from stackproof.session import services
+from stackproof.services.kafka import KafkaFixture
 from stackproof.session.needs import needs
 from stackproof.session.premises import presume
 from stackproof.session.scenario import Context
@@ -25,7 +25,7 @@ def messages_while_failing_over(
 
     A client proves each time that the broker is away and that another one took over.
     """
-    kafka = context.session.use(services.KafkaSession)
+    kafka = context.session.use(KafkaFixture)
     failover = faults.Failover(context.session, kafka, topic, producer)
     context.session.keep(TRAFFIC, failover.traffic)
     context.session.keep(faults.FAILOVER, failover).run(role, ending, times)

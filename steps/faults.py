@@ -9,8 +9,8 @@ from stackproof import faults
 from stackproof.faults.restarts import rolling_restart
 from stackproof.faults.traffic import TRAFFIC, publish_while, serves_during
 from stackproof.faults.words import to_break
+from stackproof.services.kafka import KafkaFixture
 from stackproof.services.kafka.known import node_of
-from stackproof.session import services
 from stackproof.session.needs import needs, needs_by
 from stackproof.session.premises import presume
 from stackproof.session.scenario import Context
@@ -49,14 +49,14 @@ def broker_recovers(context: Context, broker: int) -> None:
 def messages_while_broken(context: Context, topic: str, broker: int, fault: str) -> None:
     """Publishes before, while and after the broker is broken; it is healed again."""
     breaking = serves_during(faults_of(context).fault(fault, node_of(broker)))
-    publish_while(context.session, context.session.use(services.KafkaSession), topic, breaking)
+    publish_while(context.session, context.session.use(KafkaFixture), topic, breaking)
 
 
 @when('messages keep arriving in "{topic}" while all brokers are restarted, one after the other')
 @needs("kafka", dedicated=True)
 def messages_while_restarted(context: Context, topic: str) -> None:
     """A rolling restart: each broker is stopped when the one before is back in sync."""
-    kafka = context.session.use(services.KafkaSession)
+    kafka = context.session.use(KafkaFixture)
     publish_while(
         context.session, kafka, topic, lambda _: rolling_restart(context.session, "kafka")
     )

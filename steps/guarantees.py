@@ -10,7 +10,7 @@ from stackproof.faults import promises
 from stackproof.faults.promises.handing_on import HandingOn
 from stackproof.faults.promises.losing import Losing
 from stackproof.faults.promises.repeating import publish_through_late_answers
-from stackproof.session import services
+from stackproof.services.kafka import KafkaFixture
 from stackproof.session.needs import needs
 from stackproof.session.premises import presume
 from stackproof.session.scenario import Context, Kept
@@ -30,9 +30,9 @@ TRANSACTION: Kept[promises.OpenTransaction] = Kept(
 )
 
 
-def kafka_of(context: Context) -> services.KafkaSession:
+def kafka_of(context: Context) -> KafkaFixture:
     """The scenario's work with its Kafka cluster."""
-    return context.session.use(services.KafkaSession)
+    return context.session.use(KafkaFixture)
 
 
 def transaction_of(context: Context) -> promises.OpenTransaction:

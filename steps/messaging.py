@@ -16,9 +16,9 @@ from hamcrest import (
     not_none,
 )
 
-from stackproof.clients.kafka import TopicSpec
 from stackproof.faults.restarts import restart
-from stackproof.session import services
+from stackproof.services.kafka import KafkaFixture
+from stackproof.services.kafka.client import TopicSpec
 from stackproof.session.matching import no_deviations
 from stackproof.session.measuring import timed
 from stackproof.session.needs import needs
@@ -34,9 +34,9 @@ REFUSAL = Kept[Exception | None](
 PUBLISHED = Kept[float]("messages that were published", '50 messages are published to "orders"')
 
 
-def kafka_of(context: Context) -> services.KafkaSession:
+def kafka_of(context: Context) -> KafkaFixture:
     """The scenario's work with its Kafka cluster."""
-    return context.session.use(services.KafkaSession)
+    return context.session.use(KafkaFixture)
 
 
 @given("a Kafka broker")

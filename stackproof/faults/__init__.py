@@ -2,7 +2,7 @@
 
 `Faults` are those of one scenario.
 
-It may touch `clients`, `history`, `services` and the scenario (`session.scenario`), and neither a
+It may touch `history`, `services` and the scenario (`session.scenario`), and neither a
 fixture of a service nor a system nor who runs servers: faults ask the run to break things.
 """
 

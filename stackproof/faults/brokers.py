@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stackproof.clients.kafka.direct import View, brokers_at
 from stackproof.faults.witness import ANSWERS_WITHIN
+from stackproof.services.kafka.client.direct import View, brokers_at
 from stackproof.services.kafka.known import node_of
 from stackproof.services.kafka.probe import KafkaProbe
 

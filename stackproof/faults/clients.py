@@ -20,7 +20,7 @@ from stackproof.faults.fault import FELT_WITHIN, HEALED_WITHIN, Proof
 from stackproof.faults.processes import NodeFault
 
 if TYPE_CHECKING:
-    from stackproof.clients.probing import Answer
+    from stackproof.services.reaching import Answer
     from stackproof.session.scenario import ScenarioSession
 
 _ROUND_TRIPS = 5

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from kafka.errors import KafkaError
 
-from stackproof.clients.kafka import GroupConsumer
 from stackproof.faults.kafka import Kafka
 from stackproof.faults.outage import acknowledged, usual_gap, without_service
 from stackproof.faults.roles import Roles
 from stackproof.faults.traffic import Traffic
 from stackproof.faults.words import ENDS, PRODUCERS, TIMES
 from stackproof.history import FlowVerdict
+from stackproof.services.kafka.client import GroupConsumer
 from stackproof.services.kafka.known import node_of
 from stackproof.session.scenario import Kept, ScenarioSession
 from stackproof.texts import counted

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from stackproof.clients.kafka import (
+    from stackproof.history import Flow
+    from stackproof.history.columns import Isolation
+    from stackproof.services.kafka.client import (
         GroupConsumer,
         KafkaAdmin,
         Message,
@@ -15,13 +17,11 @@ if TYPE_CHECKING:
         TopicSpec,
         TransactionalPublisher,
     )
-    from stackproof.clients.sending import Sent
-    from stackproof.history import Flow
-    from stackproof.history.columns import Isolation
+    from stackproof.services.sending import Sent
 
 
 class Kafka(Protocol):
-    """Topics, publishing, reading and groups; see `KafkaSession`, which is one."""
+    """Topics, publishing, reading and groups; see `KafkaFixture`, which is one."""
 
     @property
     def admin(self) -> KafkaAdmin:

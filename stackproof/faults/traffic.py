@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from stackproof.clients.kafka import Message
-from stackproof.clients.sending import Sent
 from stackproof.faults.fault import Fault
 from stackproof.faults.kafka import Kafka
+from stackproof.services.kafka.client import Message
+from stackproof.services.sending import Sent
 from stackproof.session.scenario import Kept, ScenarioSession
 from stackproof.texts import counted
 from stackproof.workloads import Task

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from stackproof.clients.probing import Answer
 from stackproof.errors import NotSupported, Trouble
 from stackproof.services import service
 from stackproof.services.nodes import Service, instance
 from stackproof.services.probe import AcceptsWrites, Carries, Probe, SeesPeers
+from stackproof.services.reaching import Answer
 from stackproof.urls import split_host_and_port
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """The kinds of server the suite knows: one module each, found by name.
 
-It may touch `clients`, `obtain` and `processes`. A service is described here, not run, and knows
+It may touch `obtain`, `processes` and the ground. A service is described here, not run, and knows
 no other one.
 """
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Self
 
 from stackproof.access import OPEN, Access
-from stackproof.clients.probing import look_through, unencrypted
 from stackproof.errors import NotSupported, Passing, Trouble, explained
 from stackproof.obtain import Artifact, InVersions
 from stackproof.paths import demand_plain
@@ -30,6 +29,7 @@ from stackproof.services.base import (
 )
 from stackproof.services.location import Location
 from stackproof.services.probe import Probe
+from stackproof.services.reaching import look_through, unencrypted
 from stackproof.services.where import (
     OF_EVERY_SERVICE,
     InContainers,

@@ -9,6 +9,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from stackproof.errors import Trouble
 from stackproof.services.base import Endpoint
 from stackproof.services.nodes import Service
 
@@ -20,7 +21,8 @@ class Renewal(Protocol):
         """Remove everything that anybody has made; some of it may be gone some time after.
 
         Raises:
-            Exception: something cannot be removed.
+            Trouble: something cannot be removed.
+            Exception: one of the service's `unready`: it does not answer.
         """
 
     def made(self, node: str) -> Mapping[str, Sequence[str]]:
@@ -40,7 +42,11 @@ class Renewing(Service):
 
     def clear(self, endpoint: Endpoint) -> None:
         """Remove everything that anybody has made, and form the cluster anew."""
-        self.renewal(endpoint.past_proxies(), timeout=self.start_within).clear()
+        try:
+            self.renewal(endpoint.past_proxies(), timeout=self.start_within).clear()
+        except self.unready as error:
+            told = f"{type(error).__name__}: {error}"
+            raise Trouble(f"what was made on {self.title} cannot be removed", told) from error
         self.form(endpoint, within=self.start_within)
 
     def unlike_new(self, endpoint: Endpoint, *, timeout: float) -> str | None:

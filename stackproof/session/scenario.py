@@ -197,7 +197,7 @@ class ScenarioSession:
         *arguments: P.args,
         **named: P.kwargs,
     ) -> T:
-        """What steps share, made at the first call: ``session.use(services.KafkaSession)``.
+        """What steps share, made at the first call: ``session.use(KafkaFixture)``.
 
         Args:
             fixture: a class; it gets the session first.

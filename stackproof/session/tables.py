@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from stackproof.clients.kafka import TopicSpec
 from stackproof.errors import Trouble
+from stackproof.services.kafka.client import TopicSpec
 from stackproof.session.scenario import Table
 
 

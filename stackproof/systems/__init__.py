@@ -1,7 +1,7 @@
 """Systems under test: their contracts, their inputs, how they are launched and watched.
 
-It may touch fixtures (`session.services`), the scenario, `settings`, `services`, `clients`,
-`history`, `obtain` and `processes`; not faults, nor the runner, nor who runs servers.
+It may touch the scenario, `settings`, `services` with their fixtures, `history`,
+`obtain` and `processes`; not faults, nor the runner, nor who runs servers.
 """
 
 import lazy_loader

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from stackproof.clients.kafka.messages import Message
 from stackproof.errors import PremiseNotMet
 from stackproof.polling import DeadlineExceeded
+from stackproof.services.kafka.client.messages import Message
 from stackproof.texts import counted
 from stackproof.workloads import Owner, Task
 

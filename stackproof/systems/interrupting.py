@@ -17,8 +17,8 @@ from stackproof.systems.settling import Awaited, Waiting
 from stackproof.texts import counted
 
 if TYPE_CHECKING:
+    from stackproof.services.kafka import KafkaFixture
     from stackproof.session.scenario import ScenarioSession
-    from stackproof.session.services.kafka import KafkaSession
     from stackproof.systems.attached import AttachedSystem
     from stackproof.systems.launching import RunningSystem
 
@@ -38,7 +38,7 @@ class Interruptible(ABC):
     topics: Mapping[str, str]
     instances: RunningSystem | AttachedSystem
     _session: ScenarioSession
-    _kafka: KafkaSession
+    _kafka: KafkaFixture
     _waiting: Waiting
     _background: Background | None
     _committed_at_faults: Sequence[Offsets] = ()

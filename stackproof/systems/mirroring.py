@@ -7,8 +7,6 @@ has a region's delay. Topics keep their names behind the first region's (its def
 from __future__ import annotations
 
 from stackproof.actions import Crash, SlowClients
-from stackproof.clients.kafka import GroupConsumer, Message, TopicReader, TopicSpec
-from stackproof.clients.kafka.connection import bootstrap
 from stackproof.errors import PremiseNotMet, no_effect, step_missing
 from stackproof.history import Flow
 from stackproof.obtain import Cache
@@ -17,13 +15,15 @@ from stackproof.polling import DeadlineExceeded, poll
 from stackproof.processes.environment import server_environment
 from stackproof.processes.process import ManagedProcess
 from stackproof.services import service
+from stackproof.services.kafka import KafkaFixture
+from stackproof.services.kafka.client import GroupConsumer, Message, TopicReader, TopicSpec
+from stackproof.services.kafka.client.connection import bootstrap
 from stackproof.services.kafka.known import VERSION
 from stackproof.services.kafka.mirror import FAR, MIRROR
 from stackproof.services.kafka.prepared import class_path
 from stackproof.services.kafka.properties import logging_of
 from stackproof.session.measuring import timed
 from stackproof.session.scenario import Kept, ScenarioSession
-from stackproof.session.services.kafka import KafkaSession
 from stackproof.texts import counted
 from stackproof.workloads import Latencies
 
@@ -49,8 +49,8 @@ class Regions:
 
     def __init__(self, session: ScenarioSession):
         self._session = session
-        self.near = session.use(KafkaSession)
-        self.far = session.use(KafkaSession, FAR)
+        self.near = session.use(KafkaFixture)
+        self.far = session.use(KafkaFixture, FAR)
         self._reader: TopicReader | None = None
         self.received: dict[str, list[str]] = {_HERE: [], _THERE: []}
 

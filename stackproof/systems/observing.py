@@ -10,10 +10,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-from stackproof.clients.kafka.messages import Message, Received
 from stackproof.errors import NotSupported, step_missing
 from stackproof.history import Enclosed, carried_digest, digest_of
 from stackproof.polling import Died
+from stackproof.services.kafka.client.messages import Message, Received
 from stackproof.systems.contracts import (
     Contract,
     ContractViolationError,
@@ -30,7 +30,7 @@ _SHOWN = 3
 
 
 class Reader(Protocol):
-    """An observer of one topic; see `stackproof.clients.kafka.consuming.TopicReader`."""
+    """An observer of one topic; see `stackproof.services.kafka.client.consuming.TopicReader`."""
 
     records: list[Received]
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from kafka.errors import KafkaError
 
-from stackproof.clients.kafka.messages import Message
 from stackproof.errors import NotSupported, PremiseNotMet
 from stackproof.history import Flow, FlowVerdict
 from stackproof.history.columns import Isolation
 from stackproof.polling import DeadlineExceeded, Died, Stalled, pause
-from stackproof.session import services
+from stackproof.services.kafka import KafkaFixture
+from stackproof.services.kafka.client.messages import Message
 from stackproof.systems.attached import AttachedSystem
 from stackproof.systems.background import PUBLISHED_WITHIN, Background
 from stackproof.systems.inputs import Inputs
@@ -31,7 +31,7 @@ from stackproof.systems.understanding import understand
 from stackproof.texts import counted
 
 if TYPE_CHECKING:
-    from stackproof.clients.kafka import Publisher
+    from stackproof.services.kafka.client import Publisher
     from stackproof.session.scenario import ScenarioSession
 
 _COMMIT_WITHIN = 10.0
@@ -60,7 +60,7 @@ class Pipeline(Interruptible):
 
     def __init__(self, session: ScenarioSession, name: str):
         self._session = session
-        self._kafka = session.use(services.KafkaSession)
+        self._kafka = session.use(KafkaFixture)
         settings = session.settings.system(name)
         self.settings = settings
         self._understand()

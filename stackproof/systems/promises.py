@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stackproof.clients.kafka.messages import Message
 from stackproof.errors import NotSupported, Trouble, step_missing
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.processes.process import describe_exit, told_end
-from stackproof.session import services
+from stackproof.services.kafka import KafkaFixture
+from stackproof.services.kafka.client.messages import Message
 from stackproof.systems.launching import no_instance
 from stackproof.systems.observing import Predictions
 from stackproof.systems.readiness import ASKED_FOR, opener
@@ -22,7 +22,6 @@ from stackproof.texts import counted
 if TYPE_CHECKING:
     from stackproof.processes.process import ManagedProcess
     from stackproof.session.scenario import ScenarioSession
-    from stackproof.session.services.kafka import KafkaSession
     from stackproof.settings.systems import Mistake
     from stackproof.systems.pipeline import Pipeline
 
@@ -55,8 +54,8 @@ class Promises:
         self._refusing: tuple[ManagedProcess, Mistake] | None = None
 
     @property
-    def _kafka(self) -> KafkaSession:
-        return self._session.use(services.KafkaSession)
+    def _kafka(self) -> KafkaFixture:
+        return self._session.use(KafkaFixture)
 
     def _none(self, what: str, how: str) -> NotSupported:
         name = self._pipeline.settings.name

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from kafka.errors import TopicAlreadyExistsError
 
-from stackproof.clients.kafka import TopicSpec
-from stackproof.clients.kafka.connection import bootstrap
 from stackproof.errors import Refused, Trouble
 from stackproof.polling import DeadlineExceeded
-from stackproof.session import services
+from stackproof.services.kafka import KafkaFixture
+from stackproof.services.kafka.client import TopicSpec
+from stackproof.services.kafka.client.connection import bootstrap
 from stackproof.settings import SystemSettings, TopicSettings
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class PipelineTopics:
     def __init__(self, session: ScenarioSession, settings: SystemSettings):
         self._session = session
         self._settings = settings
-        self._kafka = session.use(services.KafkaSession)
+        self._kafka = session.use(KafkaFixture)
         self._endpoint = session.endpoint("kafka")
         asked = {role: settings.topics.get(role, TopicSettings()) for role in ROLES}
         if settings.exact:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from stackproof.access import Access
-from stackproof.clients.kafka.connection import connection
 from stackproof.errors import Trouble
 from stackproof.services import service
 from stackproof.services.external import connect
+from stackproof.services.kafka.client.connection import connection
 from tests.external.certificates import Authority, Certificate
 
 

@@ -11,7 +11,13 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from stackproof.access import Access
-from stackproof.clients.kafka import (
+from stackproof.errors import NotSupported
+from stackproof.history import History
+from stackproof.obtain import Cache
+from stackproof.obtain.java import find_java
+from stackproof.services.base import Endpoint
+from stackproof.services.kafka import Kafka
+from stackproof.services.kafka.client import (
     GroupConsumer,
     KafkaAdmin,
     Message,
@@ -19,20 +25,14 @@ from stackproof.clients.kafka import (
     TopicReader,
     TopicSpec,
 )
-from stackproof.clients.kafka.connection import connection
-from stackproof.clients.kafka.diagnosis import diagnose
-from stackproof.clients.kafka.direct import DirectBroker
-from stackproof.clients.kafka.properties import (
+from stackproof.services.kafka.client.connection import connection
+from stackproof.services.kafka.client.diagnosis import diagnose
+from stackproof.services.kafka.client.direct import DirectBroker
+from stackproof.services.kafka.client.properties import (
     java_properties,
     librdkafka_properties,
     write_properties,
 )
-from stackproof.errors import NotSupported
-from stackproof.history import History
-from stackproof.obtain import Cache
-from stackproof.obtain.java import find_java
-from stackproof.services.base import Endpoint
-from stackproof.services.kafka import Kafka
 from stackproof.services.kafka.prepared import class_path
 from stackproof.services.kafka.probe import KafkaProbe
 from tests.external.broker import USER, SecuredBroker

@@ -185,18 +185,18 @@ def test_a_broken_guard_is_noticed(
 STEPS = """
 from behave import given, then
 from stackproof.session.needs import needs
-from stackproof.session.services.kafka import KafkaSession
+from stackproof.services.kafka import KafkaFixture
 
 @given("a flood")
 @needs("kafka", destructive="floods the broker")
 def flood(context):
-    context.session.use(KafkaSession).publish
+    context.session.use(KafkaFixture).publish
     open("flooded.txt", "w").close()
 
 @given("a drop")
 @needs("kafka")
 def drop(context):
-    assert context.session.use(KafkaSession).admin.list_topics() is not None
+    assert context.session.use(KafkaFixture).admin.list_topics() is not None
 
 @given("a late flood")
 @needs("kafka")

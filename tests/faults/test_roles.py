@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from stackproof.clients.kafka.direct import Partition, View
 from stackproof.faults import roles
 from stackproof.faults.roles import CONTROLLER, COORDINATOR, FOLLOWER, LEADER, Roles
 from stackproof.polling import DeadlineExceeded
+from stackproof.services.kafka.client.direct import Partition, View
 
 
 class Session:

@@ -136,7 +136,7 @@ GOOD = {
     "stackproof/reporting/page.py": "from stackproof.errors import Trouble\n",
     "stackproof/services/kafka.py": "from stackproof.obtain import Cache\n",
     "stackproof/stack/run.py": "from stackproof.services import base\n",
-    "stackproof/clients/kafka.py": "import kafka\nfrom stackproof.history import History\n",
+    "stackproof/services/log/client.py": "import kafka\nfrom stackproof.history import History\n",
     "stackproof/session/__init__.py": "from stackproof.reporting import page\n",
     **compose_files(),
     "reference/pipeline.py": "import threading\nthreading.Event().wait(0.1)\nsleep = 'sleep(1)'\n",

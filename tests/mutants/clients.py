@@ -62,7 +62,7 @@ def _sends_again() -> None:
 
 def _skips() -> None:
     """What a member of a group is handed loses every hundredth record; its offset is committed."""
-    from stackproof.clients.kafka import consuming
+    from stackproof.services.kafka.client import consuming
 
     take, numbers = consuming._Recorder._take, itertools.count(1)
 
@@ -95,7 +95,7 @@ def _commits_early() -> None:
 
 def _rewinds() -> None:
     """In the middle of its work the transformer's consumer goes back by ten records."""
-    from stackproof.clients.kafka import GroupConsumer
+    from stackproof.services.kafka.client import GroupConsumer
 
     poll, numbers = GroupConsumer.poll, itertools.count(1)
 
@@ -123,8 +123,8 @@ def _reads_uncommitted() -> None:
 
 def _nothing_is_lost() -> None:
     """What should have been lost is published once more, safely: there is no loss to be found."""
-    from stackproof.clients.kafka import Message
     from stackproof.faults.promises.losing import BEFORE, DOOMED, Losing
+    from stackproof.services.kafka.client import Message
 
     end = Losing._end
 

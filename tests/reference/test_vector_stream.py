@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reference.vector_stream.codec import ErrorType, PoisonError, decode, transformed
-from stackproof.clients.kafka.messages import Received
+from stackproof.services.kafka.client.messages import Received
 from stackproof.systems.labels import INVALID, VALID
 from stackproof.systems.streams.vectors import TransformedVectors, VectorInputs, encoded
 

@@ -200,7 +200,7 @@ def test_a_check_that_fails_leaves_nothing_behind() -> None:
     """kafka-python leaves a thread with every client that could not connect."""
     from kafka.errors import KafkaError
 
-    from stackproof.clients.kafka.librdkafka import admin_client
+    from stackproof.services.kafka.client.librdkafka import admin_client
 
     before = threading.active_count()
     with pytest.raises(OSError, match="refused"):

@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from stackproof.clients.kafka.messages import Message
 from stackproof.errors import PremiseNotMet
 from stackproof.polling import poll
+from stackproof.services.kafka.client.messages import Message
 from stackproof.systems.background import Background
 
 

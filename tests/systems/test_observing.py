@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from stackproof.clients.kafka.consuming import _Recorder
-from stackproof.clients.kafka.messages import Message, Received
 from stackproof.errors import NotSupported, Trouble
 from stackproof.history import History, carried_digest, digest_of
 from stackproof.polling import Died
+from stackproof.services.kafka.client.consuming import _Recorder
+from stackproof.services.kafka.client.messages import Message, Received
 from stackproof.settings import SystemSettings
 from stackproof.systems.attached import AttachedSystem
 from stackproof.systems.contracts import Contract, ContractViolationError

@@ -9,12 +9,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from stackproof.clients.kafka.messages import Message, Received
 from stackproof.errors import NotSupported
 from stackproof.history import History
 from stackproof.polling import DeadlineExceeded
 from stackproof.processes.process import ManagedProcess
 from stackproof.processes.run import Run
+from stackproof.services.kafka.client.messages import Message, Received
 from stackproof.settings.systems import MetricsSettings, Mistake
 from stackproof.systems.contracts import Contract
 from stackproof.systems.observing import DeadLetters

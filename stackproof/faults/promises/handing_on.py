@@ -13,9 +13,9 @@ from stackproof.polling import poll
 from stackproof.texts import counted
 
 if TYPE_CHECKING:
-    from stackproof.clients.kafka import GroupConsumer, Received
     from stackproof.faults.kafka import Kafka
     from stackproof.history import FlowVerdict
+    from stackproof.services.kafka.client import GroupConsumer, Received
     from stackproof.session.scenario import ScenarioSession
 
 _GROUP = "invoicing"

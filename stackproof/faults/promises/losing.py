@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from stackproof.actions import JoinPeers
-from stackproof.clients.kafka import Message, TopicSpec
 from stackproof.errors import PremiseNotMet
 from stackproof.faults.brokers import Brokers
 from stackproof.faults.peers import PeerCut
@@ -19,13 +18,14 @@ from stackproof.faults.promises.finding import show_found
 from stackproof.faults.roles import LEADER, Roles
 from stackproof.faults.storage import PowerLoss
 from stackproof.polling import poll
+from stackproof.services.kafka.client import Message, TopicSpec
 from stackproof.services.kafka.known import node_of
 from stackproof.texts import counted
 
 if TYPE_CHECKING:
-    from stackproof.clients.kafka import Publisher
     from stackproof.faults.kafka import Kafka
     from stackproof.history import FlowVerdict
+    from stackproof.services.kafka.client import Publisher
     from stackproof.session.scenario import ScenarioSession
 
 #: Messages published before the fault, in the time when they are bound to be lost, and after

@@ -7,14 +7,6 @@ from typing import TYPE_CHECKING
 from kafka import errors as kafka_errors
 from kafka.errors import KafkaError
 
-from stackproof.clients.kafka import (
-    GroupConsumer,
-    Message,
-    Publisher,
-    Received,
-    TransactionalPublisher,
-    transform,
-)
 from stackproof.errors import PremiseNotMet
 from stackproof.faults.roles import LEADER, Roles
 from stackproof.faults.traffic import TRAFFIC, Traffic
@@ -22,6 +14,14 @@ from stackproof.faults.words import ENDS
 from stackproof.history import Flow, FlowVerdict
 from stackproof.history.columns import Isolation
 from stackproof.polling import poll
+from stackproof.services.kafka.client import (
+    GroupConsumer,
+    Message,
+    Publisher,
+    Received,
+    TransactionalPublisher,
+    transform,
+)
 from stackproof.services.kafka.known import node_of
 from stackproof.texts import counted
 from stackproof.workloads import Task

@@ -1,4 +1,4 @@
-"""Apache Kafka: its servers, and what they say of themselves.
+"""Apache Kafka: its servers, their probe, and what scenarios do with them.
 
 It may touch what every service may: the modules of `stackproof.services`, the ground, and its own
 client libraries. Nothing is loaded before it is used.

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from stackproof.clients.kafka.librdkafka import admin_client
 from stackproof.errors import Trouble
 from stackproof.obtain import Cache, MavenArtifact, Say
 from stackproof.obtain.java import find_java
@@ -19,6 +18,7 @@ from stackproof.polling import poll
 from stackproof.ports import LOOPBACK, free_port
 from stackproof.processes.environment import server_environment
 from stackproof.processes.process import file_end
+from stackproof.services.kafka.client.librdkafka import admin_client
 from stackproof.services.kafka.properties import (
     BROKERS,
     CLIENTS,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 
-from stackproof.clients.kafka.direct import DirectBroker, View, brokers_at
-from stackproof.clients.kafka.librdkafka import admin_client, translated
-from stackproof.clients.kafka.writing import write_and_read
 from stackproof.errors import NotSupported
 from stackproof.services.base import Endpoint
+from stackproof.services.kafka.client.direct import DirectBroker, View, brokers_at
+from stackproof.services.kafka.client.librdkafka import admin_client, translated
+from stackproof.services.kafka.client.writing import write_and_read
 from stackproof.services.kafka.known import node_of, number_of
 from stackproof.texts import counted
 

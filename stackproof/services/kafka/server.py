@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackproof.access import Access
-from stackproof.clients.kafka.connection import bootstrap
-from stackproof.clients.kafka.security import MECHANISMS, PROTOCOLS, secured
 from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import Artifact, MavenArtifact
 from stackproof.polling import DeadlineExceeded
 from stackproof.services.base import Composition, ConnectionSetting, Endpoint, Image, Leftover, Site
 from stackproof.services.external import host_and_port, required
+from stackproof.services.kafka.client.connection import bootstrap
+from stackproof.services.kafka.client.security import MECHANISMS, PROTOCOLS, secured
 from stackproof.services.kafka.known import VERSION, node_of
 from stackproof.services.kafka.prepared import CHECKPOINT, CLASSES, PreparedNode, class_path, java
 from stackproof.services.kafka.properties import (
@@ -33,8 +33,8 @@ from stackproof.services.kafka.properties import (
     properties_of,
 )
 from stackproof.services.location import Location
-from stackproof.services.nodes import Service
 from stackproof.services.probe import Probe
+from stackproof.services.renewal import Renewal, Renewing
 from stackproof.services.where import Node, Where
 from stackproof.services.writer import Writer
 
@@ -73,7 +73,7 @@ _REDPANDA_MB = 512
 _REDPANDA_BESIDES_MB = 256
 
 
-class Kafka(Service):
+class Kafka(Renewing):
     """The service ``kafka``.
 
     Options: ``brokers``, ``heap_mb``, ``config`` (pairs), ``flavour`` (of containers: "apache" or
@@ -230,7 +230,7 @@ class Kafka(Service):
 
     def why_unreachable(self, endpoint: Endpoint, *, timeout: float) -> Trouble | None:
         """Network, TLS, SASL, log-in, in this order."""
-        from stackproof.clients.kafka.diagnosis import diagnose
+        from stackproof.services.kafka.client.diagnosis import diagnose
 
         return diagnose(endpoint.addresses, endpoint.access, timeout=timeout,
                         brokers=endpoint.options.get("brokers", 1))  # fmt: skip
@@ -265,7 +265,7 @@ class Kafka(Service):
         """A broker does not say its version, only which requests it knows in which versions."""
         from kafka import KafkaAdminClient
 
-        from stackproof.clients.kafka.connection import connection
+        from stackproof.services.kafka.client.connection import connection
 
         with contextlib.closing(
             KafkaAdminClient(**connection(endpoint.addresses, endpoint.access))
@@ -275,7 +275,7 @@ class Kafka(Service):
 
     def leftovers(self, endpoint: Endpoint, prefix: str) -> list[Leftover]:
         """Groups, then topics."""
-        from stackproof.clients.kafka import clearing
+        from stackproof.services.kafka.client import clearing
 
         with self._asked(endpoint) as admin:
             groups = clearing.groups(admin, prefix, within=_REMOVED_WITHIN)
@@ -286,7 +286,7 @@ class Kafka(Service):
 
     def remove(self, endpoint: Endpoint, leftovers: Sequence[Leftover]) -> None:
         """Groups are freed of dead members; a minute at most."""
-        from stackproof.clients.kafka import clearing
+        from stackproof.services.kafka.client import clearing
 
         topics = [item.name for item in leftovers if item.kind == "topic"]
         groups = [item.name for item in leftovers if item.kind == "group"]
@@ -303,26 +303,18 @@ class Kafka(Service):
                 "remove them by hand, or give the suite's user the right to delete",
             )
 
-    def clear(self, endpoint: Endpoint) -> None:
-        """Delete all topics, and with the internal ones all groups and transactions."""
-        from stackproof.services.kafka import renewal
+    def renewal(self, endpoint: Endpoint, *, timeout: float) -> Renewal:
+        """See `stackproof.services.kafka.renewal`."""
+        from stackproof.services.kafka.renewal import KafkaRenewal
 
-        with self._asked(endpoint) as admin:
-            servers = endpoint.past_proxies().addresses
-            renewal.clear(admin, servers, timeout=_ANSWERS_WITHIN)
-
-    def unlike_new(self, endpoint: Endpoint, *, timeout: float) -> str | None:
-        """Brokers that are missed; topics, groups, transactional IDs, settings, quotas."""
-        from stackproof.services.kafka import renewal
-
-        return renewal.unlike_new(endpoint.past_proxies().addresses, timeout=timeout)
+        return KafkaRenewal(endpoint, timeout=timeout)
 
     @contextlib.contextmanager
     def _asked(self, endpoint: Endpoint) -> Iterator[AdminClient]:
         """An admin client; its errors become a Trouble."""
         from kafka.errors import KafkaError
 
-        from stackproof.clients.kafka.librdkafka import admin_client
+        from stackproof.services.kafka.client.librdkafka import admin_client
 
         try:
             yield admin_client(endpoint.addresses, endpoint.access, timeout=_ANSWERS_WITHIN)

@@ -6,9 +6,9 @@ import contextlib
 import time
 from typing import Any
 
-from stackproof.clients.kafka.admin import KafkaAdmin, TopicSpec
-from stackproof.clients.kafka.connection import connection
 from stackproof.services.base import Endpoint
+from stackproof.services.kafka.client.admin import KafkaAdmin, TopicSpec
+from stackproof.services.kafka.client.connection import connection
 
 _PARTITIONS = 3
 #: Seconds for all that a scenario has written.

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
-from stackproof.clients.sending import Sent
 from stackproof.errors import PremiseNotMet, step_missing
 from stackproof.history import Queue
 from stackproof.polling import DeadlineExceeded, poll
@@ -15,6 +14,7 @@ from stackproof.services.rabbitmq import client
 from stackproof.services.rabbitmq.consuming import Consumer, Delivery
 from stackproof.services.rabbitmq.known import BROKEN, WHOLE
 from stackproof.services.rabbitmq.publishing import Message, Publisher
+from stackproof.services.sending import Sent
 from stackproof.texts import counted
 
 _PATIENCE = 15.0

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import pika
 from pika.exceptions import AMQPError, ChannelClosedByBroker, NackError, UnroutableError
 
-from stackproof.clients.sending import Sent
 from stackproof.history import History
 from stackproof.services.base import Endpoint
 from stackproof.services.rabbitmq.client import NO_VERDICT, close, connect
 from stackproof.services.rabbitmq.known import PERSISTENT
+from stackproof.services.sending import Sent
 
 
 @dataclass(frozen=True)

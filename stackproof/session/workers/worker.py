@@ -376,11 +376,13 @@ def _keep_logging(*_: Any, **__: Any) -> None:
 
 def load_modules(services: Iterable[str]) -> None:
     """Import what scenarios with these services use, so that it takes none of their time."""
-    forms = ("stackproof.session.services.{}", "stackproof.services.{}.fixture")
+    forms = ("stackproof.services.{}.fixture", "stackproof.services.{}.client")
     fixtures = (form.format(service) for service in services for form in forms)
     for module in ("stackproof.history.files", *fixtures):
         with contextlib.suppress(Exception):  # told by the scenarios that use it
-            import_module(module)
+            loaded = import_module(module)
+            for name in getattr(loaded, "__all__", ()):  # what a package loads when it is used
+                getattr(loaded, name)
 
 
 def main(arguments: list[str]) -> int:

@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stackproof.clients.kafka.messages import Message
 from stackproof.errors import Trouble
 from stackproof.history import carried_digest
+from stackproof.services.kafka.client.messages import Message
 from stackproof.systems.contracts import Contract
 from stackproof.systems.inputs.flaws import Flaws
 from stackproof.systems.inputs.generating import Generator

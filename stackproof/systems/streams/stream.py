@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from stackproof.clients.kafka.messages import Message
 from stackproof.errors import step_missing
 from stackproof.history import Flow
 from stackproof.polling import poll
 from stackproof.ports import LOOPBACK, free_port
+from stackproof.services.kafka.client.messages import Message
 from stackproof.session.measuring import Rounds
 from stackproof.systems.labels import VALID
 from stackproof.systems.observing import DeadLetters

@@ -15,9 +15,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from stackproof.clients.kafka.messages import Message, Received
 from stackproof.errors import Trouble
 from stackproof.history import digest_of
+from stackproof.services.kafka.client.messages import Message, Received
 from stackproof.systems.labels import INVALID, VALID
 from stackproof.systems.observing import Observed
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
-from stackproof.clients.kafka.consuming import Reading, TopicReader, as_delivered
-from stackproof.clients.kafka.messages import Received
 from stackproof.history import History
 from stackproof.history.columns import Isolation
+from stackproof.services.kafka.client.consuming import TopicReader
+from stackproof.services.kafka.client.messages import Reading, Received, as_delivered
 
 
 def drain(

@@ -9,11 +9,11 @@ from typing import Any
 from kafka import KafkaProducer
 from kafka import errors as kafka_errors
 
-from stackproof.clients.kafka.messages import Message
-from stackproof.clients.sending import Sent
 from stackproof.history import History, digest_of, preview
 from stackproof.history.columns import NONE
 from stackproof.polling import DeadlineExceeded, poll
+from stackproof.services.kafka.client.messages import Message
+from stackproof.services.sending import Sent
 
 # Refused for good: the record is certainly not in the log. Anything else, a time-out or a
 # lost connection above all, may have been written before the answer was lost.

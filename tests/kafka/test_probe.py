@@ -60,7 +60,7 @@ def test_what_it_writes_does_not_stay(probe: KafkaProbe, cluster: NativeCluster)
 def test_roles_are_held_by_whom_all_agree_on(probe: KafkaProbe, cluster: NativeCluster) -> None:
     from confluent_kafka.admin import NewTopic
 
-    from stackproof.clients.kafka.librdkafka import admin_client
+    from stackproof.services.kafka.client.librdkafka import admin_client
 
     admin = admin_client(cluster.endpoint.addresses, timeout=20)
     admin.create_topics([NewTopic("held", 1, replica_assignment=[[3, 2, 1]])])["held"].result()

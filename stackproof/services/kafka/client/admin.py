@@ -30,11 +30,11 @@ from kafka.errors import (
 )
 
 from stackproof.access import OPEN, Access
-from stackproof.clients.kafka.librdkafka import admin_client, translated
-from stackproof.clients.kafka.messages import TopicSpec
-from stackproof.clients.kafka.progress import GroupProgress
 from stackproof.errors import NotSupported, Trouble
 from stackproof.polling import DeadlineExceeded, poll
+from stackproof.services.kafka.client.librdkafka import admin_client, translated
+from stackproof.services.kafka.client.messages import TopicSpec
+from stackproof.services.kafka.client.progress import GroupProgress
 from stackproof.texts import counted
 
 T = TypeVar("T")

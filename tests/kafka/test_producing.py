@@ -3,11 +3,11 @@ from types import SimpleNamespace
 import pytest
 from kafka import errors
 
-from stackproof.clients.kafka import producing
-from stackproof.clients.kafka.messages import Message, identity
-from stackproof.clients.kafka.transactions import transform
-from stackproof.clients.sending import Sent
 from stackproof.history import History, preview
+from stackproof.services.kafka.client import producing
+from stackproof.services.kafka.client.messages import Message, identity
+from stackproof.services.kafka.client.transactions import transform
+from stackproof.services.sending import Sent
 
 
 class FakeProducer:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from stackproof.clients.kafka import KafkaAdmin, TopicSpec
-from stackproof.clients.kafka.connection import connection
 from stackproof.services.base import Endpoint, Requirement
 from stackproof.services.kafka import Kafka
+from stackproof.services.kafka.client import KafkaAdmin, TopicSpec
+from stackproof.services.kafka.client.connection import connection
 from tests.native import native
 
 _NUMBERS = count()

@@ -16,9 +16,9 @@ from kafka.errors import (
 )
 
 from stackproof.access import Access
-from stackproof.clients.kafka.connection import connection
-from stackproof.clients.kafka.librdkafka import translated
 from stackproof.polling import DeadlineExceeded, poll
+from stackproof.services.kafka.client.connection import connection
+from stackproof.services.kafka.client.librdkafka import translated
 
 _GONE = (GroupIdNotFoundError, UnknownTopicOrPartitionError)
 #: Of groups without members; brokers before 2.6 do not tell the state.

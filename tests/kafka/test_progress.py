@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from stackproof.polling import poll
-from tests.clients.conftest import Broker
+from tests.kafka.conftest import Broker
 
 PATIENCE = 60.0
 #: A member that never leaves by itself; it says what it is assigned.

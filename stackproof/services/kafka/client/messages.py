@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from stackproof.history import digest_of
@@ -77,3 +77,13 @@ def identity(key: bytes | None, value: bytes | None) -> str:
     if key is None:
         return f"no key, content {digest_of(value):016x}"
     return key.decode("utf-8", "backslashreplace")
+
+
+#: What an output means: digest of its content, digest of what it carried, its ident.
+#: The default reads a plain delivery.
+Reading = Callable[[Received], tuple[str, int, int | None]]
+
+
+def as_delivered(record: Received) -> tuple[str, int, int | None]:
+    """A record that should arrive as it was sent: its key, its bytes."""
+    return record.ident, digest_of(record.value), None

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from stackproof.access import OPEN, Access
-from stackproof.clients.kafka.admission import admitted
-from stackproof.clients.probing import Answer
+from stackproof.services.kafka.client.admission import admitted
+from stackproof.services.reaching import Answer
 
 _CLIENT_ID = "witness"
 _METADATA, _DESCRIBE_CLUSTER, _DESCRIBE_QUORUM, _FIND_COORDINATOR = 4, 2, 0, 2

@@ -10,8 +10,8 @@ from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException
 from confluent_kafka.admin import ConsumerGroupListing, ListConsumerGroupsResult
 from kafka.errors import GroupAuthorizationFailedError
 
-from stackproof.clients.kafka import clearing
 from stackproof.polling import DeadlineExceeded
+from stackproof.services.kafka.client import clearing
 
 LOADING = KafkaException(KafkaError(KafkaError.COORDINATOR_LOAD_IN_PROGRESS))
 FORBIDDEN = KafkaException(KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED))

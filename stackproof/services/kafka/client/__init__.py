@@ -1,6 +1,7 @@
 """Driving a Kafka-compatible broker, with every operation recorded.
 
-It may touch what `clients` may, and no other service.
+It may touch `history`, `access` and the ground. It starts nothing, and loads its client libraries
+when they are used.
 """
 
 import lazy_loader

@@ -7,12 +7,12 @@ from typing import Any
 
 from kafka import errors as kafka_errors
 
-from stackproof.clients.kafka.consuming import GroupConsumer
-from stackproof.clients.kafka.producing import Publisher
 from stackproof.history import History
 from stackproof.history.columns import NONE
 from stackproof.history.ledger import Ending, Status
 from stackproof.polling import DeadlineExceeded
+from stackproof.services.kafka.client.consuming import GroupConsumer
+from stackproof.services.kafka.client.producing import Publisher
 from stackproof.workloads import Task
 
 # The coordinator refuses to commit: another producer has taken over the transactional id,

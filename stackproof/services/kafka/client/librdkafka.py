@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from stackproof.access import OPEN, Access
-from stackproof.clients.kafka.connection import servers
-from stackproof.clients.kafka.properties import librdkafka_properties
+from stackproof.services.kafka.client.connection import servers
+from stackproof.services.kafka.client.properties import librdkafka_properties
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient

@@ -11,9 +11,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from stackproof.clients.kafka import direct
-from stackproof.clients.kafka.direct import DirectBroker, Partition, View
 from stackproof.ports import LOOPBACK, free_port
+from stackproof.services.kafka.client import direct
+from stackproof.services.kafka.client.direct import DirectBroker, Partition, View
 
 Behaviour = Callable[[socket.socket], None]
 

@@ -7,52 +7,48 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from kafka.errors import KafkaError
-
-from stackproof.clients.kafka import (
-    GroupConsumer,
-    KafkaAdmin,
+from stackproof.errors import Trouble, step_missing
+from stackproof.history import Flow
+from stackproof.polling import STALLED_AFTER, work_off
+from stackproof.services.fixture import Scenario
+from stackproof.services.kafka import client
+from stackproof.services.kafka.client.connection import bootstrap, connection, security_protocol
+from stackproof.services.kafka.client.messages import (
     Message,
-    Publisher,
+    Reading,
     Received,
-    TopicReader,
     TopicSpec,
-    TransactionalPublisher,
-    drain,
+    as_delivered,
 )
-from stackproof.clients.kafka.connection import bootstrap, connection, security_protocol
-from stackproof.clients.kafka.consuming import Reading, as_delivered
-from stackproof.clients.kafka.properties import (
+from stackproof.services.kafka.client.properties import (
     java_properties,
     librdkafka_properties,
     write_properties,
 )
-from stackproof.clients.sending import Sent
-from stackproof.errors import Trouble, step_missing
-from stackproof.history import Flow
-from stackproof.history.columns import Isolation
-from stackproof.polling import STALLED_AFTER, work_off
+from stackproof.services.sending import Sent
 from stackproof.texts import counted
+
+if TYPE_CHECKING:
+    from kafka.errors import KafkaError
+
+    from stackproof.history.columns import Isolation
 
 _LONGEST_TOPIC = 249
 
-if TYPE_CHECKING:
-    from stackproof.session.scenario import ScenarioSession
 
-
-class KafkaSession:
+class KafkaFixture:
     """Topics, publishing, reading and groups of one scenario.
 
     Args:
-        session: the scenario.
-        called: the cluster's name among the scenario's.
+        scenario: the scenario.
+        endpoint: the cluster's name among the scenario's.
     """
 
-    def __init__(self, session: ScenarioSession, called: str = "kafka"):
-        self._session = session
-        self.called = called
-        self._readers: dict[str, TopicReader] = {}
-        self.consumers: list[GroupConsumer] = []
+    def __init__(self, scenario: Scenario, endpoint: str = "kafka"):
+        self._scenario = scenario
+        self.endpoint = scenario.endpoint(endpoint)
+        self._readers: dict[str, client.TopicReader] = {}
+        self.consumers: list[client.GroupConsumer] = []
         self._fresh = 0
         self.topics: dict[str, TopicSpec] = {}
         self.sent = Sent()
@@ -61,8 +57,7 @@ class KafkaSession:
     @property
     def connection(self) -> dict[str, Any]:
         """What every client needs to connect."""
-        endpoint = self._session.endpoint(self.called)
-        return connection(endpoint.addresses, endpoint.access)
+        return connection(self.endpoint.addresses, self.endpoint.access)
 
     @cached_property
     def fields(self) -> dict[str, str]:
@@ -71,17 +66,16 @@ class KafkaSession:
         What is secret stands in files that only this user can read; they are removed with
         the scenario. Command lines are read by everybody on the machine.
         """
-        endpoint = self._session.endpoint(self.called)
-        access = endpoint.access
+        access = self.endpoint.access
         files = {}
         for name, java, of in (("client", False, librdkafka_properties),
                                ("java", True, java_properties)):  # fmt: skip
-            file = self._session.directory / f"kafka-{name}.properties"
-            self._session.add_cleanup(partial(file.unlink, missing_ok=True))
-            write_properties(file, of(endpoint.addresses, access), java=java)
+            file = self._scenario.directory / f"kafka-{name}.properties"
+            self._scenario.add_cleanup(partial(file.unlink, missing_ok=True))
+            write_properties(file, of(self.endpoint.addresses, access), java=java)
             files[f"kafka_{name}_properties"] = str(file)
         return {
-            "kafka": bootstrap(endpoint.addresses),
+            "kafka": bootstrap(self.endpoint.addresses),
             "kafka_security_protocol": security_protocol(access),
             "kafka_sasl_mechanism": access.sasl_mechanism,
             "kafka_username": access.username,
@@ -92,30 +86,30 @@ class KafkaSession:
         }
 
     @cached_property
-    def admin(self) -> KafkaAdmin:
+    def admin(self) -> client.KafkaAdmin:
         """The admin API."""
-        endpoint = self._session.endpoint(self.called)
-        admin = KafkaAdmin(endpoint.addresses, endpoint.access, foreign=not endpoint.ours)
-        self._session.add_cleanup(admin.close)
+        endpoint = self.endpoint
+        admin = client.KafkaAdmin(endpoint.addresses, endpoint.access, foreign=not endpoint.ours)
+        self._scenario.add_cleanup(admin.close)
         return admin
 
     @cached_property
-    def publisher(self) -> Publisher:
+    def publisher(self) -> client.Publisher:
         """The scenario's producer."""
         return self.new_publisher("producer")
 
     @cached_property
-    def compressing(self) -> Publisher:
+    def compressing(self) -> client.Publisher:
         """A producer that compresses: for what is above the broker's limit when it does not."""
         return self.new_publisher("compressing producer", compression_type="gzip")
 
-    def new_publisher(self, name: str, **options: Any) -> Publisher:
+    def new_publisher(self, name: str, **options: Any) -> client.Publisher:
         """A further producer; ``options``: settings of kafka-python's."""
-        publisher = Publisher(self.connection, self._session.history, name=name, **options)
-        self._session.add_cleanup(publisher.close)
+        publisher = client.Publisher(self.connection, self._scenario.history, name=name, **options)
+        self._scenario.add_cleanup(publisher.close)
         return publisher
 
-    def transactional(self, transactional_id: str, **options: Any) -> TransactionalPublisher:
+    def transactional(self, transactional_id: str, **options: Any) -> client.TransactionalPublisher:
         """A new transactional producer; it fences the one before of the same id.
 
         Args:
@@ -123,12 +117,12 @@ class KafkaSession:
             options: further settings of kafka-python's producer.
         """
         self._fresh += 1
-        publisher = TransactionalPublisher(
-            self.connection, self._session.history, name=f"{transactional_id} {self._fresh}",
-            transactional_id=self._session.own(transactional_id),
-            within=self._session.scaled(30), **options,
+        publisher = client.TransactionalPublisher(
+            self.connection, self._scenario.history, name=f"{transactional_id} {self._fresh}",
+            transactional_id=self._scenario.own(transactional_id),
+            within=self._scenario.scaled(30), **options,
         )  # fmt: skip
-        self._session.add_cleanup(publisher.close)
+        self._scenario.add_cleanup(publisher.close)
         return publisher
 
     # -- topics --------------------------------------------------------------
@@ -138,7 +132,7 @@ class KafkaSession:
         Raises:
             Trouble: no broker takes a topic with so long a name.
         """
-        real = self._session.own(topic)
+        real = self._scenario.own(topic)
         if len(real) > _LONGEST_TOPIC:
             raise Trouble(
                 f"the topic's name is too long by {len(real) - _LONGEST_TOPIC} characters",
@@ -152,17 +146,19 @@ class KafkaSession:
         specs = list(specs)
         self.admin.provide(
             [replace(spec, name=self.own(spec.name)) for spec in specs],
-            within=self._session.scaled(10),
+            within=self._scenario.scaled(10),
         )
         self.topics |= {spec.name: spec for spec in specs}
 
     def try_to_create(self, spec: TopicSpec) -> None:
         """Ask for a topic that may be refused; the refusal is kept in `refusal`."""
+        from kafka.errors import KafkaError
+
         # The violation must reach the broker; whatever it takes is still the scenario's own.
-        name = self._session.own(spec.name) if spec.name.strip(".") else spec.name
+        name = self._scenario.own(spec.name) if spec.name.strip(".") else spec.name
         self.refusal = None
         try:
-            self.admin.create([replace(spec, name=name)], within=self._session.scaled(10))
+            self.admin.create([replace(spec, name=name)], within=self._scenario.scaled(10))
         except KafkaError as error:
             self.refusal = error
 
@@ -182,7 +178,7 @@ class KafkaSession:
     def publish(self, topic: str, messages: Iterable[Message]) -> Sent:
         """Publish to one of the scenario's topics and wait for the outcomes."""
         self.sent = self.publisher.publish(
-            self.own(topic), messages, within=self._session.scaled(30)
+            self.own(topic), messages, within=self._scenario.scaled(30)
         )
         return self.sent
 
@@ -202,7 +198,7 @@ class KafkaSession:
         reading: Reading = as_delivered,
         since: Mapping[int, int] | None = None,
         isolation: Isolation = "read_uncommitted",
-    ) -> TopicReader:
+    ) -> client.TopicReader:
         """The observer of a topic, given by its real name; made at the first call.
 
         Args:
@@ -212,11 +208,11 @@ class KafkaSession:
             isolation: "read_committed" leaves out what no transaction has committed.
         """
         if topic not in self._readers:
-            reader = TopicReader(
-                self.connection, self._session.history, topic, name="observer",
+            reader = client.TopicReader(
+                self.connection, self._scenario.history, topic, name="observer",
                 reading=reading, since=since, isolation=isolation,
             )  # fmt: skip
-            self._session.add_cleanup(reader.close)
+            self._scenario.add_cleanup(reader.close)
             self._readers[topic] = reader
         return self._readers[topic]
 
@@ -229,12 +225,12 @@ class KafkaSession:
             DeadlineExceeded: it did not get there.
         """
         self._fresh += 1
-        reader = TopicReader(
-            self.connection, self._session.history, topic,
+        reader = client.TopicReader(
+            self.connection, self._scenario.history, topic,
             name=f"{isolation} {self._fresh}", isolation=isolation,
         )  # fmt: skip
         try:
-            return reader.drain(within=self._session.scaled(15))
+            return reader.drain(within=self._scenario.scaled(15))
         finally:
             reader.close()
 
@@ -247,7 +243,7 @@ class KafkaSession:
     def drain_all(self) -> None:
         """Read every observed topic up to its present end."""
         for reader in self._readers.values():
-            reader.drain(within=self._session.scaled(15))
+            reader.drain(within=self._scenario.scaled(15))
 
     def final_drain(
         self,
@@ -264,27 +260,27 @@ class KafkaSession:
             DeadlineExceeded: the end was not reached in time.
         """
         self._fresh += 1
-        return drain(
-            self.connection, self._session.history, topic, name=f"final drain {self._fresh}",
-            reading=reading, isolation=isolation, within=self._session.scaled(60),
+        return client.drain(
+            self.connection, self._scenario.history, topic, name=f"final drain {self._fresh}",
+            reading=reading, isolation=isolation, within=self._scenario.scaled(60),
         )  # fmt: skip
 
     # -- groups --------------------------------------------------------------
-    def join(self, topic: str, group: str, **how: Any) -> GroupConsumer:
+    def join(self, topic: str, group: str, **how: Any) -> client.GroupConsumer:
         """A new consumer of a group; ``how``: further arguments of `GroupConsumer`."""
-        consumer = GroupConsumer(
+        consumer = client.GroupConsumer(
             self.connection,
-            self._session.history,
+            self._scenario.history,
             self.own(topic),
-            group=self._session.own(group),
+            group=self._scenario.own(group),
             name=f"consumer {len(self.consumers) + 1}",
             **how,
         )
-        self._session.add_cleanup(consumer.close)
+        self._scenario.add_cleanup(consumer.close)
         self.consumers.append(consumer)
         return consumer
 
-    def closed_consumers(self, at_least: int = 1) -> list[GroupConsumer]:
+    def closed_consumers(self, at_least: int = 1) -> list[client.GroupConsumer]:
         """The consumers of groups that steps have had, in their order; each has received.
 
         Raises:

@@ -9,7 +9,9 @@ from types import SimpleNamespace
 import pytest
 from kafka import errors as kafka_errors
 
-from stackproof.clients.kafka import (
+from stackproof.history import Flow, History, check_flow
+from stackproof.polling import DeadlineExceeded, poll
+from stackproof.services.kafka.client import (
     GroupConsumer,
     Message,
     Publisher,
@@ -20,8 +22,6 @@ from stackproof.clients.kafka import (
     drain,
     transform,
 )
-from stackproof.history import Flow, History, check_flow
-from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.rabbitmq import RabbitMQFixture
 
 PATIENCE = 30.0
@@ -350,10 +350,10 @@ class Scenario:
 
 
 def test_a_scenario_has_all_of_it(broker, history):
-    from stackproof.session.services.kafka import KafkaSession
+    from stackproof.services.kafka import KafkaFixture
 
     scenario = Scenario(broker, history)
-    kafka = KafkaSession(scenario)  # type: ignore[arg-type]
+    kafka = KafkaFixture(scenario)  # type: ignore[arg-type]
     try:
         kafka.create_topics([TopicSpec("t", 2)])
         topic = kafka.own("t")

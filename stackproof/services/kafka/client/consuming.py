@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError
 
-from stackproof.clients.kafka.messages import Received
 from stackproof.errors import step_missing
-from stackproof.history import Enclosed, History, digest_of, preview
+from stackproof.history import Enclosed, History, preview
 from stackproof.history.columns import Change, Isolation, Mode
 from stackproof.polling import DeadlineExceeded, poll
+from stackproof.services.kafka.client.messages import Reading, Received, as_delivered
 from stackproof.texts import counted
 
 # A poll returns as soon as there are records. One that is cut short while the group is
@@ -25,15 +25,6 @@ _GROUP_POLL_MS = 300
 _JOINING_POLL_MS = 3000
 _KNOWN_WITHIN = 5.0
 _NO_PAUSE = 0.0  # the client's poll waits itself
-
-#: What an output means: digest of its content, digest of what it carried, its ident.
-#: The default reads a plain delivery.
-Reading = Callable[[Received], tuple[str, int, int | None]]
-
-
-def as_delivered(record: Received) -> tuple[str, int, int | None]:
-    """A record that should arrive as it was sent: its key, its bytes."""
-    return record.ident, digest_of(record.value), None
 
 
 class _Recorder:

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from stackproof.clients.kafka.direct import DirectBroker
 from stackproof.errors import Trouble
 from stackproof.polling import poll
 from stackproof.services.base import Endpoint
 from stackproof.services.kafka import Kafka
-from tests.clients.conftest import Broker, broker  # noqa: F401 -- a fixture
+from stackproof.services.kafka.client.direct import DirectBroker
+from tests.kafka.conftest import Broker
 
 pytestmark = pytest.mark.kafka
 KAFKA = Kafka()
@@ -30,7 +30,7 @@ def renew(endpoint: Endpoint) -> None:
          awaiting="the broker to be as good as new")  # fmt: skip
 
 
-def produce(broker: Broker, topic: str, **options: Any) -> None:  # noqa: F811
+def produce(broker: Broker, topic: str, **options: Any) -> None:
     from kafka import KafkaProducer
 
     with closing(KafkaProducer(**broker.connection, **options)) as producer:
@@ -42,7 +42,7 @@ def produce(broker: Broker, topic: str, **options: Any) -> None:  # noqa: F811
             producer.commit_transaction()
 
 
-def consumer_of(broker: Broker, topic: str) -> Any:  # noqa: F811
+def consumer_of(broker: Broker, topic: str) -> Any:
     from kafka import KafkaConsumer
 
     consumer = KafkaConsumer(
@@ -53,17 +53,17 @@ def consumer_of(broker: Broker, topic: str) -> Any:  # noqa: F811
     return consumer
 
 
-def test_what_is_left_is_found_and_cleared(broker: Broker) -> None:  # noqa: F811
+def test_what_is_left_is_found_and_cleared(broker: Broker) -> None:
     endpoint = broker.endpoint
     assert found(endpoint) is None, "a new one is as good as new"
     topic = broker.topic()
-    assert found(endpoint) == f"broker 1: there is the topic {topic}"
+    assert found(endpoint) == f"broker-1: there is the topic {topic}"
     renew(endpoint)
 
     topic = broker.topic()
     produce(broker, topic)
     consumer_of(broker, topic).close()
-    assert found(endpoint) == "broker 1: there is the topic __consumer_offsets, and 1 more"
+    assert found(endpoint) == "broker-1: there is the topic __consumer_offsets, and 1 more"
     broker.admin.delete([topic])
     (node,) = [DirectBroker(a) for a in endpoint.addresses.values()]
     assert node.groups(timeout=10) == {"readers": "Empty"}
@@ -82,7 +82,7 @@ def test_what_is_left_is_found_and_cleared(broker: Broker) -> None:  # noqa: F81
     renew(endpoint)
 
 
-def test_a_group_with_members_is_not_cleared_away(broker: Broker) -> None:  # noqa: F811
+def test_a_group_with_members_is_not_cleared_away(broker: Broker) -> None:
     topic = broker.topic()
     produce(broker, topic)
     with closing(consumer_of(broker, topic)), pytest.raises(Trouble, match="group readers still"):
@@ -93,7 +93,7 @@ def test_a_group_with_members_is_not_cleared_away(broker: Broker) -> None:  # no
 def alter(of: str) -> Callable[[Broker, bool], None]:
     """Change a setting of one broker ("1") or of all (""), or change it back."""
 
-    def do(broker: Broker, back: bool) -> None:  # noqa: F811
+    def do(broker: Broker, back: bool) -> None:
         from kafka.protocol.admin.configs import (
             IncrementalAlterConfigsRequest,
             IncrementalAlterConfigsResponse,
@@ -114,7 +114,7 @@ def alter(of: str) -> Callable[[Broker, bool], None]:
     return do
 
 
-def limit(broker: Broker, back: bool) -> None:  # noqa: F811
+def limit(broker: Broker, back: bool) -> None:
     """Give clients a quota, or take it back."""
     from kafka.protocol.admin.client_quotas import (
         AlterClientQuotasRequest,
@@ -144,14 +144,14 @@ def limit(broker: Broker, back: bool) -> None:  # noqa: F811
     ids=["of a broker", "of all brokers", "of clients"],
 )
 def test_changed_settings_are_found(
-    broker: Broker,  # noqa: F811
+    broker: Broker,
     change: Callable[[Broker, bool], None],
     name: str,
 ) -> None:
     renew(broker.endpoint)
     change(broker, False)
     try:
-        expected = f"broker 1: there is the changed setting {name}"
+        expected = f"broker-1: there is the changed setting {name}"
         poll(lambda: found(broker.endpoint), until=lambda left: left == expected, within=_WITHIN,
              awaiting="it to be found")  # fmt: skip
     finally:
@@ -159,7 +159,7 @@ def test_changed_settings_are_found(
     renew(broker.endpoint)
 
 
-def test_a_broker_that_is_missed_is_found(broker: Broker) -> None:  # noqa: F811
+def test_a_broker_that_is_missed_is_found(broker: Broker) -> None:
     addresses = {**broker.endpoint.addresses, "broker-2": "127.0.0.1:1"}
     two = Endpoint("kafka", "kafka-1", "native", addresses)
-    assert found(two) == "broker 1: broker 2 is not alive, as it sees it"
+    assert found(two) == "broker-1: there is the broker that is not alive: broker-2"

@@ -6,8 +6,8 @@ import contextlib
 from functools import partial
 from typing import Any
 
-from stackproof.clients.kafka.direct import DirectBroker
 from stackproof.polling import DeadlineExceeded, poll
+from stackproof.services.kafka.client.direct import DirectBroker
 
 _CREATE, _DELETE, _PRODUCE, _FETCH = 4, 3, 7, 7
 #: The partition was made just now, and the broker has not heard of it.

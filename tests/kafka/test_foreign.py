@@ -10,7 +10,13 @@ import pytest
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from stackproof.access import OPEN
-from stackproof.clients.kafka import (
+from stackproof.errors import NotSupported, Trouble
+from stackproof.history import History
+from stackproof.polling import poll
+from stackproof.ports import free_port
+from stackproof.services.base import Endpoint, Requirement
+from stackproof.services.kafka import Kafka
+from stackproof.services.kafka.client import (
     GroupConsumer,
     KafkaAdmin,
     Message,
@@ -19,16 +25,10 @@ from stackproof.clients.kafka import (
     TopicSpec,
     TransactionalPublisher,
 )
-from stackproof.clients.kafka.connection import connection
-from stackproof.errors import NotSupported, Trouble
-from stackproof.history import History
-from stackproof.polling import poll
-from stackproof.ports import free_port
-from stackproof.services.base import Endpoint, Requirement
-from stackproof.services.kafka import Kafka
+from stackproof.services.kafka.client.connection import connection
 from stackproof.stack.external import wait_answers
-from tests.clients import foreign as keys
-from tests.clients.foreign import ForeignBroker
+from tests.kafka import foreign as keys
+from tests.kafka.foreign import ForeignBroker
 from tests.native import native
 
 pytestmark = pytest.mark.kafka

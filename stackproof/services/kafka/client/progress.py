@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from stackproof.access import Access
-from stackproof.clients.kafka.librdkafka import configuration, silent, translated
+from stackproof.services.kafka.client.librdkafka import configuration, silent, translated
 
 _ANSWERS_WITHIN = 10.0
 _POLL = 0.05

@@ -12,8 +12,8 @@ from stackproof.errors import Trouble
 from stackproof.masking import mask
 from stackproof.processes.run import Run
 from stackproof.services.base import Endpoint
+from stackproof.services.kafka import KafkaFixture
 from stackproof.session.scenario import ScenarioSession
-from stackproof.session.services.kafka import KafkaSession
 from stackproof.settings import load
 
 ACCESS = Access(sasl_mechanism="PLAIN", username="qa", password="sword+fish-6")
@@ -32,19 +32,19 @@ def session(tmp_path: Path) -> ScenarioSession:
 def test_names_begin_with_prefix_and_run(session: ScenarioSession) -> None:
     assert isinstance(session.run, Run)
     assert session.own("orders") == "stackproof-r1a2b3c4d-s007-orders"
-    assert session.use(KafkaSession).own("orders") == session.own("orders")
+    assert session.use(KafkaFixture).own("orders") == session.own("orders")
 
 
 def test_the_longest_name_of_a_topic(session: ScenarioSession) -> None:
     room = 249 - len(session.own(""))
-    assert len(session.use(KafkaSession).own("x" * room)) == 249
+    assert len(session.use(KafkaFixture).own("x" * room)) == 249
     with pytest.raises(Trouble, match=r"too long by 1 characters(.|\n)*Kafka takes 249"):
-        session.use(KafkaSession).own("x" * (room + 1))
+        session.use(KafkaFixture).own("x" * (room + 1))
     session.own("x" * (room + 1))  # others may take it
 
 
 def test_files_for_systems_are_private_and_do_not_stay(session: ScenarioSession) -> None:
-    fields = session.use(KafkaSession).fields
+    fields = session.use(KafkaFixture).fields
     assert fields["kafka"] == "a:1,b:2"
     assert fields["kafka_security_protocol"] == "SASL_PLAINTEXT"
     assert fields["kafka_sasl_mechanism"] == "PLAIN"

@@ -16,11 +16,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stackproof.access import Access
-from stackproof.clients.kafka.connection import bootstrap, servers
-from stackproof.clients.kafka.properties import librdkafka_properties
-from stackproof.clients.probing import encrypt, reach, speaks_tls
 from stackproof.errors import NotSupported, Trouble
 from stackproof.polling import DeadlineExceeded, poll
+from stackproof.services.kafka.client.connection import bootstrap, servers
+from stackproof.services.kafka.client.properties import librdkafka_properties
+from stackproof.services.reaching import encrypt, reach, speaks_tls
 
 _SASL_HANDSHAKE = 17
 _UNSUPPORTED_MECHANISM, _ILLEGAL_STATE = 33, 34

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from stackproof.access import Access
-from stackproof.clients.kafka.connection import bootstrap, security_protocol
+from stackproof.services.kafka.client.connection import bootstrap, security_protocol
 
 _MODULES = "org.apache.kafka.common.security"
 
