@@ -274,7 +274,7 @@ completeness = 0.8
 RETRIES = 3
 DEBUG = true
 [systems.orders.contracts]
-order = "contracts/order.json"
+input = "contracts/order.json"
 [systems.orders.topics]
 input = { partitions = 3, config = { "max.message.bytes" = 1000, "preallocate" = true } }
 """
@@ -299,7 +299,7 @@ def test_a_system(project: Path, write: Callable[[str], Path]) -> None:
     system = loaded(project).system("orders")
     assert system.command[-1] == "{kafka}"
     assert system.directory == project / "app"
-    assert system.contracts == {"order": project / "contracts" / "order.json"}
+    assert system.contracts == {"input": project / "contracts" / "order.json"}
     assert (system.ready_line, system.ready_within, system.stop_within) == ("started", 5.0, 15.0)
     assert system.stop_exit_codes == (0, 143)
     assert system.completeness == 0.8
@@ -365,6 +365,59 @@ def test_names_and_kinds_of_its_own(project: Path, write: Callable[[str], Path])
     assert system.mistakes == {"an unknown option": Mistake(("--x", "{input}"), "--x")}
 
 
+def test_what_features_call_it_and_its_messages(
+    project: Path, write: Callable[[str], Path]
+) -> None:
+    start = "[systems.order-rater]\ncommand = ['p']\nready_line = 'x'\n"
+    write(f"{start}nouns.input = ['late order', 'late orders']\nguarantee = 'exactly-once'\n")
+    system = loaded(project).system("order-rater")
+    assert system.called == "order rater"
+    assert [system.noun("input", count) for count in (0, 1, 2)] == [
+        "late orders", "late order", "late orders",
+    ]  # fmt: skip
+    assert (system.noun("output"), system.noun("output", 2)) == ("output", "outputs")
+    assert system.exactly_once
+    write(start)
+    assert not loaded(project).system("order-rater").exactly_once
+    assert loaded(project).system("order-rater").noun("input", 2) == "messages"
+
+
+@pytest.mark.parametrize("name", ["leader", "Broker", "dead-letter-topic", "dead_letter_topic"])
+def test_a_system_that_is_called_like_a_word_of_the_steps(
+    tmp_path: Path, write: Callable[[str], Path], name: str
+) -> None:
+    write(f"[systems.{name}]\ncommand = ['p']\n")
+    told = trouble(tmp_path)
+    assert "called like a word of the steps" in told
+    assert f"[systems.{name}-service]" in told
+
+
+@pytest.mark.parametrize(
+    ("lines", "services"),
+    [
+        ("command = ['p']", []),
+        ("command = ['p', '--broker={kafka}']", ["kafka"]),
+        ("command = ['p', '{kafka_client_properties}']", ["kafka"]),
+        ("command = ['p', '{{kafka}}', '{port}']", []),
+        ("command = ['p', '{input}']", ["kafka"]),
+        ("command = ['p']\nenvironment = { URL = '{postgresql_url}' }", ["postgresql"]),
+        ("command = ['p']\nuses = ['redis']\nenvironment = { GROUP = '{group}' }",
+         ["kafka", "redis"]),
+        ("command = ['p']\nmetrics = { url = '{rabbitmq_url}', received = 'n' }", ["rabbitmq"]),
+        ("command = ['p']\ntopics.input = { partitions = 3 }", ["kafka"]),
+        ("command = ['p', '{kafka']", []),
+        (f"attach = true\n{EXACT}", ["kafka"]),
+        ("component = 'a:B'\noptions = { url = '{postgresql_url}', size = 10 }", ["postgresql"]),
+    ],
+)  # fmt: skip
+def test_what_a_system_needs_follows_from_its_fields(
+    tmp_path: Path, write: Callable[[str], Path], lines: str, services: list[str]
+) -> None:
+    ready = "" if "attach" in lines or "component" in lines else "ready_line = 'x'\n"
+    write(f"[systems.a]\n{ready}{lines}\n")
+    assert list(loaded(tmp_path).system("a").services) == services
+
+
 def test_an_unknown_system_names_the_nearest(project: Path, write: Callable[[str], Path]) -> None:
     write(SYSTEM)
     settings = loaded(project)
@@ -385,7 +438,7 @@ def test_an_unknown_system_names_the_nearest(project: Path, write: Callable[[str
         ("command = ['p', 5]", "no usable command"),
         ("command = ['p']\ndirectory = 'nowhere'", "nowhere does not exist"),
         ("command = ['p']\ndirectory = 5", "cannot be used"),
-        ("command = ['p']\ncontracts = { order = 'no.json' }", "no.json does not exist"),
+        ("command = ['p']\ncontracts = { input = 'no.json' }", "no.json does not exist"),
         ("command = ['p']\ncontracts = 'order.json'", "contracts cannot be 'order.json'"),
         ("command = ['p']\nenvironment = 5", "environment cannot be 5"),
         ("command = ['p']\ncomplete = 0.5", "did you mean 'completeness'?"),
@@ -397,7 +450,22 @@ def test_an_unknown_system_names_the_nearest(project: Path, write: Callable[[str
         ("command = ['p']\nstop_within = 'x'", "stop_within cannot be 'x'"),
         ("command = ['p']\nmetrics = { url = 'u' }", "one counter at least"),
         ("command = ['p']\nmetrics = { received = 'n' }", "metrics needs a url"),
-        ("command = ['p']\nmetrics = { url = 'u', sent = 'n' }", "metrics has no 'sent'"),
+        ("command = ['p']\nmetrics = { url = 'u', sent = 'n' }", "'sent' is no setting"),
+        ("command = ['p']\nmetrics = { predictions = 'n' }", "is now called 'outputs'"),
+        ("command = ['p']\ncontracts.customer = 'c.json'", "is now called 'input'"),
+        ("command = ['p']\ncontracts.vectors = 'c.json'", "write input = 'c.json'"),
+        ("command = ['p']\ncontracts.prediction = 'c.json'", "is now called 'output'"),
+        ("command = ['p']\ncontracts.outputs = 'c.json'", "did you mean 'output'?"),
+        (
+            "command = ['p']\nnouns.input = 'order'",
+            "nouns.input cannot be 'order': one and several",
+        ),
+        ("command = ['p']\nnouns.input = ['order']", "nouns.input cannot be ['order']"),
+        ("command = ['p']\nnouns.input = ['{a}', 'b']", "nouns.input cannot be ['{a}', 'b']"),
+        ("command = ['p']\nnouns.inputs = ['a', 'b']", "did you mean 'input'?"),
+        ("command = ['p']\nuses = 'kafka'", "a list is expected"),
+        ("command = ['p']\nuses = ['kafak']", "did you mean 'kafka'?"),
+        ("command = ['p']\nguarantee = 'at-most-once'", "did you mean 'at-least-once'?"),
         ("command = ['p']\nmistakes = { 'an unknow option' = 5 }", "mean 'an unknown option'?"),
         ("command = ['p']\nmistakes = { 'an unknown option' = 5 }", "cannot be 5: options and"),
         ("command = ['p']\nmistakes.'an unknown option' = { options = ['x'] }", "cannot be {"),

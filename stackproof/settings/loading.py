@@ -12,8 +12,9 @@ from typing import Any
 from stackproof import names, texts, values
 from stackproof.errors import Trouble
 from stackproof.paths import absolute
+from stackproof.settings.sections import read_system
 from stackproof.settings.services import PROVIDERS, ServiceSettings, rank, read_services
-from stackproof.settings.systems import SystemSettings, read_system
+from stackproof.settings.systems import SystemSettings
 from stackproof.values import COMMAND_LINE, DEFAULT, FILE_NAME
 
 _SECTIONS = ("stack", "run", "services", "systems")

@@ -55,3 +55,10 @@ MISTAKES = (
     "one topic for two purposes",
     "a setting that breaks its guarantees",
 )
+
+#: What features call something else, after "the": no system may be called so.
+RESERVED = frozenset({
+    "admin api", "broker", "brokers", "client", "cluster", "consumer", "consumers", "controller",
+    "dead letter", "dead letters", "dead letter topic", "group", "leader", "message", "messages",
+    "node", "primary", "producer", "queue", "replica", "server", "table", "topic",
+})  # fmt: skip

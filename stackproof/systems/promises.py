@@ -256,7 +256,7 @@ class Promises:
         pipeline = self._pipeline
         return {
             "received": len(pipeline.positions()),
-            "predictions": len(pipeline.predictions.reader.records),
+            "outputs": len(pipeline.predictions.reader.records),
             "dead_letters": len(pipeline.dead_letters.records),
         }
 

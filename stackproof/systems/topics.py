@@ -13,11 +13,11 @@ from stackproof.services.kafka import KafkaFixture
 from stackproof.services.kafka.client import TopicSpec
 from stackproof.services.kafka.client.connection import bootstrap
 from stackproof.settings import SystemSettings, TopicSettings
+from stackproof.settings.systems import ROLES
 
 if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
 
-ROLES = ("input", "output", "dead_letter")
 _WORKED_OFF_WITHIN = 10.0
 
 

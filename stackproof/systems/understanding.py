@@ -8,9 +8,12 @@ from stackproof.systems.contracts import Contract
 from stackproof.systems.inputs import Inputs
 from stackproof.systems.observing import DeadLetters, Predictions
 
+#: Keyword of a contract: its messages are vectors of this dimension.
+X_DIMENSION = "x-dimension"
+
 
 def contract_of(settings: SystemSettings, role: str) -> Contract:
-    """The contract of a role: customer, prediction, dead_letter, vectors.
+    """The contract of a role: input, output, dead_letter.
 
     Raises:
         Trouble: there is none, or it cannot be used.
@@ -30,13 +33,13 @@ def understand(settings: SystemSettings, seed: int) -> tuple[Predictions, DeadLe
     Raises:
         Trouble: a contract cannot be used, or no input can be made from it.
     """
-    customer, prediction = contract_of(settings, "customer"), contract_of(settings, "prediction")
+    given, made = contract_of(settings, "input"), contract_of(settings, "output")
     carried = {
-        **prediction.carried,
-        prediction.place("x-identity"): customer.place("x-identity"),
+        **made.carried,
+        made.place("x-identity"): given.place("x-identity"),
     }
     inputs = Inputs(
-        customer,
+        given,
         carried,
         seed,
         samples=settings.samples,
@@ -44,7 +47,7 @@ def understand(settings: SystemSettings, seed: int) -> tuple[Predictions, DeadLe
         not_applicable=settings.not_applicable,
     )
     dead_letters = DeadLetters(contract_of(settings, "dead_letter"))
-    return Predictions(prediction, carried), dead_letters, inputs
+    return Predictions(made, carried), dead_letters, inputs
 
 
 def prepare(settings: SystemSettings) -> None:
@@ -53,11 +56,20 @@ def prepare(settings: SystemSettings) -> None:
     Raises:
         Trouble: a contract cannot be used, or no input can be made from it.
     """
-    if "vectors" in settings.contracts:
-        dimension_of(contract_of(settings, "vectors"))
+    if is_of_vectors(settings):
+        dimension_of(contract_of(settings, "input"))
         DeadLetters(contract_of(settings, "dead_letter"))
     elif settings.contracts:
         understand(settings, seed=0)
+
+
+def is_of_vectors(settings: SystemSettings) -> bool:
+    """Whether a system's inputs are vectors, by its contract; else they are JSON.
+
+    Raises:
+        Trouble: the contract cannot be used.
+    """
+    return "input" in settings.contracts and X_DIMENSION in contract_of(settings, "input").schema
 
 
 def dimension_of(contract: Contract) -> int:
@@ -66,7 +78,7 @@ def dimension_of(contract: Contract) -> int:
     Raises:
         Trouble: it does not say.
     """
-    dimension = contract.schema.get("x-dimension")
+    dimension = contract.schema.get(X_DIMENSION)
     if not isinstance(dimension, int):
         raise Trouble(
             f"the contract {contract.file} does not say its x-dimension",

@@ -205,7 +205,7 @@ def test_contracts_are_loaded_as_a_run_would(
     assert main(["init", "."]) == 0
     assert main(["doctor"]) == 0
     fine = checks(capsys)["contracts of churn-pipeline"]
-    assert fine.startswith("ok customer order.schema.json, prediction rating.schema.json")
+    assert fine.startswith("ok input order.schema.json, output rating.schema.json")
     contract = Path("contracts") / f"{file}.schema.json"
     text = contract.read_text()
     assert before in text

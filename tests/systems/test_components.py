@@ -16,7 +16,7 @@ from stackproof.errors import Trouble
 from stackproof.polling import DeadlineExceeded, Died, poll
 from stackproof.processes.run import Run
 from stackproof.settings import SystemSettings
-from stackproof.settings.systems import read_system
+from stackproof.settings.sections import read_system
 from stackproof.systems.calls import call_of
 from stackproof.systems.components import Component, ComponentError, Role
 

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from stackproof.processes.process import ManagedProcess
     from stackproof.session.scenario import ScenarioSession
 
-#: Systems that promise it.
-EXACTLY_ONCE = frozenset({"vector-stream-exactly-once"})
 _MEGABYTE = 1_000_000
 _BALANCED_WITHIN = 20.0
 _TELLS_WITHIN = 10.0
@@ -55,12 +53,12 @@ class VectorStream(Pipeline):
     inputs: VectorInputs
 
     def __init__(self, session: ScenarioSession, name: str):
-        self.exactly_once = name in EXACTLY_ONCE
+        self.exactly_once = session.settings.system(name).exactly_once
         self.isolation = "read_committed" if self.exactly_once else "read_uncommitted"
         super().__init__(session, name)
 
     def _understand(self) -> None:
-        dimension = dimension_of(contract_of(self.settings, "vectors"))
+        dimension = dimension_of(contract_of(self.settings, "input"))
         self.inputs = VectorInputs(dimension, self._session.seed)
         self.predictions = TransformedVectors(self.inputs.sent)
         self.dead_letters = DeadLetters(contract_of(self.settings, "dead_letter"))
