@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stackproof.access import Access
+from stackproof.urls import split_host_and_port
 
 # As the Java client. kafka-python's own 30 s is how long a partition whose leader has moved
 # may wait: its metadata are asked for anew when a connection to the old leader fails.
@@ -19,11 +20,7 @@ def bootstrap(addresses: Mapping[str, str]) -> str:
 
 def servers(addresses: Mapping[str, str]) -> list[tuple[str, int]]:
     """Host and port of each of them."""
-    found = []
-    for address in bootstrap(addresses).split(","):
-        host, _, port = address.rpartition(":")
-        found.append((host.removeprefix("[").removesuffix("]"), int(port)))
-    return found
+    return [split_host_and_port(address) for address in bootstrap(addresses).split(",")]
 
 
 def security_protocol(access: Access) -> str:

@@ -288,10 +288,6 @@ class GroupConsumer:
         self._consumer.commit()
         return self.records[-count:]
 
-    def receive_what_comes(self) -> list[Received]:
-        """Take whatever arrives in one poll, without committing."""
-        return self.poll()
-
     def poll(self, **limits: int) -> list[Received]:
         """Poll once, without committing; ``limits`` may hold ``max_records``."""
         timeout_ms = _GROUP_POLL_MS

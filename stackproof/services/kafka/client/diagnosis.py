@@ -8,7 +8,6 @@ offers), and the log-in by librdkafka, which passes on the broker's words.
 from __future__ import annotations
 
 import contextlib
-import logging
 import socket
 import ssl
 import struct
@@ -19,16 +18,13 @@ from stackproof.access import Access
 from stackproof.errors import NotSupported, Trouble
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.kafka.client.connection import bootstrap, servers
+from stackproof.services.kafka.client.librdkafka import silent
 from stackproof.services.kafka.client.properties import librdkafka_properties
 from stackproof.services.reaching import encrypt, reach, speaks_tls
 
 _SASL_HANDSHAKE = 17
 _UNSUPPORTED_MECHANISM, _ILLEGAL_STATE = 33, 34
 _MOST_BYTES = 65536
-
-_silent = logging.getLogger(f"{__name__}.librdkafka")
-_silent.addHandler(logging.NullHandler())
-_silent.propagate = False
 
 
 def diagnose(
@@ -137,7 +133,7 @@ def _log_in(
 
     errors: list[KafkaError] = []
     client = AdminClient(
-        {**librdkafka_properties(addresses, access), "error_cb": errors.append}, logger=_silent
+        {**librdkafka_properties(addresses, access), "error_cb": errors.append}, logger=silent
     )
 
     def metadata() -> Any:

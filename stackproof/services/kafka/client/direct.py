@@ -19,6 +19,7 @@ from typing import Any
 from stackproof.access import OPEN, Access
 from stackproof.services.kafka.client.admission import admitted
 from stackproof.services.reaching import Answer
+from stackproof.urls import split_host_and_port
 
 _CLIENT_ID = "witness"
 _METADATA, _DESCRIBE_CLUSTER, _DESCRIBE_QUORUM, _FIND_COORDINATOR = 4, 2, 0, 2
@@ -57,10 +58,6 @@ class View:
     fenced: frozenset[int]
     partitions: Mapping[tuple[str, int], Partition]
 
-    def in_sync_everywhere(self, broker: int) -> bool:
-        """Whether a broker lives and is in sync with all partitions that it replicates."""
-        return broker in self.alive and not self.lagging(broker)
-
     def lagging(self, broker: int) -> list[str]:
         """Partitions that a broker replicates without being in sync."""
         return [
@@ -79,10 +76,9 @@ class DirectBroker:
     """
 
     def __init__(self, address: str, access: Access = OPEN):
-        host, _, port = address.rpartition(":")
         self.address = address
         self._access = access
-        self._place = (host.strip("[]"), int(port))
+        self._place = split_host_and_port(address)
 
     def try_to_ask(self, *, timeout: float) -> Answer:
         """Ask for metadata without topics; never raises.
@@ -138,24 +134,14 @@ class DirectBroker:
             # Brokers before 4.0 do not list those that are fenced.
             version = min(_DESCRIBE_CLUSTER, _newest(connection, _DESCRIBES_CLUSTER, deadline))
             wanted = {"include_fenced_brokers": True} if version >= _DESCRIBE_CLUSTER else {}
-            cluster = DescribeClusterResponse[version].decode(
-                _exchange(
-                    connection,
-                    DescribeClusterRequest[version](
-                        include_cluster_authorized_operations=False, **wanted
-                    ),
-                    deadline,
-                ),
-                header=True,
+            request = DescribeClusterRequest[version](
+                include_cluster_authorized_operations=False, **wanted
             )
-            metadata = MetadataResponse[_METADATA].decode(
-                _exchange(
-                    connection,
-                    MetadataRequest[_METADATA](topics=None, allow_auto_topic_creation=False),
-                    deadline,
-                ),
-                header=True,
+            cluster = decoded(
+                DescribeClusterResponse, request, _exchange(connection, request, deadline)
             )
+            request = MetadataRequest[_METADATA](topics=None, allow_auto_topic_creation=False)
+            metadata = decoded(MetadataResponse, request, _exchange(connection, request, deadline))
         fenced = frozenset(b.broker_id for b in cluster.brokers if wanted and b.is_fenced)
         return View(
             alive=frozenset(b.broker_id for b in cluster.brokers) - fenced,
@@ -188,14 +174,10 @@ class DirectBroker:
                 )
             ]
         )
-        answer = DescribeQuorumResponse[_DESCRIBE_QUORUM].decode(
-            self.ask(request, timeout), header=True
-        )
-        if answer.error_code:
-            raise ConnectionError(f"the quorum is not described: error {answer.error_code}")
+        answer = self.told(DescribeQuorumResponse, request, timeout=timeout)
+        _must_tell("the quorum", answer)
         (partition,) = answer.topics[0].partitions
-        if partition.error_code:
-            raise ConnectionError(f"the quorum is not described: error {partition.error_code}")
+        _must_tell("the quorum", partition)
         return int(partition.leader_id)
 
     def coordinator(self, group: str, *, timeout: float) -> int:
@@ -210,11 +192,8 @@ class DirectBroker:
         )
 
         request = FindCoordinatorRequest[_FIND_COORDINATOR](key=group, key_type=_GROUP)
-        answer = FindCoordinatorResponse[_FIND_COORDINATOR].decode(
-            self.ask(request, timeout), header=True
-        )
-        if answer.error_code:
-            raise ConnectionError(f"no coordinator is known: error {answer.error_code}")
+        answer = self.told(FindCoordinatorResponse, request, timeout=timeout)
+        _must_tell("a coordinator", answer)
         return int(answer.node_id)
 
     def groups(self, *, timeout: float) -> dict[str, str]:
@@ -226,7 +205,7 @@ class DirectBroker:
         from kafka.protocol.admin.groups import ListGroupsRequest, ListGroupsResponse
 
         request = ListGroupsRequest[_LIST_GROUPS](states_filter=[])
-        answer = ListGroupsResponse[_LIST_GROUPS].decode(self.ask(request, timeout), header=True)
+        answer = self.told(ListGroupsResponse, request, timeout=timeout)
         _must_tell("groups", answer)
         return {group.group_id: group.group_state for group in answer.groups}
 
@@ -244,9 +223,7 @@ class DirectBroker:
         request = ListTransactionsRequest[_LIST_TRANSACTIONS](
             state_filters=[], producer_id_filters=[]
         )
-        answer = ListTransactionsResponse[_LIST_TRANSACTIONS].decode(
-            self.ask(request, timeout), header=True
-        )
+        answer = self.told(ListTransactionsResponse, request, timeout=timeout)
         _must_tell("transactions", answer)
         return [transaction.transactional_id for transaction in answer.transaction_states]
 
@@ -267,27 +244,17 @@ class DirectBroker:
         from kafka.protocol.admin.configs import DescribeConfigsRequest, DescribeConfigsResponse
 
         described = DescribeConfigsRequest[_DESCRIBE_CONFIGS].DescribeConfigsResource
-        settings = DescribeConfigsResponse[_DESCRIBE_CONFIGS].decode(
-            self.ask(
-                DescribeConfigsRequest[_DESCRIBE_CONFIGS](
-                    resources=[described(
-                        resource_type=_BROKER, resource_name=str(broker), configuration_keys=None
-                    )],
-                    include_synonyms=True,
-                    include_documentation=False,
-                ),
-                timeout,
-            ),
-            header=True,
+        request = DescribeConfigsRequest[_DESCRIBE_CONFIGS](
+            resources=[described(
+                resource_type=_BROKER, resource_name=str(broker), configuration_keys=None
+            )],
+            include_synonyms=True,
+            include_documentation=False,
         )  # fmt: skip
-        (result,) = settings.results
-        _must_tell("settings", result)
-        quotas = DescribeClientQuotasResponse[_DESCRIBE_QUOTAS].decode(
-            self.ask(
-                DescribeClientQuotasRequest[_DESCRIBE_QUOTAS](components=[], strict=False), timeout
-            ),
-            header=True,
-        )
+        (result,) = self.told(DescribeConfigsResponse, request, timeout=timeout).results
+        _must_tell("its settings", result)
+        request = DescribeClientQuotasRequest[_DESCRIBE_QUOTAS](components=[], strict=False)
+        quotas = self.told(DescribeClientQuotasResponse, request, timeout=timeout)
         _must_tell("quotas", quotas)
         return [
             *(setting.name for setting in result.configs if was_changed(setting)),
@@ -303,6 +270,14 @@ class DirectBroker:
         deadline = time.perf_counter() + timeout
         with self._open(timeout) as connection:
             return _exchange(connection, request, deadline)
+
+    def told(self, response: Any, request: Any, *, timeout: float) -> Any:
+        """What the response says; ``response``: kafka-python's class for it, of all versions.
+
+        Raises:
+            OSError: none came in ``timeout`` seconds.
+        """
+        return decoded(response, request, self.ask(request, timeout))
 
     def _connect(self, timeout: float) -> socket.socket:
         return socket.create_connection(self._place, timeout=timeout)
@@ -335,18 +310,22 @@ def was_changed(setting: Any) -> bool:
     return setting.value is None or setting.value != next(static, None)
 
 
+def decoded(response: Any, request: Any, answer: bytes) -> Any:
+    """An answer as kafka-python reads it; ``response``: its class for it, of all versions."""
+    return response[request.API_VERSION].decode(answer, header=True)
+
+
 def _must_tell(what: str, answer: Any) -> None:
     if answer.error_code:
-        raise ConnectionError(f"its {what} are not told: error {answer.error_code}")
+        raise ConnectionError(f"it does not tell of {what}: error {answer.error_code}")
 
 
 def _newest(connection: socket.socket, key: int, deadline: float) -> int:
     """The newest version in which a broker knows a kind of request."""
     from kafka.protocol.metadata.api_versions import ApiVersionsRequest, ApiVersionsResponse
 
-    answer = ApiVersionsResponse[0].decode(
-        _exchange(connection, ApiVersionsRequest[0](), deadline), header=True
-    )
+    request = ApiVersionsRequest[0]()
+    answer = decoded(ApiVersionsResponse, request, _exchange(connection, request, deadline))
     return next((known.max_version for known in answer.api_keys if known.api_key == key), 0)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from functools import partial
-from typing import Any
 
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.kafka.client.direct import DirectBroker
@@ -57,7 +56,7 @@ def _create(broker: DirectBroker, number: int, topic: str, timeout: float) -> No
         )],
         timeout_ms=round(timeout * 1000), validate_only=False,
     )  # fmt: skip
-    (told,) = _told(CreateTopicsResponse[_CREATE], broker.ask(request, timeout=timeout)).topics
+    (told,) = broker.told(CreateTopicsResponse, request, timeout=timeout).topics
     _must("make a topic", told.error_code)
 
 
@@ -77,7 +76,7 @@ def _produce(broker: DirectBroker, topic: str, timeout: float) -> int:
             partition_data=[data.PartitionProduceData(index=0, records=records.buffer())],
         )],
     )  # fmt: skip
-    answer = _told(ProduceResponse[_PRODUCE], broker.ask(request, timeout=timeout))
+    answer = broker.told(ProduceResponse, request, timeout=timeout)
     error = answer.responses[0].partition_responses[0].error_code
     if error not in _NOT_YET:
         _must("write", error)
@@ -95,7 +94,7 @@ def _fetch(broker: DirectBroker, topic: str, timeout: float) -> bytes:
             partition=0, fetch_offset=0, log_start_offset=-1, partition_max_bytes=65536)])],
         forgotten_topics_data=[],
     )  # fmt: skip
-    answer = _told(FetchResponse[_FETCH], broker.ask(request, timeout=timeout))
+    answer = broker.told(FetchResponse, request, timeout=timeout)
     partition = answer.responses[0].partitions[0]
     _must("read", partition.error_code)
     return bytes(partition.records or b"")
@@ -108,10 +107,6 @@ def _delete(broker: DirectBroker, topic: str, timeout: float) -> None:
         DeleteTopicsRequest[_DELETE](topic_names=[topic], timeout_ms=round(timeout * 1000)),
         timeout=timeout,
     )
-
-
-def _told(response: Any, answer: bytes) -> Any:
-    return response.decode(answer, header=True)
 
 
 def _must(what: str, error: int) -> None:
