@@ -15,6 +15,18 @@ Feature: A broken node costs what its service says, and no more
         | a PostgreSQL primary with 2 replicas | rows are inserted                         | the primary | has crashed | 20      |
         | a RabbitMQ broker                    | messages are published to a durable queue | node 1      | is paused   | 20      |
         | a Kafka cluster of 3 brokers         | records are produced                      | broker 2    | is paused   | 10      |
+        | a mail server                        | mails are sent                            | the server  | has crashed | 10      |
+
+      @nightly
+      Examples: Mailpit
+        | service       | writes         | node       | fault                                     | seconds |
+        | a mail server | mails are sent | the server | is stopped                                | 10      |
+        | a mail server | mails are sent | the server | is paused                                 | 10      |
+        | a mail server | mails are sent | the server | is cut off from its clients               | 10      |
+        | a mail server | mails are sent | the server | answers its clients 300 milliseconds late | 10      |
+        | a mail server | mails are sent | the server | has 50 kilobytes a second for its clients | 10      |
+        | a mail server | mails are sent | the server | resets its clients' connections           | 10      |
+        | a mail server | mails are sent | the server | has a full disk                           | 20      |
 
       @nightly
       Examples: PostgreSQL, the node that is written to

@@ -48,6 +48,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "records are produced": Workload("kafka"),
     "keys are set": Workload("redis"),
     "rows are inserted": Workload("postgresql"),
+    "mails are sent": Workload("mailpit"),
     "messages are published to a durable queue": Workload("rabbitmq"),
     "messages are published to an old durable queue": Workload("rabbitmq", old=True),
     "messages are published to a quorum queue": Workload("rabbitmq", options=(("nodes", 3),)),

@@ -43,7 +43,8 @@ class Endpoint:
         service: the service's name.
         cluster: name of the cluster within the run.
         provider: which provider runs it.
-        addresses: by role, e.g. ``{"bootstrap": "127.0.0.1:23456"}``.
+        addresses: by node, e.g. ``{"server": "127.0.0.1:23456"}``; of an endpoint that the suite
+            did not start, also by node and role.
         options: what was chosen, e.g. ``{"brokers": 1}``.
         instances: names of its instances; of an endpoint that the suite did not start, of those
             that may be broken.
@@ -77,6 +78,12 @@ class Endpoint:
         return replace(self, addresses=self.direct, direct={}) if self.direct else self
 
     others: Mapping[str, str] = field(default_factory=dict)
+
+    def at(self, node: str, role: str = "client") -> str:
+        """Where a node listens in a role, ``host:port``."""
+        if role == "client":
+            return self.addresses[node]
+        return {**self.addresses, **self.others}[f"{node} {role}"]
 
     def check_name(self) -> str:
         """A name for what a check makes, its own each time."""

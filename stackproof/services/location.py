@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from stackproof.access import Access
+from stackproof.errors import Trouble
 from stackproof.services.base import ConnectionSetting, Service
 from stackproof.services.external import logged_in, number, read_url, required, url_text
 from stackproof.urls import ServiceUrl, host_and_port
@@ -19,12 +20,14 @@ class Location:
     Attributes:
         plain: URL schemes without TLS, the usual one first.
         encrypted: those with TLS.
-        path: what follows the slash of a URL: key of its setting, e.g. "database".
+        path: what follows the slash of a URL: key of its setting, e.g. "database"; empty: nothing.
         variables: environment variables by key: url, host, port and that of the path.
         default_path: where nothing says it.
         default_is_implied: it is left out of addresses.
         path_is_number: it must be one.
         encrypted_port: the usual one with TLS; 0: the same.
+        others: what else it listens for, by role (also the key of its setting), and the variables
+            that name it; ``host:port`` or a URL.
     """
 
     plain: tuple[str, ...]
@@ -35,22 +38,32 @@ class Location:
     default_is_implied: bool = False
     path_is_number: bool = False
     encrypted_port: int = 0
+    others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def settings(self, port: int) -> Sequence[ConnectionSetting]:
         """What people can set; ``port``: the usual one."""
         known = self.variables
-        example = f"{self.plain[0]}://user:password@host:port/{self.path}"
+        example = f"{self.plain[0]}://user:password@host:port" + f"/{self.path}" * bool(self.path)
         example += "".join(f", or {scheme}://" for scheme in self.encrypted)
         with_tls = f", with TLS {self.encrypted_port}" if self.encrypted_port else ""
         files = tuple(f"{name}_FILE" for name in known["url"])
+        paths = [
+            ConnectionSetting(
+                self.path, known[self.path], f"default: {self.default_path or 'none'}"
+            )
+        ] if self.path else []  # fmt: skip
+        others = [
+            ConnectionSetting(role, variables, f"where its {role} is, host:port or a URL; default: "
+                              "the same host, the usual port")
+            for role, variables in self.others.items()
+        ]  # fmt: skip
         return (
             ConnectionSetting("url", known["url"], example, secret=True),
             ConnectionSetting("url_file", files, "file that holds it", is_file=True),
             ConnectionSetting("host", known["host"], "where the server is, if no URL says it"),
             ConnectionSetting("port", known["port"], f"its port; default: {port}{with_tls}"),
-            ConnectionSetting(
-                self.path, known[self.path], f"default: {self.default_path or 'none'}"
-            ),
+            *paths,
+            *others,
         )
 
     def read(
@@ -77,6 +90,11 @@ class Location:
             usual = self.encrypted_port
         port = number(service, "port", url.port or texts.get("port") or usual)
         path = url.path or texts.get(self.path) or self.default_path
+        if path and not self.path:
+            raise Trouble(
+                f"the URL of {service.title} cannot be used", "it has a path, which means nothing",
+                f"leave out what follows {host_and_port(host, port)}",
+            )  # fmt: skip
         if self.path_is_number:
             path = str(number(service, self.path, path))
         return host_and_port(host, port) + self.suffix(path), access

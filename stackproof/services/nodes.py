@@ -43,7 +43,7 @@ from stackproof.services.where import (
     with_start,
 )
 from stackproof.services.writer import Writer
-from stackproof.urls import host_and_port
+from stackproof.urls import host_and_port, split_host_and_port
 
 
 class Service(ABC):
@@ -291,7 +291,13 @@ class Service(ABC):
             Trouble: a setting is missing or cannot be understood.
         """
         address, access = self.location.read(self, texts, access, usual=self.ports["client"])
-        return {self.nodes(Sketch(self.default_options()))[0].name: address}, access
+        first = self.nodes(Sketch(self.default_options()))[0].name
+        host = split_host_and_port(address.partition("/")[0])[0]
+        others = {
+            f"{first} {role}": texts.get(role) or host_and_port(host, self.ports[role])
+            for role in self.location.others
+        }
+        return {first: address, **others}, access
 
     def check(self, endpoint: Endpoint, *, timeout: float) -> None:
         """A real operation by the probe; raises one of `unready` while it is not ready yet."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from stackproof import values
 from stackproof.errors import Trouble
 from stackproof.services.kafka.client import TopicSpec
 from stackproof.session.scenario import Table
@@ -48,3 +51,16 @@ def rows_of(table: Table | None) -> tuple[list[str], list[list[str]]]:
         raise Trouble("this step needs a table", "there is none below it", "add it")
     headings = list(table.headings)
     return headings, [[row[heading] for heading in headings] for row in table]
+
+
+def records(table: Table | None, known: Collection[str]) -> list[dict[str, str]]:
+    """Each row by its headings.
+
+    Raises:
+        Trouble: there is no table, or a heading is not known.
+    """
+    headings, rows = rows_of(table)
+    for heading in headings:
+        if heading not in known:
+            raise values.unknown_key(heading, known, "the table's headings")
+    return [dict(zip(headings, row, strict=True)) for row in rows]

@@ -13,12 +13,11 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from stackproof.errors import Trouble
-from stackproof.obtain import Cache, MavenArtifact, Say
+from stackproof.obtain import Cache, GoArtifact, MavenArtifact, Say
 from stackproof.paths import cache_directory, find_program
 from stackproof.services import service, service_names
 from stackproof.stack.docker.engine import Engine
@@ -88,7 +87,7 @@ def build(recipe: Recipe, engine: Engine, cache: Cache, say: Say) -> None:
         context = Path(scratch) / "context"
         shutil.copytree(recipe.directory, context)
         _root_filesystem(recipe, Path(scratch) / "root", context / "rootfs.tar", cache, say)
-        _jars(recipe, context / "libs", cache, say)
+        _obtained(recipe, context, cache, say)
         say(f"{recipe.tag}: building")
         printed: list[str] = []
         try:
@@ -181,14 +180,14 @@ def apt_mirror() -> tuple[str, str]:
     )
 
 
-def _jars(recipe: Recipe, into: Path, cache: Cache, say: Say) -> None:
-    for artifact in _maven_artifacts(recipe.name):
-        place = cache.ensure(artifact, say)
-        shutil.copytree(place / "lib", into, dirs_exist_ok=True)
-
-
-def _maven_artifacts(name: str) -> Iterator[MavenArtifact]:
-    if name in service_names():
-        for artifact in service(name).artifacts():
-            if isinstance(artifact, MavenArtifact):
-                yield artifact
+def _obtained(recipe: Recipe, context: Path, cache: Cache, say: Say) -> None:
+    """Jars into ``libs``, programs built with Go into ``bin``."""
+    if recipe.name not in service_names():
+        return
+    for artifact in service(recipe.name).artifacts():
+        if isinstance(artifact, MavenArtifact):
+            place = cache.ensure(artifact, say)
+            shutil.copytree(place / "lib", context / "libs", dirs_exist_ok=True)
+        elif isinstance(artifact, GoArtifact):
+            place = cache.ensure(artifact, say)
+            shutil.copytree(place / "bin", context / "bin", dirs_exist_ok=True)
