@@ -176,4 +176,5 @@ GROUPS = (
     _servers("redis"),
     _servers("rabbitmq"),
     _servers("kafka"),
+    _servers("mailpit"),
 )

@@ -13,7 +13,7 @@ from stackproof.services.mailpit.known import API, SERVER
 from stackproof.services.web import Web
 from stackproof.services.where import Node, Where
 
-_VERSION = "1.27.11"
+_MODULE, _VERSION = "github.com/axllent/mailpit", "1.27.11"
 
 
 class Mailpit(Keeping):
@@ -25,7 +25,10 @@ class Mailpit(Keeping):
     got_elsewhere = True
     title = "Mailpit"
     # Its web pages would need npm; its API does not.
-    server = GoArtifact("mailpit", "Mailpit", f"github.com/axllent/mailpit@v{_VERSION}")
+    server = GoArtifact(
+        "mailpit", "Mailpit", f"{_MODULE}@v{_VERSION}",
+        ldflags=f"-s -w -X {_MODULE}/config.Version=v{_VERSION}",
+    )  # fmt: skip
     programs = ("bin",)
     image = Image("MAILPIT_IMAGE", f"axllent/mailpit:v{_VERSION}", f"stackproof/mailpit:{_VERSION}")
     files_suffice = True

@@ -16,7 +16,7 @@ from stackproof.ports import LOOPBACK, free_port
 from stackproof.processes import reaper
 from stackproof.processes.run import RUN_VARIABLE, Run
 from stackproof.services import service
-from stackproof.services.base import Requirement
+from stackproof.services.base import Endpoint, Requirement
 from stackproof.stack.native import NativeProvider
 from tests.mutants.servers.proxy import Proxy
 
@@ -26,10 +26,12 @@ FEATURES = {
     "postgresql": "features/database/transactions.feature",
     "rabbitmq": "features/sinks/rabbitmq_basics.feature",
     "kafka": "features/messaging/publishing.feature",
+    "mailpit": "features/mail",
 }
 #: Their clients go where the server says, not where they were sent at first.
 _ADVERTISING = ("kafka",)
 SOUND = "sound"
+NOTHING: Mapping[str, str] = {}
 _WITHOUT = "not @performance"
 _LONGEST = 900
 
@@ -38,15 +40,14 @@ RunFault = Callable[[str, Path], None]
 
 
 @contextmanager
-def sound_server(name: str, place: Path, **options: object) -> Iterator[str]:
-    """A server of the service called ``name``, made with these options: its address."""
+def sound_server(name: str, place: Path, **options: object) -> Iterator[Endpoint]:
+    """A server of the service called ``name``, made with these options."""
     run = Run.begin()
     try:
         provider = NativeProvider(run, place / "logs", Cache())
         provider.obtain(service(name), print)
         cluster = provider.start(service(name), _asked(name, options), f"{name}-sound")
-        (address,) = cluster.endpoint.addresses.values()
-        yield address.partition("/")[0]
+        yield cluster.endpoint
     finally:
         reaper.reap(run)
 
@@ -71,8 +72,14 @@ def running_features(name: str, place: Path) -> Iterator[RunFault]:
     if name in _ADVERTISING:
         yield partial(_run_as_advertised, name)
         return
-    with sound_server(name, place) as server:
-        yield lambda fault, place: run_through(name, faulty(name, fault, server), place)
+    with sound_server(name, place) as endpoint:
+        (address,) = endpoint.addresses.values()
+        server = address.partition("/")[0]
+        others = {
+            f"{name}_{role.partition(' ')[2]}".upper(): where
+            for role, where in endpoint.others.items()
+        }
+        yield lambda fault, place: run_through(name, faulty(name, fault, server), place, others)
 
 
 def _run_as_advertised(name: str, fault: str, place: Path) -> None:
@@ -87,8 +94,15 @@ def _run_as_advertised(name: str, fault: str, place: Path) -> None:
         run_through(name, proxy, place)
 
 
-def run_through(name: str, proxy: Proxy, place: Path) -> None:
-    """Run the service's features at a proxy, which is closed then; results go to ``place``."""
+def run_through(name: str, proxy: Proxy, place: Path, others: Mapping[str, str] = NOTHING) -> None:
+    """Run the service's features at a proxy, which is closed then; results go to ``place``.
+
+    Args:
+        name: the service.
+        proxy: in front of its port for clients.
+        place: for results.
+        others: variables that name its other ports.
+    """
     place.mkdir(parents=True, exist_ok=True)
     (place / "results.json").unlink(missing_ok=True)
     host, _, port = proxy.address.rpartition(":")
@@ -99,6 +113,7 @@ def run_through(name: str, proxy: Proxy, place: Path) -> None:
         f"{name.upper()}_HOST": host,
         f"{name.upper()}_PORT": port,
         f"{name.upper()}_BOOTSTRAP_SERVERS": proxy.address,
+        **others,
     }
     try:
         with (place / "output.txt").open("w") as output:
