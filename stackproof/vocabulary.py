@@ -7,6 +7,7 @@ without regard to case, as behave does.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 import parse
@@ -59,6 +60,32 @@ def parse_seconds(text: str) -> float:
     """A time such as "1 second" or "250 milliseconds", in seconds."""
     number, unit = text.split()
     return float(number) / (1000 if unit.startswith("milli") else 1)
+
+
+@dataclass(frozen=True)
+class Span:
+    """The time of a demand.
+
+    Attributes:
+        seconds: how long, on a machine of usual speed.
+        throughout: it must hold all the time ("for"), and not only once ("within").
+    """
+
+    seconds: float
+    throughout: bool
+
+
+@parse.with_pattern(rf"(?:within|for) {parse_seconds.pattern}")
+def parse_span(text: str) -> Span:
+    """A time such as "within 10 seconds" or "for 5 seconds"."""
+    word, _, rest = text.partition(" ")
+    return Span(parse_seconds(rest), word == "for")
+
+
+@parse.with_pattern(r'(?:the [a-z][a-z -]* )?"[^"]*"')
+def parse_place(text: str) -> str:
+    """A named place: "orders" in quotation marks, or which kind it is: the queue "orders"."""
+    return text
 
 
 # -- faults --------------------------------------------------------------------
@@ -126,12 +153,14 @@ TYPES: dict[str, Type] = {
     "Isolation": one_of(LEVELS),
     "Node": parse_node,
     "Partitions": counted("partition"),
+    "Place": parse_place,
     "PowerWay": one_of(POWER_WAYS),
     "Producer": one_of(PRODUCERS),
     "Promise": parse_promise,
     "Replica": parse_replica,
     "Role": one_of(ROLES),
     "Seconds": parse_seconds,
+    "Span": parse_span,
     "Stream": parse_stream,
     "Times": one_of(TIMES),
     "Way": one_of(WAYS),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from stackproof.history import Expectation, Flow, FlowVerdict, History, Verdict
     from stackproof.polling import DeadlineExceeded, Died
     from stackproof.services.base import Endpoint
+
+
+T = TypeVar("T")
 
 
 class Scenario(Protocol):
@@ -33,6 +36,9 @@ class Scenario(Protocol):
         Raises:
             Trouble: no step of the scenario declared that it needs the service.
         """
+
+    def use(self, fixture: Callable[[Any], T]) -> T:
+        """What steps share of this scenario, made at the first call."""
 
     def scaled(self, seconds: float) -> float:
         """A time limit on this machine."""

@@ -127,6 +127,10 @@ class ScenarioSession:
         """
         return names.own(self.settings["run.prefix"], self.run.id, self.id, name)
 
+    def has(self, service: str) -> bool:
+        """Whether a step has declared that it needs this service."""
+        return service in self._endpoints
+
     def endpoint(self, service: str) -> Endpoint:
         """How to reach the scenario's cluster of a service.
 
@@ -238,6 +242,24 @@ class ScenarioSession:
             PremiseNotMet: the history proves nothing (`Verdict.inconclusive`).
         """
         return self._demand(expectation, history.check(self.history, expectation))
+
+    def forbid(self, expectation: Expectation, *, unless: frozenset[str] = frozenset()) -> None:
+        """Raise what the history shows that the expectation forbids; it need not prove anything.
+
+        Args:
+            expectation: what must hold.
+            unless: anomalies that tell of somebody else who acts there, too: then nothing is said.
+
+        Raises:
+            AssertionError: as `assert_history`.
+        """
+        verdict = history.check(self.history, expectation)
+        if unless & {one.name for one in verdict.violations}:
+            return
+        self.history.expect(expectation)
+        if not verdict.ok:
+            self._verdicts.append(verdict)
+            raise AssertionError(verdict.brief())
 
     def _demand(self, expectation: Expectation, verdict: V) -> V:
         self.history.expect(expectation)
@@ -367,7 +389,11 @@ class Context(Protocol):
 
     Attributes:
         table: below the step; None where there is none.
+        text: the doc string below the step; None where there is none.
+        feature: its ``filename`` says where files begin that features name.
     """
 
     session: ScenarioSession
     table: Table | None
+    text: str | None
+    feature: Any

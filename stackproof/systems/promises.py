@@ -128,7 +128,7 @@ class Promises:
     def _publish_junk(self, length: int) -> Message:
         """A message that is no JSON, of letters that no encoding changes; compressed."""
         some = self._pipeline.inputs.invalid("that is not JSON")
-        message = replace(some, value=b"x" * (length - len(some.key)))
+        message = replace(some, value=b"x" * (length - len(some.key or b"")))
         self._pipeline.published_invalid.append(message)
         self._pipeline.dead_letters.expect([message])
         self._pipeline.publish([message], by=self._kafka.compressing)

@@ -177,15 +177,26 @@ def manage(
         return json.loads(answer.read() or b"null")
 
 
+def exists(endpoint: Endpoint, queue: str) -> bool:
+    """Whether there is such a queue."""
+    with channel(endpoint) as opened:
+        try:
+            opened.queue_declare(queue, passive=True)
+        except exceptions.ChannelClosedByBroker as error:
+            if error.reply_code != _NOT_FOUND:
+                raise
+            return False
+    return True
+
+
 def waiting(endpoint: Endpoint, queue: str) -> int:
     """How many messages of a queue no consumer has been handed."""
     with channel(endpoint) as opened:
         return opened.queue_declare(queue, passive=True).method.message_count
 
 
-_ACCESS_REFUSED, _PRECONDITION_FAILED, _COMMAND_INVALID, _NOT_ALLOWED, _NOT_IMPLEMENTED = (
-    403, 406, 503, 530, 540,
-)  # fmt: skip
+_ACCESS_REFUSED, _NOT_FOUND, _PRECONDITION_FAILED = 403, 404, 406
+_COMMAND_INVALID, _NOT_ALLOWED, _NOT_IMPLEMENTED = 503, 530, 540
 #: Nothing is said of what the broker does with messages.
 NO_VERDICT = (_ACCESS_REFUSED, _NOT_IMPLEMENTED)
 #: What 406 and 503 say of what a broker does not know; they have other causes besides.

@@ -48,6 +48,18 @@ class RabbitMQFixture:
             raise step_missing(f'the queue "{queue}"', f'a queue "{queue}"')
         return own
 
+    def names(self) -> list[str]:
+        """Queues that steps have declared, in the scenario's words."""
+        return [own.removeprefix(self._scenario.own("")) for own in sorted(self._queues)]
+
+    def knows(self, queue: str) -> bool:
+        """Whether there is such a queue of the scenario's, made by a step or by somebody else."""
+        own = self._scenario.own(queue)
+        if own not in self._queues and client.exists(self.endpoint, own):
+            self._scenario.add_cleanup(lambda: client.delete(self.endpoint, own))
+            self._queues.add(own)
+        return own in self._queues
+
     def waiting(self, queue: str) -> int:
         """How many messages no consumer has been handed."""
         return client.waiting(self.endpoint, self.own(queue))
@@ -102,6 +114,11 @@ class RabbitMQFixture:
             messages.append(Message(f"message-{number:05d}", body, label, ttl))
         key = self._scenario.own(routing_key or queue)
         self._sent = self.publisher.publish(messages, queue=self.own(queue), routing_key=key)
+
+    def publish_messages(self, queue: str, messages: Sequence[Message]) -> Sent:
+        """Publish these to a queue, each confirmed before the next."""
+        self._sent = self.publisher.publish(messages, queue=self.own(queue))
+        return self._sent
 
     @property
     def sent(self) -> Sent:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import pika
 from pika.exceptions import AMQPError, ChannelClosedByBroker, NackError, UnroutableError
@@ -24,12 +24,14 @@ class Message:
         body: the raw bytes.
         label: its class.
         expires_after: milliseconds after which the broker sets it aside; None: never.
+        headers: sent along.
     """
 
     ident: str
     body: bytes
     label: str = ""
     expires_after: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Publisher:
@@ -79,6 +81,7 @@ class Publisher:
             properties = pika.BasicProperties(
                 message_id=message.ident,
                 delivery_mode=PERSISTENT,
+                headers=dict(message.headers) or None,
                 expiration=None if message.expires_after is None else str(message.expires_after),
             )
             try:

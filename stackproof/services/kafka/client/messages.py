@@ -23,7 +23,7 @@ class Message:
     """A message to publish.
 
     Attributes:
-        key: identifies it through the system; also chooses its partition.
+        key: identifies it through the system; also chooses its partition. None: it has none.
         value: the raw bytes; None is a tombstone.
         label: its class, e.g. "valid".
         carried: digest of what a transforming system must carry over; None: nothing.
@@ -31,7 +31,7 @@ class Message:
         partition: where to; None: where its key leads.
     """
 
-    key: bytes
+    key: bytes | None
     value: bytes | None
     label: str = ""
     carried: int | None = None

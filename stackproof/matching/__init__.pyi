@@ -1,0 +1,12 @@
+from .comparing import Difference as Difference
+from .comparing import differences as differences
+from .comparing import remembered as remembered
+from .fields import Fields as Fields
+from .fields import Seen as Seen
+from .payloads import NotJson as NotJson
+from .payloads import read_json as read_json
+from .payloads import told as told
+from .reading import Reader as Reader
+from .sequences import compare as compare
+from .sequences import nearest as nearest
+from .sequences import rows as rows

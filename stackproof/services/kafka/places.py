@@ -1,0 +1,83 @@
+"""Topics of a scenario: what its steps publish to them, and find in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from stackproof.history import Flow
+from stackproof.services.fixture import Scenario
+from stackproof.services.kafka.client import Message
+from stackproof.services.kafka.fixture import KafkaFixture
+from stackproof.services.places import Letter
+
+
+class Topics:
+    """See `stackproof.services.places.Places`."""
+
+    noun: ClassVar[str] = "topic"
+
+    def __init__(self, scenario: Scenario):
+        self.scenario = scenario
+        self.fixture = scenario.use(KafkaFixture)
+
+    def names(self) -> Sequence[str]:
+        """Topics that begin as this scenario's own names do."""
+        own = self.scenario.own("")
+        there = self.fixture.admin.list_topics()
+        return [topic.removeprefix(own) for topic in there if topic.startswith(own)]
+
+    def find(self, name: str) -> Topic | None:
+        """The topic; made by a step or by a system under test."""
+        return Topic(self, name) if name in self.names() else None
+
+
+class Topic:
+    """See `stackproof.services.places.Channel`."""
+
+    def __init__(self, topics: Topics, name: str):
+        self._fixture, self._scaled, self._name = topics.fixture, topics.scenario.scaled, name
+        self._real = topics.fixture.own(name)
+        self._published = 0
+
+    def publish(self, letter: Letter) -> None:
+        """With acks=all, idempotently."""
+        headers = {name: value.encode() for name, value in letter.headers.items()}
+        message = Message(letter.key, letter.body, headers=headers)
+        sent = self._fixture.publish(self._name, [message])
+        self._published += 1
+        if not sent.ok:
+            raise AssertionError(f'"{self._name}" does not acknowledge the message: {sent}')
+
+    def look(self) -> Sequence[Letter]:
+        """As far as the reader has been handed them."""
+        self._fixture.reader(self._real).read()
+        return self._letters()
+
+    def look_whole(self, within: float) -> Sequence[Letter]:
+        """Up to the ends of all partitions."""
+        self._fixture.reader(self._real).drain(within=within)
+        return self._letters()
+
+    def _letters(self) -> Sequence[Letter]:
+        return [
+            Letter(
+                one.value, one.key,
+                {name: value.decode("utf-8", "backslashreplace")
+                 for name, value in one.headers.items()},
+                f"partition {one.partition}, offset {one.offset}", f"partition {one.partition}",
+            )
+            for one in self._fixture.reader(self._real).records
+        ]  # fmt: skip
+
+    def expected(self) -> Flow | None:
+        """What was published is there once, unchanged and in order; others may publish, too."""
+        if not self._published:
+            return None
+        return Flow(
+            f'"{self._name}"', self._real, self._real, content="bytes", order="sequence",
+            allowed=("outstanding",), settled=False,
+        )  # fmt: skip
+
+
+PLACES = Topics

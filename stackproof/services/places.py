@@ -1,0 +1,104 @@
+"""Named places that a scenario has, such as topics, queues, keys, tables: what is done there.
+
+A service offers its own by a module ``places`` in its folder, whose ``PLACES`` is a class of
+`Places`. What a place can do is told by its methods: one that messages go through is a `Channel`,
+one that holds rows a `Rows`, one that holds a value a `Value`. Everything that is done there is
+recorded in the scenario's history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from stackproof.history import Expectation
+from stackproof.services.fixture import Scenario
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A message on its way, or as it was found.
+
+    Attributes:
+        body: the raw bytes; None: there is no content, as in a tombstone.
+        key: None: it has none.
+        headers: as texts.
+        where: where it was found, for people.
+        lane: what has an order of its own, such as a partition.
+    """
+
+    body: bytes | None
+    key: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    where: str = ""
+    lane: str = ""
+
+
+class Place(Protocol):
+    """What every place has."""
+
+    def expected(self) -> Expectation | None:
+        """What the history must show of this place; None: others act there, too."""
+
+
+@runtime_checkable
+class Channel(Place, Protocol):
+    """Messages go through it."""
+
+    def publish(self, letter: Letter) -> None:
+        """Publish; returns when the server has acknowledged it.
+
+        Raises:
+            AssertionError: it has not.
+        """
+
+    def look(self) -> Sequence[Letter]:
+        """All messages since the scenario began, as far as they have come."""
+
+    def look_whole(self, within: float) -> Sequence[Letter]:
+        """The same up to its present end, which the server itself has told.
+
+        Raises:
+            Exception: the server does not answer, or the end was not reached in these seconds.
+        """
+
+
+@runtime_checkable
+class Rows(Place, Protocol):
+    """It holds rows."""
+
+    def insert(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Put these rows there."""
+
+    def rows(self) -> Sequence[Mapping[str, Any]]:
+        """All that are there now, as plain data (`stackproof.matching.read_json`)."""
+
+
+@runtime_checkable
+class Value(Place, Protocol):
+    """It holds one value."""
+
+    def put(self, body: bytes) -> None:
+        """Put a value there."""
+
+    def value(self) -> Any:
+        """What is there now: bytes, or plain data of what has members; None: nothing."""
+
+
+class Places(Protocol):
+    """The places that a scenario has on its server of one service.
+
+    Attributes:
+        noun: what one is called in features, e.g. "topic".
+    """
+
+    noun: ClassVar[str]
+
+    def __init__(self, scenario: Scenario) -> None: ...
+
+    def find(self, name: str) -> Place | None:
+        """The place that the scenario calls so; None: it has none."""
+
+    def names(self) -> Sequence[str]:
+        """What there is, in the scenario's words."""

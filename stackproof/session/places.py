@@ -1,0 +1,94 @@
+"""The named places of one scenario, of whatever service: found by the words of a step."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from stackproof.errors import Trouble
+from stackproof.services import service_names
+from stackproof.services.places import Place, Places
+from stackproof.values import did_you_mean
+
+if TYPE_CHECKING:
+    from stackproof.session.scenario import ScenarioSession
+
+_WORDS = re.compile(r'(?:the (?P<noun>[^"]+) )?"(?P<name>[^"]*)"')
+
+
+class NamedPlaces:
+    """Finds what a step calls "orders", or the queue "orders".
+
+    Args:
+        session: the scenario.
+    """
+
+    def __init__(self, session: ScenarioSession):
+        self._session = session
+        self._found: dict[tuple[str, str], Place] = {}
+        self._places = [made for name in service_names() if (made := self._of(name))]
+
+    def _of(self, service: str) -> Places | None:
+        if not self._session.has(service):
+            return None
+        module = f"stackproof.services.{service}.places"
+        if find_spec(module) is None:
+            return None
+        made: Places = import_module(module).PLACES(self._session)
+        return made
+
+    def find(self, words: str, kind: Any, doing: str) -> Any:
+        """The place that these words name, which can do what ``kind`` says.
+
+        Args:
+            words: ``"orders"`` or ``the queue "orders"``, names of remembered values filled in.
+            kind: a protocol of `stackproof.services.places`.
+            doing: what it is to do, for people: "take messages".
+
+        Raises:
+            Trouble: there is none of this name, several, or one that cannot do it.
+        """
+        found = _WORDS.fullmatch(words)
+        assert found is not None  # the type of the step's parameter
+        noun, name = found["noun"], found["name"]
+        asked = [places for places in self._places if noun in (None, places.noun)]
+        if noun and not asked:
+            nouns = [places.noun for places in self._places]
+            raise Trouble(
+                f"no service of this scenario has what is called a {noun}",
+                f"its services have: {', '.join(nouns) or 'nothing; it has none'}",
+                did_you_mean(noun, nouns, "correct it, or say in a step before which service "
+                             "there is"),
+            )  # fmt: skip
+        able = [(places.noun, place) for places in asked if (place := self._place(places, name))]
+        fit = [(noun, place) for noun, place in able if isinstance(place, kind)]
+        if len(fit) > 1:
+            raise Trouble(
+                f'"{name}" is the name of several: ' + ", ".join(f"the {n}" for n, _ in fit),
+                "the step could mean each of them",
+                f'say which: the {fit[0][0]} "{name}"',
+            )
+        if fit:
+            return fit[0][1]
+        if able:
+            raise Trouble(f'the {able[0][0]} "{name}" cannot {doing}', "",
+                          "use a step that is for it (stackproof steps)")  # fmt: skip
+        raise self._unknown(asked, name)
+
+    def _place(self, places: Places, name: str) -> Place | None:
+        key = places.noun, name
+        if key not in self._found and (place := places.find(name)) is not None:
+            self._found[key] = place
+        return self._found.get(key)
+
+    def _unknown(self, asked: list[Places], name: str) -> Trouble:
+        known = {name: places.noun for places in asked for name in places.names()}
+        nouns = ", ".join(places.noun for places in asked) or "place"
+        there = ", ".join(f'{noun} "{one}"' for one, noun in known.items()) or "none"
+        return Trouble(
+            f'nothing in this scenario is called "{name}" ({nouns})',
+            f"there are: {there}",
+            did_you_mean(name, known, "make it in a step before, or correct the name"),
+        )
