@@ -14,8 +14,10 @@ from stackproof.matching.payloads import as_json, exact, is_number
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["", "1", "a", "__x", "true"]),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["a", "__b", "c d", ""]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["a", "__b", "c d", ""]), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
@@ -91,7 +93,7 @@ def test_each_difference_names_its_place() -> None:
     found = read_json('{"id": "7", "x y": [1, {"n": "2", "more": 0}], "gone": null}')
     assert list(map(str, differences(expected, found))) == [
         '$.id: expected any UUID, found "7"',
-        "$['x y'][1].n: expected 2, found \"2\" (a text: write \"2\" for that)",
+        '$[\'x y\'][1].n: expected 2, found "2" (a text: write "2" for that)',
         "$.gone: expected no such field, found null",
         "$['x y'][1].more: expected no such member, found 0",
     ]
