@@ -54,6 +54,30 @@ def message_is_published_with_key(context: Context, place: str, key: str) -> Non
     asking(context).publish(place, text_of(context), key=key, headers=headers(context))
 
 
+@when('a message without content is published to {place:Place} with key "{key}"')
+def message_without_content(context: Context, place: str, key: str) -> None:
+    """Publishes a key alone: a tombstone, where the topic is compacted."""
+    asking(context).publish(place, None, key=key, headers=headers(context))
+
+
+@when('the file "{file}" is published to {place:Place}')
+def file_is_published(context: Context, file: str, place: str) -> None:
+    """Publishes a file's content byte for byte; its name begins beside the feature."""
+    asking(context).publish_file(place, file)
+
+
+@when('a valid {name} is published to {place:Place} with key "{key}"')
+def valid_is_published(context: Context, name: str, place: str, key: str) -> None:
+    """Publishes an input made from its contract; the fields in a table below are as it says."""
+    asking(context).publish_valid(place, name, context.table, key=key)
+
+
+@when("what {place:Place} has received so far is left aside")
+def left_aside(context: Context, place: str) -> None:
+    """From now on only what comes later counts there."""
+    asking(context).leave_aside(place)
+
+
 @then("{place:Place} receives {span:Span} a message where")
 def receives_where(context: Context, place: str, span: Span) -> None:
     """One of the messages since the scenario began has all these fields (field, is)."""

@@ -52,3 +52,30 @@ Feature: What a message carries
       | first  | {"step": 2, "total": 0.1} |
       | first  | {/.*"step": 1.*/}         |
       | second | {any text}                |
+
+  @CORE-01
+  Scenario: A file is published byte for byte, and a tombstone has no content
+    Given a topic "orders" with 1 partition
+    When the file "contents/order.json" is published to "orders"
+    And a message without content is published to "orders" with key "first"
+    Then within 10 seconds "orders" holds exactly these messages, in order
+      | key       | body                       |
+      | {missing} | {file contents/order.json} |
+      | first     | {missing}                  |
+    And "orders" receives within 10 seconds a message where
+      | field   | is                          |
+      | $.id    | A-1                         |
+      | $.total | 19.90                       |
+      | $.at    | {time 2026-01-31T12:00:00Z} |
+
+  @CORE-01
+  Scenario: What is received later is told from what was there before
+    Given a topic "customers" with 3 partitions
+    When a valid customer is published to "customers" with key "{any UUID as first}"
+    And what "customers" has received so far is left aside
+    And a valid customer is published to "customers" with key "{any UUID as second}"
+      | field    | is |
+      | $.tenure | 0  |
+    Then within 10 seconds "customers" holds exactly these messages, in order
+      | key      | $.tenure | $.customerID                |
+      | {second} | 0        | {/[0-9]{4}-[A-Z]{5}/ as id} |

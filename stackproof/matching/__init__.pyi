@@ -3,7 +3,9 @@ from .comparing import differences as differences
 from .comparing import remembered as remembered
 from .fields import Fields as Fields
 from .fields import Seen as Seen
+from .fields import put as put
 from .payloads import NotJson as NotJson
+from .payloads import as_json as as_json
 from .payloads import read_json as read_json
 from .payloads import told as told
 from .reading import Reader as Reader

@@ -93,12 +93,7 @@ class Fields:
             elif name in (KEY, BODY) or name.startswith(HEADER):
                 wanted[name] = reader.text_cell(cell)
             else:
-                raise Trouble(
-                    f"{name!r} names no field",
-                    "a field of the content is a JSONPath, which begins with $; besides there "
-                    'are key, body and "header NAME"',
-                    f"write $.{name}" if re.fullmatch(r"[\w.]+", name) else "write $['...']",
-                )
+                raise _no_field(name)
         return cls(wanted)
 
     def differences(self, seen: Seen) -> list[Difference]:
@@ -141,6 +136,15 @@ class Fields:
         )
 
 
+def _no_field(name: str) -> Trouble:
+    return Trouble(
+        f"{name!r} names no field",
+        "a field of the content is a JSONPath, which begins with $; besides a message has key, "
+        'body and "header NAME"',
+        f"write $.{name}" if re.fullmatch(r"[\w.]+", name) else "write $['...']",
+    )
+
+
 def _outside(name: str, seen: Seen) -> Any:
     if name == KEY:
         return ABSENT if seen.key is None else seen.key
@@ -163,6 +167,20 @@ def _compare(name: str, expected: Any, content: Any) -> list[Difference]:
 
 def _shown(expected: Any) -> str:
     return repr(expected) if isinstance(expected, Wanted) else told(expected)
+
+
+def put(name: str, content: Any, value: Any) -> Any:
+    """A content with another value in a field; `ABSENT`: without the field.
+
+    Raises:
+        Trouble: the field is no JSONPath.
+    """
+    if not name.startswith("$"):
+        raise _no_field(name)
+    if isinstance(value, Absent):
+        path(name).filter(lambda _: True, content)
+        return content
+    return path(name).update_or_create(content, value)
 
 
 def several(text: str) -> bool:

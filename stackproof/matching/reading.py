@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from stackproof.errors import Trouble
+from stackproof.errors import Trouble, reason_of
 from stackproof.matching import wanted
 from stackproof.matching.payloads import NotJson, as_json, as_text, is_number, read_json
 from stackproof.matching.wanted import Wanted
@@ -29,7 +29,7 @@ _FROM_TO = re.compile(r"(?:any )?number from (?P<least>\S+) to (?P<most>\S+)")
 _MARK = "\ue000"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9 _.-]*")
 #: What names of remembered values must not begin with.
-_TAKEN = ("any ", "one of ", "file ", "time ", "number from ")
+_TAKEN = ("any ", "one of ", "file ", "time ", "number from ", "valid ")
 _WORDS = ("anything", "missing", "now")
 
 Meaning = Any
@@ -41,9 +41,11 @@ class Reader:
     Args:
         seed: what values are generated from.
         directory: where names of files begin.
+        valid: makes a valid input, by the name of what it is.
     """
 
-    def __init__(self, seed: object, directory: Path):
+    def __init__(self, seed: object, directory: Path, valid: Callable[[str], Any] | None = None):
+        self._valid = valid
         self.remembered: dict[str, Any] = {}
         self._chance = random.Random(str(seed))
         self.directory = directory
@@ -111,6 +113,11 @@ class Reader:
     def text_cell(self, text: str) -> Meaning:
         """The same of what is always a text, such as a key or a header."""
         if found := _BRACES.fullmatch(text):
+            words = found["words"] or ""
+            if words.startswith("file "):
+                return self.bytes_of(words.removeprefix("file ")).decode(
+                    "utf-8", "backslashreplace"
+                )
             meaning = self._meaning(found)
             return meaning if isinstance(meaning, Wanted) else as_text(meaning)
         if re.fullmatch(_STRING, text):
@@ -202,6 +209,9 @@ class Reader:
             return wanted.moment(as_text(self._value_of(what.removeprefix("time "))), name)
         if words == "now":
             return datetime.now(UTC).isoformat()
+        if what.startswith("valid ") and self._valid is not None:
+            document = self._valid(what.removeprefix("valid "))
+            return self.remember(name, document) if name else document
         if words.startswith("file "):
             return self._of_file(words.removeprefix("file "))
         return self.recall(words)
@@ -220,6 +230,19 @@ class Reader:
     def path(self, name: str) -> Path:
         """Where a file of this name is: beside the feature."""
         return self.directory / name
+
+    def bytes_of(self, name: str) -> bytes:
+        """A file's content, byte for byte.
+
+        Raises:
+            Trouble: it cannot be read.
+        """
+        try:
+            return self.path(name).read_bytes()
+        except (OSError, ValueError) as error:
+            why = reason_of(error, self.path(name)) if isinstance(error, OSError) else str(error)
+            raise Trouble(f"the file {name} cannot be read", why,
+                          "names of files begin beside the feature")  # fmt: skip
 
     # -- what is sent or stored ----------------------------------------------
     def given(self, text: str) -> str:
@@ -248,10 +271,15 @@ class Reader:
             outside=lambda found: as_json(self.made(found)),
         )
 
-    def given_cell(self, text: str) -> Any:
-        """A cell's value to send or to store; as `given`."""
+    def given_cell(self, text: str, *, may_lack: bool = False) -> Any:
+        """A cell's value to send or to store; as `given`.
+
+        Args:
+            text: the cell.
+            may_lack: {missing} stands for no value (`wanted.ABSENT`).
+        """
         if found := _BRACES.fullmatch(text):
-            return self.made(found)
+            return wanted.ABSENT if may_lack and found["words"] == "missing" else self.made(found)
         meaning = self.cell(text)
         return self._generated(meaning)
 

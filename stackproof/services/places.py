@@ -1,9 +1,9 @@
 """Named places that a scenario has, such as topics, queues, keys, tables: what is done there.
 
 A service offers its own by a module ``places`` in its folder, whose ``PLACES`` is a class of
-`Places`. What a place can do is told by its methods: one that messages go through is a `Channel`,
-one that holds rows a `Rows`, one that holds a value a `Value`. Everything that is done there is
-recorded in the scenario's history.
+`Places`. What a place can do is told by its methods: where messages come in is an `Inbox`, where
+they can be sent an `Outlet`; what holds rows is `Rows`, what holds one value a `Value`. Everything
+that is done there is recorded in the scenario's history.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Place(Protocol):
 
 
 @runtime_checkable
-class Channel(Place, Protocol):
-    """Messages go through it."""
+class Outlet(Place, Protocol):
+    """Messages can be sent there."""
 
     def publish(self, letter: Letter) -> None:
         """Publish; returns when the server has acknowledged it.
@@ -52,6 +52,11 @@ class Channel(Place, Protocol):
         Raises:
             AssertionError: it has not.
         """
+
+
+@runtime_checkable
+class Inbox(Place, Protocol):
+    """Messages come in there."""
 
     def look(self) -> Sequence[Letter]:
         """All messages since the scenario began, as far as they have come."""

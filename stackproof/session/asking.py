@@ -16,17 +16,20 @@ from stackproof.matching import (
     NotJson,
     Reader,
     Seen,
+    as_json,
     compare,
     differences,
     nearest,
+    put,
     read_json,
     remembered,
     rows,
     told,
 )
 from stackproof.polling import DeadlineExceeded, poll
-from stackproof.services.places import Channel, Letter, Place, Rows, Value
+from stackproof.services.places import Inbox, Letter, Outlet, Place, Rows, Value
 from stackproof.session.places import NamedPlaces
+from stackproof.systems.inputs.single import ValidInputs
 from stackproof.texts import counted
 from stackproof.vocabulary import Span
 
@@ -50,7 +53,10 @@ class Asking:
     def __init__(self, session: ScenarioSession, feature: str):
         self._session = session
         self._places = session.use(NamedPlaces)
-        self.reader = Reader(f"{session.seed} {session.id}", Path(feature).parent)
+        self._valid = ValidInputs(session.settings.systems, session.seed)
+        self.reader = Reader(
+            f"{session.seed} {session.id}", Path(feature).parent, self._valid.document
+        )
         self._left_aside: dict[int, int] = {}
         self._last: tuple[str, Fields] | None = None
 
@@ -58,8 +64,8 @@ class Asking:
         return self._places.find(self.reader.given(words), kind, doing)
 
     # -- messages ------------------------------------------------------------
-    def _channel(self, words: str) -> Channel:
-        found: Channel = self._find(words, Channel, "take or hand out messages")
+    def _inbox(self, words: str) -> Inbox:
+        found: Inbox = self._find(words, Inbox, "receive messages")
         return found
 
     def publish(
@@ -84,9 +90,32 @@ class Asking:
         if isinstance(content, str):
             content = self.reader.given_document(content).encode()
         given = {name: self.reader.given(value) for name, value in headers}
-        self._channel(words).publish(Letter(content, chosen, given))
+        outlet: Outlet = self._find(words, Outlet, "be published to")
+        outlet.publish(Letter(content, chosen, given))
 
-    def _seen(self, place: Channel, letters: Sequence[Letter]) -> list[Seen]:
+    def publish_file(self, words: str, name: str, *, key: str | None = None) -> None:
+        """Publish what stands in a file, byte for byte.
+
+        Raises:
+            Trouble: it cannot be read.
+        """
+        self.publish(words, self.reader.bytes_of(name), key=key)
+
+    def publish_valid(self, words: str, name: str, table: Any, *, key: str | None = None) -> None:
+        """Publish a valid input, but for the fields in a table.
+
+        Args:
+            words: where.
+            name: what its contract is called.
+            table: fields and what each is; None: none is changed.
+            key: None: it has none.
+        """
+        document = self._valid.document(name)
+        for row in table or ():
+            document = put(row["field"], document, self.reader.given_cell(row["is"], may_lack=True))
+        self.publish(words, as_json(document).encode(), key=key)
+
+    def _seen(self, place: Inbox, letters: Sequence[Letter]) -> list[Seen]:
         return [
             Seen(one.body, _text(one.key), one.headers, one.where, one.lane)
             for one in letters[self._left_aside.get(id(place), 0) :]
@@ -94,12 +123,12 @@ class Asking:
 
     def leave_aside(self, words: str) -> None:
         """From now on only what comes later counts."""
-        place = self._channel(words)
+        place = self._inbox(words)
         self._left_aside[id(place)] = len(place.look_whole(self._session.scaled(_WHOLE_WITHIN)))
 
     def receives(self, words: str, fields: Fields, span: Span) -> None:
         """A message of which all fields are as they must be."""
-        place = self._channel(words)
+        place = self._inbox(words)
         found: list[Seen] = []
 
         def problem(letters: Sequence[Letter]) -> str:
@@ -120,7 +149,7 @@ class Asking:
             span: for how long.
             but: so many of them may be there.
         """
-        place = self._channel(words)
+        place = self._inbox(words)
 
         def problem(letters: Sequence[Letter]) -> str:
             found = [one for one in self._seen(place, letters) if not fields.differences(one)]
@@ -142,7 +171,7 @@ class Asking:
         self, words: str, expected: Sequence[Fields], span: Span, *, ordered: bool
     ) -> None:
         """These messages and no others."""
-        place = self._channel(words)
+        place = self._inbox(words)
         pairs: list[tuple[Fields, Seen]] = []
 
         def problem(letters: Sequence[Letter]) -> str:
@@ -353,13 +382,13 @@ class Asking:
 
 
 def _look(place: Any) -> Any:
-    if isinstance(place, Channel):
+    if isinstance(place, Inbox):
         return place.look()
     return place.rows() if isinstance(place, Rows) else place.value()
 
 
 def _look_whole(place: Place, within: float) -> Any:
-    return place.look_whole(within) if isinstance(place, Channel) else _look(place)
+    return place.look_whole(within) if isinstance(place, Inbox) else _look(place)
 
 
 def _answered(look: Callable[[], T]) -> T:

@@ -103,6 +103,13 @@ class MailFixture:
                 ) as answer:  # fmt: skip
                     answer.value = _content(mail)
 
+    def came_to(self, address: str) -> list[tuple[str, str]]:
+        """The mails that have come to an address until now: Message-ID, and content as JSON."""
+        self.look()
+        own = self._scenario.own(address)
+        taken = self._taken.items()
+        return [(mail.ident, _content(mail)) for one, mail in taken if one.recipient == own]
+
     def receive(self, within: float) -> Queue:
         """Wait until every recipient has its mails; what is expected of them."""
         refused = {(ident, who) for ident, who, _ in self._refused}
