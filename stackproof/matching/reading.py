@@ -242,7 +242,7 @@ class Reader:
         except (OSError, ValueError) as error:
             why = reason_of(error, self.path(name)) if isinstance(error, OSError) else str(error)
             raise Trouble(f"the file {name} cannot be read", why,
-                          "names of files begin beside the feature")  # fmt: skip
+                          "names of files begin beside the feature") from None  # fmt: skip
 
     # -- what is sent or stored ----------------------------------------------
     def given(self, text: str) -> str:
