@@ -6,6 +6,8 @@ is named here.
 
 from __future__ import annotations
 
+import lzma
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -20,7 +22,7 @@ _DEADLINE = 300.0
 
 @dataclass(frozen=True)
 class WheelArtifact:
-    """A wheel, unpacked and not installed.
+    """A wheel, unpacked and not installed; what is packed once more in it (lzma) as well.
 
     Args:
         requirement: ``name==version``.
@@ -68,6 +70,10 @@ class WheelArtifact:
             with zipfile.ZipFile(wheel) as content:
                 content.extractall(into)
             wheel.unlink()
+        for packed in into.rglob("*.lzma"):
+            with lzma.open(packed) as content, packed.with_suffix("").open("wb") as plain:
+                shutil.copyfileobj(content, plain)
+            packed.unlink()
         for name in self.programs:
             found = [file for file in into.rglob(name) if file.is_file()]
             if not found:

@@ -37,6 +37,7 @@ from stackproof.services.where import (
     OnThisMachine,
     Sketch,
     Where,
+    apart,
     as_other_user,
     memory_mb,
     with_command,
@@ -198,7 +199,7 @@ class Service(ABC):
             for name, target in node.links.items():
                 (place / name).parent.mkdir(parents=True, exist_ok=True)
                 (place / name).symlink_to(target)
-            argv = [*as_other_user(self, node), *node.argv]
+            argv = [*apart(self, node, where), *as_other_user(self, node), *node.argv]
             env = {**where.variables, **node.env}
             data = Path(node.data) if node.data else None
             if data is not None:

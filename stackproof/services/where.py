@@ -15,7 +15,9 @@ from stackproof.obtain import Artifact, DebianArtifact
 from stackproof.obtain.debian import library_path
 from stackproof.paths import find_program
 from stackproof.ports import LOOPBACK
+from stackproof.processes import namespaces
 from stackproof.services.base import Image, Site
+from stackproof.urls import host_and_port
 
 #: Where containers find the files of their node.
 FILES_IN_CONTAINERS = "/etc/stackproof"
@@ -87,6 +89,8 @@ class Node:
         in_memory: directories that lie in memory in its container; they do not last.
         user: whom it runs as in containers; "": the image's own.
         refuses_root: it must be another user as a process of this machine, too.
+        isolated: it listens on `Service.ports` whatever it is told, and on all addresses: as a
+            process it has a network of its own, and `roles` alone are led there from loopback.
         after: nodes that must answer before this one starts.
         memory_mb: what it may take, in MiB.
         health: a command that succeeds in its container when it answers.
@@ -105,6 +109,7 @@ class Node:
     in_memory: Sequence[str] = ()
     user: str = ""
     refuses_root: bool = False
+    isolated: bool = False
     after: Sequence[str] = ()
     memory_mb: int = 64
     health: Sequence[str] = ()
@@ -366,6 +371,26 @@ def with_start(node: Node, where: Where) -> Node:
         argv=["sh", where.file(node.name, _START), *node.argv],
         files={**node.files, _START: script + 'exec "$@"\n'},
     )
+
+
+def apart(service: Kind, node: Node, where: Where) -> list[str]:
+    """What stands before a command that must have a network of its own.
+
+    Raises:
+        NotSupported: this machine does not permit it.
+    """
+    if not node.isolated:
+        return []
+    if reason := namespaces.refused():
+        raise NotSupported(
+            f"{service.title} cannot be started here",
+            f"it listens on all addresses, so it needs a network namespace of its own: {reason}",
+            "run as root or permit user namespaces, or take containers (STACK=docker) or an "
+            "endpoint",
+        )
+    pairs = ((where.listen(node.name, role), service.ports[role]) for role in node.roles)
+    forwards = [f"{host_and_port(*own)}={port}" for own, port in pairs]
+    return [*namespaces.COMMAND, *forwards, "--"]
 
 
 def as_other_user(service: Kind, node: Node) -> list[str]:
