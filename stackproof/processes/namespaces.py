@@ -1,7 +1,7 @@
 """A program in a network of its own, some ports of which are led there from loopback.
 
 ``python namespaces.py 127.0.0.1:20001=19530 -- PROGRAM ARGUMENTS``: for servers that open fixed
-ports on all addresses. Nothing outside reaches any other port of the program, and it reaches nothing
+ports on all addresses. Nothing outside reaches another port of the program, and it reaches nothing
 outside. Linux alone; as another user than root it takes user namespaces.
 
 It listens before it leaves the machine's network (sockets stay where they were made) and connects

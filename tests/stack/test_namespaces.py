@@ -96,11 +96,14 @@ def test_it_ends_as_its_program_does() -> None:
 
 
 def test_a_request_to_end_reaches_the_program() -> None:
-    with socket.create_server((LOOPBACK, 0)) as outside:
-        with running(free_port(), outside.getsockname()[1]) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline()
-            process.send_signal(signal.SIGTERM)
-            code = poll(process.poll, until=lambda code: code is not None, within=20,
-                        awaiting="its end")  # fmt: skip
-            assert code == 128 + signal.SIGTERM
+    with (
+        socket.create_server((LOOPBACK, 0)) as outside,
+        running(free_port(), outside.getsockname()[1]) as process,
+    ):
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        code = poll(
+            process.poll, until=lambda code: code is not None, within=20, awaiting="its end"
+        )
+        assert code == 128 + signal.SIGTERM
