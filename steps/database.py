@@ -71,6 +71,20 @@ def transaction_runs(context: Context, name: str, statement: str) -> None:
     database(context).transaction(name).run(statement)
 
 
+@when('"{name}" reads the {column} of row {row:d} of "{table}"')
+def transaction_reads(context: Context, name: str, column: str, row: int, table: str) -> None:
+    """Reads one column of a row, which is found by the table's first column."""
+    database(context).transaction(name).read(table, str(row), column)
+
+
+@when('"{name}" sets the {column} of row {row:d} of "{table}" to {value:d}')
+def transaction_sets(
+    context: Context, name: str, column: str, row: int, table: str, value: int
+) -> None:
+    """Sets one column of a row; goes on when it is done, refused, or waits for a lock."""
+    database(context).transaction(name).set(table, str(row), column, str(value))
+
+
 @when('"{name}" commits')
 def transaction_commits(context: Context, name: str) -> None:
     """Commits it; how that ends, a Then asks."""
@@ -122,6 +136,26 @@ def transaction_found(context: Context, name: str, value: str) -> None:
 def query_returns(context: Context, query: str, value: str) -> None:
     """The query's only value, read in a transaction of its own."""
     assert_that(database(context).value(query), equal_to(value), query)
+
+
+@then('the {column} of row {row:d} of "{table}" is {value:d}')
+def cell_is(context: Context, column: str, row: int, table: str, value: int) -> None:
+    """Read in a transaction of its own."""
+    found = database(context).read(table, str(row), column)
+    assert_that(found, equal_to(str(value)), f"{column} of row {row} of {table}")
+
+
+@then("no update is lost")
+@then("nothing is read that was not committed")
+def no_update_is_lost(context: Context) -> None:
+    """All that transactions have read and set fits into one order, one after the other."""
+    context.session.assert_history(database(context).updates(lost=False))
+
+
+@then("an update is lost")
+def an_update_is_lost(context: Context) -> None:
+    """Two transactions have both replaced what both had read."""
+    context.session.assert_history(database(context).updates(lost=True))
 
 
 @then('"{name}" waits for a lock')

@@ -17,7 +17,6 @@ from hamcrest import (
 from stackproof import faults
 from stackproof.faults.words import to_break
 from stackproof.services import postgresql
-from stackproof.session.matching import no_deviations
 from stackproof.session.measuring import Rounds
 from stackproof.session.needs import needs, needs_by
 from stackproof.session.premises import presume
@@ -64,8 +63,7 @@ def rows_are_committed(context: Context, count: int) -> None:
 @then("each replica holds exactly these rows within {limit:Seconds}")
 def replicas_hold_rows(context: Context, limit: float) -> None:
     """Compared row by row with what was confirmed."""
-    found = replication(context).deviations(context.session.scaled(limit))
-    assert_that(found, no_deviations(), "deviations")
+    replication(context).assert_rows(context.session.scaled(limit))
 
 
 @then("each replica refuses to be written to")
@@ -191,6 +189,12 @@ def replica_recovers(context: Context, replica: str) -> None:
     faults_of(context).heal(replica)
 
 
+@when('"{name}" inserts a row')
+def transaction_inserts(context: Context, name: str) -> None:
+    """Into the table whose rows are compared on all replicas."""
+    replication(context).insert_in(database(context).transaction(name))
+
+
 @when('"{name}" commits, or waits for a replica')
 def commits_or_waits(context: Context, name: str) -> None:
     """Goes on when one or the other is so."""
@@ -213,10 +217,3 @@ def committed_once(context: Context, name: str, replica: str) -> None:
     faults_of(context).heal(replica)
     transaction.settle()
     assert_that(transaction, has_properties(committed=True, refusal=""))
-
-
-@then('"{query}" returns "{value}" on each replica within {limit:Seconds}')
-def query_returns_on_replicas(context: Context, query: str, value: str, limit: float) -> None:
-    """The query's only value."""
-    found = replication(context).values(query, value, context.session.scaled(limit))
-    assert_that(found.values(), only_contains(value), query)

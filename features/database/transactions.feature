@@ -14,23 +14,25 @@ Feature: PostgreSQL keeps what transactions were promised
   @DB-05 @critical
   Scenario: What was committed is there
     When transaction "transfer" begins at read committed
-    And "transfer" runs "UPDATE accounts SET balance = balance - 30 WHERE id = 1"
-    And "transfer" runs "UPDATE accounts SET balance = balance + 30 WHERE id = 2"
+    And "transfer" sets the balance of row 1 of "accounts" to 70
+    And "transfer" sets the balance of row 2 of "accounts" to 130
     And "transfer" commits
     Then the table "accounts" is exactly
       | id | owner | balance |
       | 1  | Ann   | 70      |
       | 2  | Bob   | 130     |
+    And nothing is read that was not committed
 
   @DB-05
   Scenario: Nothing of a transaction that was rolled back is there
     When transaction "transfer" begins at read committed
-    And "transfer" runs "UPDATE accounts SET balance = 0"
+    And "transfer" sets the balance of row 1 of "accounts" to 0
     And "transfer" is rolled back
     Then the table "accounts" is exactly
       | id | owner | balance |
       | 1  | Ann   | 100     |
       | 2  | Bob   | 100     |
+    And nothing is read that was not committed
 
   @DB-05
   Scenario Outline: A row that breaks a <constraint> constraint is refused, with all of its transaction
@@ -55,20 +57,21 @@ Feature: PostgreSQL keeps what transactions were promised
   Scenario Outline: An update is <outcome> at <level>
     When transaction "one" begins at <level>
     And transaction "two" begins at <level>
-    And "one" runs "SELECT balance FROM accounts WHERE id = 1"
-    And "two" runs "SELECT balance FROM accounts WHERE id = 1"
-    And "one" runs "UPDATE accounts SET balance = 110 WHERE id = 1"
+    And "one" reads the balance of row 1 of "accounts"
+    And "two" reads the balance of row 1 of "accounts"
+    And "one" sets the balance of row 1 of "accounts" to 110
     And "one" commits
-    And "two" runs "UPDATE accounts SET balance = 120 WHERE id = 1"
+    And "two" sets the balance of row 1 of "accounts" to 120
     And "two" commits
     Then "two" <ends>
-    And "SELECT balance FROM accounts WHERE id = 1" returns "<balance>"
+    And the balance of row 1 of "accounts" is <balance>
+    And <update> is lost
 
     Examples:
-      | level           | outcome                    | ends                                 | balance |
-      | read committed  | lost, as is allowed        | is committed                         | 120     |
-      | repeatable read | not lost: the second fails | is refused for "could not serialize" | 110     |
-      | serializable    | not lost: the second fails | is refused for "could not serialize" | 110     |
+      | level           | outcome                    | ends                                 | balance | update    |
+      | read committed  | lost, as is allowed        | is committed                         | 120     | an update |
+      | repeatable read | not lost: the second fails | is refused for "could not serialize" | 110     | no update |
+      | serializable    | not lost: the second fails | is refused for "could not serialize" | 110     | no update |
 
   @DB-05
   Scenario Outline: Write skew at <level> <outcome>
@@ -109,10 +112,12 @@ Feature: PostgreSQL keeps what transactions were promised
   @DB-05
   Scenario Outline: What another transaction has not committed is not read at <level>
     When transaction "writer" begins at read committed
-    And "writer" runs "UPDATE accounts SET balance = 0 WHERE id = 1"
+    And "writer" sets the balance of row 1 of "accounts" to 0
     And transaction "reader" begins at <level>
-    And "reader" runs "SELECT balance FROM accounts WHERE id = 1"
+    And "reader" reads the balance of row 1 of "accounts"
+    And "writer" is rolled back
     Then "reader" found "100"
+    And nothing is read that was not committed
 
     Examples:
       | level            |
@@ -134,10 +139,10 @@ Feature: PostgreSQL keeps what transactions were promised
   Scenario: A deadlock ends by one of two transactions being refused
     When transaction "one" begins at read committed
     And transaction "two" begins at read committed
-    And "one" runs "UPDATE accounts SET balance = 1 WHERE id = 1"
-    And "two" runs "UPDATE accounts SET balance = 2 WHERE id = 2"
-    And "one" runs "UPDATE accounts SET balance = 1 WHERE id = 2"
-    And "two" runs "UPDATE accounts SET balance = 2 WHERE id = 1"
+    And "one" sets the balance of row 1 of "accounts" to 1
+    And "two" sets the balance of row 2 of "accounts" to 2
+    And "one" sets the balance of row 2 of "accounts" to 1
+    And "two" sets the balance of row 1 of "accounts" to 2
     Then one of "one" and "two" is refused for "deadlock" within 5 seconds, and the other can be committed
 
   @DB-05

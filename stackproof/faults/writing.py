@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from stackproof.errors import NotSupported, PremiseNotMet
 from stackproof.faults.restarts import restart
-from stackproof.history import Flow, digest_of, preview
+from stackproof.history import Members
 from stackproof.polling import poll
 from stackproof.services import service
 from stackproof.services.nodes import Service
@@ -34,7 +35,7 @@ _WRITER, _READER = "writer", "reader"
 class Writing:
     """Writes distinct texts to a service, one after the other, until it is told to stop.
 
-    Each is a send of the scenario's history, what is there in the end a reception.
+    The history has them as members of a set: each is an adding, what is there in the end a listing.
 
     Args:
         session: the scenario.
@@ -71,14 +72,13 @@ class Writing:
             if not task.pause(_PACE):
                 return
             text = f"text-{number:06d}"
-            op = history.send(client=_WRITER, topic=self._place, **_told(text))
             self.tried += 1
-            try:
+            # Without an answer it may have been written all the same.
+            with (
+                suppress(*self._unready),
+                history.doing("add", client=_WRITER, space=self._place, key=text, value=text),
+            ):
                 self._writer.write(text)
-            except self._unready as error:
-                history.complete(op, "unknown", error=f"{type(error).__name__}: {error}")
-            else:
-                history.complete(op, "ok", partition=0)
                 self.acknowledged.append((time.time(), text))
 
     # -- while something is broken -----------------------------------------------
@@ -137,19 +137,20 @@ class Writing:
         """Write nothing more, and read all that is there; it is recorded."""
         self._task.end(within=self._session.scaled(_SERVED_WITHIN))
         kept = poll(
-            self._writer.kept,
+            self._kept,
             until=lambda _: True,
             within=self._session.scaled(_SERVED_WITHIN),
             awaiting="what was written to be read",
             retry_on=self._unready,
         )
-        for offset, text in enumerate(kept):
-            self._session.history.receive(
-                client=_READER, topic=self._place, partition=0, offset=offset, **_told(text)
-            )
         self._session.figure("acknowledged writes", counted(len(self.acknowledged), "write"))
         self._session.figure("served again after", f"{self.recovery:.2f} s")
-        return list(kept)
+        return kept
+
+    def _kept(self) -> list[str]:
+        with self._session.history.listing(client=_READER, space=self._place) as found:
+            found += [(text, text) for text in self._writer.kept()]
+        return [text for text, _ in found]
 
     def assert_kept(self) -> Verdict:
         """Check that all that was acknowledged is there, once, and nothing that nobody wrote.
@@ -158,8 +159,8 @@ class Writing:
             AssertionError: something is lost, twice or altered.
         """
         self.finish()
-        return self._session.assert_flow(
-            Flow(f"what was written to {self._name}", self._place, self._place, content="bytes")
+        return self._session.assert_history(
+            Members(f"what was written to {self._name}", self._place, visible="at last")
         )
 
     def still_there(self) -> list[str]:
@@ -178,11 +179,6 @@ class Writing:
         if not before:
             raise PremiseNotMet("nothing was acknowledged before the fault")
         return sorted(before & kept)
-
-
-def _told(text: str) -> dict[str, Any]:
-    content = text.encode()
-    return {"ident": text, "digest": digest_of(content), "preview": preview(content)}
 
 
 #: Later steps ask what became of it.

@@ -170,6 +170,25 @@ class Operating(Ledger):
             op, answer.status, number=answer.number, value=answer.value, error=answer.error
         )
 
+    @contextmanager
+    def listing(
+        self, *, client: str, space: str, key: str = "all"
+    ) -> Iterator[list[tuple[str, Content]]]:
+        """Record one reading of a whole set: each member and content that the block has found."""
+        found: list[tuple[str, Content]] = []
+        op = self.invoke("list", client=client, space=space, key=key)
+        try:
+            yield found
+        except BaseException as error:
+            self.answered(op, "unknown", error=f"{type(error).__name__}: {error}")
+            raise
+        at = moment(None)
+        for member, content in found:
+            seen = self.invoke("seen", client=client, space=space, key=member, value=content,
+                               number=op, at=at)  # fmt: skip
+            self.answered(seen, "ok", at=at)
+        self.answered(op, "ok", at=at)
+
     def _shown(self, content: Content | EllipsisType) -> int:
         """The digest of a content, whose beginning is kept for explanations."""
         if content is ...:

@@ -9,7 +9,7 @@ import pytest
 from stackproof.faults.fault import Fault, Proof
 from stackproof.faults.words import Workload
 from stackproof.faults.writing import Writing
-from stackproof.history import Flow, check_flow
+from stackproof.history import Expectation, check
 from stackproof.polling import DeadlineExceeded
 from stackproof.services import service
 from tests.faults.test_fault import Session
@@ -65,8 +65,8 @@ class Breaking(Fault):
 class Scenario(Session):
     """As much of a scenario as writing uses."""
 
-    def assert_flow(self, flow: Flow) -> Any:
-        verdict = check_flow(self.history, flow)
+    def assert_history(self, expectation: Expectation) -> Any:
+        verdict = check(self.history, expectation)
         assert verdict.ok, verdict.explain()
         return verdict
 

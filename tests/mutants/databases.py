@@ -174,7 +174,7 @@ MUTANTS = {
     "replicas_are_late": Broken(_replicas_are_late, _PROMPT, "from a commit to the last replica"),
     "synchronous_in_name_only": Broken(_synchronous_in_name_only, _WAITS, "waits for a replica"),
     "keeps_everything": Broken(_keeps_everything, _AWAY, "'lost'"),
-    "rolls_back": Broken(_rolls_back, "What is committed is read on both replicas", "lacks row"),
+    "rolls_back": Broken(_rolls_back, "What is committed is read on both replicas", "lost"),
     "pause_holds_one_process": Broken(_pause_holds_one_process, _WAITS, "waits for a replica"),
     "clients_stay_connected": Broken(_nothing_is("CutClients"), _CUT, _NO_EFFECT),
     "clients_stay_cut_off": Broken(_nothing_is("ClearClients"), _CUT, _NEVER_HEALED),

@@ -75,12 +75,14 @@ class Members(Expectation):
         visible: "at once": in every listing that begins after the adding was answered; "at last":
             in the last listing.
         settled: whether the last listing was made when everything was to be there.
+        reader: whose listings count, such as those of one replica; "": everybody's.
     """
 
     model: ClassVar[str] = "set"
     space: str
     visible: str = "at once"
     settled: bool = True
+    reader: str = ""
 
     def __post_init__(self) -> None:
         """Refuse nonsense.

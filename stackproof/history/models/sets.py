@@ -33,8 +33,11 @@ class Books(ModelBooks):
 
     @cached_property
     def listings(self) -> Array:
-        """Those that were answered, in the order of their beginnings."""
+        """Those of the reader that were answered, in the order of their beginnings."""
         lists = self.view.did("list")
+        if self.of.reader:
+            codes = self.view.snapshot.codes("clients", (self.of.reader,))
+            lists = lists[np.isin(self.view.client[lists], codes)]
         return lists[np.argsort(self.view.began[lists], kind="stable")]
 
     @cached_property
@@ -204,7 +207,8 @@ def told(books: Books) -> tuple[list[str], str]:
     """Return lines about the operations, and why nothing was proved."""
     lines = [
         f'  on "{books.of.space}": {number(len(books.adds), "adding")}, '
-        f"{number(len(books.removes), 'removal')}, {number(len(books.listings), 'listing')}",
+        f"{number(len(books.removes), 'removal')}, {number(len(books.listings), 'listing')}"
+        + (f" by {books.of.reader}" if books.of.reader else ""),
     ]
     if spans := until_visible(books):
         lines.append(f"  visible after {max(spans):.3f} s at worst")

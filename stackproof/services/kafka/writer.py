@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from typing import Any
 
+from stackproof.history import History
+from stackproof.polling import DeadlineExceeded
 from stackproof.services.base import Endpoint
 from stackproof.services.kafka.client.admin import KafkaAdmin, TopicSpec
 from stackproof.services.kafka.client.connection import connection
+from stackproof.services.kafka.client.consuming import TopicReader
 
 _PARTITIONS = 3
 #: Seconds for all that a scenario has written.
@@ -43,23 +45,13 @@ class RecordsWriter:
 
     def kept(self) -> list[str]:
         """All records up to the present ends."""
-        from kafka import KafkaConsumer, TopicPartition
-
-        partitions = [TopicPartition(self._topic, number) for number in range(_PARTITIONS)]
-        found: list[str] = []
-        with contextlib.closing(
-            KafkaConsumer(**self._connection, consumer_timeout_ms=round(self._timeout * 1000))
-        ) as consumer:
-            consumer.assign(partitions)
-            consumer.seek_to_beginning(*partitions)
-            ends = consumer.end_offsets(partitions)
-            deadline = time.monotonic() + _READ_WITHIN
-            while any(consumer.position(place) < end for place, end in ends.items()):
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"the ends of {self._topic} are not reached")
-                for records in consumer.poll(timeout_ms=100).values():
-                    found += [record.value.decode(errors="replace") for record in records]
-        return found
+        whole = TopicReader(self._connection, History(), self._topic, name="reader")
+        with contextlib.closing(whole) as reader:
+            try:
+                records = reader.drain(within=_READ_WITHIN)
+            except DeadlineExceeded as late:
+                raise TimeoutError(str(late)) from late
+        return [(record.value or b"").decode(errors="replace") for record in records]
 
     def close(self) -> None:
         """Delete the topic."""

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 from psycopg2 import extensions, sql
 
 from stackproof.errors import PremiseNotMet, step_missing
+from stackproof.history import Registers
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.fixture import Scenario
 from stackproof.services.postgresql.client import create, drop, parameters, url
 from stackproof.services.postgresql.known import PRIMARY
 from stackproof.services.postgresql.probe import Health, PostgreSQLProbe
+from stackproof.services.postgresql.recording import ROWS, Cell, RecordedCells
+
+if TYPE_CHECKING:
+    from stackproof.history import Status
 
 Row = tuple[Any, ...]
+#: Is told how a transaction has ended, and why it was refused; empty: it was not.
+AtEnd = Callable[["Status", str], None]
 _PATIENCE = 10.0
 #: What features call a refusal, by SQLSTATE.
 REFUSALS = {
@@ -41,7 +48,9 @@ class Database:
     def __init__(self, scenario: Scenario, endpoint: str = "postgresql"):
         self._scenario = scenario
         self.endpoint = scenario.endpoint(endpoint)
+        self.history = scenario.history
         self._transactions: dict[str, Transaction] = {}
+        self._keys: dict[str, str] = {}
 
     # -- the scenario's own schema -------------------------------------------
     @cached_property
@@ -121,9 +130,15 @@ class Database:
         fill_it = sql.SQL("INSERT INTO {} VALUES ({})").format(
             sql.Identifier(table), sql.SQL(", ").join([sql.Placeholder()] * len(columns))
         )
+        self._keys[table] = columns[0]
+        recorded = RecordedCells(self.history, "test data")
+        for first, *others in listed:
+            for column, value in zip(columns[1:], others, strict=True):
+                recorded.set(Cell(table, first, column), value)
         with closing(self.open()) as made, made, made.cursor() as cursor:
             cursor.execute(create_it)
             cursor.executemany(fill_it, listed)
+        recorded.end("ok")
 
     def rows(self, table: str, columns: Sequence[str]) -> list[list[str]]:
         """What a table holds, as texts, ordered by the first column."""
@@ -131,7 +146,33 @@ class Database:
         query = sql.SQL("SELECT {} FROM {} ORDER BY {}").format(
             chosen, sql.Identifier(table), sql.Identifier(columns[0])
         )
-        return [list(map(_text, row)) for row in self.run(query)]
+        recorded, began = RecordedCells(self.history, "reader"), time.time()
+        found = [list(map(_text, row)) for row in self.run(query)]
+        for first, *others in found:
+            for column, value in zip(columns[1:], others, strict=True):
+                recorded.read(Cell(table, first, column), value, began=began)
+        return found
+
+    def read(self, table: str, row: str, column: str) -> str:
+        """One column of a row, read in a transaction of its own."""
+        cell, where = self.cell(table, row, column)
+        names = sql.Identifier(column), sql.Identifier(table)
+        began = time.time()
+        value = _only(self.run(sql.SQL("SELECT {} FROM {} WHERE ").format(*names) + where))
+        RecordedCells(self.history, "reader").read(cell, value, began=began)
+        return value
+
+    def cell(self, table: str, row: str, column: str) -> tuple[Cell, sql.Composable]:
+        """One column of a row that `seed` has made, and the condition that finds the row."""
+        if table not in self._keys:
+            raise step_missing(f'the table "{table}"', f'the table "{table}" holds')
+        where = sql.SQL("{} = {}").format(sql.Identifier(self._keys[table]), sql.Literal(row))
+        return Cell(table, row, column), where
+
+    def updates(self, *, lost: bool) -> Registers:
+        """What is expected of all that transactions have read and set; ``lost``: an update is."""
+        wrong = ("lost-update", "not-linearizable") if lost else ()
+        return Registers("what transactions read and set", ROWS, expected=wrong)
 
     # -- transactions ----------------------------------------------------------
     def begin(self, name: str, level: str) -> Transaction:
@@ -139,7 +180,7 @@ class Database:
         made = Transaction(self, name, level, within=self._scenario.scaled(_PATIENCE))
         self._transactions[name] = made
         self._scenario.add_cleanup(made.close)
-        self._scenario.history.event("note", f"{name} begins, {level}")
+        self.history.event("note", f"{name} begins, {level}")
         return made
 
     def transaction(self, name: str) -> Transaction:
@@ -262,6 +303,8 @@ class Transaction:
         self._process = self._connection.info.backend_pid
         self._thread = ThreadPoolExecutor(1)
         self._doing: Future[None] | None = None
+        self._recorded = RecordedCells(database.history, name)
+        self._at_end: list[AtEnd] = [self._recorded.end]
 
     @property
     def reason(self) -> str:
@@ -273,15 +316,43 @@ class Transaction:
         """The only value that its last query found, as text."""
         return _only(self.found)
 
-    def run(self, text: str) -> None:
+    def run(self, text: str | sql.Composable) -> None:
         """Run a statement; returns when it is done, refused, or waits for a lock.
 
         Raises:
             PremiseNotMet: an earlier one still waits.
         """
         self._end_of_doing()
+        if isinstance(text, str):  # what is said in SQL is no operation of a model
+            self._database.history.event("note", f"{self.name} runs {text}")
         self._doing = self._thread.submit(self._execute, text)
         self._until(lambda: self._done() or self._database.waits_for_lock(self._process))
+
+    def at_end(self, tell: AtEnd) -> None:
+        """Have somebody told how it ends, and why the server has refused it if it has."""
+        self._at_end.append(tell)
+
+    def _end(self, status: Status, refused: str = "") -> None:
+        tell, self._at_end = self._at_end, []
+        for one in tell:
+            one(status, refused)
+
+    def read(self, table: str, row: str, column: str) -> None:
+        """Read one column of a row; `value` has it."""
+        cell, where = self._database.cell(table, row, column)
+        names = sql.Identifier(column), sql.Identifier(table)
+        began = time.time()
+        self.run(sql.SQL("SELECT {} FROM {} WHERE ").format(*names) + where)
+        self._end_of_doing()
+        if not self.refused:
+            self._recorded.read(cell, self.value, began=began)
+
+    def set(self, table: str, row: str, column: str, value: str) -> None:
+        """Set one column of a row, as `run`."""
+        cell, where = self._database.cell(table, row, column)
+        names = sql.Identifier(table), sql.Identifier(column), sql.Literal(value)
+        self._recorded.set(cell, value)
+        self.run(sql.SQL("UPDATE {} SET {} = {} WHERE ").format(*names) + where)
 
     def commit(self) -> None:
         """Commit it, unless the server has refused it already."""
@@ -305,6 +376,7 @@ class Transaction:
         """Undo it."""
         self._end_of_doing()
         self._connection.rollback()
+        self._end("fail")
 
     def waits(self) -> bool:
         """Whether its statement waits for a lock."""
@@ -314,7 +386,7 @@ class Transaction:
         """Wait until its statement is done or refused."""
         self._end_of_doing()
 
-    def _execute(self, text: str) -> None:
+    def _execute(self, text: str | sql.Composable) -> None:
         try:
             with self._connection.cursor() as cursor:
                 cursor.execute(text)
@@ -327,14 +399,17 @@ class Transaction:
         try:
             self._connection.commit()
             self.committed = True
+            self._end("ok")
         except psycopg2.Error as error:
             self._refuse(error)
 
     def _refuse(self, error: psycopg2.Error) -> None:
         if error.pgcode is None:  # the connection is lost: no refusal of the transaction
+            self._end("unknown")
             raise error
         self.refused, self.refusal = error.pgcode, " ".join(str(error).split())
         self._connection.rollback()
+        self._end("fail", self.refusal)
 
     def _done(self) -> bool:
         return self._doing is None or self._doing.done()
@@ -361,6 +436,7 @@ class Transaction:
                 self._connection.cancel()
         self._thread.shutdown(wait=True)
         self._connection.close()
+        self._end("unknown")
 
 
 def _is_number(text: str) -> bool:

@@ -9,25 +9,35 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from functools import partial
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import psycopg2
+from psycopg2 import sql
 
 from stackproof.actions import SlowPeers
+from stackproof.history import Members
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.fixture import Scenario
 from stackproof.services.nodes import instance
-from stackproof.services.postgresql.fixture import Database
+from stackproof.services.postgresql.fixture import Database, Transaction
 from stackproof.services.postgresql.known import PRIMARY, slot_of
 from stackproof.services.postgresql.probe import Replica
+
+if TYPE_CHECKING:
+    from stackproof.history import Status
 
 T = TypeVar("T")
 _READ_WITHIN = 15.0
 _READ_ONLY = "25006"
+_INSERT = "INSERT INTO written VALUES (%s, %s)"
+#: What the history calls the set of them.
+_ROWS = "rows"
 
 
 class Replication:
     """Rows that the scenario commits on the primary, and what its replicas make of them.
+
+    They are members of a set in its history; each replica is one who lists it.
 
     Attributes:
         committed: text by number of each row whose commit was confirmed.
@@ -40,6 +50,7 @@ class Replication:
         self._database = database
         self.committed: dict[int, str] = {}
         self.soonest = math.inf
+        self._numbers = 0
         self._random = random.Random(scenario.seed)
         self.replicas = [node for node in database.endpoint.addresses if node != PRIMARY]
         database.run("CREATE TABLE written (number bigint PRIMARY KEY, text text NOT NULL)")
@@ -62,48 +73,75 @@ class Replication:
                 self._insert(made, size)
 
     def _insert(self, writer: psycopg2.extensions.connection, size: int = 20) -> int:
-        number, text = len(self.committed), self._random.randbytes(size // 2).hex()
-        with writer.cursor() as cursor:
-            cursor.execute("INSERT INTO written VALUES (%s, %s)", [number, text])
+        row = self._new_row(size)
+        number, text = row
+        adding = self._scenario.history.doing(
+            "add", client=PRIMARY, space=_ROWS, key=str(number), value=text
+        )
+        with writer.cursor() as cursor, adding:
+            cursor.execute(_INSERT, row)
         self.committed[number] = text
         return number
 
-    def deviations(self, within: float) -> list[str]:
-        """What replicas' rows differ in from those that were confirmed, after ``within`` s each."""
-        return [one for node in self.replicas for one in _at_last(
-            partial(self._deviations, node), lambda found: not found, within,
-        )]  # fmt: skip
+    def _new_row(self, size: int) -> tuple[int, str]:
+        self._numbers += 1
+        return self._numbers, self._random.randbytes(size // 2).hex()
 
-    def _deviations(self, node: str) -> list[str]:
-        with closing(self._open(node)) as made, made.cursor() as cursor:
+    def insert_in(self, transaction: Transaction, *, size: int = 20) -> None:
+        """Insert a row that is committed with a transaction, or not."""
+        number, text = row = self._new_row(size)
+        history = self._scenario.history
+        op = history.invoke(
+            "add", client=transaction.name, space=_ROWS, key=str(number), value=text
+        )
+
+        def end(status: Status, refused: str) -> None:
+            history.answered(op, status, error=refused)
+            if status == "ok":
+                self.committed[number] = text
+
+        transaction.at_end(end)
+        transaction.run(
+            sql.SQL("INSERT INTO written VALUES ({}, {})").format(*map(sql.Literal, row))
+        )
+
+    def assert_rows(self, within: float) -> None:
+        """Check that each replica lists exactly the rows that were confirmed.
+
+        Args:
+            within: seconds for each to do so.
+
+        Raises:
+            AssertionError: rows are lost, altered or unexpected on one of them.
+        """
+        self.settle(within)
+        for node in self.replicas:
+            self._scenario.assert_history(
+                Members(f"rows on {node}", _ROWS, visible="at last", reader=node)
+            )
+
+    def settle(self, within: float) -> None:
+        """List the rows of each replica until they are those that were confirmed.
+
+        Args:
+            within: seconds for each; what it lists then is in the history.
+        """
+        for node in self.replicas:
+            _at_last(partial(self._listed, node), lambda rows: rows == self.committed, within)
+
+    def _listed(self, node: str) -> dict[int, str]:
+        history = self._scenario.history
+        with (
+            closing(self._open(node)) as made, made.cursor() as cursor,
+            history.listing(client=node, space=_ROWS) as found,
+        ):  # fmt: skip
             try:
                 cursor.execute("SELECT number, text FROM written")
             except psycopg2.errors.UndefinedTable:  # nor has it replayed that
-                return [f"{node} lacks the table"]
-            found = dict(cursor.fetchall())
-        wanted = self.committed
-        return [
-            f"{node} {'lacks' if n not in found else 'has' if n not in wanted else 'changed'}"
-            f" row {n}"
-            for n in sorted(found.keys() | wanted.keys())
-            if found.get(n) != wanted.get(n)
-        ]
-
-    def values(self, query: str, wanted: str, within: float) -> dict[str, str]:
-        """What a query returns on each replica, once it is as wanted, or after ``within`` s."""
-
-        def ask(node: str) -> str:
-            with closing(self._open(node)) as made, made.cursor() as cursor:
-                try:
-                    cursor.execute(query)
-                except psycopg2.ProgrammingError as error:  # it has not replayed that, either
-                    return str(error)
-                return "; ".join(", ".join(map(str, row)) for row in cursor.fetchall())
-
-        return {
-            node: _at_last(partial(ask, node), lambda found: found == wanted, within)
-            for node in self.replicas
-        }
+                return {}
+            rows = dict(cursor.fetchall())
+            found += [(str(number), text) for number, text in rows.items()]
+        return rows
 
     def refusals(self) -> list[str]:
         """Try to write on each replica; how it refuses: "read only" or an SQLSTATE; empty: not."""
@@ -145,7 +183,7 @@ class Replication:
                 return time.perf_counter()
 
             writer = stack.enter_context(closing(self._open(PRIMARY)))
-            self.deviations(within)
+            self.settle(within)
             for _ in range(count):
                 began = time.perf_counter()
                 number = self._insert(writer)
@@ -164,7 +202,7 @@ class Replication:
         primary, milliseconds = instance(endpoint.cluster, PRIMARY), round(seconds * 1000)
         self._scenario.act(endpoint.service, primary, SlowPeers(milliseconds))
         self.commit(1)  # connections that did not come the long way end with the next word
-        self.deviations(self._scenario.scaled(_READ_WITHIN))
+        self.settle(self._scenario.scaled(_READ_WITHIN))
 
     # -- health ----------------------------------------------------------------
     def seen(self, node: str) -> Replica:

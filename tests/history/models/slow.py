@@ -103,11 +103,12 @@ def queue(rows: list[Row]) -> dict[str, int]:
     }  # fmt: skip
 
 
-def members(rows: list[Row]) -> dict[str, int]:
+def members(rows: list[Row], reader: str = "") -> dict[str, int]:
     all_ = ops(rows)
     adds = [o for o in all_ if o.action == "add" and o.status != "fail"]
     removes = [o for o in all_ if o.action == "remove" and o.status != "fail"]
-    lists = {i: o for i, o in enumerate(all_) if o.action == "list" and o.sure}
+    lists = {i: o for i, o in enumerate(all_) if o.action == "list" and o.sure
+             and reader in ("", o.client)}  # fmt: skip
     seen = [o for o in all_ if o.action == "seen" and o.number in lists]
     last = max(lists, key=lambda i: lists[i].began, default=None)
     removed = {o.key for o in removes}

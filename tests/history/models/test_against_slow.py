@@ -93,9 +93,9 @@ def test_queues(made: list[Row]) -> None:
 
 
 @EXAMPLES
-@given(rows("add", "add", "remove", "list", "seen", "seen"))
-def test_sets(made: list[Row]) -> None:
-    assert found(made, Members("m", "s")) == nonzero(slow.members(made))
+@given(rows("add", "add", "remove", "list", "seen", "seen"), st.sampled_from(["", "a"]))
+def test_sets(made: list[Row], reader: str) -> None:
+    assert found(made, Members("m", "s", reader=reader)) == nonzero(slow.members(made, reader))
 
 
 @EXAMPLES

@@ -126,6 +126,24 @@ def test_what_is_shown() -> None:
     assert "+4.000 s" in text and "replaced by then" in text and "ok, 1,000.0 ms" in text
 
 
+def test_recording_a_listing() -> None:
+    made = History()
+    with made.doing("add", client="w", space="s", key="m1", value="x"):
+        pass
+    of = Members("m", "s", visible="at last")
+    with pytest.raises(OSError), made.listing(client="near", space="s"):
+        raise OSError("gone")
+    assert check(made, of).inconclusive == "the set was never listed"
+    with made.listing(client="near", space="s") as found:
+        found += [("m1", "x")]
+    with made.listing(client="far", space="s") as found:
+        found += [("m2", "y"), ("m2", "y")]
+    assert check(made, replace(of, reader="near")).ok
+    wrong = check(made, replace(of, reader="far"))
+    assert {one.name: one.count for one in wrong.anomalies} == {
+        "lost": 1, "unexpected": 2, "twice": 1}  # fmt: skip
+
+
 def test_recording() -> None:
     made = History()
     with made.doing("read", client="c", space="s", key="k") as answer:
