@@ -1,4 +1,4 @@
-"""Redis as a cache: keys, collections, batches, expiry, cache-aside."""
+"""Redis as a cache: keys, collections, batches, expiry."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from hamcrest import (
     empty,
     equal_to,
     greater_than,
-    has_length,
     is_not,
     less_than_or_equal_to,
     none,
@@ -18,7 +17,6 @@ from stackproof.services import redis
 from stackproof.session.matching import no_deviations
 from stackproof.session.measuring import Rounds
 from stackproof.session.needs import needs
-from stackproof.session.premises import presume
 from stackproof.session.scenario import Context
 from stackproof.vocabulary import Batching
 
@@ -26,11 +24,6 @@ from stackproof.vocabulary import Batching
 def redis_of(context: Context) -> redis.RedisFixture:
     """The scenario's work with its Redis server."""
     return context.session.use(redis.RedisFixture)
-
-
-def caching(context: Context) -> redis.Caching:
-    """The scenario's origin and the cache in front of it."""
-    return context.session.use(redis.Caching)
 
 
 @given("a Redis server")
@@ -165,42 +158,3 @@ def set_and_get_are_quick(context: Context, limit: float, rounds: int) -> None:
         told="{:.6f} s".format,
         before="1000 values of 100 bytes are set and got, one after the other",
     )
-
-
-@given("an origin with {count:Customers} behind the cache")
-def an_origin(context: Context, count: int) -> None:
-    """A database on disk; what is read of it is cached, and every load is counted there."""
-    presume(caching(context).fill_origin(count), has_length(count), "customers")
-
-
-@when("each customer is read {times:d} times")
-def customers_are_read(context: Context, times: int) -> None:
-    """Reads through the cache, one reading after the other."""
-    caching(context).read_all(times)
-
-
-@when("{readers:d} readers ask for a customer at the same moment")
-def readers_ask_at_once(context: Context, readers: int) -> None:
-    """The origin answers the first one only when all of them have missed the cache."""
-    caching(context).read_together(readers)
-
-
-@when("a customer is updated {updates:d} times while {readers:d} readers read it")
-def updated_while_read(context: Context, updates: int, readers: int) -> None:
-    """Updates the origin and drops what is cached, again and again."""
-    caching(context).update_while_reading(updates, readers)
-
-
-@then("the origin has been asked once for each customer")
-def origin_asked_once(context: Context) -> None:
-    """Every other reading was served from the cache."""
-    cache = caching(context)
-    assert_that(cache.origin.loads(), equal_to(dict.fromkeys(cache.customers(), 1)))
-
-
-@then("no stale value was read")
-def no_stale_reading(context: Context) -> None:
-    """Every value that was read had been written, and not replaced before the reading began."""
-    observed = caching(context).observed
-    context.session.assert_history(observed.expected())
-    assert_that(observed.unserved, empty(), "readings that nobody served")

@@ -1,7 +1,7 @@
 @cache
 Feature: Redis as a cache
   What was put into the cache comes out of it unchanged, for as long as it
-  was asked to stay and no longer; and nobody reads a stale value.
+  was asked to stay and no longer.
 
   Background:
     Given a Redis server
@@ -80,23 +80,3 @@ Feature: Redis as a cache
   Scenario: Cached vectors keep every bit
     When 300 vectors of 128 dimensions are cached, with NaN, infinite, denormal and negative zero values
     Then each of them is read back in one batch, byte for byte
-
-  @CACHE-02
-  Scenario: What is read again is served from the cache
-    Given an origin with 20 customers behind the cache
-    When each customer is read 5 times
-    Then the origin has been asked once for each customer
-    And no stale value was read
-
-  @CACHE-02
-  Scenario: Many readers of the same customer cause one load
-    Given an origin with 1 customer behind the cache
-    When 8 readers ask for a customer at the same moment
-    Then the origin has been asked once for each customer
-    And no stale value was read
-
-  @CACHE-02
-  Scenario: Nobody reads a stale value during updates
-    Given an origin with 1 customer behind the cache
-    When a customer is updated 200 times while 4 readers read it
-    Then no stale value was read

@@ -16,6 +16,7 @@ _TEMPLATE = _HERE / "template"
 #: requirements.txt, and what they name.
 _ADDITIONS = _HERE / "areas"
 _BESIDES = {
+    "cache": ("reference/caching/*.py",),
     "database": ("reference/connection_pool/*.py",),
     "streams": (
         "contracts/vectors.schema.json",

@@ -13,6 +13,7 @@ MAY_SLEEP = {
     ("reference/churn_pipeline/pipeline.py", "commit"): (
         "tries a commit again; knows nothing of the suite, so nothing of its polling"
     ),
+    ("reference/caching/aside.py", "get"): "waits for what others load, as every such cache does",
     ("tests/stack/programs/sleeper.py", ""): "lives until it is ended: that is what it is for",
     ("tests/stack/programs/mvn.py", ""): "stands in for a Maven that hangs",
 }

@@ -20,7 +20,11 @@ _FEATURES = tuple(
     for name in ("predictions", "dead_letters", "pipeline_restarts", "pipeline_settings")
 )
 _STREAMS = ("features/streams/vectors.feature", "features/streams/troubles.feature")
-_POOL = ("--tags=not @performance", "features/database/pool.feature")
+#: The component and the feature of each group of components.
+_COMPONENTS = {
+    "pool": ("reference.connection_pool:ConnectionPool", "features/database/pool.feature"),
+    "cache": ("reference.caching:CacheAside", "features/cache/aside.feature"),
+}
 _FIGURES = ("--tags=@performance", "features/streams/vectors.feature")
 #: An interrupted transaction keeps its successor waiting for seconds.
 _STREAM_FACTOR = 0.6
@@ -107,15 +111,6 @@ def _figures() -> Iterator[RunOne]:
 
 
 @contextmanager
-def _pools() -> Iterator[RunOne]:
-    def run_one(mutant: Mutant) -> None:
-        config = _configuration("reference.connection_pool:ConnectionPool", mutant)
-        _run_pipeline(mutant, config, _POOL, "pr", 1)
-
-    yield run_one
-
-
-@contextmanager
 def _scorers() -> Iterator[RunOne]:
     def run_one(mutant: Mutant) -> None:
         if mutant.caught_by:
@@ -125,6 +120,20 @@ def _scorers() -> Iterator[RunOne]:
         _run_pipeline(mutant, configuration)
 
     yield run_one
+
+
+def _components(name: str) -> Group:
+    module, feature = _COMPONENTS[name]
+
+    @contextmanager
+    def running() -> Iterator[RunOne]:
+        def run_one(mutant: Mutant) -> None:
+            config = _configuration(module, mutant)
+            _run_pipeline(mutant, config, ("--tags=not @performance", feature), "pr", 1)
+
+        yield run_one
+
+    return Group(name, [Mutant(f"(none: the {name})", group=name, module=module)], running)
 
 
 def _servers(service: str) -> Group:
@@ -163,15 +172,7 @@ GROUPS = (
         # It promises neither partitions nor counters, nor a largest dead letter, nor all refusals.
         tolerated=("passed", "not supported"),
     ),
-    Group(
-        "pool",
-        [
-            Mutant(
-                "(none: the pool)", group="pool", module="reference.connection_pool:ConnectionPool"
-            )
-        ],
-        _pools,
-    ),
+    *map(_components, _COMPONENTS),
     _servers("postgresql"),
     _servers("redis"),
     _servers("rabbitmq"),

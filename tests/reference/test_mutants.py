@@ -18,21 +18,22 @@ from reference.churn_pipeline.config import Config, ConfigError
 from reference.churn_pipeline.pipeline import ChurnPipeline, PipelineError
 from reference.vector_stream.stream import VectorStream
 from tests import mutants
-from tests.mutants import pools, takes_any_setting
+from tests.mutants import caches, pools, takes_any_setting
 from tests.reference.customers import as_bytes, numbered
 from tests.reference.fakes import FakeMessage, World
 
 DIRECTORY = Path(mutants.__file__).parent
 LISTED = tomllib.loads((DIRECTORY / "mutants.toml").read_text())["mutant"]
 OF_STREAM = [entry for entry in LISTED if entry.get("group") in ("stream", "figures")]
-OF_POOL = [entry for entry in LISTED if entry.get("group") == "pool"]
-OF_REFERENCE = [e for e in LISTED if "module" in e and e not in (*OF_STREAM, *OF_POOL)]
+OF_COMPONENTS = [entry for entry in LISTED if entry.get("group") in ("pool", "cache")]
+OF_REFERENCE = [e for e in LISTED if "module" in e and e not in (*OF_STREAM, *OF_COMPONENTS)]
 OF_SCORER = [entry for entry in LISTED if entry.get("group") == "scorer"]
 SCORER = DIRECTORY.parents[1] / "examples" / "go_scorer"
 NO_MUTANTS = {
     "__main__",
     "__init__",
     "alone",
+    "caches",
     "clients",
     "databases",
     "groups",
@@ -83,11 +84,12 @@ def test_the_list_is_complete() -> None:
     assert len(OF_REFERENCE) == len(files)
 
 
-def test_the_list_of_pools_is_complete() -> None:
-    broken = {name for name, kind in vars(pools).items()
-              if inspect.isclass(kind) and kind.__module__ == pools.__name__}  # fmt: skip
-    assert [entry["module"] for entry in OF_POOL] == [
-        f"{pools.__name__}:{name}" for name in vars(pools) if name in broken
+def test_the_list_of_components_is_complete() -> None:
+    assert [entry["module"] for entry in OF_COMPONENTS] == [
+        f"{module.__name__}:{name}"
+        for module in (pools, caches)
+        for name, kind in vars(module).items()
+        if inspect.isclass(kind) and kind.__module__ == module.__name__
     ]
 
 

@@ -1,4 +1,3 @@
-from .caching import Caching as Caching
 from .fixture import RedisFixture as RedisFixture
 from .server import SERVICE as SERVICE
 from .server import Redis as Redis

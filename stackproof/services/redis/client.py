@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -12,6 +13,14 @@ import stackproof.services.redis.refusals  # noqa: F401 -- whoever connects may 
 from stackproof.services.base import Endpoint
 from stackproof.services.redis.known import SERVER
 from stackproof.urls import path_of, split_host_and_port
+
+
+def url(endpoint: Endpoint, node: str = SERVER) -> str:
+    """Where a server is, for any client, with user and password."""
+    access = endpoint.access
+    login = f"{quote(access.username, safe='')}:{quote(access.password, safe='')}@"
+    scheme = "rediss" if access.tls else "redis"
+    return f"{scheme}://{login if login != ':@' else ''}{endpoint.addresses[node]}"
 
 
 def connect(endpoint: Endpoint, node: str = SERVER, *, timeout: float = 10.0) -> Redis:

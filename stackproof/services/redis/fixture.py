@@ -11,15 +11,16 @@ from stackproof.errors import PremiseNotMet, step_missing
 from stackproof.history import Registers
 from stackproof.polling import poll
 from stackproof.services.fixture import Scenario
-from stackproof.services.redis.client import connect
+from stackproof.services.redis.client import connect, url
 from stackproof.services.redis.collections import COLLECTIONS, differences
+from stackproof.services.redis.server import Redis
 from stackproof.services.redis.store import RecordedStore, Way, raise_lacking
 from stackproof.services.redis.vectors import vectors
 from stackproof.texts import counted
 from stackproof.workloads import Latencies
 
 if TYPE_CHECKING:
-    from redis import Redis
+    import redis
 
 _PATIENCE = 10.0
 
@@ -37,7 +38,7 @@ class RedisFixture:
         self._answers: list[Any] | None = None
 
     @cached_property
-    def client(self) -> Redis:
+    def client(self) -> redis.Redis:
         """The scenario's connection pool; answers are bytes."""
         client = connect(self.endpoint, timeout=self._scenario.scaled(_PATIENCE))
         self._scenario.add_cleanup(client.close)
@@ -53,6 +54,22 @@ class RedisFixture:
         own = self._scenario.own(key)
         self._keys.add(own)
         return own
+
+    def fields(self, name: str) -> dict[str, str]:
+        """How a component that the scenario calls so reaches the server, with a password.
+
+        Keys that begin with its prefix are removed at the end.
+        """
+        prefix = f"{self._scenario.own(name)}:"
+        server = Redis()
+        self._scenario.add_cleanup(
+            lambda: server.remove(self.endpoint, server.leftovers(self.endpoint, prefix))
+        )
+        return {
+            "redis_url": url(self.endpoint),
+            "redis_ca_file": self.endpoint.access.ca_file,
+            "prefix": prefix,
+        }
 
     # -- single keys ---------------------------------------------------------
     def expected(self, *, late: float = 1.0) -> Registers:

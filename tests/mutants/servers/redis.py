@@ -9,6 +9,8 @@ from typing import Any, BinaryIO
 
 from tests.mutants.servers.state import State
 
+#: That there is no such key, in RESP2 and 3.
+_NOTHING = (b"$-1\r\n", b"_\r\n")
 #: Handles a command: returns its answer, raw. Calls what it is given to ask the sound server.
 Fault = Callable[[State, list[bytes], Callable[[list[bytes]], bytes], bool], bytes]
 
@@ -32,7 +34,7 @@ def serves_stale(state: State, command: list[bytes], ask: Any, pipelined: bool) 
         if time.monotonic() - since < 0.05:
             return old
     answer = ask(command)
-    if answer != b"$-1\r\n":
+    if answer not in _NOTHING:
         with state.lock:
             state.old[command[1]] = (time.monotonic(), answer)
     return answer
@@ -116,11 +118,11 @@ def _bulk(stream: BinaryIO) -> bytes:
 
 
 def _answer(stream: BinaryIO) -> bytes:
-    """One whole answer of RESP2, as it stands."""
+    """One whole answer of RESP2 or 3, as it stands."""
     head = _line(stream)
-    length = int(head[1:]) if head[:1] in b"$*" else 0
-    if head[:1] == b"$" and length >= 0:
+    kind = head[:1]
+    length = int(head[1:]) if kind in b"$=!*~>%" else 0
+    if kind in b"$=!" and length >= 0:
         return head + stream.read(length + 2)
-    if head[:1] == b"*":
-        return head + b"".join(_answer(stream) for _ in range(length))
-    return head
+    parts = {b"*": length, b"~": length, b">": length, b"%": 2 * length}.get(kind, 0)
+    return head + b"".join(_answer(stream) for _ in range(parts))
