@@ -37,6 +37,16 @@ class Keeper(Protocol):
         """End its connections."""
 
 
+class Member(Keeper, Protocol):
+    """A client of a cluster whose members tell of each other."""
+
+    def seen_by_peers(self, node: str) -> None:
+        """Find a node among those that all others work with."""
+
+    def holder(self, role: str) -> str:
+        """The node that has a role, as the nodes themselves agree."""
+
+
 class KeeperProbe:
     """See `stackproof.services.probe.Probe`, `AcceptsWrites` and `Carries`.
 
@@ -83,6 +93,28 @@ class KeeperProbe:
 
     def close(self) -> None:
         """Each question has a connection of its own."""
+
+
+class MemberProbe(KeeperProbe):
+    """The same of a cluster; see `stackproof.services.probe.SeesPeers` and `HasRoles`."""
+
+    _opened: Callable[[str], Member]
+
+    def seen_by_peers(self, node: str) -> None:
+        """All others work with it."""
+        with closing(self._opened("")) as member:
+            member.seen_by_peers(node)
+
+    def holder(self, role: str) -> str:
+        """The node that has a role."""
+        with closing(self._opened("")) as member:
+            return member.holder(role)
+
+    def healthy(self) -> None:
+        """Every node accepts writes, and all others work with it."""
+        for node in self._endpoint.addresses:
+            self.accepts_writes(node)
+            self.seen_by_peers(node)
 
 
 class KeeperWriter:
@@ -134,9 +166,10 @@ class Keeping(Service):
         )
 
     def writer(self, endpoint: Endpoint, name: str, *, timeout: float) -> KeeperWriter:
-        """What follows from its keeper."""
-        keeper = self.keeper(endpoint, self.written_to, timeout=timeout)
-        return KeeperWriter(keeper, name, self.written_to)
+        """What follows from its keeper; the only node there is, is the one that is written to."""
+        only = next(iter(endpoint.addresses)) if len(endpoint.addresses) == 1 else ""
+        through = self.written_to or only
+        return KeeperWriter(self.keeper(endpoint, through, timeout=timeout), name, through)
 
     def leftovers(self, endpoint: Endpoint, prefix: str) -> list[Leftover]:
         """See `stackproof.services.base.Clearable`."""
@@ -147,3 +180,15 @@ class Keeping(Service):
         """See `stackproof.services.base.Clearable`."""
         with closing(self.keeper(endpoint)) as keeper:
             keeper.drop([one.name for one in leftovers])
+
+
+class Clustered(Keeping):
+    """The same of a cluster, whose members tell of each other."""
+
+    @abstractmethod
+    def keeper(self, endpoint: Endpoint, node: str = "", *, timeout: float = 10.0) -> Member:
+        """A client of one member, or of whichever serves."""
+
+    def probe(self, endpoint: Endpoint, *, timeout: float) -> MemberProbe:
+        """What follows from its keeper."""
+        return MemberProbe(lambda node: self.keeper(endpoint, node, timeout=timeout), endpoint)

@@ -26,6 +26,7 @@ class Location:
         default_is_implied: it is left out of addresses.
         path_is_number: it must be one.
         encrypted_port: the usual one with TLS; 0: the same.
+        several: key of the setting that names several nodes, comma-separated; empty: there is none.
         others: what else it listens for, by role (also the key of its setting), and the variables
             that name it; ``host:port`` or a URL.
     """
@@ -38,6 +39,7 @@ class Location:
     default_is_implied: bool = False
     path_is_number: bool = False
     encrypted_port: int = 0
+    several: str = ""
     others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def settings(self, port: int) -> Sequence[ConnectionSetting]:
@@ -52,6 +54,11 @@ class Location:
                 self.path, known[self.path], f"default: {self.default_path or 'none'}"
             )
         ] if self.path else []  # fmt: skip
+        several = [
+            ConnectionSetting(
+                self.several, known[self.several], "host:port or URLs of its nodes, comma-separated"
+            )
+        ] if self.several else []  # fmt: skip
         others = [
             ConnectionSetting(role, variables, f"where its {role} is, host:port or a URL; default: "
                               "the same host, the usual port")
@@ -62,6 +69,7 @@ class Location:
             ConnectionSetting("url_file", files, "file that holds it", is_file=True),
             ConnectionSetting("host", known["host"], "where the server is, if no URL says it"),
             ConnectionSetting("port", known["port"], f"its port; default: {port}{with_tls}"),
+            *several,
             *paths,
             *others,
         )
@@ -98,6 +106,36 @@ class Location:
         if self.path_is_number:
             path = str(number(service, self.path, path))
         return host_and_port(host, port) + self.suffix(path), access
+
+    def each(
+        self, service: Service, texts: Mapping[str, str], access: Access, *, usual: int
+    ) -> tuple[list[str], Access]:
+        """The addresses of all nodes that are named, as `read` gives one.
+
+        Raises:
+            Trouble: a setting is missing, cannot be understood, or says it twice.
+        """
+        listed = texts.get(self.several, "") if self.several else ""
+        if not listed:
+            address, access = self.read(service, texts, access, usual=usual)
+            return [address], access
+        if also := next((key for key in ("url", "url_file", "host") if texts.get(key)), ""):
+            raise Trouble(
+                f"where {service.title} can be reached is said twice",
+                f"services.{service.name}.{self.several} and services.{service.name}.{also} are "
+                "both set",
+                "take one of them away (`stackproof doctor` shows where each comes from)",
+            )
+        nodes, _, path = listed.partition("/") if "://" not in listed else (listed, "", "")
+        shared = {key: text for key, text in texts.items() if key != "port"}
+        if path:
+            shared[self.path or "path"] = path
+        found = []
+        for one in nodes.split(","):
+            url = one.strip() if "://" in one else f"{self.plain[0]}://{one.strip()}"
+            address, access = self.read(service, {**shared, "url": url}, access, usual=usual)
+            found.append(address)
+        return found, access
 
     def suffix(self, path: str) -> str:
         """What follows ``host:port`` in the address of what lies at a path."""

@@ -286,19 +286,24 @@ class Service(ABC):
         return self.location.settings(self.ports["client"])
 
     def connect(self, texts: Mapping[str, str], access: Access) -> tuple[dict[str, str], Access]:
-        """Addresses and access of an external endpoint: its first node's name stands for it.
+        """Addresses and access of an external endpoint; the first node's name stands for one.
 
         Raises:
             Trouble: a setting is missing or cannot be understood.
         """
-        address, access = self.location.read(self, texts, access, usual=self.ports["client"])
-        first = self.nodes(Sketch(self.default_options()))[0].name
-        host = split_host_and_port(address.partition("/")[0])[0]
+        found, access = self.location.each(self, texts, access, usual=self.ports["client"])
+        options = self.default_options()
+        if len(found) > 1:
+            options["nodes"] = len(found)
+        nodes = self.nodes(Sketch(options))
+        first = nodes[0].name
+        host = split_host_and_port(found[0])[0]
         others = {
             f"{first} {role}": texts.get(role) or host_and_port(host, self.ports[role])
             for role in self.location.others
         }
-        return {first: address, **others}, access
+        named = {node.name: address for node, address in zip(nodes, found, strict=False)}
+        return {**named, **others}, access
 
     def check(self, endpoint: Endpoint, *, timeout: float) -> None:
         """A real operation by the probe; raises one of `unready` while it is not ready yet."""

@@ -1,0 +1,163 @@
+"""Connections to etcd by its HTTP gateway, and what a member says of itself and of the others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import requests
+from etcd3gw.client import Etcd3Client
+from etcd3gw.exceptions import ConnectionFailedError, Etcd3Exception
+from etcd3gw.utils import _increment_last_byte as after
+
+from stackproof.access import Access
+from stackproof.errors import Trouble, answered, explains
+from stackproof.services.base import Endpoint
+from stackproof.urls import split_host_and_port
+
+T = TypeVar("T")
+#: Not guessed from the server's version, which would be another request.
+_API = "/v3/"
+_PEERS = re.compile(r'^etcd_network_active_peers\{.*Remote="(\w+)"\} (\d+)$', re.MULTILINE)
+
+
+def connect(address: str, access: Access, *, timeout: float = 10.0) -> Etcd3Client:
+    """A client of one member; safe to use from several threads.
+
+    Args:
+        address: ``host:port``.
+        access: TLS, user and password.
+        timeout: seconds for a connection, and for each silence in an answer.
+    """
+    host, port = split_host_and_port(address)
+    session = requests.Session()
+    session.trust_env = False  # no proxy of the environment stands in between
+    session.verify = access.ca_file or True
+    if access.certificate_file:
+        session.cert = (access.certificate_file, access.key_file or None)
+    protocol = "https" if access.tls else "http"
+    client = Etcd3Client(host, port, protocol, timeout=timeout, api_path=_API, session=session)
+    if access.username:
+        who = {"name": access.username, "password": access.password}
+        token = client.post(client.get_url("/auth/authenticate"), json=who)["token"]
+        session.headers["Authorization"] = token
+    return client
+
+
+class EtcdKeeper:
+    """Puts and gets. See `stackproof.services.keeping.Member`.
+
+    Args:
+        endpoint: where the members are.
+        node: which one is asked; "": one that serves, another one after each failure.
+        timeout: seconds for an operation.
+    """
+
+    def __init__(self, endpoint: Endpoint, node: str = "", *, timeout: float = 10.0):
+        self._endpoint = endpoint
+        self._timeout = timeout
+        self._nodes = [node] if node else list(endpoint.addresses)
+        self._clients: dict[str, Etcd3Client] = {}
+
+    def at(self, node: str) -> Etcd3Client:
+        """A client of one member."""
+        if node not in self._clients:
+            address = self._endpoint.addresses[node]
+            self._clients[node] = connect(address, self._endpoint.access, timeout=self._timeout)
+        return self._clients[node]
+
+    def ask(self, operation: Callable[[Etcd3Client], T]) -> T:
+        """Have the present member do something.
+
+        Raises:
+            Etcd3Exception, OSError: it did not; the next operation goes to another one.
+        """
+        try:
+            return operation(self.at(self._nodes[0]))
+        except (Etcd3Exception, OSError):
+            self._nodes.append(self._nodes.pop(0))
+            raise
+
+    def status(self, node: str = "") -> Any:
+        """What a member says of itself."""
+        return self.at(node or self._nodes[0]).status()
+
+    # -- as a keeper -----------------------------------------------------------
+    def answers(self) -> None:
+        """It reads what it has itself, with or without the others."""
+        self.ask(lambda client: client.get("/", serializable=True))
+
+    def put(self, name: str, content: str | bytes) -> None:
+        """Put a key."""
+        self.ask(lambda client: client.put(name, content))
+
+    def get(self, name: str) -> str | None:
+        """Its value as text."""
+        found = self.read(name)
+        return None if found is None else found.decode(errors="replace")
+
+    def read(self, name: str) -> bytes | None:
+        """Its value, as the majority has it; None: it is not there."""
+        found = self.ask(lambda client: client.get(name))
+        return found[0] if found else None
+
+    def names(self, prefix: str) -> list[str]:
+        """Keys that begin so."""
+        end = after(prefix)
+        found = self.ask(
+            lambda client: client.get(prefix, metadata=True, range_end=end, keys_only=True)
+        )
+        return [meta["key"].decode(errors="replace") for _, meta in found]
+
+    def drop(self, names: Sequence[str]) -> None:
+        """Delete these keys."""
+        for name in names:
+            self.ask(lambda client, name=name: client.delete(name))  # type: ignore[misc]
+
+    def drop_all(self, prefix: str) -> None:
+        """Delete the keys that begin so."""
+        self.ask(lambda client: client.delete_prefix(prefix))
+
+    def close(self) -> None:
+        """End its connections."""
+        for client in self._clients.values():
+            client.session.close()
+
+    # -- as a member -----------------------------------------------------------
+    def seen_by_peers(self, node: str) -> None:
+        """Another member has a connection to it on which something has come of late."""
+        ident = _hexadecimal(self.status(node)["header"]["member_id"])
+        others = [other for other in self._endpoint.addresses if other != node]
+        for other in others:
+            client = self.at(other)
+            told = client.session.get(f"{client.base_url}/metrics", timeout=self._timeout)
+            active = {name for name, count in _PEERS.findall(told.text) if count != "0"}
+            if ident not in active:
+                raise ConnectionFailedError(f"{other} has no connection to {node}")
+
+    def holder(self, role: str) -> str:
+        """The leader that all members name."""
+        told = {node: self.status(node) for node in self._endpoint.addresses}
+        leaders = {status.get("leader", "0") for status in told.values()}
+        for node, status in told.items():
+            if leaders == {status["header"]["member_id"]}:
+                return node
+        raise ConnectionFailedError(f"the members do not agree who is the {role}")
+
+
+def _hexadecimal(ident: str) -> str:
+    return f"{int(ident):x}"
+
+
+@explains
+def refusal(error: BaseException) -> Trouble | None:
+    """What an error of etcd means, in words for people; None: nothing definite."""
+    if not isinstance(error, Etcd3Exception):
+        return None
+    said = str(error.detail_text or error)
+    if "permission denied" in said or "authentication failed" in said or "user name is" in said:
+        return answered("etcd", "forbidden", said)
+    if isinstance(error, ConnectionFailedError):
+        return answered("etcd", "lost", said)
+    return None
