@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from behave import given
-from hamcrest import has_length
+from hamcrest import assert_that, empty, is_not
 
 from stackproof.session.needs import needs
-from stackproof.session.premises import presume
 from stackproof.session.scenario import Context
 
 
@@ -14,4 +13,11 @@ from stackproof.session.scenario import Context
 @needs("etcd")
 def an_etcd_server(context: Context) -> None:
     """A running member, alone; shared with other scenarios."""
-    presume(context.session.endpoint("etcd").addresses, has_length(1), "members")
+    assert_that(context.session.endpoint("etcd").addresses, is_not(empty()))
+
+
+@given("a ZooKeeper server")
+@needs("zookeeper")
+def a_zookeeper_server(context: Context) -> None:
+    """A running server, alone; shared with other scenarios."""
+    assert_that(context.session.endpoint("zookeeper").addresses, is_not(empty()))

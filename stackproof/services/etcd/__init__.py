@@ -1,4 +1,4 @@
-"""etcd: keys with revisions, leases, watches and transactions; its probe, what scenarios do with it.
+"""etcd: keys with leases, watches and transactions; its probe, and what scenarios do with it.
 
 It may touch what every service may: the modules of `stackproof.services`, the ground, and its own
 client library. Nothing is loaded before it is used.

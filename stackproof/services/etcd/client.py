@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 import requests
 from etcd3gw.client import Etcd3Client
 from etcd3gw.exceptions import ConnectionFailedError, Etcd3Exception
-from etcd3gw.utils import _increment_last_byte as after
 
 from stackproof.access import Access
 from stackproof.errors import Trouble, answered, explains
@@ -43,6 +42,17 @@ def connect(address: str, access: Access, *, timeout: float = 10.0) -> Etcd3Clie
         token = client.post(client.get_url("/auth/authenticate"), json=who)["token"]
         session.headers["Authorization"] = token
     return client
+
+
+def utf8(text: str | bytes) -> bytes:
+    """Bytes of a key or value; the library would take a text for Latin-1."""
+    return text.encode() if isinstance(text, str) else text
+
+
+def after(prefix: bytes) -> bytes:
+    """The end of the range of keys that begin so."""
+    kept = prefix.rstrip(b"\xff")
+    return kept[:-1] + bytes([kept[-1] + 1]) if kept else b"\0"
 
 
 class EtcdKeeper:
@@ -90,7 +100,7 @@ class EtcdKeeper:
 
     def put(self, name: str, content: str | bytes) -> None:
         """Put a key."""
-        self.ask(lambda client: client.put(name, content))
+        self.ask(lambda client: client.put(utf8(name), utf8(content)))
 
     def get(self, name: str) -> str | None:
         """Its value as text."""
@@ -99,25 +109,26 @@ class EtcdKeeper:
 
     def read(self, name: str) -> bytes | None:
         """Its value, as the majority has it; None: it is not there."""
-        found = self.ask(lambda client: client.get(name))
+        found = self.ask(lambda client: client.get(utf8(name)))
         return found[0] if found else None
 
     def names(self, prefix: str) -> list[str]:
         """Keys that begin so."""
-        end = after(prefix)
+        end = after(utf8(prefix))
         found = self.ask(
-            lambda client: client.get(prefix, metadata=True, range_end=end, keys_only=True)
+            lambda client: client.get(utf8(prefix), metadata=True, range_end=end, keys_only=True)
         )
         return [meta["key"].decode(errors="replace") for _, meta in found]
 
     def drop(self, names: Sequence[str]) -> None:
         """Delete these keys."""
         for name in names:
-            self.ask(lambda client, name=name: client.delete(name))  # type: ignore[misc]
+            self.ask(lambda client, name=name: client.delete(utf8(name)))  # type: ignore[misc]
 
     def drop_all(self, prefix: str) -> None:
         """Delete the keys that begin so."""
-        self.ask(lambda client: client.delete_prefix(prefix))
+        end = after(utf8(prefix))
+        self.ask(lambda client: client.delete(utf8(prefix), range_end=end))
 
     def close(self) -> None:
         """End its connections."""

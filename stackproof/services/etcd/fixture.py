@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import Any
 
 from stackproof.history import Answer, Registers
 from stackproof.services.etcd.client import EtcdKeeper
@@ -26,10 +27,10 @@ class EtcdFixture:
         """The scenario's own key for a name in its text."""
         return self._scenario.own(key)
 
-    def doing(self, action: str, key: str, **more: object) -> AbstractContextManager[Answer]:
-        """Record one operation on a key of the scenario's, from the block's beginning to its end."""
+    def doing(self, action: str, key: str, **more: Any) -> AbstractContextManager[Answer]:
+        """Record one operation on a key, from the block's beginning to its end."""
         return self._scenario.history.doing(
-            action, client="client", space=_SPACE, key=self.own(key), **more  # type: ignore[arg-type]
+            action, client="client", space=_SPACE, key=self.own(key), **more
         )  # fmt: skip
 
     def put(self, key: str, content: bytes) -> None:

@@ -58,7 +58,7 @@ class Etcd(Clustered):
             "--initial-cluster-token", where.secret, "--logger", "zap",
         ]  # fmt: skip
         return Node(
-            name, argv, data=data, user="etcd", memory_mb=96,
+            name, argv, data=data, memory_mb=96,
             health=("etcdctl", "--endpoints", f"http://127.0.0.1:{self.ports['client']}",
                     "endpoint", "health"),
         )  # fmt: skip
