@@ -11,6 +11,15 @@ from stackproof.matching.payloads import is_number, same, told
 from stackproof.matching.wanted import ABSENT, Absent, Wanted
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+#: Without these deepdiff passes over members that begin with "__", tells of two objects that have
+#: little in common no more than that they differ, and finds its own pairs in lists.
+_HOW: dict[str, Any] = {
+    "ignore_private_variables": False,
+    "threshold_to_diff_deeper": 0,
+    "zip_ordered_iterables": True,
+    "view": "tree",
+    "verbose_level": 2,
+}
 _NOT_EXPECTED = "no such member"
 
 
@@ -45,13 +54,7 @@ def differences(expected: Any, found: Any, path: str = "$") -> list[Difference]:
     from deepdiff import DeepDiff
 
     leaves = _Leaves(path)
-    diff = DeepDiff(
-        expected, found, custom_operators=[leaves], view="tree", verbose_level=2,
-        # Without these it passes over members that begin with "__", tells of two objects that
-        # have little in common no more than that they differ, and takes a list for a set.
-        ignore_private_variables=False, threshold_to_diff_deeper=0, zip_ordered_iterables=True,
-        ignore_order=False,
-    )  # fmt: skip
+    diff = DeepDiff(expected, found, custom_operators=[leaves], **_HOW)
     for kind, levels in diff.items():
         for level in levels if kind not in _OWN else ():
             one, other = level.t1, level.t2

@@ -370,7 +370,11 @@ class Asking:
         if table is None or list(table.headings) != ["field", "is"]:
             raise Trouble("this step needs a table with the columns field and is", "",
                           "e.g. | field | is | and below | $.id | 42 |")  # fmt: skip
-        return Fields.read([(row["field"], row["is"]) for row in table], self.reader)
+        pairs = [(row["field"], row["is"]) for row in table]
+        if not pairs:
+            raise Trouble("the table below this step names no field",
+                          "whatever there is would be so", "name one")  # fmt: skip
+        return Fields.read(pairs, self.reader)
 
     def messages(self, table: Any) -> list[Fields]:
         """What a table with a message in each row says."""

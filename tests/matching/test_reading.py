@@ -96,7 +96,7 @@ def test_what_is_generated_is_what_is_accepted_and_is_remembered(reader: Reader)
 
 def test_another_value_is_not_remembered_by_the_same_name(reader: Reader) -> None:
     reader.given_cell("{any UUID as id}")
-    with pytest.raises(Trouble, match="stands for .* already"):
+    with pytest.raises(Trouble, match=r"stands for .* already"):
         reader.given_cell("{any UUID as id}")
 
 

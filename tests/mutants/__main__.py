@@ -1,7 +1,8 @@
 """All broken systems, servers, databases, clients, checks and injectors: each must be caught.
 
 ``python -m tests.mutants [NAME ...]`` runs those of these names, or groups, or all (about an
-hour), and writes ``docs/mutants.md``, ``injectors.md``, ``clients.md`` and ``databases.md``.
+hour), and writes ``docs/mutants.md``, ``injectors.md``, ``clients.md``, ``databases.md`` and
+``broken-vocabulary.md``.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.mutants import clients, databases, injectors, run
+from tests.mutants import clients, databases, injectors, run, vocabulary
 from tests.mutants.groups import GROUPS
 from tests.mutants.mutant import known
 
@@ -25,6 +26,7 @@ def main(arguments: list[str]) -> int:
         ("injectors", injectors.KIND.mutants.keys(), injectors.KIND.main),
         ("clients", clients.KIND.mutants.keys(), clients.KIND.main),
         ("databases", databases.KIND.mutants.keys(), databases.KIND.main),
+        ("vocabulary", vocabulary.KIND.mutants.keys(), vocabulary.KIND.main),
     )
     every = sorted({name for kind, there, _ in kinds for name in (kind, *there)})
     if unknown := sorted(set(names) - set(every)):
