@@ -6,7 +6,8 @@ without regard to case, as behave does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -17,17 +18,24 @@ from stackproof.faults.promises.handing_on import COMMITTING
 from stackproof.faults.promises.losing import POWER_WAYS, WAYS
 from stackproof.faults.roles import ROLES
 from stackproof.faults.words import FAULTS, PRODUCERS, TIMES, WORKLOADS, Workload
+from stackproof.settings.systems import NOUNS, spoken
 
 if TYPE_CHECKING:
+    from stackproof.settings import SystemSettings
     from stackproof.systems.launching import RunningSystem
 
 Type = Callable[[str], object]
 
 
+def _pattern(words: Iterable[str]) -> str:
+    """One of these words, the longest that fits; no text at all where there are none."""
+    return "|".join(sorted(words, key=len, reverse=True)) or "(?!)"
+
+
 def one_of(words: Iterable[str]) -> Type:
     """A type whose values are these words; the longest that fits is taken."""
 
-    @parse.with_pattern("|".join(sorted(words, key=len, reverse=True)))
+    @parse.with_pattern(_pattern(words))
     def text_itself(text: str) -> str:
         return text
 
@@ -126,18 +134,39 @@ THE_SAME = "the same consumer"
 #: Isolation levels of the SQL standard.
 LEVELS = ("read uncommitted", "read committed", "repeatable read", "serializable")
 
-# -- streams -------------------------------------------------------------------
-#: Names of the systems by how features call them.
-STREAMS = {
-    "the vector stream": "vector-stream",
-    "the exactly-once vector stream": "vector-stream-exactly-once",
-}
 
+# -- systems under test --------------------------------------------------------
+def types_of_systems(systems: Mapping[str, SystemSettings]) -> dict[str, Type]:
+    """Types for the systems of ``stackproof.toml``, and for what goes in and comes out of them.
 
-@parse.with_pattern("|".join(STREAMS))
-def parse_stream(text: str) -> str:
-    """A stream of vectors: its system's name."""
-    return STREAMS[text]
+    The words of `NOUNS` are right for every system.
+
+    Args:
+        systems: by name.
+
+    Returns:
+        System: its settings, by what features call it, with spaces or hyphens. Input, Inputs,
+        Output, Outputs: the word.
+    """
+    programs = [system for system in systems.values() if not system.component]
+    called = {system.called.lower(): system for system in programs}
+    nouns = {
+        (role, count): {NOUNS[role][count - 1], *(system.noun(role, count) for system in programs)}
+        for role in NOUNS
+        for count in (1, 2)
+    }
+
+    @parse.with_pattern(_pattern(re.escape(name).replace(r"\ ", "[ -]") for name in called))
+    def parse_system(text: str) -> SystemSettings:
+        return called[spoken(text).lower()]
+
+    return {
+        "System": parse_system,
+        "Input": one_of(nouns["input", 1]),
+        "Inputs": one_of(nouns["input", 2]),
+        "Output": one_of(nouns["output", 1]),
+        "Outputs": one_of(nouns["output", 2]),
+    }
 
 
 #: Every type, by its name in the patterns of steps, e.g. ``{limit:Seconds}``.
@@ -161,13 +190,16 @@ TYPES: dict[str, Type] = {
     "Role": one_of(ROLES),
     "Seconds": parse_seconds,
     "Span": parse_span,
-    "Stream": parse_stream,
     "Times": one_of(TIMES),
     "Way": one_of(WAYS),
     "Workload": parse_workload,
 }
 
 
-def register() -> None:
-    """Make the types known to behave; before any steps are loaded."""
-    register_type(**TYPES)
+def register(systems: Mapping[str, SystemSettings]) -> None:
+    """Make the types known to behave; before any steps are loaded.
+
+    Args:
+        systems: those under test, by name.
+    """
+    register_type(**TYPES, **types_of_systems(systems))

@@ -1,34 +1,36 @@
 @messaging
 Feature: Dead-letter routing
-  A message that the pipeline cannot process must neither get lost
-  nor stop the others.
+  A message that the pipeline cannot process is dead-lettered as it came, and does
+  not stop the others.
 
   Background:
     Given a Kafka broker
     And the churn pipeline is running
 
   @PIPE-05 @seed @critical
-  Scenario: Invalid messages are set aside, valid ones are processed
+  Scenario: Invalid messages are dead-lettered, valid ones are processed
     When these messages are published among 20 valid customers
       | message                        | error type    |
       | that is not JSON               | invalid_json  |
       | with a missing field           | missing_field |
       | with a value of the wrong type | wrong_type    |
       | with a value out of range      | out_of_range  |
-    Then the dead-letter topic receives exactly these messages, unchanged, within 15 seconds
-    And the dead letters name these errors, their source and the time
+    Then exactly these messages are dead-lettered, unchanged, within 15 seconds
+    And the dead letters' error types are
       | error type    |
       | invalid_json  |
       | missing_field |
       | wrong_type    |
       | out_of_range  |
+    And each dead letter names its source topic and time
     And every valid customer gets one prediction within 15 seconds
 
   @PIPE-05
-  Scenario Outline: A message <flaw> is set aside with its reason
+  Scenario Outline: A message <flaw> is dead-lettered with its reason
     When a message "<flaw>" is published among 10 valid customers
-    Then the dead-letter topic receives exactly that message, unchanged, within 15 seconds
-    And the dead letter names the error "<error type>", its source and the time
+    Then exactly that message is dead-lettered, unchanged, within 15 seconds
+    And the dead letter's error type is "<error type>"
+    And each dead letter names its source topic and time
     And every valid customer gets one prediction within 15 seconds
 
     Examples: malformed
@@ -62,31 +64,31 @@ Feature: Dead-letter routing
   @PIPE-05
   Scenario: Poison in a row does not stop the pipeline
     When 50 messages "that is not JSON" are published among 50 valid customers
-    Then the dead-letter topic receives exactly these messages, unchanged, within 15 seconds
+    Then exactly these messages are dead-lettered, unchanged, within 15 seconds
     And every valid customer gets one prediction within 15 seconds
 
   @PIPE-05
   Scenario: A dead letter as large as its contract allows carries its original
     When a message is published whose dead letter is as large as its contract allows
-    Then the dead-letter topic receives exactly these messages, unchanged, within 15 seconds
+    Then exactly these messages are dead-lettered, unchanged, within 15 seconds
 
   @PIPE-05
   Scenario: A message whose dead letter would be too large is named by it
     When a message is published whose dead letter is 1 byte larger than its contract allows
-    Then a dead letter names that message without carrying it, within 15 seconds
+    Then the dead letter tells that message's offset instead of carrying it, within 15 seconds
 
   @PIPE-05
   Scenario: The pipeline's own counters say what went in and came out
     When a message "that is not JSON" is published among 20 valid customers
-    Then the dead-letter topic receives exactly that message, unchanged, within 15 seconds
+    Then exactly that message is dead-lettered, unchanged, within 15 seconds
     And every valid customer gets one prediction within 15 seconds
-    And the churn pipeline's counters say the same within 5 seconds
+    And the churn pipeline's counters agree within 5 seconds
 
   @PIPE-05
   Scenario: A dead letter carries the key and the headers of its original
     When a message "with a missing field" is published among 10 valid customers
-    Then the dead-letter topic receives exactly that message, unchanged, within 15 seconds
-    And the dead letters carry the keys and headers of their originals
+    Then exactly that message is dead-lettered, unchanged, within 15 seconds
+    And each dead letter has the key and headers of its original
 
   @PIPE-05
   Scenario: A dead letter tells people which field breaks which rule
@@ -97,5 +99,5 @@ Feature: Dead-letter routing
       | with a value of the wrong type   |
       | with a value that is not allowed |
       | with a value out of range        |
-    Then the dead-letter topic receives exactly these messages, unchanged, within 15 seconds
-    And the dead letters' error texts name the field and the rule that it breaks
+    Then exactly these messages are dead-lettered, unchanged, within 15 seconds
+    And each dead letter's error text names the field and the rule that it breaks

@@ -9,7 +9,7 @@ Feature: The pipeline refuses wrong settings
   Scenario Outline: A start with <mistake> is refused
     Given the churn pipeline's topics exist
     When the churn pipeline is started with "<mistake>"
-    Then it refuses to start within 30 seconds and says why
+    Then the churn pipeline refuses to start within 30 seconds and says why
 
     Examples:
       | mistake                              |

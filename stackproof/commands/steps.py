@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stackproof import vocabulary
+from stackproof import settings, vocabulary
 from stackproof.errors import EXIT_FAILED, EXIT_PASSED, Trouble
 from stackproof.session.needs import needs_of
 
@@ -80,7 +80,7 @@ def registered(directory: Path) -> list[tuple[str, Any]]:
     from behave.runner import the_step_registry as registry
     from behave.runner_util import load_step_modules
 
-    vocabulary.register()
+    vocabulary.register(settings.load_systems(directory.parent))
     try:
         load_step_modules([str(directory)])
     except (Exception, SystemExit) as error:

@@ -24,6 +24,13 @@ _BESIDES = {
         "reference/vector_stream/*.py",
     ),
 }
+#: What the features of the suite's own pipeline are about, and what they are about here.
+_SYSTEM = "the churn pipeline"
+_WORDS = {
+    "churn pipeline": "order rater",
+    "customer": "order",
+    "prediction": "rating",
+}
 _HIDDEN = "dot-"  # packaging leaves out files that begin with a dot
 _VERSION = "@VERSION@"
 
@@ -103,13 +110,22 @@ def _bring(area: str, texts: dict[Path, str]) -> None:
         folder, _, rest = pattern.partition("/")
         place = _shipped(folder)
         for source in sorted(place.glob(rest)):
-            texts[Path(folder) / source.relative_to(place)] = _text(source)
+            texts[Path(folder) / source.relative_to(place)] = _about_orders(_text(source))
     for file, ending in (("stackproof.toml", "toml"), ("requirements.txt", "txt")):
         addition = _ADDITIONS / f"{area}.{ending}"
         if addition.is_file():
             texts[Path(file)] += f"\n{_text(addition)}"
     if area in _BESIDES:
         texts.setdefault(Path("reference/__init__.py"), "")
+
+
+def _about_orders(text: str) -> str:
+    """A feature of the suite's own pipeline in the words of the project's; others as they are."""
+    if _SYSTEM not in text:
+        return text
+    for word, other in _WORDS.items():
+        text = text.replace(word, other).replace(word.capitalize(), other.capitalize())
+    return text
 
 
 def _shipped(folder: str) -> Path:

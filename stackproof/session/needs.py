@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from stackproof.obtain import Artifact
+from stackproof.settings.systems import SystemSettings
 
 Step = TypeVar("Step", bound=Callable[..., Any])
 _ATTRIBUTE = "stackproof_needs"
@@ -98,26 +99,29 @@ def artifacts_of(step: Callable[..., Any]) -> tuple[Artifact, ...]:
     return getattr(step, _ARTIFACTS, ())
 
 
-def uses_system(name: str, *services: str) -> Callable[[Step], Step]:
-    """Declare that a step uses a system under test, and the services that it works with.
+def uses_system(name: str) -> Callable[[Step], Step]:
+    """Declare that a step uses a system under test that its words do not name.
 
-    How the scenario gets these depends on the system: one with exact topic names must not
-    meet another scenario's.
+    What the scenario needs then, and how it gets it, depends on the system's settings. A step
+    with a parameter of the type ``System`` declares nothing.
 
     Args:
         name: as in ``[systems.NAME]``.
-        services: names of services, e.g. "kafka".
     """
 
     def declare(step: Step) -> Step:
         setattr(step, _SYSTEMS, (*systems_of(step), name))
-        for service in services:
-            step = needs(service)(step)
         return step
 
     return declare
 
 
-def systems_of(step: Callable[..., Any]) -> tuple[str, ...]:
-    """The systems that ``step`` declared."""
-    return getattr(step, _SYSTEMS, ())
+def systems_of(
+    step: Callable[..., Any], arguments: Mapping[str, Any] | None = None
+) -> tuple[str, ...]:
+    """The systems that ``step`` declared, and those that its ``arguments`` are."""
+    named = (arguments or {}).values()
+    return (
+        *getattr(step, _SYSTEMS, ()),
+        *(value.name for value in named if isinstance(value, SystemSettings)),
+    )

@@ -186,9 +186,11 @@ def make_plan(
                 if match is None:
                     plan.undefined.append((scenario, step))
                     continue
-                systems.update(systems_of(match.func))
+                arguments = _arguments(match)
+                named = systems_of(match.func, arguments)
+                systems.update(named)
                 artifacts |= {a.key: a for a in artifacts_of(match.func)}
-                for need in needs_of(match.func, _arguments(match)):
+                for need in (*_needs_of(named, settings), *needs_of(match.func, arguments)):
                     name = need.called or need.service
                     requirements[name] = _merge(requirements.get(name), need, match, step)
                     if need.destructive:
@@ -217,6 +219,14 @@ def make_plan(
                 )
             )
     return plan
+
+
+def _needs_of(systems: Sequence[str], settings: Settings | None) -> Iterator[Need]:
+    """What systems work with: services beside other scenarios."""
+    known = settings.systems if settings else {}
+    for name in systems:
+        for service_name in known[name].services if name in known else ():
+            yield Need(service_name, False, ())
 
 
 def _granted(systems: set[str], settings: Settings | None) -> float:

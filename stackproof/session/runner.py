@@ -32,6 +32,7 @@ from stackproof.session.running.signals import Interrupted, Signals
 from stackproof.session.selection import reading
 from stackproof.session.selection.misread import misread
 from stackproof.session.selection.selecting import Selector
+from stackproof.session.selection.unknown import unknown
 from stackproof.settings import Settings
 from stackproof.texts import defects, streams
 
@@ -110,7 +111,7 @@ class StackproofRunner(reading.ReadingRunner):
             wanted=selector.suite,
             settings=settings,
         )
-        self._refuse(plan, selector.suite.note)
+        self._refuse(plan, selector.suite.note, settings)
         selector.cut(plan)
         if settings["run.random_order"]:
             plan.shuffle(settings["run.random_order"])
@@ -123,15 +124,16 @@ class StackproofRunner(reading.ReadingRunner):
             self._signals.ignore()
         return failed
 
-    def _refuse(self, plan: Plan, note: str) -> None:
+    def _refuse(self, plan: Plan, note: str, settings: Settings) -> None:
         """End before anything starts when the run could prove nothing."""
         if plan.undefined:
-            steps = (step for _, step in plan.undefined)
+            steps = [step for _, step in plan.undefined]
             told = (f"{s.filename}:{s.line}: {s.keyword} {s.name}" for s in steps)
             places = list(dict.fromkeys(told))  # a step of a Background counts once
             raise Trouble(
                 f"{_count(places, 'step is', 'steps are')} not defined",
-                f"{_some(places)}\nsteps were loaded from: {', '.join(self.step_folders)}",
+                f"{_some(places)}\n{_some(self._unknown(steps, settings))}\n".replace("\n\n", "\n")
+                + f"steps were loaded from: {', '.join(self.step_folders)}",
                 "docs/steps.md lists the steps; `stackproof steps WORD` searches them",
             )
         chosen = {s.feature_index for s in plan.scenarios}
@@ -163,6 +165,16 @@ class StackproofRunner(reading.ReadingRunner):
                 _nearest_tag(self.config.tag_expression, plan.features)
                 or "check the path, --tags and --name; `--plan` shows what would run",
             )
+
+    def _unknown(self, steps: Sequence[Step], settings: Settings) -> list[str]:
+        """What of these steps no system has."""
+        known, systems = self.step_registry.steps, settings.systems
+        found = (
+            said
+            for step in steps
+            for said in unknown(step.name, [*known[step.step_type], *known["step"]], systems)
+        )
+        return list(dict.fromkeys(found))
 
     def _is_step(self, wording: str) -> bool:
         kinds = (("Given", "given"), ("When", "when"), ("Then", "then"))

@@ -6,7 +6,7 @@ which overrides the defaults. Every value remembers where it came from.
 It may touch `services`, which say what can be set of them.
 """
 
-from stackproof.settings.loading import SETTINGS, Setting, Settings, load
+from stackproof.settings.loading import SETTINGS, Setting, Settings, load, load_systems
 from stackproof.settings.services import ServiceSettings
 from stackproof.settings.systems import SystemSettings, TopicSettings
 from stackproof.values import COMMAND_LINE, DEFAULT, FILE_NAME
@@ -22,4 +22,5 @@ __all__ = [
     "SystemSettings",
     "TopicSettings",
     "load",
+    "load_systems",
 ]

@@ -175,10 +175,27 @@ def load(
                 f"{setting.help}; the default is {setting.default!r}",
             ) from error
         origins[key] = origin
-    systems = {name: read_system(name, table, file) for name, table in
-               content.get("systems", {}).items()}  # fmt: skip
+    systems = _systems(content, file)
     services = read_services(content.get("services", {}), file, environment, of_services)
     return Settings(read, origins, systems, file, services)
+
+
+def load_systems(directory: Path | None = None) -> dict[str, SystemSettings]:
+    """The systems alone, by name; they are known before any steps are loaded.
+
+    Args:
+        directory: where ``stackproof.toml`` is looked for, and above it.
+
+    Raises:
+        Trouble: an unknown key or a value that cannot be understood.
+    """
+    file = _find_file(directory or Path.cwd(), os.environ)
+    return _systems(_read(file), file) if file else {}
+
+
+def _systems(content: Mapping[str, Any], file: Path | None) -> dict[str, SystemSettings]:
+    tables = content.get("systems", {})
+    return {name: read_system(name, table, file) for name, table in tables.items()}
 
 
 def _find_file(directory: Path, environment: Mapping[str, str]) -> Path | None:

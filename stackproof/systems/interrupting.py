@@ -19,6 +19,7 @@ from stackproof.texts import counted
 if TYPE_CHECKING:
     from stackproof.services.kafka import KafkaFixture
     from stackproof.session.scenario import ScenarioSession
+    from stackproof.settings import SystemSettings
     from stackproof.systems.attached import AttachedSystem
     from stackproof.systems.launching import RunningSystem
 
@@ -31,20 +32,19 @@ _REMOVED_WITHIN = 60.0
 class Interruptible(ABC):
     """What a pipeline has that can be interrupted in the middle of its work."""
 
-    subject: str
-    outcome: str
-    predictions: Outputs
+    settings: SystemSettings
+    outputs: Outputs
     group: str
     topics: Mapping[str, str]
     instances: RunningSystem | AttachedSystem
     _session: ScenarioSession
     _kafka: KafkaFixture
-    _waiting: Waiting
+    waiting: Waiting
     _background: Background | None
     _committed_at_faults: Sequence[Offsets] = ()
     _members_at_fault = 0
 
-    def await_some_predictions(self, count: int, *, within: float) -> None:
+    def await_some_outputs(self, count: int, *, within: float) -> None:
         """Wait until the pipeline is in the middle of its work: so much has come out.
 
         Raises:
@@ -53,17 +53,17 @@ class Interruptible(ABC):
         """
         self.observe()
         awaited = Awaited(
-            self.outcome, count, lambda: len(self.predictions.reader.read()),
-            lambda n: f"{n} of the first {counted(count, self.outcome)}",
+            self.settings.noun("output"), count, lambda: len(self.outputs.reader.read()),
+            lambda n: f"{n} of the first {count} {self.settings.noun('output', count)}",
         )  # fmt: skip
-        ended = self._waiting.wait(awaited, within=self._scaled(within))
+        ended = self.waiting.wait(awaited, within=self.scaled(within))
         if ended.count >= count:
             return
         if isinstance(ended.error, Died) and not self.instances.instances:
             raise self._nobody_runs(awaited.told(ended.count)) from ended.error
         if ended.error is not None:
             raise ended.error
-        self._session.assert_flow(self.prediction_flow())
+        self._session.assert_flow(self.output_flow())
         raise _not_at_work(f"{awaited.told(ended.count)} have come out, and all is done")
 
     def end_at_work(self, end: Callable[[Any], None], *, after: int, within: float) -> None:
@@ -72,12 +72,12 @@ class Interruptible(ABC):
         Raises:
             PremiseNotMet: nothing was left to do when it ended.
         """
-        self.await_some_predictions(after, within=within)
+        self.await_some_outputs(after, within=within)
         left = self.end_one(end)
         if self._background is not None:
             self._background.go_on(within=self._session.scaled(PUBLISHED_WITHIN))
         elif left == 0:
-            raise _not_at_work(f"all {self.subject} had come out when the instance ended")
+            raise _not_at_work(f"all {self._inputs} had come out when the instance ended")
 
     def end_one(self, end: Callable[[Any], None]) -> int:
         """End the oldest instance; after a fault, note what its group had committed.
@@ -93,11 +93,11 @@ class Interruptible(ABC):
             committed = admin.committed(self.group, self.topics["input"])
             self._committed_at_faults = (*self._committed_at_faults, committed)
             self._members_at_fault = len(admin.members(self.group))
-        given = self._idents(VALID)
+        given = self.idents(VALID)
         self.observe()
-        self.predictions.reader.drain(within=self._session.scaled(15))
-        left = len(given - self.predictions.received.keys())
-        self._session.figure(f"{self.subject} left at the end of the instance", str(left))
+        self.outputs.reader.drain(within=self._session.scaled(15))
+        left = len(given - self.outputs.received.keys())
+        self._session.figure(f"{self._inputs} left at the end of the instance", str(left))
         return left
 
     def resume_when_removed(self) -> None:
@@ -115,7 +115,7 @@ class Interruptible(ABC):
             poll(
                 lambda: len(self._kafka.admin.members(self.group)),
                 until=lambda members: members <= kept,
-                within=self._scaled(_REMOVED_WITHIN),
+                within=self.scaled(_REMOVED_WITHIN),
                 awaiting=f'group "{self.group}" to remove the instance that is paused',
                 describe=lambda members: f"it has {counted(members, 'member')}",
                 alive=self.instances.death,
@@ -133,16 +133,20 @@ class Interruptible(ABC):
             return 0
         repeatable, repeated = rightly_repeated(
             self.positions(),
-            self.predictions.received,
+            self.outputs.received,
             self._committed_at_faults,
             self.topics["input"],
         )
-        self._session.figure(f"{self.subject} not committed at a fault", str(repeatable))
+        self._session.figure(f"{self._inputs} not committed at a fault", str(repeatable))
         self._session.figure("repeated rightly", str(repeated))
         return repeated
 
+    @property
+    def _inputs(self) -> str:
+        return self.settings.noun("input", 2)
+
     @abstractmethod
-    def prediction_flow(self) -> Flow:
+    def output_flow(self) -> Flow:
         """What is expected of valid inputs."""
 
     @abstractmethod
@@ -150,7 +154,7 @@ class Interruptible(ABC):
         """Begin to read what comes out."""
 
     @abstractmethod
-    def _idents(self, label: str) -> set[str]:
+    def idents(self, label: str) -> set[str]:
         """Identities of what was put in under a label."""
 
     @abstractmethod
@@ -158,7 +162,7 @@ class Interruptible(ABC):
         """Ident, partition and offset of each input."""
 
     @abstractmethod
-    def _scaled(self, seconds: float) -> float:
+    def scaled(self, seconds: float) -> float:
         """A time limit for the system."""
 
     @abstractmethod
@@ -170,7 +174,7 @@ def _not_at_work(why: str) -> PremiseNotMet:
     return PremiseNotMet(
         "the instance was not in the middle of its work when it was to be ended",
         why,
-        'have messages keep arriving, e.g. by a step like "valid customers keep arriving"',
+        'have messages keep arriving, e.g. by a step like "valid messages keep arriving"',
     )
 
 
@@ -182,8 +186,8 @@ def rightly_repeated(
 ) -> tuple[int, int]:
     """How many repetitions are no fault of the pipeline.
 
-    Whoever takes over after a crash begins at the committed offsets: a customer behind
-    them may be predicted once more for each crash, one before them must not. After a
+    Whoever takes over after a crash begins at the committed offsets: an input behind
+    them may come out once more for each crash, one before them must not. After a
     regular stop nothing may: a pipeline that ends in order commits what it has delivered.
 
     Args:
@@ -193,7 +197,7 @@ def rightly_repeated(
         topic: the input's.
 
     Returns:
-        How many customers might be repeated, and how many repetitions there were of these.
+        How many inputs might be repeated, and how many repetitions there were of these.
     """
     repeatable = repeated = 0
     for ident, partition, offset in positions:

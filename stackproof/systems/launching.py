@@ -14,6 +14,7 @@ from stackproof.polling import DeadlineExceeded, Died, poll
 from stackproof.ports import free_port
 from stackproof.processes.process import Ended, ManagedProcess, describe_exit, told_end
 from stackproof.settings import SystemSettings
+from stackproof.settings.systems import spoken
 from stackproof.systems.readiness import Members, Sign, sign_of
 
 if TYPE_CHECKING:
@@ -213,7 +214,7 @@ class RunningSystem:
         """
         if not self._paused:
             name = self.settings.name
-            before = f"the {name.replace('-', ' ')} is paused after 300 predictions"
+            before = f"the {spoken(name)} is paused after 300 outputs"
             raise step_missing(f"an instance of the system {name} that is paused", before)
         after()
         instance = self._paused.pop()
@@ -247,7 +248,7 @@ class RunningSystem:
 
 def no_instance(name: str) -> PremiseNotMet:
     """A step is about an instance of a system, and none runs."""
-    before = f"the {name.replace('-', ' ')} is started"
+    before = f"the {spoken(name)} is started"
     return step_missing(f"an instance of the system {name} that runs", before)
 
 

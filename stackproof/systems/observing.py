@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -53,19 +54,6 @@ class Makes(Protocol):
         """One with this flaw."""
 
 
-class Outputs(Protocol):
-    """What has come out of a system so far; see `Predictions`."""
-
-    reader: Reader
-    received: Counter[str]
-
-    def take(self, record: Received) -> tuple[str, int, int | None]:
-        """Understand one record: for the history, see `Reading`."""
-
-    def not_json(self) -> str:
-        """Which of them should be JSON and are not; empty: none."""
-
-
 class Observed:
     """What an observer reads; nobody does before its coming is awaited."""
 
@@ -94,34 +82,67 @@ class Observed:
         return self.reader.records
 
 
-class Predictions(Observed):
+class Outputs(Observed, ABC):
     """The outputs received so far. Each record is understood once, when it arrives.
+
+    Attributes:
+        received: how often each identity has come out.
+        appended: the broker's time of each output's arrival, ms since the epoch.
+    """
+
+    needed = (
+        "outputs that were awaited",
+        "every valid message gets one output within 60 seconds",
+    )
+
+    def __init__(self) -> None:
+        self.received: Counter[str] = Counter()
+        self.appended: dict[str, int] = {}
+
+    def take(self, record: Received) -> tuple[str, int, int | None]:
+        """Understand one record: for the history, see `Reading`."""
+        ident, digest, carried = self._understood(record)
+        self.received[ident] += 1
+        self.appended.setdefault(ident, record.timestamp)
+        return ident, digest, carried
+
+    @abstractmethod
+    def _understood(self, record: Received) -> tuple[str, int, int | None]:
+        """Identity, digest of all, digest of what is carried over."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Check every output so far against its contract.
+
+        Raises:
+            ContractViolationError: some do not conform.
+        """
+
+    def not_json(self) -> str:
+        """Which of them should be JSON and are not; empty: none."""
+        return ""
+
+    @abstractmethod
+    def wrongly_keyed(self) -> list[str]:
+        """Outputs whose key is not their subject's."""
+
+
+class JsonOutputs(Outputs):
+    """Those that are JSON.
 
     Args:
         contract: of the outputs.
         carried: the input's field by the output's, for all that is carried over.
 
     Attributes:
-        received: how often each identity has come out.
         carried: as given.
     """
 
-    needed = (
-        "predictions that were awaited",
-        "every valid customer gets one prediction within 60 seconds",
-    )
-
     def __init__(self, contract: Contract, carried: Mapping[Place, Place]):
+        super().__init__()
         self.contract = contract
         self._identity = contract.place("x-identity")
         self.carried = carried
-        self.received: Counter[str] = Counter()
-
-    def take(self, record: Received) -> tuple[str, int, int | None]:
-        """Understand one record: for the history, see `Reading`."""
-        ident, digest, carried = self._understood(record)
-        self.received[ident] += 1
-        return ident, digest, carried
 
     def _understood(self, record: Received) -> tuple[str, int, int | None]:
         # Whether it conforms to its contract is asserted by a step of its own.
@@ -198,7 +219,7 @@ class DeadLetters(Observed):
 
     needed = (
         "dead letters that were awaited",
-        "the dead-letter topic receives exactly these messages, unchanged, within 15 seconds",
+        "exactly these messages are dead-lettered, unchanged, within 15 seconds",
     )
 
     def __init__(self, contract: Contract):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import threading
-from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from kafka.errors import KafkaError
@@ -20,11 +20,10 @@ from stackproof.services.kafka import KafkaFixture
 from stackproof.services.kafka.client.messages import Message
 from stackproof.systems.attached import AttachedSystem
 from stackproof.systems.background import PUBLISHED_WITHIN, Background
-from stackproof.systems.inputs import Inputs
 from stackproof.systems.interrupting import Interruptible
 from stackproof.systems.labels import INVALID, VALID
 from stackproof.systems.launching import RunningSystem, common_fields
-from stackproof.systems.observing import DeadLetters, Makes, Outputs, Predictions, with_reasons
+from stackproof.systems.observing import Makes, with_reasons
 from stackproof.systems.settling import QUIET, Awaited, Ended, Waiting
 from stackproof.systems.topics import PipelineTopics
 from stackproof.systems.understanding import understand
@@ -45,25 +44,23 @@ class Pipeline(Interruptible):
     Attributes:
         topics: real names by role: input, output, dead_letter.
         group: real name of its consumer group; empty: not known.
-        predictions: what has come out.
-        dead_letters: what was set aside.
+        outputs: what has come out.
+        dead_letters: what could not be processed.
         inputs: makes what is put in.
         isolation: what an observer is shown of its outputs.
     """
-
-    subject = "customers"
-    outcome = "prediction"
-    isolation: Isolation = "read_uncommitted"
-    predictions: Outputs
-    dead_letters: DeadLetters
-    inputs: Makes
 
     def __init__(self, session: ScenarioSession, name: str):
         self._session = session
         self._kafka = session.use(KafkaFixture)
         settings = session.settings.system(name)
         self.settings = settings
-        self._understand()
+        understood = understand(settings, session.seed)
+        self.inputs: Makes = understood.inputs
+        self.outputs, self.dead_letters = understood.outputs, understood.dead_letters
+        self.isolation: Isolation = (
+            "read_committed" if settings.exactly_once else "read_uncommitted"
+        )
         session.parameters["input seed"] = str(session.seed)
         self._place = PipelineTopics(session, settings)
         self.topics, self.group = self._place.names, self._place.group
@@ -79,20 +76,24 @@ class Pipeline(Interruptible):
         )
         self._background: Background | None = None
         self._making = threading.Lock()
-        self._waiting = Waiting(
+        self.waiting = Waiting(
             death=self._death,
             extinct=self.instances.extinct,
             uncommitted=self._uncommitted,
             drain=self._kafka.drain_all,
-            stalled_after=self._scaled(settings.limits.stalled_after),
-            quiet=self._scaled(QUIET),
+            stalled_after=self.scaled(settings.limits.stalled_after),
+            quiet=self.scaled(QUIET),
         )
         self.published_invalid: list[Message] = []
         self._observed = False
 
-    @abstractmethod
-    def _understand(self) -> None:
-        """Prepare what makes inputs and what understands outputs, by the contracts."""
+    def topic(self, role: str) -> str:
+        """The real name of a topic: of its input, output, or dead_letter."""
+        return self.topics[role]
+
+    def noun(self, role: str, count: int = 1) -> str:
+        """What one, or so many, of its inputs or outputs are called."""
+        return self.settings.noun(role, count)
 
     # -- inputs --------------------------------------------------------------
     def publish_valid(self, count: int) -> None:
@@ -101,11 +102,11 @@ class Pipeline(Interruptible):
         Raises:
             PremiseNotMet: not all were acknowledged.
         """
-        self.publish(self._valid(count))
+        self.publish(self.make_valid(count))
 
     def publish_mixed(self, kinds: list[str], valid: int) -> None:
         """Publish one invalid input of each kind, spread evenly among valid ones."""
-        messages = self._valid(valid)
+        messages = self.make_valid(valid)
         invalid = [self.inputs.invalid(kind) for kind in kinds]
         self.published_invalid += invalid
         self.dead_letters.expect(invalid)
@@ -116,9 +117,9 @@ class Pipeline(Interruptible):
     def begin_publishing(self, at_least: int = 0) -> None:
         """Publish valid inputs in the background until an outcome is awaited."""
         self._background = Background(
-            self._valid,
+            self.make_valid,
             self.publish,
-            out=lambda: len(self.predictions.received),
+            out=lambda: len(self.outputs.received),
             at_least=at_least,
             ahead=self.settings.limits.ahead,
             owner=self._session,
@@ -133,8 +134,9 @@ class Pipeline(Interruptible):
         if self._background is not None:
             self._background.finish(within=self._session.scaled(PUBLISHED_WITHIN))
 
-    def _valid(self, count: int) -> list[Message]:
-        with self._making:  # in the background others are made
+    def make_valid(self, count: int) -> list[Message]:
+        """So many valid inputs; also while others are made in the background."""
+        with self._making:
             return self.inputs.valid(count)
 
     def publish(self, messages: list[Message], by: Publisher | None = None) -> None:
@@ -161,7 +163,7 @@ class Pipeline(Interruptible):
         """How many messages the scenario has put in so far, acknowledged ones."""
         return len(self.positions())
 
-    def _scaled(self, seconds: float) -> float:
+    def scaled(self, seconds: float) -> float:
         """A time limit for the system: on this machine, and as it is granted."""
         return self._session.scaled(seconds) * self.settings.limits.time_factor
 
@@ -172,8 +174,8 @@ class Pipeline(Interruptible):
             return
         self._observed = True
         since = self._place.since
-        self.predictions.reader = self._kafka.reader(
-            self.topics["output"], self.predictions.take, since["output"], self.isolation
+        self.outputs.reader = self._kafka.reader(
+            self.topics["output"], self.outputs.take, since["output"], self.isolation
         )
         self.dead_letters.reader = self._kafka.reader(
             self.topics["dead_letter"],
@@ -182,17 +184,21 @@ class Pipeline(Interruptible):
             self.isolation,
         )
 
-    def prediction_flow(self, **rules: Any) -> Flow:
-        """What is expected of valid inputs."""
-        rules = {
-            "completeness": self.settings.completeness,
-            "content": "carried",
-            "order": "offset",
-            "exclusive_topics": (self.topics["dead_letter"],),
-            "max_duplicates": self._rightly_repeated(),
-            **rules,
-        }
-        return Flow(f"{self.outcome}s", self.topics["input"], self.topics["output"], VALID, **rules)
+    def output_flow(self, guarantee: str | None = None, *, max_duplicates: int = 0) -> Flow:
+        """What is expected of valid inputs.
+
+        Args:
+            guarantee: what it allows, see `Flow`; None: nothing.
+            max_duplicates: so many may come out once more than they should.
+        """
+        if self.settings.exactly_once:
+            guarantee, max_duplicates = "exactly-once", 0
+        return Flow(
+            self.noun("output", 2), self.topics["input"], self.topics["output"], VALID,
+            completeness=self.settings.completeness, content="carried", order="offset",
+            exclusive_topics=(self.topics["dead_letter"],), guarantee=guarantee,
+            max_duplicates=max_duplicates,
+        )  # fmt: skip
 
     def dead_letter_flow(self) -> Flow:
         """What is expected of invalid inputs."""
@@ -201,37 +207,54 @@ class Pipeline(Interruptible):
             content="bytes", exclusive_topics=(self.topics["output"],), sets_aside=True,
         )  # fmt: skip
 
-    def await_predictions(self, *, within: float) -> FlowVerdict:
-        """Wait for the valid inputs' predictions, then check every delivery.
+    def await_outputs(self, *, within: float, repeated: bool = False) -> FlowVerdict:
+        """Wait for the valid inputs' outputs, then check every delivery.
+
+        Args:
+            within: seconds, before they are scaled.
+            repeated: one may have several, as where an instance has taken over.
 
         Raises:
             AssertionError: too few in time, or anomalies; explained by the history.
         """
         self.finish_publishing()
         self.observe()
-        sent = self._idents(VALID)
+        sent = self.idents(VALID)
         wanted = math.ceil(len(sent) * self.settings.completeness)
 
         def received() -> int:
-            self.predictions.reader.read()
-            if len(self.predictions.received) < wanted:
-                return len(self.predictions.received)
-            return len(sent & self.predictions.received.keys())
+            self.outputs.reader.read()
+            if len(self.outputs.received) < wanted:
+                return len(self.outputs.received)
+            return len(sent & self.outputs.received.keys())
 
         def told(count: int) -> str:
             self.dead_letters.reader.read()
             return (
-                f"{self.outcome}s: {count} of {len(sent)} valid {self.subject} have come out "
+                f"{self.noun('output', 2)}: {count} of {len(sent)} valid "
+                f"{self.noun('input', 2)} have come out "
                 f"({_percent(count / max(1, len(sent)))}), {wanted} are needed "
                 f"(completeness {self.settings.completeness:g}); "
                 f"dead letters: {self.dead_letters.counted()}"
             )
 
-        awaited = Awaited(self.outcome, wanted, received, told)
-        with with_reasons(self.predictions.not_json):
-            verdict = self._await(awaited, within, self.prediction_flow)
+        awaited = Awaited(self.noun("output"), wanted, received, told)
+        with with_reasons(self.outputs.not_json):
+            flow = partial(self.output_flow, "at-least-once" if repeated else None)
+            verdict = self._await(awaited, within, flow)
         self._summarise(verdict)
         return verdict
+
+    def check_repeats(self) -> FlowVerdict:
+        """Only what was not committed at a fault has come out once more.
+
+        Raises:
+            AssertionError: something else has.
+            PremiseNotMet: no outputs were awaited before.
+        """
+        _ = self.outputs.records  # somebody must have looked
+        self._kafka.drain_all()
+        return self._session.assert_flow(self.output_flow(max_duplicates=self._rightly_repeated()))
 
     def await_dead_letters(self, *, within: float) -> FlowVerdict:
         """Wait for the invalid inputs' dead letters, then check every delivery.
@@ -242,7 +265,7 @@ class Pipeline(Interruptible):
         """
         self.finish_publishing()
         self.observe()
-        wanted = len(self._idents(INVALID))
+        wanted = len(self.idents(INVALID))
         awaited = Awaited(
             "dead letter",
             wanted,
@@ -256,7 +279,7 @@ class Pipeline(Interruptible):
 
     def _await(self, awaited: Awaited, within: float, flow: Callable[[], Flow]) -> FlowVerdict:
         """Wait until all is there or more cannot come, then check every delivery."""
-        ended = self._waiting.wait(awaited, within=self._scaled(within))
+        ended = self.waiting.wait(awaited, within=self.scaled(within))
         if ended.error is None and ended.count >= awaited.wanted:
             ended = self._ended_with_commit(ended)
         self._kafka.drain_all()
@@ -296,7 +319,7 @@ class Pipeline(Interruptible):
         return PremiseNotMet(
             f"no instance of the system {name} runs, so nothing more can come of it",
             told,
-            f'start one before, e.g. by a step like "the {name.replace("-", " ")} is started"',
+            f'start one before, e.g. by a step like "the {self.settings.called} is started"',
         )
 
     def _death(self) -> str | None:
@@ -340,19 +363,19 @@ class Pipeline(Interruptible):
             self._kafka.wait_worked_off(
                 self.group,
                 self.topics["input"],
-                within=self._scaled(within),
+                within=self.scaled(within),
                 alive=self._death,
                 since=self._place.since["input"],
-                stalled_after=self._scaled(self.settings.limits.stalled_after),
+                stalled_after=self.scaled(self.settings.limits.stalled_after),
             )
         except Stalled as stalled:
-            if not self._idents(VALID) <= self.predictions.received.keys():
+            if not self.idents(VALID) <= self.outputs.received.keys():
                 raise
             left = stalled.seen
             assert isinstance(left, int)
             raise DeadlineExceeded(
                 f"all has come out, but {counted(left, 'message')} not committed after "
-                f"{self._scaled(within):g} s: a restart would repeat that",
+                f"{self.scaled(within):g} s: a restart would repeat that",
                 left,
             ) from None
 
@@ -408,24 +431,13 @@ class Pipeline(Interruptible):
             for row in np.flatnonzero(sends.offset >= 0)
         ]
 
-    def _idents(self, label: str) -> set[str]:
+    def idents(self, label: str) -> set[str]:
+        """Identities of what was put in under a label."""
         snapshot = self._session.history.snapshot()
         if label not in snapshot.labels:
             return set()
         rows = np.flatnonzero(snapshot.sends.label == snapshot.labels.index(label))
         return {snapshot.idents[snapshot.sends.ident[row]] for row in rows}
-
-
-class JsonPipeline(Pipeline):
-    """One that makes of each customer a prediction; all of its messages are JSON."""
-
-    predictions: Predictions
-    inputs: Inputs
-
-    def _understand(self) -> None:
-        self.predictions, self.dead_letters, self.inputs = understand(
-            self.settings, self._session.seed
-        )
 
 
 def _percent(fraction: float) -> str:

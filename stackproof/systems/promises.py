@@ -15,7 +15,7 @@ from stackproof.processes.process import describe_exit, told_end
 from stackproof.services.kafka import KafkaFixture
 from stackproof.services.kafka.client.messages import Message
 from stackproof.systems.launching import no_instance
-from stackproof.systems.observing import Predictions
+from stackproof.systems.observing import Outputs
 from stackproof.systems.readiness import ASKED_FOR, opener
 from stackproof.texts import counted
 
@@ -79,8 +79,8 @@ class Promises:
 
     def moved(self) -> list[str]:
         """Outputs that are in another partition than their input."""
-        if not self._pipeline.predictions.reader.records:
-            raise step_missing(*Predictions.needed)
+        if not self._pipeline.outputs.reader.records:
+            raise step_missing(*Outputs.needed)
         snapshot = self._session.history.snapshot()
         sends, receptions = snapshot.sends, snapshot.receptions
         came = {int(sends.ident[row]): int(sends.partition[row]) for row in range(len(sends))}
@@ -256,7 +256,7 @@ class Promises:
         pipeline = self._pipeline
         return {
             "received": len(pipeline.positions()),
-            "outputs": len(pipeline.predictions.reader.records),
+            "outputs": len(pipeline.outputs.reader.records),
             "dead_letters": len(pipeline.dead_letters.records),
         }
 

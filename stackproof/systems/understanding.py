@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from stackproof.errors import Trouble
 from stackproof.settings.systems import SystemSettings
 from stackproof.systems.contracts import Contract
 from stackproof.systems.inputs import Inputs
-from stackproof.systems.observing import DeadLetters, Predictions
+from stackproof.systems.observing import DeadLetters, JsonOutputs, Makes, Outputs
+from stackproof.systems.vectors import TransformedVectors, VectorInputs
 
 #: Keyword of a contract: its messages are vectors of this dimension.
-X_DIMENSION = "x-dimension"
+_DIMENSION = "x-dimension"
 
 
 def contract_of(settings: SystemSettings, role: str) -> Contract:
@@ -27,13 +30,27 @@ def contract_of(settings: SystemSettings, role: str) -> Contract:
     return Contract(settings.contracts[role])
 
 
-def understand(settings: SystemSettings, seed: int) -> tuple[Predictions, DeadLetters, Inputs]:
-    """What understands a pipeline's outputs and dead letters, and makes its inputs.
+@dataclass(frozen=True)
+class Understanding:
+    """What makes a system's inputs, and understands what becomes of them."""
+
+    inputs: Makes
+    outputs: Outputs
+    dead_letters: DeadLetters
+
+
+def understand(settings: SystemSettings, seed: int) -> Understanding:
+    """Prepare it by the contracts: of JSON, or of vectors where the input's has a dimension.
 
     Raises:
         Trouble: a contract cannot be used, or no input can be made from it.
     """
-    given, made = contract_of(settings, "input"), contract_of(settings, "output")
+    given = contract_of(settings, "input")
+    dead_letters = DeadLetters(contract_of(settings, "dead_letter"))
+    if _DIMENSION in given.schema:
+        vectors = VectorInputs(_dimension_of(given), seed)
+        return Understanding(vectors, TransformedVectors(vectors.sent), dead_letters)
+    made = contract_of(settings, "output")
     carried = {
         **made.carried,
         made.place("x-identity"): given.place("x-identity"),
@@ -46,8 +63,7 @@ def understand(settings: SystemSettings, seed: int) -> tuple[Predictions, DeadLe
         invalid=settings.invalid_samples,
         not_applicable=settings.not_applicable,
     )
-    dead_letters = DeadLetters(contract_of(settings, "dead_letter"))
-    return Predictions(made, carried), dead_letters, inputs
+    return Understanding(inputs, JsonOutputs(made, carried), dead_letters)
 
 
 def prepare(settings: SystemSettings) -> None:
@@ -56,33 +72,16 @@ def prepare(settings: SystemSettings) -> None:
     Raises:
         Trouble: a contract cannot be used, or no input can be made from it.
     """
-    if is_of_vectors(settings):
-        dimension_of(contract_of(settings, "input"))
-        DeadLetters(contract_of(settings, "dead_letter"))
-    elif settings.contracts:
+    if settings.contracts:
         understand(settings, seed=0)
 
 
-def is_of_vectors(settings: SystemSettings) -> bool:
-    """Whether a system's inputs are vectors, by its contract; else they are JSON.
-
-    Raises:
-        Trouble: the contract cannot be used.
-    """
-    return "input" in settings.contracts and X_DIMENSION in contract_of(settings, "input").schema
-
-
-def dimension_of(contract: Contract) -> int:
-    """How long the vectors of a contract are.
-
-    Raises:
-        Trouble: it does not say.
-    """
-    dimension = contract.schema.get(X_DIMENSION)
-    if not isinstance(dimension, int):
+def _dimension_of(contract: Contract) -> int:
+    dimension = contract.schema[_DIMENSION]
+    if not isinstance(dimension, int) or dimension < 1:
         raise Trouble(
-            f"the contract {contract.file} does not say its x-dimension",
-            "the suite needs to know how long vectors are",
-            'add "x-dimension": 128 to the schema\'s top level',
+            f"the contract {contract.file} does not say how long its vectors are",
+            f"its {_DIMENSION} is {dimension!r}",
+            f'write a number, e.g. "{_DIMENSION}": 128',
         )
     return dimension

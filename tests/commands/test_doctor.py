@@ -204,7 +204,7 @@ def test_contracts_are_loaded_as_a_run_would(
 ) -> None:
     assert main(["init", "."]) == 0
     assert main(["doctor"]) == 0
-    fine = checks(capsys)["contracts of churn-pipeline"]
+    fine = checks(capsys)["contracts of order-rater"]
     assert fine.startswith("ok input order.schema.json, output rating.schema.json")
     contract = Path("contracts") / f"{file}.schema.json"
     text = contract.read_text()
@@ -212,6 +212,6 @@ def test_contracts_are_loaded_as_a_run_would(
     contract.write_text(text.replace(before, after))
     assert main(["doctor"]) == 2
     printed = capsys.readouterr().out
-    assert "FAIL  contracts of churn-pipeline: " in printed
+    assert "FAIL  contracts of order-rater: " in printed
     assert said in printed
     assert ".schema.json" in printed

@@ -116,8 +116,10 @@ def _scorers() -> Iterator[RunOne]:
         if mutant.caught_by:
             configuration = scorer.configuration(fault=mutant.name.removeprefix("scorer_"))
         else:
-            configuration = scorer.configuration(exact=mutant.name == scorer.EXACT)
-        _run_pipeline(mutant, configuration)
+            words = mutant.name == scorer.WORDS
+            configuration = scorer.configuration(exact=mutant.name == scorer.EXACT, words=words)
+        features = scorer.FEATURES if mutant.name == scorer.WORDS else _FEATURES
+        _run_pipeline(mutant, configuration, features)
 
     yield run_one
 
@@ -166,7 +168,7 @@ GROUPS = (
     ),
     Group(
         "scorer",
-        [Mutant(name, group="scorer") for name in (scorer.OWN, scorer.EXACT)],
+        [Mutant(name, group="scorer") for name in (scorer.OWN, scorer.EXACT, scorer.WORDS)],
         _scorers,
         scorer.missing,
         # It promises neither partitions nor counters, nor a largest dead letter, nor all refusals.

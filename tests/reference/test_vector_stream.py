@@ -8,7 +8,7 @@ import pytest
 from reference.vector_stream.codec import ErrorType, PoisonError, decode, transformed
 from stackproof.services.kafka.client.messages import Received
 from stackproof.systems.labels import INVALID, VALID
-from stackproof.systems.streams.vectors import TransformedVectors, VectorInputs, encoded
+from stackproof.systems.vectors import TransformedVectors, VectorInputs, encoded
 
 DIMENSION = 8
 REASONS = {

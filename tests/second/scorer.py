@@ -15,6 +15,15 @@ PLACE = ROOT / "examples" / "go_scorer"
 #: Names of the controls: topics of each scenario's own, and exactly those that it knows.
 OWN = "(none: the scorer in Go)"
 EXACT = "(none: the scorer in Go with exact names)"
+#: And under features in its own words.
+WORDS = "(none: the scorer in Go in its own words)"
+FEATURES = ("examples/go_scorer/features",)
+#: What its features call it, and what those of the suite's own pipeline call that.
+_RENAMED = (
+    ("[systems.scorer", "[systems.churn-pipeline"),
+    ('["subscriber", "subscribers"]', '["customer", "customers"]'),
+    ('["score", "scores"]', '["prediction", "predictions"]'),
+)
 
 _EXACT_TOPICS = """\
 input = { name = "subscribers", partitions = 3 }
@@ -44,16 +53,19 @@ def program(*, faulty: bool) -> Path:
     return artifact.program(cache)
 
 
-def configuration(*, fault: str = "", exact: bool = False) -> str:
+def configuration(*, fault: str = "", exact: bool = False, words: bool = False) -> str:
     """Its ``stackproof.toml`` for a run: as in the example, with the program's place.
 
     Args:
         fault: to be put in; see ``faults_on.go``.
         exact: with the topics and the group that are built into the program.
+        words: in its own words, not in those of the suite's own pipeline.
     """
     text = (PLACE / "stackproof.toml").read_text()
     text = _replaced(text, '"bin/scorer"', f'"{program(faulty=bool(fault)).as_posix()}"')
     text = _replaced(text, '"contracts/', f'"{PLACE.as_posix()}/contracts/')
+    for old, new in () if words else _RENAMED:
+        text = _replaced(text, old, new)
     if fault:
         text = _replaced(
             text, "completeness", f'environment = {{ FAULT = "{fault}" }}\ncompleteness'

@@ -84,7 +84,7 @@ def test_one_that_is_still_paused_when_the_scenario_ends_is_ended(launch):
 
 
 def test_none_goes_on_that_was_not_paused(launch):
-    with pytest.raises(PremiseNotMet, match="is paused after 300 predictions"):
+    with pytest.raises(PremiseNotMet, match="is paused after 300 outputs"):
         launch(STAYS).resume(after=lambda: pytest.fail("it waits for nothing"))
 
 

@@ -15,7 +15,7 @@ from stackproof.settings import SystemSettings
 from stackproof.systems.attached import AttachedSystem
 from stackproof.systems.contracts import Contract, ContractViolationError
 from stackproof.systems.interrupting import rightly_repeated
-from stackproof.systems.observing import DeadLetters, Predictions, with_reasons
+from stackproof.systems.observing import DeadLetters, JsonOutputs, with_reasons
 from stackproof.systems.places import Place
 
 SCORE = {"title": "Score", "x-identity": "/who/id", "type": "object", "required": ["who"],
@@ -43,7 +43,7 @@ def observed(observer, *records):
 
 
 def test_identity_and_what_is_carried_are_found_where_the_contract_says(tmp_path):
-    scores = Predictions(contract(tmp_path, SCORE), CARRIED)
+    scores = JsonOutputs(contract(tmp_path, SCORE), CARRIED)
     good = record({"who": {"id": "a"}, "when": "now", "level": "LOW"}, key=b"a")
     ((ident, digest, carried),) = observed(scores, good)
     assert (ident, digest) == ("a", digest_of(good.value))
@@ -55,20 +55,20 @@ def test_identity_and_what_is_carried_are_found_where_the_contract_says(tmp_path
 
 @pytest.mark.parametrize("value", [{"who": {}}, b"{", None, {"when": 1}, NAN])
 def test_what_lacks_its_identity_is_taken_by_its_key(tmp_path, value):
-    scores = Predictions(contract(tmp_path, SCORE), CARRIED)
+    scores = JsonOutputs(contract(tmp_path, SCORE), CARRIED)
     ((ident, _, carried),) = observed(scores, record(value))
     assert ident == "k"
     assert carried is None or carried.values == {"when": "1"}
 
 
 def test_what_lacks_another_carried_field_tells_the_rest(tmp_path):
-    scores = Predictions(contract(tmp_path, SCORE), CARRIED)
+    scores = JsonOutputs(contract(tmp_path, SCORE), CARRIED)
     ((ident, _, carried),) = observed(scores, record({"who": {"id": "a"}}))
     assert (ident, carried.values) == ("a", {"/who/id": '"a"'})
 
 
 def test_violations_and_wrong_keys_are_told(tmp_path):
-    scores = Predictions(contract(tmp_path, SCORE), CARRIED)
+    scores = JsonOutputs(contract(tmp_path, SCORE), CARRIED)
     bad = record({"who": {"id": "a"}, "level": "MEDIUM"}, offset=7)
     nan = record(b'{"who": {"id": "b"}, "level": NaN}', key=b"b", offset=8)
     observed(scores, bad, record({"who": {"id": "c"}}), nan)

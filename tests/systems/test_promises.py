@@ -103,7 +103,7 @@ def promises(kind):
             settings=SimpleNamespace(**settings),
             topics={"input": "in", "output": "out"},
             positions=lambda: [("a", 0, n) for n in range(received)],
-            predictions=SimpleNamespace(reader=SimpleNamespace(records=[])),
+            outputs=SimpleNamespace(reader=SimpleNamespace(records=[])),
             dead_letters=SimpleNamespace(
                 records=[None] * dead_letters, contract=SimpleNamespace(schema={})
             ),
@@ -155,7 +155,7 @@ def test_what_is_not_promised_is_not_supported(promises, ask, says):
 
 def test_outputs_that_have_moved_to_another_partition(promises):
     made = promises()
-    made._pipeline.predictions.reader.records.append(None)
+    made._pipeline.outputs.reader.records.append(None)
     history = made._session.history
     for ident, partition in (("a", 0), ("b", 1), ("c", 2)):
         op = history.send(client="producer", topic="in", ident=ident, digest=1)

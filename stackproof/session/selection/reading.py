@@ -26,7 +26,7 @@ from behave.runner_util import (
     exec_file,
 )
 
-from stackproof import texts, vocabulary
+from stackproof import settings, texts, vocabulary
 from stackproof.errors import Trouble, reason_of
 
 _FEATURE = ".feature"
@@ -99,7 +99,7 @@ class ReadingRunner(Runner):
         if self.config.use_nested_step_modules:
             places += [path for path, _ in _folders(first)][1:]
         self.step_folders = [*places, *(extra_step_paths or [])]
-        vocabulary.register()
+        vocabulary.register(settings.load_systems())
         _load("steps", _load_modules, self.step_folders)
 
     def feature_locations(self) -> list[FileLocation]:

@@ -86,7 +86,10 @@ def features_of(system: str, base: Path) -> list[str]:
         feature = parse_feature(file.read_text(encoding="utf-8"), filename=str(file))
         steps = (step for scenario in feature.walk_scenarios() for step in scenario.all_steps)
         matches = filter(None, map(registry.find_match, steps))
-        if any(system in systems_of(match.func) for match in matches):
+        if any(
+            system in systems_of(match.func, {a.name: a.value for a in match.arguments or ()})
+            for match in matches
+        ):
             found.append(str(file.relative_to(base)))
     if not found:
         raise Trouble(f"no feature in {base / 'features'} uses the system {system}", "",

@@ -1,24 +1,23 @@
 @messaging
 Feature: Orders are rated
-  Every valid order that is published is rated once; what cannot be rated is set
-  aside as it came.
+  Every valid order that is published is rated once; what cannot be rated is
+  dead-lettered as it came.
 
   Background:
-    Given a Kafka broker
-    And the churn pipeline is running
+    Given the order rater is running
 
   Scenario: Orders are rated
-    When 50 valid customers are published
-    Then every valid customer gets one prediction within 30 seconds
-    And each prediction satisfies its contract
-    And each prediction is keyed like its customer
-    And the churn pipeline has committed its whole input within 5 seconds
+    When 50 valid orders are published
+    Then every valid order gets one rating within 30 seconds
+    And each rating satisfies its contract
+    And each rating is keyed like its order
+    And the order rater's lag is zero within 5 seconds
 
-  Scenario Outline: An order <flaw> is set aside
-    When a message "<flaw>" is published among 10 valid customers
-    Then the dead-letter topic receives exactly that message, unchanged, within 15 seconds
-    And the dead letter names the error "<error type>", its source and the time
-    And every valid customer gets one prediction within 15 seconds
+  Scenario Outline: An order <flaw> is dead-lettered
+    When a message "<flaw>" is published among 10 valid orders
+    Then exactly that message is dead-lettered, unchanged, within 15 seconds
+    And the dead letter's error type is "<error type>"
+    And every valid order gets one rating within 15 seconds
 
     Examples:
       | flaw                          | error type        |
@@ -31,12 +30,13 @@ Feature: Orders are rated
       | with a value out of range     | out_of_range      |
 
   Scenario: Nothing is lost in a crash
-    When valid customers keep arriving
-    And the churn pipeline crashes after 300 predictions
-    And the churn pipeline is started again
-    Then every valid customer gets a prediction within 30 seconds, repeated only where it was not committed
+    When valid orders keep arriving
+    And the order rater crashes after 300 ratings
+    And the order rater is started again
+    Then every valid order gets at least one rating within 30 seconds
+    And only orders with uncommitted offsets get a second rating
 
   Scenario: A rating is never negative
-    When 50 valid customers are published
-    Then every valid customer gets one prediction within 30 seconds
+    When 50 valid orders are published
+    Then every valid order gets one rating within 30 seconds
     And no rating is below 0

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from stackproof.errors import Trouble
 from stackproof.history import digest_of
 from stackproof.services.kafka.client.messages import Message, Received
+from stackproof.systems.contracts import ContractViolationError
 from stackproof.systems.labels import INVALID, VALID
-from stackproof.systems.observing import Observed
+from stackproof.systems.observing import Outputs
 
 #: Greatest error of a computed number: relative of a length, absolute of a normalised component.
 #: Single precision rounds at 6e-8; a sum of 1000 squares computed in it is off by some 1e-6.
@@ -141,42 +142,46 @@ def carried_of(originals: bytes, headers: Mapping[str, bytes]) -> int:
     return digest_of(headers.get(_TRACE, b"") + b"\0" + originals)
 
 
-class TransformedVectors(Observed):
+class TransformedVectors(Outputs):
     """The outputs received so far; each is understood once, when it arrives.
 
     Args:
         sent: the vectors of each input by its key.
 
     Attributes:
-        received: how often each identity has come out.
         workers: how many messages each instance has transformed, as it says.
         inexact: what is wrong with computed numbers, the first few.
         worst: the greatest errors so far, of lengths and of components.
-        appended: the broker's time of each output's arrival, ms since the epoch.
+        malformed: outputs that have not the form that was agreed, where they are.
     """
 
-    needed = ("vectors that were awaited", "every vector comes out once within 30 seconds")
-
     def __init__(self, sent: Mapping[str, Vectors]):
+        super().__init__()
         self._sent = sent
-        self.received: Counter[str] = Counter()
         self.workers: Counter[str] = Counter()
         self.inexact: list[str] = []
         self.compared = 0
         self.worst = (0.0, 0.0)
-        self.appended: dict[str, int] = {}
+        self.malformed: list[str] = []
 
-    def not_json(self) -> str:
-        """Nothing: they need not be JSON."""
-        return ""
+    def check(self) -> None:
+        """Check that every output so far has the form that was agreed."""
+        if self.malformed:
+            raise ContractViolationError(
+                f"{len(self.malformed)} of {len(self.records)} have not the form of transformed "
+                f"vectors, e.g. {self.malformed[0]}"
+            )
 
-    def take(self, record: Received) -> tuple[str, int, int | None]:
-        """Understand one record: for the history, see `Reading`."""
-        self.received[record.ident] += 1
-        self.appended.setdefault(record.ident, record.timestamp)
+    def wrongly_keyed(self) -> list[str]:
+        """None: a vector is known by its key alone, so another key is another vector."""
+        self.check()
+        return []
+
+    def _understood(self, record: Received) -> tuple[str, int, int | None]:
         self.workers[record.headers.get(TRANSFORMED_BY, b"nobody").decode()] += 1
         found = decoded(record.value)
         if found is None:
+            self.malformed.append(_place(record))
             return record.ident, digest_of(record.value), None
         if record.ident in self._sent:
             self._compare(record, found)
@@ -204,5 +209,8 @@ class TransformedVectors(Observed):
 
     def _note(self, record: Received, what: str) -> None:
         if len(self.inexact) < _WITNESSES:
-            place = f"partition {record.partition} offset {record.offset}"
-            self.inexact.append(f"{record.ident} ({place}): {what}")
+            self.inexact.append(f"{_place(record)}: {what}")
+
+
+def _place(record: Received) -> str:
+    return f"{record.ident} (partition {record.partition} offset {record.offset})"
