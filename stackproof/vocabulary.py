@@ -107,9 +107,9 @@ def parse_promise(text: str) -> str:
     return PROMISES[text]
 
 
-@parse.with_pattern(r"the (?:server|primary)|(?:replica|node|broker) \d+")
+@parse.with_pattern(r"the (?:server|primary|leader)|(?:replica|node|broker) \d+")
 def parse_node(text: str) -> str:
-    """The name of a node: "the primary" is ``primary``, "replica 1" is ``replica-1``."""
+    """The name of a node: "the primary" is ``primary``, "replica 1" is ``replica-1``; or a role."""
     return text.removeprefix("the ").replace(" ", "-")
 
 
@@ -181,6 +181,7 @@ TYPES: dict[str, Type] = {
     "Fault": one_of(FAULTS),
     "Isolation": one_of(LEVELS),
     "Node": parse_node,
+    "Nodes": counted("node"),
     "Partitions": counted("partition"),
     "Place": parse_place,
     "PowerWay": one_of(POWER_WAYS),

@@ -16,6 +16,7 @@ Feature: A broken node costs what its service says, and no more
         | a RabbitMQ broker                    | messages are published to a durable queue | node 1      | is paused   | 20      |
         | a Kafka cluster of 3 brokers         | records are produced                      | broker 2    | is paused   | 10      |
         | a mail server                        | mails are sent                            | the server  | has crashed | 10      |
+        | an etcd cluster of 3 nodes           | keys are put                              | the leader  | is paused   | 20      |
 
       @nightly
       Examples: Mailpit
@@ -75,12 +76,69 @@ Feature: A broken node costs what its service says, and no more
         | a RabbitMQ cluster of 3 nodes | messages are published to a quorum queue | node 2 | is paused                 | 20      |
         | a RabbitMQ cluster of 3 nodes | messages are published to a quorum queue | node 2 | is cut off from its peers | 20      |
 
+      @nightly
+      Examples: etcd, alone
+        | service        | writes       | node   | fault                                     | seconds |
+        | an etcd server | keys are put | node 1 | has crashed                               | 20      |
+        | an etcd server | keys are put | node 1 | is stopped                                | 20      |
+        | an etcd server | keys are put | node 1 | is paused                                 | 20      |
+        | an etcd server | keys are put | node 1 | is cut off from its clients               | 20      |
+        | an etcd server | keys are put | node 1 | answers its clients 300 milliseconds late | 20      |
+        | an etcd server | keys are put | node 1 | has 50 kilobytes a second for its clients | 20      |
+        | an etcd server | keys are put | node 1 | resets its clients' connections           | 20      |
+        | an etcd server | keys are put | node 1 | has a full disk                           | 20      |
+
+      @nightly
+      Examples: etcd, one of three
+        | service                    | writes       | node       | fault                     | seconds |
+        | an etcd cluster of 3 nodes | keys are put | the leader | has crashed               | 20      |
+        | an etcd cluster of 3 nodes | keys are put | the leader | is stopped                | 20      |
+        | an etcd cluster of 3 nodes | keys are put | the leader | is paused                 | 20      |
+        | an etcd cluster of 3 nodes | keys are put | the leader | is cut off from its peers | 20      |
+        | an etcd cluster of 3 nodes | keys are put | the leader | cannot send to its peers  | 20      |
+        | an etcd cluster of 3 nodes | keys are put | node 2     | has crashed               | 20      |
+        | an etcd cluster of 3 nodes | keys are put | node 2     | is stopped                | 20      |
+        | an etcd cluster of 3 nodes | keys are put | node 2     | is paused                 | 20      |
+        | an etcd cluster of 3 nodes | keys are put | node 2     | is cut off from its peers | 20      |
+        | an etcd cluster of 3 nodes | keys are put | node 2     | cannot send to its peers  | 20      |
+
+      @nightly
+      Examples: ZooKeeper, alone
+        | service            | writes             | node   | fault                                     | seconds |
+        | a ZooKeeper server | znodes are created | node 1 | has crashed                               | 20      |
+        | a ZooKeeper server | znodes are created | node 1 | is stopped                                | 20      |
+        | a ZooKeeper server | znodes are created | node 1 | is paused                                 | 20      |
+        | a ZooKeeper server | znodes are created | node 1 | is cut off from its clients               | 20      |
+        | a ZooKeeper server | znodes are created | node 1 | answers its clients 300 milliseconds late | 20      |
+        | a ZooKeeper server | znodes are created | node 1 | has 50 kilobytes a second for its clients | 20      |
+        | a ZooKeeper server | znodes are created | node 1 | resets its clients' connections           | 20      |
+        | a ZooKeeper server | znodes are created | node 1 | has a full disk                           | 20      |
+
+      @nightly
+      Examples: ZooKeeper, one of three; followers connect to their leader, not it to them
+        | service                         | writes             | node       | fault                     | seconds |
+        | a ZooKeeper ensemble of 3 nodes | znodes are created | the leader | has crashed               | 20      |
+        | a ZooKeeper ensemble of 3 nodes | znodes are created | the leader | is stopped                | 20      |
+        | a ZooKeeper ensemble of 3 nodes | znodes are created | the leader | is paused                 | 20      |
+        | a ZooKeeper ensemble of 3 nodes | znodes are created | the leader | is cut off from its peers | 20      |
+        | a ZooKeeper ensemble of 3 nodes | znodes are created | node 2     | has crashed               | 20      |
+        | a ZooKeeper ensemble of 3 nodes | znodes are created | node 2     | is stopped                | 20      |
+        | a ZooKeeper ensemble of 3 nodes | znodes are created | node 2     | is paused                 | 20      |
+        | a ZooKeeper ensemble of 3 nodes | znodes are created | node 2     | is cut off from its peers | 20      |
+        | a ZooKeeper ensemble of 3 nodes | znodes are created | node 2     | cannot send to its peers  | 20      |
+
     @nightly
-    Scenario: Nothing acknowledged is lost in a rolling restart: rows are inserted
-      Given a PostgreSQL primary with 2 replicas
-      When rows are inserted while all nodes are restarted, one after the other
+    Scenario Outline: Nothing acknowledged is lost in a rolling restart: <writes>
+      Given <service>
+      When <writes> while all nodes are restarted, one after the other
       Then nothing acknowledged is lost
       And it serves again within 20 seconds
+
+      Examples:
+        | service                              | writes             |
+        | a PostgreSQL primary with 2 replicas | rows are inserted  |
+        | an etcd cluster of 3 nodes           | keys are put       |
+        | a ZooKeeper ensemble of 3 nodes      | znodes are created |
 
   Rule: What is kept in memory alone lives as long as its server
 

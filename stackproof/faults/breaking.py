@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 
 from stackproof.faults.fault import Begun
 from stackproof.faults.processes import NodeFault
-from stackproof.faults.words import FAULTS
+from stackproof.faults.witness import Witness
+from stackproof.faults.words import FAULTS, NODE_ROLES
+from stackproof.polling import poll
 
 if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
+
+_AGREED_WITHIN = 30.0
 
 
 class Faults:
@@ -26,8 +30,26 @@ class Faults:
         self._begun: Begun[NodeFault] = Begun()
 
     def fault(self, words: str, node: str) -> NodeFault:
-        """A fault in the words of `FAULTS`, not begun."""
-        return FAULTS[words](self._session, self._service, node)
+        """A fault in the words of `FAULTS`, not begun.
+
+        Args:
+            words: of `FAULTS`.
+            node: its name, or a role of `NODE_ROLES`: whoever has it now.
+
+        Raises:
+            NotSupported: nobody can tell who has the role.
+            DeadlineExceeded: the nodes do not agree who has it.
+        """
+        return FAULTS[words](self._session, self._service, self._named(node))
+
+    def _named(self, node: str) -> str:
+        if node not in NODE_ROLES:
+            return node
+        witness = Witness(self._session, self._service)
+        return poll(
+            lambda: witness.holder(node), within=self._session.scaled(_AGREED_WITHIN),
+            awaiting=f"all nodes of {witness.title} to agree who is the {node}",
+        )  # fmt: skip
 
     def begin(self, words: str, node: str, *, for_good: bool = False) -> NodeFault:
         """Break a node; healed by `heal` or, unless ``for_good``, at the scenario's end."""

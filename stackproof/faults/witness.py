@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from stackproof.errors import NotSupported, Trouble
 from stackproof.services import service
 from stackproof.services.nodes import Service, instance
-from stackproof.services.probe import AcceptsWrites, Carries, Probe, SeesPeers
+from stackproof.services.probe import AcceptsWrites, Carries, HasRoles, Probe, SeesPeers
 from stackproof.services.reaching import Answer
 from stackproof.urls import split_host_and_port
 
@@ -106,6 +106,19 @@ class Witness:
             if not isinstance(probe, SeesPeers):
                 raise self._unable("whether its peers miss it", "its nodes do not tell")
             return self._problem(lambda: probe.seen_by_peers(node))
+
+    def holder(self, role: str) -> str:
+        """The node that has a role; empty: they do not agree who.
+
+        Raises:
+            NotSupported: nobody can tell.
+        """
+        with contextlib.closing(self._probe()) as probe:
+            if not isinstance(probe, HasRoles):
+                raise self._unable(f"which node is the {role}", "its probe does not ask for it")
+            with contextlib.suppress(*self._kind.unready):
+                return probe.holder(role)
+        return ""
 
     def refusal(self, node: str) -> str:
         """How a node refuses to be written to; empty: it accepts it.

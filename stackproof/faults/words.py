@@ -29,6 +29,10 @@ FAULTS: Mapping[str, type[NodeFault]] = {
 }
 
 
+#: What features call a node by what it is at the moment.
+NODE_ROLES = ("leader",)
+
+
 class Workload(NamedTuple):
     """What a client goes on doing.
 

@@ -42,6 +42,18 @@ class SeesPeers(Protocol):
 
 
 @runtime_checkable
+class HasRoles(Protocol):
+    """A probe that finds out which node has a role."""
+
+    def holder(self, role: str) -> str:
+        """The node that has a role, e.g. "leader", as the nodes agree.
+
+        Raises:
+            Exception: one of the service's `unready` while they do not.
+        """
+
+
+@runtime_checkable
 class AcceptsWrites(Protocol):
     """A probe that writes."""
 

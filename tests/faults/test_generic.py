@@ -238,6 +238,25 @@ def test_what_is_told_of_services_is_of_faults_that_there_are() -> None:
         assert {kind.partition(" of ")[0] for kind in told} <= kinds, name
 
 
+def test_a_role_is_whoever_has_it_now(
+    session: Any, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(NotSupported, match="which node is the leader"):
+        Faults(session, "postgresql").fault("has crashed", "leader")
+    found: list[str] = []
+
+    def holder(_: Seen, role: str) -> str:
+        if not found:
+            raise OSError("they do not agree")
+        return found[0]
+
+    monkeypatch.setattr(Seen, "holder", holder, raising=False)
+    with pytest.raises(DeadlineExceeded, match="agree who is the leader"):
+        Faults(session, "postgresql").fault("has crashed", "leader")
+    found.append(_NODE)
+    assert Faults(session, "postgresql").fault("has crashed", "leader").node == _NODE
+
+
 def test_a_node_that_is_not_there(session: Any, probe: Probe) -> None:
     with pytest.raises(Trouble, match="no replica 9"):
         Pause(session, "postgresql", "replica-9")

@@ -23,6 +23,10 @@ class Etcd(Clustered):
     server = DebianArtifact("etcd-server", "etcd", proof=("usr/bin/etcd", "--version"))
     image = Image("ETCD_IMAGE", "quay.io/coreos/etcd:v3.4.23", "stackproof/etcd:3.4.23")
     hello = b"GET /version HTTP/1.1\r\nHost: etcd\r\n\r\n"
+    untold: Mapping[str, str] = {
+        "power loss": "its log is written into space that was allocated before, so that file sizes "
+        "do not tell what is synced"
+    }
     ports: Mapping[str, int] = {"client": 2379, "peer": 2380}
     peer_roles = ("peer",)
     options: Mapping[str, Any] = {"nodes": 1}

@@ -53,6 +53,10 @@ class ZooKeeper(Clustered):
     programs = ()
     image = Image("ZOOKEEPER_IMAGE", f"zookeeper:{VERSION}", f"stackproof/zookeeper:{VERSION}")
     hello = b"srvr"
+    untold: Mapping[str, str] = {
+        "power loss": "its log is written into space that was allocated before, so that file sizes "
+        "do not tell what is synced"
+    }
     ports: Mapping[str, int] = {"client": 2181, "peer": 2888, "election": 3888}
     peer_roles = ("peer", "election")
     options: Mapping[str, Any] = {"nodes": 1}
