@@ -8,13 +8,27 @@ from typing import Any
 
 import parse
 import pytest
+from behave.parser import parse_feature
 
 from stackproof import vocabulary
+from stackproof.commands.steps import registered
 from stackproof.errors import PremiseNotMet
 from stackproof.session.needs import systems_of, uses_system
 from stackproof.session.selection.unknown import unknown
-from stackproof.settings import SystemSettings
+from stackproof.settings import SystemSettings, load_systems
+from stackproof.settings.systems import spoken
+from stackproof.settings.vocabulary import RESERVED
 from stackproof.systems import choosing
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@parse.with_pattern(r"\w[\w-]*(?: \w[\w-]*){0,3}")
+def words(text: str) -> str:
+    return text
+
+
+TYPES = {**vocabulary.TYPES, **vocabulary.types_of_systems({}), "Words": words}
 
 
 def system(name: str, **nouns: tuple[str, str]) -> SystemSettings:
@@ -104,7 +118,10 @@ PATTERNS = (
     [
         ("the order cooker is up", ['no system is called "order cooker"; known: exactly once']),
         ("the pool is up", ['no system is called "pool"']),
-        ("3 valid customers are published within 5 seconds", ['goes in is called "customers"']),
+        (
+            "3 valid customers are published within 5 seconds",
+            ['no system calls its inputs "customers"'],
+        ),
         ("3 valid customers are published", []),
         ("every customer gets one score", ['"customer"; known: order, ', '"score"; known: output']),
         ("every order gets one score", ['"score"; known: output, rating']),
@@ -160,3 +177,33 @@ def test_what_was_not_named_is_missing(systems: choosing.Systems) -> None:
     systems.named(SYSTEMS["order-rater"])
     with pytest.raises(PremiseNotMet, match='"the exactly once stream is running"'):
         systems.having("vectors")
+
+
+# -- names that mean something else ---------------------------------------------
+def test_no_system_can_be_called_like_what_steps_of_others_are_about() -> None:
+    """Whatever a step about a system would take for one in the shipped features is reserved."""
+    known = {one.called.lower() for one in load_systems(ROOT).values()}
+    typed = [
+        matcher.pattern
+        for _, matcher in registered(ROOT / "steps")
+        if "{system:System}" in matcher.pattern
+    ]
+    readers = [
+        parse.compile(pattern.replace("{system:System}", "{system:Words}"), TYPES)
+        for pattern in typed
+    ]
+    said = {
+        step.name
+        for file in sorted((ROOT / "features").rglob("*.feature"))
+        for scenario in parse_feature(file.read_text(), filename=str(file)).walk_scenarios()
+        for step in scenario.all_steps
+    }
+    taken = {
+        spoken(found["system"]).lower()
+        for text in said
+        for reader in readers
+        if (found := reader.parse(text))
+    }
+    assert taken & known, "the features speak of no system"
+    # "the broker crashes and is started again": nobody calls a system so.
+    assert {name for name in taken if not name.endswith(" and")} - known <= RESERVED

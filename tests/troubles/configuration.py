@@ -66,10 +66,33 @@ def unknown_run(box: Sandbox) -> Outcome:
     return box.run("down", "r00000000")
 
 
-@trouble(SETTINGS, "A system that is not configured", "no system is called 'churn-pipeline'",
-         "churn", remedy=r"\[systems.churn-pipeline\]", code=1)  # fmt: skip
+@trouble(SETTINGS, "A system that is not configured", "2 steps are not defined",
+         'no system is called "churn pipeline"; known: churn, ',
+         remedy="")  # fmt: skip
 def unknown_system(box: Sandbox) -> Outcome:
     box.reconfigure("systems.churn-pipeline", "systems.churn")
+    return box.features("features/messaging/predictions.feature", "--name", "Fifty")
+
+
+@trouble(SETTINGS, "Messages that no system has", "3 steps are not defined",
+         'no system calls its inputs "customers"; known: orders, vectors', remedy="")  # fmt: skip
+def unknown_noun(box: Sandbox) -> Outcome:
+    box.reconfigure('["customer", "customers"]', '["order", "orders"]')
+    return box.features("features/messaging/predictions.feature", "--name", "Fifty")
+
+
+@trouble(SETTINGS, "A system that is called like a word of the steps",
+         r"\[systems.leader\] .* is called like a word of the steps",
+         remedy="systems.leader-service")  # fmt: skip
+def reserved_name(box: Sandbox) -> Outcome:
+    box.reconfigure("systems.churn-pipeline", "systems.leader")
+    return box.features("features/messaging/predictions.feature", "--name", "Fifty")
+
+
+@trouble(SETTINGS, "A contract by a former name", "'customer' is now called 'input'",
+         r"systems.churn-pipeline.contracts", remedy="write input = 'contracts")  # fmt: skip
+def former_contract(box: Sandbox) -> Outcome:
+    box.reconfigure('input = "contracts/customer', 'customer = "contracts/customer')
     return box.features("features/messaging/predictions.feature", "--name", "Fifty")
 
 

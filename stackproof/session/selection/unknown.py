@@ -14,10 +14,10 @@ from stackproof.settings import SystemSettings
 _TYPED = re.compile(r"\{(\w+):(System|Inputs?|Outputs?)\}")
 _MEANT = {
     "System": "no system is called",
-    "Input": "of no system what goes in is called",
-    "Inputs": "of no system what goes in is called",
-    "Output": "of no system what comes out is called",
-    "Outputs": "of no system what comes out is called",
+    "Input": "no system calls its inputs",
+    "Inputs": "no system calls its inputs",
+    "Output": "no system calls its outputs",
+    "Outputs": "no system calls its outputs",
 }
 
 
