@@ -131,6 +131,8 @@ COLLECTIONS = ("hash", "list", "set", "sorted set")
 Batching = Literal["one by one", "in one batch", "in one pipeline"]
 BATCHINGS: tuple[Batching, ...] = get_args(Batching)
 THE_SAME = "the same consumer"
+#: Services that coordinate others, by how features call them.
+COORDINATION = {"etcd": "etcd", "ZooKeeper": "zookeeper"}
 #: Isolation levels of the SQL standard.
 LEVELS = ("read uncommitted", "read committed", "repeatable read", "serializable")
 
@@ -175,6 +177,7 @@ TYPES: dict[str, Type] = {
     "Brokers": counted("broker"),
     "Collection": one_of(COLLECTIONS),
     "Committing": one_of(COMMITTING),
+    "Coordination": one_of(COORDINATION),
     "Consumer": one_of((THE_SAME, "another consumer")),
     "Customers": counted("customer"),
     "Ending": one_of(ENDINGS),

@@ -46,6 +46,12 @@ class Member(Keeper, Protocol):
     def holder(self, role: str) -> str:
         """The node that has a role, as the nodes themselves agree."""
 
+    def read(self, name: str) -> bytes | None:
+        """What is kept under a name now, as the majority has it; None: nothing."""
+
+    def swap(self, name: str, expected: bytes | None, content: bytes) -> bool:
+        """Keep something if what is kept now is ``expected``; False: it is not."""
+
 
 class KeeperProbe:
     """See `stackproof.services.probe.Probe`, `AcceptsWrites` and `Carries`.

@@ -112,6 +112,12 @@ class EtcdKeeper:
         found = self.ask(lambda client: client.get(utf8(name)))
         return found[0] if found else None
 
+    def swap(self, name: str, expected: bytes | None, content: bytes) -> bool:
+        """Compare its value, None: that it is not there, and put it, in one transaction."""
+        if expected is None:
+            return self.ask(lambda client: client.create(utf8(name), content))
+        return self.ask(lambda client: client.replace(utf8(name), expected, content))
+
     def names(self, prefix: str) -> list[str]:
         """Keys that begin so."""
         end = after(utf8(prefix))

@@ -12,6 +12,7 @@ from typing import Any
 from kazoo.client import KazooClient
 from kazoo.exceptions import (
     AuthFailedError,
+    BadVersionError,
     ConnectionLoss,
     KazooException,
     NoAuthError,
@@ -138,6 +139,21 @@ class ZooKeeperKeeper:
             data: bytes = self.done("get", f"/{name}")[0]
             return data
         return None
+
+    def swap(self, name: str, expected: bytes | None, content: bytes) -> bool:
+        """Read the znode, None: that it is not there, and set it in the version that was read."""
+        try:
+            if expected is None:
+                self.done("create", f"/{name}", content, makepath=True)
+                return True
+            self.done("sync", f"/{name}")
+            data, stat = self.done("get", f"/{name}")
+            if data != expected:
+                return False
+            self.done("set", f"/{name}", content, version=stat.version)
+        except (BadVersionError, NodeExistsError, NoNodeError):
+            return False
+        return True
 
     def names(self, prefix: str) -> list[str]:
         """Znodes of the highest level that begin so."""
