@@ -142,32 +142,39 @@ Feature: A broken node costs what its service says, and no more
 
   Rule: What is kept in memory alone lives as long as its server
 
-    Scenario Outline: Nothing acknowledged is lost while the server <fault>: keys are set
-      Given a Redis server
-      When keys are set while the server <fault>
+    Scenario Outline: Nothing acknowledged is lost while the server <fault>: <writes>
+      Given <service>
+      When <writes> while the server <fault>
       Then nothing acknowledged is lost
       And it serves again within 10 seconds
 
       Examples: on every pull request
-        | fault     |
-        | is paused |
+        | service        | writes             | fault     |
+        | a Redis server | keys are set       | is paused |
+        | a Pushgateway  | metrics are pushed | is paused |
 
       @nightly
       Examples: its connections
-        | fault                                     |
-        | is cut off from its clients               |
-        | answers its clients 300 milliseconds late |
-        | has 50 kilobytes a second for its clients |
-        | resets its clients' connections           |
+        | service        | writes             | fault                                     |
+        | a Redis server | keys are set       | is cut off from its clients               |
+        | a Redis server | keys are set       | answers its clients 300 milliseconds late |
+        | a Redis server | keys are set       | has 50 kilobytes a second for its clients |
+        | a Redis server | keys are set       | resets its clients' connections           |
+        | a Pushgateway  | metrics are pushed | is cut off from its clients               |
+        | a Pushgateway  | metrics are pushed | answers its clients 300 milliseconds late |
+        | a Pushgateway  | metrics are pushed | has 50 kilobytes a second for its clients |
+        | a Pushgateway  | metrics are pushed | resets its clients' connections           |
 
     @nightly
-    Scenario Outline: All that was there is gone when the server <fault>: keys are set
-      Given a Redis server
-      When keys are set while the server <fault>
+    Scenario Outline: All that was there is gone when the server <fault>: <writes>
+      Given <service>
+      When <writes> while the server <fault>
       Then all that was there before is gone
       And it serves again within 10 seconds
 
       Examples:
-        | fault       |
-        | has crashed |
-        | is stopped  |
+        | service        | writes             | fault       |
+        | a Redis server | keys are set       | has crashed |
+        | a Redis server | keys are set       | is stopped  |
+        | a Pushgateway  | metrics are pushed | has crashed |
+        | a Pushgateway  | metrics are pushed | is stopped  |

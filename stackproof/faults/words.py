@@ -55,6 +55,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "mails are sent": Workload("mailpit"),
     "keys are put": Workload("etcd"),
     "znodes are created": Workload("zookeeper"),
+    "metrics are pushed": Workload("pushgateway"),
     "messages are published to a durable queue": Workload("rabbitmq"),
     "messages are published to an old durable queue": Workload("rabbitmq", old=True),
     "messages are published to a quorum queue": Workload("rabbitmq", options=(("nodes", 3),)),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from stackproof.services.base import Endpoint, Leftover
 from stackproof.services.nodes import Service
@@ -51,6 +51,14 @@ class Member(Keeper, Protocol):
 
     def swap(self, name: str, expected: bytes | None, content: bytes) -> bool:
         """Keep something if what is kept now is ``expected``; False: it is not."""
+
+
+@runtime_checkable
+class TellsAll(Protocol):
+    """A keeper that tells all contents at once, where one by one would take too long."""
+
+    def contents(self, prefix: str) -> Sequence[str]:
+        """What is kept under names that begin so."""
 
 
 class KeeperProbe:
@@ -137,6 +145,8 @@ class KeeperWriter:
 
     def kept(self) -> list[str]:
         """The contents of all that is there."""
+        if isinstance(self._keeper, TellsAll):
+            return [*self._keeper.contents(self._prefix)]
         contents = (self._keeper.get(name) for name in self._keeper.names(self._prefix))
         return [content for content in contents if content is not None]
 

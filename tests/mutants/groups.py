@@ -180,4 +180,5 @@ GROUPS = (
     _servers("rabbitmq"),
     _servers("kafka"),
     _servers("mailpit"),
+    _servers("pushgateway"),
 )

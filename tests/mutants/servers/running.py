@@ -27,6 +27,7 @@ FEATURES = {
     "rabbitmq": "features/sinks/rabbitmq_basics.feature",
     "kafka": "features/messaging/publishing.feature",
     "mailpit": "features/mail",
+    "pushgateway": "features/monitoring/pushing.feature",
 }
 #: Their clients go where the server says, not where they were sent at first.
 _ADVERTISING = ("kafka",)

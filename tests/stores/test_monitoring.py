@@ -1,0 +1,75 @@
+"""Real servers of monitoring: their probes, what they keep, and what runs leave on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import psutil
+import pytest
+
+from stackproof.services import service
+from stackproof.services.base import Requirement
+from stackproof.services.keeping import Keeping
+from stackproof.stack.native import NativeCluster
+from tests.native import native
+from tests.stack.conftest import posix_only
+
+pytestmark = posix_only
+STORES = ("pushgateway",)
+
+
+@pytest.fixture(scope="module", params=STORES)
+def cluster(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[NativeCluster]:
+    with native(tmp_path_factory.mktemp(request.param), time_factor=2) as provider:
+        kind = service(request.param)
+        provider.obtain(kind, lambda _: None)
+        asked = Requirement(request.param, (), dedicated=True)
+        yield provider.start(kind, asked, f"{request.param}-1")
+
+
+@pytest.fixture
+def store(cluster: NativeCluster) -> Keeping:
+    kind = service(cluster.endpoint.service)
+    assert isinstance(kind, Keeping)
+    return kind
+
+
+AWKWARD = 'ü "quoted" \\ back\nline , = { } 漢字'
+
+
+def test_what_is_kept_is_listed_and_dropped(cluster: NativeCluster, store: Keeping) -> None:
+    with closing(store.keeper(cluster.endpoint)) as keeper:
+        keeper.put("left-a", "first")
+        keeper.put("left-b", AWKWARD)
+        keeper.put("right", "other")
+        assert sorted(keeper.names("left-")) == ["left-a", "left-b"]
+        assert keeper.get("left-a") == "first"
+        assert keeper.get("left-b") == AWKWARD
+        keeper.drop(["left-a", "left-none"])
+        assert keeper.names("left-") == ["left-b"]
+        assert keeper.get("left-a") is None
+
+
+def test_runs_are_cleared_by_name(cluster: NativeCluster, store: Keeping) -> None:
+    with closing(store.keeper(cluster.endpoint)) as keeper:
+        keeper.put("stackproof-r1-s1-job", "text")
+    left = store.leftovers(cluster.endpoint, "stackproof-r1-")
+    assert [str(one) for one in left] == [f"{store.kept} stackproof-r1-s1-job"]
+    store.remove(cluster.endpoint, left)
+    assert store.leftovers(cluster.endpoint, "stackproof-r1-") == []
+
+
+def test_it_tells_its_version(cluster: NativeCluster, store: Keeping) -> None:
+    assert store.version(cluster.endpoint).startswith(f"{store.title} ")
+
+
+def test_it_listens_on_loopback_alone(cluster: NativeCluster) -> None:
+    for process_id in cluster.processes().values():
+        top = psutil.Process(process_id)
+        sockets = [c for p in (top, *top.children(recursive=True)) for c in p.net_connections()]
+        listening = {c.laddr.ip for c in sockets if c.status == "LISTEN"}
+        assert listening == {"127.0.0.1"}
+        assert not [c for c in sockets if c.type == 2 and c.laddr.ip != "127.0.0.1"]  # UDP
