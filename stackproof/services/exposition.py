@@ -176,7 +176,7 @@ def text_of(metrics: Iterable[Measured]) -> bytes:
         def collect(self) -> Iterable[Metric]:
             return families.values()
 
-    registry.register(Collected())  # type: ignore[arg-type]
+    registry.register(Collected())
     return bytes(generate_latest(registry))
 
 
