@@ -18,6 +18,7 @@ from stackproof.faults.promises.handing_on import COMMITTING
 from stackproof.faults.promises.losing import POWER_WAYS, WAYS
 from stackproof.faults.roles import ROLES
 from stackproof.faults.words import FAULTS, PRODUCERS, TIMES, WORKLOADS, Workload
+from stackproof.services.redis.known import Batching
 from stackproof.settings.systems import NOUNS, spoken
 
 if TYPE_CHECKING:
@@ -126,11 +127,8 @@ def parse_workload(text: str) -> Workload:
 
 
 # -- stores and queues ---------------------------------------------------------
-#: Kinds of collections in Redis, and ways to write keys.
+#: Kinds of collections in Redis.
 COLLECTIONS = ("hash", "list", "set", "sorted set")
-Batching = Literal["one by one", "in one batch", "in one pipeline"]
-BATCHINGS: tuple[Batching, ...] = get_args(Batching)
-THE_SAME = "the same consumer"
 #: Services that coordinate others, by how features call them.
 COORDINATION = {"etcd": "etcd", "ZooKeeper": "zookeeper"}
 #: Isolation levels of the SQL standard.
@@ -173,12 +171,11 @@ def types_of_systems(systems: Mapping[str, SystemSettings]) -> dict[str, Type]:
 
 #: Every type, by its name in the patterns of steps, e.g. ``{limit:Seconds}``.
 TYPES: dict[str, Type] = {
-    "Batching": one_of(BATCHINGS),
+    "Batching": one_of(get_args(Batching)),
     "Brokers": counted("broker"),
     "Collection": one_of(COLLECTIONS),
     "Committing": one_of(COMMITTING),
     "Coordination": one_of(COORDINATION),
-    "Consumer": one_of((THE_SAME, "another consumer")),
     "Customers": counted("customer"),
     "Ending": one_of(ENDINGS),
     "Fault": one_of(FAULTS),

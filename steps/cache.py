@@ -14,11 +14,11 @@ from hamcrest import (
 )
 
 from stackproof.services import redis
+from stackproof.services.redis.known import Batching
 from stackproof.session.matching import no_deviations
 from stackproof.session.measuring import Rounds
 from stackproof.session.needs import needs
 from stackproof.session.scenario import Context
-from stackproof.vocabulary import Batching
 
 
 def redis_of(context: Context) -> redis.RedisFixture:
@@ -53,7 +53,7 @@ def key_is_deleted(context: Context, key: str) -> None:
     assert_that(redis_of(context).delete(key), equal_to(True), "there was such a key")
 
 
-@when('the time to live of "{key}" is changed to {ttl:Seconds}')
+@when('the time to live of the key "{key}" is changed to {ttl:Seconds}')
 def time_to_live_is_changed(context: Context, key: str, ttl: float) -> None:
     """EXPIRE on a key that is there."""
     assert_that(redis_of(context).expire(key, ttl), equal_to(True), "there was such a key")
@@ -81,7 +81,7 @@ def key_lives_for_ever(context: Context, key: str) -> None:
     assert_that(redis_of(context).time_to_live(key), equal_to(-1), "time to live")
 
 
-@then('"{key}" is there for {ttl:Seconds} and gone at most {late:Seconds} later')
+@then('the key "{key}" is there for {ttl:Seconds} and gone at most {late:Seconds} later')
 def key_is_there_for(context: Context, key: str, ttl: float, late: float) -> None:
     """Watched from now on: there until its time to live is over, gone soon after it."""
     late = context.session.scaled(late)
@@ -91,13 +91,13 @@ def key_is_there_for(context: Context, key: str, ttl: float, late: float) -> Non
     assert_that(times_there, greater_than(0), "times that the key was there")
 
 
-@when('a {kind:Collection} of {count:d} entries is written to "{key}"')
+@when('a {kind:Collection} of {count:d} entries is written to the key "{key}"')
 def collection_is_written(context: Context, kind: str, count: int, key: str) -> None:
     """Writes entries with every byte in them, in one command."""
     redis_of(context).write_collection(kind, key, count)
 
 
-@then('"{key}" is a {kind:Collection} of exactly these entries')
+@then('the key "{key}" holds exactly the {kind:Collection} that was written')
 def collection_is_exact(context: Context, key: str, kind: str) -> None:
     """Type, entries, and order where the type has one."""
     differences = redis_of(context).collection_differences(kind, key)
@@ -118,21 +118,21 @@ def vectors_are_cached(context: Context, count: int, dimensions: int) -> None:
     redis_of(context).write_vectors(count, dimensions)
 
 
-@then("each of them is read back {way:Batching}, byte for byte")
+@then("every value that was written is read back {way:Batching}, byte for byte")
 def values_are_read_back(context: Context, way: Batching) -> None:
     """Every acknowledged value is found once under its key, unchanged."""
     context.session.assert_history(redis_of(context).read_back(way))
 
 
-@when('the counter "{key}" is increased {count:d} times in one pipeline')
+@when('the counter "{key}" is incremented {count:d} times in one pipeline')
 def counter_is_increased(context: Context, key: str, count: int) -> None:
     """Sends that many INCR before the first answer is read."""
     redis_of(context).count_in_pipeline(key, count)
 
 
-@then("the answers count from 1 to {count:d}")
+@then("the answers of the pipeline are 1 to {count:d}, in order")
 def answers_count(context: Context, count: int) -> None:
-    """Each command has its own answer, in order."""
+    """Each command has its own answer."""
     assert_that(redis_of(context).answers, equal_to(list(range(1, count + 1))))
 
 
@@ -142,11 +142,9 @@ def set_and_get_are_measured(context: Context, count: int, size: int) -> None:
     context.session.use(Rounds).begin(redis_of(context).measure, count, size)
 
 
-@then(
-    "half of the SETs and half of the GETs take at most {limit:Seconds} in the best of {rounds:d} rounds"
-)
+@then("the medians of SET and GET are at most {limit:Seconds} in the best of {rounds:d} rounds")
 def set_and_get_are_quick(context: Context, limit: float, rounds: int) -> None:
-    """The medians are within the limit; they are in the report.
+    """Both are in the report.
 
     A round that is fast enough is the last one; others wait for a quiet machine.
     """

@@ -7,7 +7,7 @@ Feature: Redis as a cache
     Given a Redis server
 
   @CACHE-01 @critical
-  Scenario: The last value that was set is got
+  Scenario: A key holds the last value that was set
     When the key "customer:1001" is set to "active"
     And the key "customer:1001" is set to "churned"
     Then the key "customer:1001" holds "churned"
@@ -22,8 +22,8 @@ Feature: Redis as a cache
 
   @CACHE-01
   Scenario Outline: A <type> keeps its entries
-    When a <type> of 300 entries is written to "customers"
-    Then "customers" is a <type> of exactly these entries
+    When a <type> of 300 entries is written to the key "customers"
+    Then the key "customers" holds exactly the <type> that was written
 
     Examples:
       | type       |
@@ -35,7 +35,7 @@ Feature: Redis as a cache
   @CACHE-01
   Scenario Outline: Values written <written> are read <read>
     When 500 values are written <written>
-    Then each of them is read back <read>, byte for byte
+    Then every value that was written is read back <read>, byte for byte
 
     Examples:
       | written         | read            |
@@ -45,25 +45,25 @@ Feature: Redis as a cache
 
   @CACHE-01
   Scenario: The commands of a pipeline take effect in order, each with its own answer
-    When the counter "customers" is increased 1000 times in one pipeline
-    Then the answers count from 1 to 1000
+    When the counter "customers" is incremented 1000 times in one pipeline
+    Then the answers of the pipeline are 1 to 1000, in order
     And the key "customers" holds "1000"
 
   @CACHE-01 @performance
   Scenario: Setting and getting takes less than a millisecond
     When 3000 values of 100 bytes are set and got, one after the other
-    Then half of the SETs and half of the GETs take at most 1 millisecond in the best of 3 rounds
+    Then the medians of SET and GET are at most 1 millisecond in the best of 3 rounds
 
   @CACHE-02
   Scenario: An entry is there for its time to live and no longer
     When the key "session:1" is set for 1.5 seconds
-    Then "session:1" is there for 1.5 seconds and gone at most 1 second later
+    Then the key "session:1" is there for 1.5 seconds and gone at most 1 second later
 
   @CACHE-02
   Scenario Outline: A time to live that is made <made> counts from then on
     Given the key "session:1" was set for <first>
-    When the time to live of "session:1" is changed to <then>
-    Then "session:1" is there for <then> and gone at most 1 second later
+    When the time to live of the key "session:1" is changed to <then>
+    Then the key "session:1" is there for <then> and gone at most 1 second later
 
     Examples:
       | made    | first      | then        |
@@ -79,4 +79,4 @@ Feature: Redis as a cache
   @CACHE-02
   Scenario: Cached vectors keep every bit
     When 300 vectors of 128 dimensions are cached, with NaN, infinite, denormal and negative zero values
-    Then each of them is read back in one batch, byte for byte
+    Then every value that was written is read back in one batch, byte for byte

@@ -14,14 +14,12 @@ class Sent:
         ok: messages that the broker has acknowledged (confirmed).
         failed: those that it has certainly not taken.
         unknown: those without an answer.
-        labels: acknowledged messages by their class; none with Kafka, which tells no class.
         errors: how often each was told.
     """
 
     ok: int = 0
     failed: int = 0
     unknown: int = 0
-    labels: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
 
     def __str__(self) -> str:

@@ -31,10 +31,9 @@ def test_planning_loads_no_client() -> None:
 
 def test_words_of_steps_name_what_the_clients_do() -> None:
     from stackproof import vocabulary
-    from stackproof.services.redis import collections, store
+    from stackproof.services.redis import collections
 
     assert set(vocabulary.COLLECTIONS) == set(collections.COLLECTIONS)
-    assert vocabulary.BATCHINGS == store.WAYS
 
 
 def test_a_worker_has_loaded_what_scenarios_use_before_they_begin() -> None:

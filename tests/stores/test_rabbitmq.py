@@ -68,7 +68,7 @@ def test_idle_clients_keep_their_connections(rabbitmq_broker: str) -> None:
     assert publisher.publish(messages(5), queue=queue).ok == 5
     consumer.give_back(taken[3:], requeue=True)
     assert consumer.receive(7, within=20)
-    assert client.waiting(there, queue) == 0
+    assert client.ready(there, queue) == 0
     for one in (publisher, consumer):
         one.close()
     client.delete(there, queue)

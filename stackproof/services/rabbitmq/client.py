@@ -189,8 +189,8 @@ def exists(endpoint: Endpoint, queue: str) -> bool:
     return True
 
 
-def waiting(endpoint: Endpoint, queue: str) -> int:
-    """How many messages of a queue no consumer has been handed."""
+def ready(endpoint: Endpoint, queue: str) -> int:
+    """How many messages of a queue no consumer has been delivered."""
     with channel(endpoint) as opened:
         return opened.queue_declare(queue, passive=True).method.message_count
 

@@ -47,6 +47,10 @@ class Consumer:
         name: the consumer's name in the history.
         prefetch: how many unacknowledged messages it wants at most.
         timeout: seconds for its connection.
+
+    Attributes:
+        deliveries: all that it has received.
+        settled: how many of them `receive` has returned.
     """
 
     def __init__(
@@ -60,10 +64,10 @@ class Consumer:
         timeout: float = 10.0,
     ):
         self.name = name
+        self.queue = queue
         self.deliveries: list[Delivery] = []
-        self._received = 0
+        self.settled = 0
         self._history = history
-        self._queue = queue
         self._connection = connect(endpoint, timeout=timeout)
         self._channel = self._connection.channel()
         self._channel.basic_qos(prefetch_count=prefetch)
@@ -78,7 +82,7 @@ class Consumer:
             self.deliveries.append(delivery)
 
     def _doing(self, action: str, key: str, **more: Any) -> AbstractContextManager[Answer]:
-        return self._history.doing(action, client=self.name, space=self._queue, key=key, **more)
+        return self._history.doing(action, client=self.name, space=self.queue, key=key, **more)
 
     def receive(self, count: int, *, within: float) -> Sequence[Delivery]:
         """Wait for the ``count`` deliveries that follow those received before; returns these.
@@ -86,9 +90,9 @@ class Consumer:
         Raises:
             DeadlineExceeded: fewer were delivered in time.
         """
-        wanted = self._received + count
+        wanted = self.settled + count
         self.wait_for(wanted, within=within)
-        self._received = wanted
+        self.settled = wanted
         return self.deliveries[wanted - count : wanted]
 
     def wait_for(self, wanted: int, *, within: float) -> None:
@@ -132,7 +136,7 @@ class Consumer:
 
     def _settle(self) -> None:
         """An acknowledgement has no answer; a question to the queue that follows it has one."""
-        self._channel.queue_declare(self._queue, passive=True)
+        self._channel.queue_declare(self.queue, passive=True)
 
     def lose_connection(self) -> None:
         """Cut the connection without a word of farewell, as a crash would."""

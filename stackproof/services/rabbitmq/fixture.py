@@ -1,4 +1,4 @@
-"""One scenario's work with its RabbitMQ broker: its queues, what it sends and is handed."""
+"""One scenario's work with its RabbitMQ broker: its queues, what it publishes and consumes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.fixture import Scenario
 from stackproof.services.rabbitmq import client
 from stackproof.services.rabbitmq.consuming import Consumer, Delivery
-from stackproof.services.rabbitmq.known import BROKEN, WHOLE
 from stackproof.services.rabbitmq.publishing import Message, Publisher
 from stackproof.services.sending import Sent
 from stackproof.texts import counted
 
 _PATIENCE = 15.0
-_RECEIVES = 'a consumer of "orders" receives 50 messages and acknowledges 20 of them'
+#: More than any scenario publishes, and still a bound.
+_PREFETCH = 10_000
 
 
 class RabbitMQFixture:
@@ -29,9 +29,10 @@ class RabbitMQFixture:
         self.endpoint = scenario.endpoint(endpoint)
         self._patience = scenario.scaled(_PATIENCE)
         self._queues: set[str] = set()
-        self._consumers: list[Consumer] = []
+        self._consumers: dict[str, Consumer] = {}
+        self._nameless = 0
+        self._dead: dict[str, Sequence[Delivery]] = {}
         self._sent: Sent | None = None
-        self._pending: Sequence[Delivery] | None = None
 
     # -- queues --------------------------------------------------------------
     def declare(self, queue: str, *, dead_letters: str = "") -> None:
@@ -60,22 +61,22 @@ class RabbitMQFixture:
             self._queues.add(own)
         return own in self._queues
 
-    def waiting(self, queue: str) -> int:
-        """How many messages no consumer has been handed."""
-        return client.waiting(self.endpoint, self.own(queue))
+    def ready(self, queue: str) -> int:
+        """How many messages no consumer has been delivered."""
+        return client.ready(self.endpoint, self.own(queue))
 
-    def wait_waiting(self, queue: str, count: int) -> None:
-        """Wait until so many messages are left that nobody was handed.
+    def wait_ready(self, queue: str, count: int) -> None:
+        """Wait until a queue has so many ready messages.
 
         Raises:
-            DeadlineExceeded: it is another number.
+            DeadlineExceeded: it has another number of them.
         """
         poll(
-            lambda: self.waiting(queue),
-            until=lambda waiting: waiting == count,
+            lambda: self.ready(queue),
+            until=lambda ready: ready == count,
             within=self._patience,
-            awaiting=f'{counted(count, "message")} to be left in "{queue}"',
-            describe=lambda waiting: f"{waiting} are left",
+            awaiting=f'the queue "{queue}" to have {counted(count, "ready message")}',
+            describe=lambda ready: f"it has {ready}",
         )
 
     # -- publishing ----------------------------------------------------------
@@ -88,32 +89,20 @@ class RabbitMQFixture:
         self._scenario.add_cleanup(publisher.close)
         return publisher
 
-    def publish(
-        self,
-        queue: str,
-        count: int,
-        *,
-        broken_every: int = 0,
-        expires_after: float | None = None,
-        routing_key: str | None = None,
-    ) -> None:
+    def publish(self, queue: str, count: int, *, ttl: float | None = None) -> None:
         """Publish distinct messages to a queue, each confirmed before the next.
 
         Args:
             queue: its name in the text.
             count: how many.
-            broken_every: so that a consumer has to refuse them, every 3rd, say; 0: none.
-            expires_after: seconds after which the broker sets them aside.
-            routing_key: to publish by instead of the queue's own name.
+            ttl: seconds for which they live; None: for ever.
         """
-        ttl = None if expires_after is None else round(expires_after * 1000)
-        messages = []
-        for number in range(1, count + 1):
-            label = BROKEN if broken_every and number % broken_every == 0 else WHOLE
-            body = f"{label} content of message {number:05d}".encode()
-            messages.append(Message(f"message-{number:05d}", body, label, ttl))
-        key = self._scenario.own(routing_key or queue)
-        self._sent = self.publisher.publish(messages, queue=self.own(queue), routing_key=key)
+        self.publish_messages(queue, _distinct(count, ttl))
+
+    def publish_by_key(self, key: str, count: int) -> None:
+        """Publish distinct messages to the default exchange by another key than a queue's name."""
+        own = self._scenario.own(key)
+        self._sent = self.publisher.publish(_distinct(count), queue=own)
 
     def publish_messages(self, queue: str, messages: Sequence[Message]) -> Sent:
         """Publish these to a queue, each confirmed before the next."""
@@ -122,129 +111,129 @@ class RabbitMQFixture:
 
     @property
     def sent(self) -> Sent:
-        """What became of the messages that were sent last; `PremiseNotMet`: none were."""
+        """What became of what was published last; `PremiseNotMet`: nothing was."""
         if self._sent is None:
-            before = '100 messages are sent to the queue "orders"'
-            raise step_missing("messages that were sent", before)
+            before = '100 messages are published to the queue "orders"'
+            raise step_missing("messages that were published", before)
         return self._sent
 
     # -- consuming -----------------------------------------------------------
-    def consume(self, queue: str, *, prefetch: int) -> Consumer:
-        """One more consumer of a queue; it acknowledges nothing yet."""
+    def join(self, name: str, queue: str, *, prefetch: int = _PREFETCH) -> Consumer:
+        """One more consumer of a queue; it acknowledges nothing yet.
+
+        Raises:
+            PremiseNotMet: there is one of this name already.
+        """
+        if name in self._consumers:
+            raise PremiseNotMet(f'there is a consumer "{name}" already', "", "name it otherwise")
+        consumer = self.consume(queue, prefetch=prefetch, name=f'consumer "{name}"')
+        self._consumers[name] = consumer
+        return consumer
+
+    def consume(self, queue: str, *, prefetch: int = _PREFETCH, name: str = "") -> Consumer:
+        """A consumer of a queue that no step speaks of."""
+        self._nameless += not name
         consumer = Consumer(
             self.endpoint,
             self._scenario.history,
             self.own(queue),
-            name=f"consumer {len(self._consumers) + 1}",
+            name=name or f"reader {self._nameless}",
             prefetch=prefetch,
             timeout=self._patience,
         )
         self._scenario.add_cleanup(consumer.close)
-        self._consumers.append(consumer)
         return consumer
 
-    @property
-    def consumer(self) -> Consumer:
-        """The one that began last; `PremiseNotMet`: there was none."""
-        if not self._consumers:
-            raise step_missing("a consumer", _RECEIVES)
-        return self._consumers[-1]
+    def _consumer(self, name: str) -> Consumer:
+        if name not in self._consumers:
+            before = f'consumer "{name}" consumes the queue "orders"'
+            raise step_missing(f'the consumer "{name}"', before)
+        return self._consumers[name]
 
-    @property
-    def pending(self) -> Sequence[Delivery]:
-        """What the latest consumer did not acknowledge; `PremiseNotMet`: nothing is left."""
-        if self._pending is None:
-            raise step_missing("messages that a consumer was handed", _RECEIVES)
-        if not self._pending:
-            raise PremiseNotMet(
-                "the consumer has acknowledged all that it received",
-                "so that nothing is to come again",
-                f'let it receive more than it acknowledges: "{_RECEIVES}"',
-            )
-        return self._pending
+    def receive(self, name: str, count: int) -> None:
+        """Wait until a consumer has so many messages to acknowledge."""
+        consumer = self._consumer(name)
+        consumer.wait_for(consumer.settled + count, within=self._patience)
 
-    def receive(self, queue: str, count: int, *, acknowledged: int) -> None:
-        """A new consumer receives so many messages and acknowledges the first ones of them."""
-        consumer = self.consume(queue, prefetch=count)
-        deliveries = consumer.receive(count, within=self._patience)
-        consumer.acknowledge(deliveries[:acknowledged])
-        self._pending = deliveries[acknowledged:]
+    def received(self, name: str, count: int) -> int:
+        """How many messages a consumer has received in all, which is awaited to be so many."""
+        self._consumer(name).wait_for(count, within=self._patience)
+        return self._consumer(name).take_what_comes()
 
-    def acknowledge_next(self, count: int) -> None:
-        """The consumer acknowledges the next ones that it is handed."""
-        self.consumer.acknowledge(self.consumer.receive(count, within=self._patience))
+    def acknowledge(self, name: str, count: int) -> None:
+        """A consumer acknowledges the next messages that it receives."""
+        consumer = self._consumer(name)
+        consumer.acknowledge(consumer.receive(count, within=self._patience))
 
-    def wait_handed(self, count: int) -> None:
-        """Wait until the consumer has been handed so many messages in all."""
-        self.consumer.wait_for(count, within=self._patience)
+    def refuse(self, name: str, count: int, *, requeue: bool) -> None:
+        """A consumer refuses the next messages that it receives: back to the queue, or away."""
+        consumer = self._consumer(name)
+        consumer.give_back(consumer.receive(count, within=self._patience), requeue=requeue)
 
-    def give_back(self) -> None:
-        """The consumer gives what it did not acknowledge back to the queue."""
-        self.consumer.give_back(self.pending, requeue=True)
+    def lose_connection(self, name: str) -> None:
+        """Cut a consumer's connection; what it has not acknowledged is to be redelivered."""
+        self._consumer(name).lose_connection()
+        self._scenario.history.event("fault", f'the connection of consumer "{name}" was cut')
 
-    def lose_connection(self) -> None:
-        """Cut the consumer's connection; what it has not acknowledged is to come again."""
-        self.consumer.lose_connection()
-        self._scenario.history.event("fault", f"the connection of {self.consumer.name} was cut")
-
-    def judge(self, queue: str) -> None:
-        """A new consumer receives everything, refuses what is broken, acknowledges the others."""
-        consumer = self.consume(queue, prefetch=10)
-        for _ in range(self.sent.ok):
-            (delivery,) = consumer.receive(1, within=self._patience)
-            if delivery.body.startswith(BROKEN.encode()):
-                consumer.give_back([delivery], requeue=False)
-            else:
-                consumer.acknowledge([delivery])
-
-    def _take(self, consumer: Consumer, queue: str, expected: int, *, within: float) -> None:
+    def _take(self, consumer: Consumer, expected: int, *, within: float) -> None:
         """Receive and acknowledge so many, and take whatever else is there.
 
         Raises:
-            DeadlineExceeded: it was handed fewer, or something is left that it was not handed.
+            DeadlineExceeded: it received fewer.
         """
         consumer.acknowledge(consumer.receive(expected, within=within))
-        self.wait_waiting(queue, 0)
         consumer.take_what_comes()
 
     # -- expectations --------------------------------------------------------
     def deliver_all(self, queue: str) -> Queue:
-        """A new consumer is handed everything and acknowledges it; what is expected of that."""
-        expected, count = self._delivery(queue), self.sent.ok
-        consumer = self.consume(queue, prefetch=count + 100)
+        """A new consumer receives everything and acknowledges it; what is expected of that."""
+        expected, consumer = self._delivery(queue), self.consume(queue)
         try:
-            self._take(consumer, queue, count, within=self._patience)
+            self._take(consumer, self.sent.ok, within=self._patience)
+            self.wait_ready(queue, 0)
+            consumer.take_what_comes()
         except DeadlineExceeded as late:
             self._explain(late, expected, queue)
         return expected
 
-    def deliver_rest(self, queue: str, *, to_another: bool) -> Queue:
-        """Wait until what is pending is delivered again; what is expected of the queue."""
-        count = len(self.pending)
-        expected = replace(self._delivery(queue), marks=True)
-        consumer = self.consume(queue, prefetch=count + 100) if to_another else self.consumer
-        try:
-            self._take(consumer, queue, count, within=self._patience)
-        except DeadlineExceeded as late:
-            self._explain(late, expected, queue)
-        return expected
-
-    def read_dead_letters(self, queue: str, dead: str, label: str | None, *, within: float) -> None:
-        """A new consumer receives all dead letters; they are what was set aside, once each.
+    def redeliver(self, name: str, count: int) -> Queue:
+        """Wait until a consumer receives so many messages; what is expected of their queue.
 
         Raises:
-            AssertionError: they are not, or did not arrive within so many seconds.
+            AssertionError: it does not.
         """
-        of = Queue(
+        consumer = self._consumer(name)
+        queue = consumer.queue.removeprefix(self._scenario.own(""))
+        expected = replace(self._delivery(queue), marks=True)
+        try:
+            self._take(consumer, count, within=self._patience)
+        except DeadlineExceeded as late:
+            self._explain(late, expected, queue)
+        return expected
+
+    def redelivered(self) -> int:
+        """How many deliveries were of a message that some consumer had received before."""
+        idents = [one.ident for each in self._consumers.values() for one in each.deliveries]
+        return len(idents) - len(set(idents))
+
+    def read_dead_letters(self, queue: str, dead: str, count: int, within: float) -> Queue:
+        """A new consumer receives so many dead letters; what is expected of them.
+
+        Raises:
+            AssertionError: there are fewer after so many seconds.
+        """
+        expected = Queue(
             f'dead letters of "{queue}"', self.own(queue), dead_letters=self.own(dead), marks=True
         )
-        expected = self.sent.labels[label] if label else self.sent.ok
-        consumer = self.consume(dead, prefetch=expected + 100)
+        consumer = self.consume(dead)
         try:
-            self._take(consumer, dead, expected, within=self._scenario.scaled(within))
+            self._take(consumer, count, within=within)
+            self.wait_ready(dead, 0)
+            consumer.take_what_comes()
         except DeadlineExceeded as late:
-            self._explain(late, of, queue, dead)
-        self._scenario.assert_history(of)
+            self._explain(late, expected, queue, dead)
+        self._dead[queue] = consumer.deliveries
+        return expected
 
     def _delivery(self, queue: str) -> Queue:
         """The expectation that what was published to a queue is delivered from it."""
@@ -252,20 +241,27 @@ class RabbitMQFixture:
 
     def _explain(self, late: DeadlineExceeded, expected: Queue, *queues: str) -> None:
         """Raise what a missed deadline means: lost is what is in none of these queues any more."""
-        settled = not any(self.waiting(queue) for queue in queues)
+        settled = not any(self.ready(queue) for queue in queues)
         self._scenario.check_after(late, replace(expected, settled=settled))
 
-    def handed_again(self) -> int:
-        """How many deliveries were of a message that somebody had been handed before."""
-        idents = [delivery.ident for one in self._consumers for delivery in one.deliveries]
-        return len(idents) - len(set(idents))
-
     def deaths_wrong(self, queue: str, reason: str) -> list[str]:
-        """What the latest consumer was handed without the header that tells this death of it."""
+        """Dead letters of a queue without the header that tells this death of them there."""
+        if queue not in self._dead:
+            before = f'the queue "{queue}.dead" receives the 10 dead letters of the queue "{queue}"'
+            raise step_missing("dead letters", f"within 5 seconds {before}")
         told = []
-        for delivery in self.consumer.deliveries:
+        for delivery in self._dead[queue]:
             deaths = delivery.headers.get("x-death", ())
             found = [(death["reason"], death["queue"], death["count"]) for death in deaths]
             if found != [(reason, self.own(queue), 1)]:
                 told.append(f"{delivery.ident}: {found or 'no x-death'}")
         return told
+
+
+def _distinct(count: int, ttl: float | None = None) -> list[Message]:
+    """So many messages, which live for ``ttl`` seconds."""
+    milliseconds = None if ttl is None else round(ttl * 1000)
+    return [
+        Message(f"message-{n:05d}", f"content of message {n:05d}".encode(), ttl=milliseconds)
+        for n in range(1, count + 1)
+    ]

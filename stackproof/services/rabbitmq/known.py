@@ -3,7 +3,5 @@
 FIRST = "node-1"
 #: The user, whose password is the same, and the virtual host that every new server has.
 USER, VIRTUAL_HOST = "guest", "/"
-#: The classes of messages that scenarios send, also the beginnings of their bodies.
-WHOLE, BROKEN = "whole", "broken"
 #: Delivery mode of messages that the broker keeps on its disk.
 PERSISTENT = 2

@@ -79,9 +79,9 @@ class MessageQueue:
 
     def look_whole(self, within: float) -> Sequence[Letter]:
         """Until the broker says that nothing is left."""
-        waiting = self._queues.fixture.waiting
+        ready = self._queues.fixture.ready
         poll(
-            lambda: (waiting(self._name), self.look())[0], until=lambda left: left == 0,
+            lambda: (ready(self._name), self.look())[0], until=lambda left: left == 0,
             within=within, awaiting=f'nothing to be left in "{self._name}"',
         )  # fmt: skip
         return self.look()

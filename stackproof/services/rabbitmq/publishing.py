@@ -22,15 +22,13 @@ class Message:
     Attributes:
         ident: its message ID, by which the history recognises it.
         body: the raw bytes.
-        label: its class.
-        expires_after: milliseconds after which the broker sets it aside; None: never.
+        ttl: milliseconds for which it lives; None: for ever.
         headers: sent along.
     """
 
     ident: str
     body: bytes
-    label: str = ""
-    expires_after: int | None = None
+    ttl: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -75,14 +73,13 @@ class Publisher:
                 space=queue,
                 key=message.ident,
                 value=message.body,
-                label=message.label,
-                number=message.expires_after or 0,
+                number=message.ttl or 0,
             )
             properties = pika.BasicProperties(
                 message_id=message.ident,
                 delivery_mode=PERSISTENT,
                 headers=dict(message.headers) or None,
-                expiration=None if message.expires_after is None else str(message.expires_after),
+                expiration=None if message.ttl is None else str(message.ttl),
             )
             try:
                 self._channel.basic_publish(
@@ -110,7 +107,6 @@ class Publisher:
                 self._history.answered(op, "unknown", error=text)
             else:
                 sent.ok += 1
-                sent.labels[message.label] += 1
                 self._history.answered(op, "ok")
         return sent
 

@@ -13,8 +13,9 @@ from stackproof.polling import poll
 from stackproof.services.fixture import Scenario
 from stackproof.services.redis.client import connect, url
 from stackproof.services.redis.collections import COLLECTIONS, differences
+from stackproof.services.redis.known import Batching
 from stackproof.services.redis.server import Redis
-from stackproof.services.redis.store import RecordedStore, Way, raise_lacking
+from stackproof.services.redis.store import RecordedStore, raise_lacking
 from stackproof.services.redis.vectors import vectors
 from stackproof.texts import counted
 from stackproof.workloads import Latencies
@@ -185,7 +186,7 @@ class RedisFixture:
         """How a key differs from what was written to it as this kind."""
         written, entries = self._collections.get(key, ("", None))
         if written != kind:
-            before = f'a {kind} of 100 entries is written to "{key}"'
+            before = f'a {kind} of 100 entries is written to the key "{key}"'
             raise step_missing(f'a {kind} at "{key}"', before)
         return differences(kind, self.client, self.own(key), entries)
 
@@ -195,7 +196,7 @@ class RedisFixture:
         """Writes and reads that are recorded."""
         return RecordedStore(self.client, self._scenario.history, "cache", name="cache client")
 
-    def write_many(self, values: Iterable[bytes], way: Way) -> None:
+    def write_many(self, values: Iterable[bytes], way: Batching) -> None:
         """Write values under keys of their own."""
         self._values = {self.own(f"value:{n:05d}"): v for n, v in enumerate(values, 1)}
         self.store.write(self._values, way)
@@ -211,11 +212,11 @@ class RedisFixture:
     def answers(self) -> list[Any]:
         """What came back for each command of a pipeline; `PremiseNotMet`: there was none."""
         if self._answers is None:
-            before = 'the counter "visits" is increased 100 times in one pipeline'
+            before = 'the counter "visits" is incremented 100 times in one pipeline'
             raise step_missing("answers of a pipeline", before)
         return self._answers
 
-    def write_plain(self, count: int, way: Way) -> None:
+    def write_plain(self, count: int, way: Batching) -> None:
         """Write distinct texts."""
         numbers = range(1, count + 1)
         self.write_many((f"content of value {n:05d}".encode() for n in numbers), way)
@@ -225,7 +226,7 @@ class RedisFixture:
         self._scenario.parameters["seed"] = str(self._scenario.seed)
         self.write_many(vectors(count, dimensions, self._scenario.seed), "one by one")
 
-    def read_back(self, way: Way) -> Registers:
+    def read_back(self, way: Batching) -> Registers:
         """Read every key written; what is expected of it."""
         self.store.read(self.values, way)
         return self.expected()

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from types import EllipsisType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from redis import Redis, exceptions
 
 from stackproof.errors import NotSupported, explained
+from stackproof.services.redis.known import Batching
 
 if TYPE_CHECKING:
     from stackproof.history import Answer, History
     from stackproof.history.operating import Content
-
-#: One command for each key; one MSET or MGET; all commands sent before the first answer is read.
-Way = Literal["one by one", "in one batch", "in one pipeline"]
-WAYS: tuple[Way, ...] = ("one by one", "in one batch", "in one pipeline")
 
 
 class RecordedStore:
@@ -51,7 +48,7 @@ class RecordedStore:
             action, client=self.name, space=self.space, key=key, value=value
         )
 
-    def write(self, values: Mapping[str, bytes], way: Way) -> None:
+    def write(self, values: Mapping[str, bytes], way: Batching) -> None:
         """Set all keys; what is refused or not answered is recorded as such."""
         ops = [self._invoke("write", key, value) for key, value in values.items()]
         for op, answer in zip(ops, self._written(values, way), strict=True):
@@ -63,7 +60,7 @@ class RecordedStore:
             open_ = isinstance(answer, exceptions.ConnectionError | exceptions.TimeoutError)
             self._history.answered(op, "unknown" if open_ else "fail", error=repr(answer))
 
-    def _written(self, values: Mapping[str, bytes], way: Way) -> list[object]:
+    def _written(self, values: Mapping[str, bytes], way: Batching) -> list[object]:
         """What the server answered for each key; or the error."""
         if way == "one by one":
             return [self._set(key, value) for key, value in values.items()]
@@ -83,7 +80,7 @@ class RecordedStore:
         except exceptions.RedisError as error:
             return error
 
-    def read(self, keys: Iterable[str], way: Way) -> None:
+    def read(self, keys: Iterable[str], way: Batching) -> None:
         """Get all keys.
 
         Raises:
