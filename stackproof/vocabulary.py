@@ -19,6 +19,7 @@ from stackproof.faults.promises.losing import POWER_WAYS, WAYS
 from stackproof.faults.roles import ROLES
 from stackproof.faults.words import FAULTS, PRODUCERS, TIMES, WORKLOADS, Workload
 from stackproof.services.redis.known import Batching
+from stackproof.services.s3.known import CHECKSUMS, MISUSED, REFUSED
 from stackproof.settings.systems import NOUNS, spoken
 
 if TYPE_CHECKING:
@@ -173,6 +174,7 @@ def types_of_systems(systems: Mapping[str, SystemSettings]) -> dict[str, Type]:
 TYPES: dict[str, Type] = {
     "Batching": one_of(get_args(Batching)),
     "Brokers": counted("broker"),
+    "Checksum": one_of(CHECKSUMS),
     "Collection": one_of(COLLECTIONS),
     "Committing": one_of(COMMITTING),
     "Coordination": one_of(COORDINATION),
@@ -180,6 +182,7 @@ TYPES: dict[str, Type] = {
     "Ending": one_of(ENDINGS),
     "Fault": one_of(FAULTS),
     "Isolation": one_of(LEVELS),
+    "Misuse": one_of(MISUSED),
     "Node": parse_node,
     "Nodes": counted("node"),
     "Partitions": counted("partition"),
@@ -187,6 +190,7 @@ TYPES: dict[str, Type] = {
     "PowerWay": one_of(POWER_WAYS),
     "Producer": one_of(PRODUCERS),
     "Promise": parse_promise,
+    "Refused": one_of(REFUSED),
     "Replica": parse_replica,
     "Role": one_of(ROLES),
     "Seconds": parse_seconds,

@@ -17,6 +17,7 @@ Feature: A broken node costs what its service says, and no more
         | a Kafka cluster of 3 brokers         | records are produced                      | broker 2    | is paused   | 10      |
         | a mail server                        | mails are sent                            | the server  | has crashed | 10      |
         | an etcd cluster of 3 nodes           | keys are put                              | the leader  | is paused   | 20      |
+        | an object store                      | objects are uploaded                      | the server  | has crashed | 10      |
 
       @nightly
       Examples: Mailpit
@@ -28,6 +29,17 @@ Feature: A broken node costs what its service says, and no more
         | a mail server | mails are sent | the server | has 50 kilobytes a second for its clients | 10      |
         | a mail server | mails are sent | the server | resets its clients' connections           | 10      |
         | a mail server | mails are sent | the server | has a full disk                           | 20      |
+
+      @nightly
+      Examples: S3
+        | service         | writes               | node       | fault                                     | seconds |
+        | an object store | objects are uploaded | the server | is stopped                                | 10      |
+        | an object store | objects are uploaded | the server | is paused                                 | 10      |
+        | an object store | objects are uploaded | the server | is cut off from its clients               | 10      |
+        | an object store | objects are uploaded | the server | answers its clients 300 milliseconds late | 10      |
+        | an object store | objects are uploaded | the server | has 50 kilobytes a second for its clients | 10      |
+        | an object store | objects are uploaded | the server | resets its clients' connections           | 10      |
+        | an object store | objects are uploaded | the server | has a full disk                           | 20      |
 
       @nightly
       Examples: PostgreSQL, the node that is written to

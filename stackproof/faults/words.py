@@ -56,6 +56,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "keys are put": Workload("etcd"),
     "znodes are created": Workload("zookeeper"),
     "metrics are pushed": Workload("pushgateway"),
+    "objects are uploaded": Workload("s3"),
     "messages are published to a durable queue": Workload("rabbitmq"),
     "messages are published to an old durable queue": Workload("rabbitmq", old=True),
     "messages are published to a quorum queue": Workload("rabbitmq", options=(("nodes", 3),)),

@@ -21,9 +21,11 @@ _OF_TLS = ("ca_file", "certificate_file", "key_file")
 def connection_settings(service: Service) -> list[ConnectionSetting]:
     """All settings of a service's endpoint: its own ones, then those that every service has."""
     prefix = service.name.upper()
+    location = getattr(service, "location", None)  # not every one in tests has it
 
     def common(key: str, text: str, **kind: bool) -> ConnectionSetting:
-        return ConnectionSetting(key, (f"{prefix}_{key.upper()}",), text, **kind)
+        further = getattr(location, key, ()) if key in ("username", "password") else ()
+        return ConnectionSetting(key, (f"{prefix}_{key.upper()}", *further), text, **kind)
 
     return [
         *service.connection_settings(),

@@ -29,6 +29,8 @@ class Location:
         several: key of the setting that names several nodes, comma-separated; empty: there is none.
         others: what else it listens for, by role (also the key of its setting), and the variables
             that name it; ``host:port`` or a URL.
+        username: variables by which its field names a user, besides those of every service.
+        password: the same of that user's password.
     """
 
     plain: tuple[str, ...]
@@ -41,6 +43,8 @@ class Location:
     encrypted_port: int = 0
     several: str = ""
     others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    username: tuple[str, ...] = ()
+    password: tuple[str, ...] = ()
 
     def settings(self, port: int) -> Sequence[ConnectionSetting]:
         """What people can set; ``port``: the usual one."""

@@ -10,7 +10,8 @@ ROOT = Path(__file__).parents[2]
 #: What only a scenario, a report or a provider needs.
 HEAVY = ("redis", "pika", "confluent_kafka", "jsonschema", "matplotlib", "docker", "rich",
          "hypothesis", "requests", "sklearn", "kafka", "numpy", "lz4", "crc32c", "jsonpath_ng",
-         "deepdiff", "etcd3gw", "kazoo")  # fmt: skip
+         "deepdiff", "etcd3gw", "kazoo", "boto3",
+         "botocore")  # fmt: skip
 PROGRAM = f"""
 import sys
 from stackproof.cli import main

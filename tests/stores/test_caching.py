@@ -8,7 +8,7 @@ from stackproof.history import History, Registers, check
 from stackproof.history.lanes import points
 from stackproof.services.redis.collections import COLLECTIONS
 from stackproof.services.redis.store import RecordedStore
-from stackproof.services.redis.vectors import vectors
+from stackproof.services.vectors import vectors
 
 
 def test_vectors_hold_what_a_conversion_would_lose():

@@ -16,7 +16,7 @@ from stackproof.services.redis.collections import COLLECTIONS, differences
 from stackproof.services.redis.known import Batching
 from stackproof.services.redis.server import Redis
 from stackproof.services.redis.store import RecordedStore, raise_lacking
-from stackproof.services.redis.vectors import vectors
+from stackproof.services.vectors import vectors
 from stackproof.texts import counted
 from stackproof.workloads import Latencies
 

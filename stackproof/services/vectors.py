@@ -1,4 +1,4 @@
-"""Vectors of float32 whose bits a cache must not touch."""
+"""Vectors of float32 whose bits a store must not touch."""
 
 from __future__ import annotations
 
