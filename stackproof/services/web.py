@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import requests
+import sys
+from typing import TYPE_CHECKING, Any
 
 from stackproof.access import Access
 from stackproof.errors import Trouble, answered, explains
+
+if TYPE_CHECKING:
+    import requests  # services are known before anybody asks them
 
 _SAID = 300  # characters of an answer that refuses
 
@@ -22,6 +24,8 @@ class Web:
     """
 
     def __init__(self, address: str, access: Access, *, timeout: float = 10.0):
+        import requests
+
         scheme = "https" if access.tls else "http"
         self.url = (address if "://" in address else f"{scheme}://{address}").rstrip("/")
         self._timeout = timeout
@@ -40,10 +44,12 @@ class Web:
         Raises:
             requests.HTTPError: it refuses; an OSError, as everything of `requests`.
         """
+        from requests import HTTPError
+
         response = self._session.request(method, f"{self.url}{path}", timeout=self._timeout, **more)
         if not response.ok:
             said = " ".join(response.text.split())[:_SAID]
-            raise requests.HTTPError(
+            raise HTTPError(
                 f"{method} {path} was answered with {response.status_code} {response.reason}"
                 + f": {said}" * bool(said),
                 response=response,
@@ -63,7 +69,8 @@ class Web:
 @explains
 def refusal(error: BaseException) -> Trouble | None:
     """What an error of HTTP means, in words for people; None: it is none, or nothing definite."""
-    if not isinstance(error, requests.HTTPError) or error.response is None:
+    requests = sys.modules.get("requests")  # nobody else can have raised it
+    if requests is None or not isinstance(error, requests.HTTPError) or error.response is None:
         return None
     kinds = {401: "forbidden", 403: "forbidden", 404: "lacking", 405: "lacking", 501: "lacking"}
     kind = kinds.get(error.response.status_code)

@@ -10,6 +10,7 @@ from stackproof.services.base import Endpoint, Image
 from stackproof.services.keeping import Keeper, Keeping
 from stackproof.services.location import Location
 from stackproof.services.mailpit.known import API, SERVER
+from stackproof.services.web import Web
 from stackproof.services.where import Node, Where
 
 _MODULE, _VERSION = "github.com/axllent/mailpit", "1.27.11"
@@ -76,8 +77,6 @@ class Mailpit(Keeping):
 
     def version(self, endpoint: Endpoint) -> str:
         """As its API tells it."""
-        from stackproof.services.web import Web
-
         web = Web(endpoint.at(SERVER, API), endpoint.access)
         return f"Mailpit {web.json('GET', '/api/v1/info')['Version']}"
 
