@@ -232,6 +232,11 @@ class History(Operating):
                 self._expectations.append(expectation)
                 self._changes += 1
 
+    def happened(self, kind: str) -> list[str]:
+        """Return the texts of the events of a kind, such as "death", in their order."""
+        with self._lock:
+            return [event.text for event in self._events if event.kind == kind]
+
     def snapshot(self) -> Snapshot:
         """Return everything recorded so far as columns; what comes later does not change it."""
         with self._lock:

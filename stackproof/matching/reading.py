@@ -29,7 +29,7 @@ _FROM_TO = re.compile(r"(?:any )?number from (?P<least>\S+) to (?P<most>\S+)")
 _MARK = "\ue000"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9 _.-]*")
 #: What names of remembered values must not begin with.
-_TAKEN = ("any ", "one of ", "file ", "time ", "number from ", "valid ")
+_TAKEN = ("any ", "one of ", "file ", "time ", "number from ", "valid ", "text of ")
 _WORDS = ("anything", "missing", "now")
 
 Meaning = Any
@@ -115,9 +115,7 @@ class Reader:
         if found := _BRACES.fullmatch(text):
             words = found["words"] or ""
             if words.startswith("file "):
-                return self.bytes_of(words.removeprefix("file ")).decode(
-                    "utf-8", "backslashreplace"
-                )
+                return self._text_of(words.removeprefix("file "))
             meaning = self._meaning(found)
             return meaning if isinstance(meaning, Wanted) else as_text(meaning)
         if re.fullmatch(_STRING, text):
@@ -212,12 +210,18 @@ class Reader:
         if what.startswith("valid ") and self._valid is not None:
             document = self._valid(what.removeprefix("valid "))
             return self.remember(name, document) if name else document
+        if words.startswith("text of "):
+            return self._text_of(words.removeprefix("text of "))
         if words.startswith("file "):
             return self._of_file(words.removeprefix("file "))
         return self.recall(words)
 
     def _value_of(self, text: str) -> Any:
         return self.remembered.get(text, text)
+
+    def _text_of(self, name: str) -> str:
+        """A file's content as a text, nothing left out."""
+        return self.bytes_of(name).decode("utf-8", "backslashreplace")
 
     def _of_file(self, name: str) -> Any:
         """The content of a file: data where it is JSON, else its text, as it is."""

@@ -107,3 +107,6 @@ class Places(Protocol):
 
     def names(self) -> Sequence[str]:
         """What there is, in the scenario's words."""
+
+    def fields(self) -> Mapping[str, str]:
+        """How systems under test reach them: ``{}`` fields that begin with the service's name."""

@@ -316,6 +316,7 @@ class Asking:
 
         Raises:
             AssertionError: there is a problem.
+            Died: a system under test has died.
             Trouble: the server cannot be asked; then nothing is said of what it holds.
         """
         seconds = self._session.scaled(span.seconds)
@@ -339,7 +340,7 @@ class Asking:
         try:
             poll(
                 lambda: problem(_answered(look)), within=seconds, until=lambda told: not told,
-                awaiting=what, describe=str, retry_on=(Passing,),
+                awaiting=what, describe=str, retry_on=(Passing,), alive=self._death,
             )  # fmt: skip
         except DeadlineExceeded as late:
             if isinstance(late.seen, Passing):
@@ -353,13 +354,22 @@ class Asking:
         seconds: float, what: str,
     ) -> None:  # fmt: skip
         try:
-            found = poll(lambda: problem(_answered(look)), within=seconds, awaiting=what)
+            found = poll(
+                lambda: problem(_answered(look)), within=seconds, awaiting=what, alive=self._death
+            )
         except DeadlineExceeded:
             found = problem(
                 _answered(lambda: _look_whole(place, self._session.scaled(_WHOLE_WITHIN)))
             )
         if found:
             raise AssertionError(f"{what}, for {seconds:g} s\n  but there is: {found}")
+
+    def _death(self) -> str | None:
+        """None while every system under test runs that nobody has ended; else which died, how.
+
+        Whatever is awaited will not come then, and that nothing comes proves nothing.
+        """
+        return next(iter(self._session.history.happened("death")), None)
 
     def _remember(self, meaning: Any, found: Any) -> None:
         remembered(meaning, found, self.reader.remember)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,17 @@ class NamedPlaces:
     def __init__(self, session: ScenarioSession):
         self._session = session
         self._found: dict[tuple[str, str], Place] = {}
-        self._places = [made for name in service_names() if (made := self._of(name))]
+        self._by_service = {name: made for name in service_names() if (made := self._of(name))}
+        self._places = list(self._by_service.values())
+
+    def fields(self, services: Iterable[str]) -> dict[str, str]:
+        """How a system under test reaches these services.
+
+        Args:
+            services: names of those that it needs.
+        """
+        made = [places for name, places in self._by_service.items() if name in set(services)]
+        return {name: value for places in made for name, value in places.fields().items()}
 
     def _of(self, service: str) -> Places | None:
         if not self._session.has(service):

@@ -18,6 +18,7 @@ from stackproof.history.columns import Isolation
 from stackproof.polling import DeadlineExceeded, Died, Stalled, pause
 from stackproof.services.kafka import KafkaFixture
 from stackproof.services.kafka.client.messages import Message
+from stackproof.session.places import NamedPlaces
 from stackproof.systems.attached import AttachedSystem
 from stackproof.systems.background import PUBLISHED_WITHIN, Background
 from stackproof.systems.interrupting import Interruptible
@@ -66,7 +67,7 @@ class Pipeline(Interruptible):
         self.topics, self.group = self._place.names, self._place.group
         fields = {
             **common_fields(session),
-            **self._kafka.fields,
+            **session.use(NamedPlaces).fields(settings.services),
             "group": self.group,
             **self.topics,
         }

@@ -75,6 +75,12 @@ class Project:
         return [self._parsed(path) for path in self.under("features", suffix=".feature")]
 
     @property
+    def examples(self) -> Iterator[tuple[str, Any]]:
+        """The same of examples: they may use words that no other feature does."""
+        parsed = (self._parsed(path) for path in self.under("examples", suffix=".feature"))
+        return ((f.path, f.feature) for f in parsed if f.feature is not None)
+
+    @property
     def features(self) -> Iterator[tuple[str, Any]]:
         """Path and feature, of those that can be parsed."""
         return ((f.path, f.feature) for f in self.feature_files if f.feature is not None)

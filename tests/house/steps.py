@@ -89,6 +89,14 @@ def worded(project: Project) -> Iterator[Finding]:
                 used.update(id(m.func) for m in found)
                 if wrong := _matching(project, step, found):
                     findings.add(Finding(path, step.line, *wrong))
+    used |= {
+        id(matcher.func)
+        for _, feature in project.examples
+        for scenario in feature.walk_scenarios()
+        for step in scenario.all_steps
+        for matcher in known.candidates(step.step_type)
+        if matcher.match(step.name)
+    }
     yield from sorted(findings)
     for keyword, matchers in known.matchers.items():
         for matcher in matchers:

@@ -11,6 +11,7 @@ import pytest
 from behave.model import Table
 
 from stackproof.errors import Passing, PremiseNotMet, Trouble
+from stackproof.polling import Died
 from stackproof.processes.run import Run
 from stackproof.services.places import Letter
 from stackproof.session.asking import Asking
@@ -156,6 +157,15 @@ def test_a_dead_server_is_no_proof_that_nothing_came(ask: Ask) -> None:
     asking = ask(Box(dead))
     with pytest.raises(Passing, match="is lost"):
         asking.receives('"orders"', fields(asking, id="7"), AT_ONCE)
+
+
+def test_a_dead_system_is_no_proof_that_nothing_came(ask: Ask, session: ScenarioSession) -> None:
+    asking = ask(Box(list))
+    session.history.event("death", "orders-1 ended with exit code 1")
+    with pytest.raises(Died, match="orders-1 ended with exit code 1"):
+        asking.receives_none('"orders"', fields(asking, id="7"), FOR)
+    with pytest.raises(Died, match="orders-1 ended with exit code 1"):
+        asking.receives('"orders"', fields(asking, id="7"), WITHIN)
 
 
 def test_a_server_that_comes_back_in_time_is_asked_again(ask: Ask) -> None:

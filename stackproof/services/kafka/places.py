@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from stackproof.history import Flow
@@ -26,6 +26,10 @@ class Topics:
         own = self.scenario.own("")
         there = self.fixture.admin.list_topics()
         return [topic.removeprefix(own) for topic in there if topic.startswith(own)]
+
+    def fields(self) -> Mapping[str, str]:
+        """As of every client."""
+        return self.fixture.fields
 
     def find(self, name: str) -> Topic | None:
         """The topic; made by a step or by a system under test."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from stackproof.services.fixture import Scenario
 from stackproof.services.mailpit.fixture import MailFixture
+from stackproof.services.mailpit.known import SERVER
 from stackproof.services.places import Letter
 
 
@@ -17,10 +18,15 @@ class Mailboxes:
 
     def __init__(self, scenario: Scenario):
         self._fixture = scenario.use(MailFixture)
+        self._smtp = scenario.endpoint("mailpit").at(SERVER)
 
     def names(self) -> Sequence[str]:
         """None: an address need not have had a mail."""
         return ()
+
+    def fields(self) -> Mapping[str, str]:
+        """Where mails are sent by SMTP."""
+        return {"mailpit_smtp": self._smtp}
 
     def find(self, name: str) -> Mailbox:
         """The mailbox of an address, as the scenario calls it."""

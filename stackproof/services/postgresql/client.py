@@ -79,13 +79,14 @@ def parameters(
     return {**_SAID, **{name: value for name, value in found.items() if value != ""}}
 
 
-def url(endpoint: Endpoint, node: str = PRIMARY, *, client: str = "") -> str:
+def url(endpoint: Endpoint, node: str = PRIMARY, *, client: str = "", options: str = "") -> str:
     """The same as a URL, for programs; it may hold a password.
 
     Args:
         endpoint: where the cluster is.
         node: which of its servers.
         client: what the server shall call these connections; it keeps 63 characters.
+        options: for the server's process; see `parameters`.
     """
     given = parameters(endpoint, node)
     login = quote(given["user"], safe="")
@@ -93,7 +94,8 @@ def url(endpoint: Endpoint, node: str = PRIMARY, *, client: str = "") -> str:
         login += f":{quote(given['password'], safe='')}"
     address = endpoint.addresses[node].partition("/")[0]
     given |= {"application_name": client} if client else {}
-    further = ("sslmode", "sslrootcert", "sslcert", "sslkey", "application_name")
+    given |= {"options": options} if options else {}
+    further = ("sslmode", "sslrootcert", "sslcert", "sslkey", "application_name", "options")
     files = "&".join(
         f"{name}={quote(str(given[name]), safe='')}" for name in further if name in given
     )

@@ -64,9 +64,15 @@ class Database:
     def _drop(self) -> None:
         drop(self.endpoint, self._scenario.own("data"))
 
-    def url(self, client: str) -> str:
-        """How a program that the scenario calls so reaches the database; with a password."""
-        return url(self.endpoint, client=self._scenario.own(client))
+    def url(self, client: str, *, own_schema: bool = False) -> str:
+        """How a program reaches the database; with a password.
+
+        Args:
+            client: what the scenario calls it.
+            own_schema: names without a schema are those of the scenario's own.
+        """
+        options = f'-c search_path="{self.schema}"' if own_schema else ""
+        return url(self.endpoint, client=self._scenario.own(client), options=options)
 
     def connections_of(self, client: str) -> int:
         """How many connections that program has now, as the server counts them."""

@@ -32,6 +32,10 @@ class Tables:
         )
         return [name for (name,) in found]
 
+    def fields(self) -> Mapping[str, str]:
+        """A URL of the scenario's own schema."""
+        return {"postgresql_url": self.database.url("system", own_schema=True)}
+
     def find(self, name: str) -> Table | None:
         """The table; made by a step, by a statement or by a system under test."""
         return Table(self, name) if name in self.names() else None

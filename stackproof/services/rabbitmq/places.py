@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from pika.exceptions import AMQPError
@@ -32,6 +32,10 @@ class Queues:
     def names(self) -> Sequence[str]:
         """Those that steps have declared; AMQP has no question for the others."""
         return self.fixture.names()
+
+    def fields(self) -> Mapping[str, str]:
+        """None yet."""
+        return {}
 
     def find(self, name: str) -> MessageQueue | None:
         """The queue; made by a step or by a system under test."""

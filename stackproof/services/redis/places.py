@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from stackproof.history import Registers
 from stackproof.services.fixture import Scenario
+from stackproof.services.redis.client import url
 from stackproof.services.redis.fixture import RedisFixture
 
 
@@ -16,11 +17,15 @@ class Keys:
     noun: ClassVar[str] = "key"
 
     def __init__(self, scenario: Scenario):
-        self._fixture = scenario.use(RedisFixture)
+        self._fixture, self._own = scenario.use(RedisFixture), scenario.own("")
 
     def names(self) -> Sequence[str]:
         """None: a key need not be there."""
         return ()
+
+    def fields(self) -> Mapping[str, str]:
+        """Its URL, and what the scenario's own names begin with."""
+        return {"redis_url": url(self._fixture.endpoint), "redis_prefix": self._own}
 
     def find(self, name: str) -> Key:
         """The key, whether it is there or not."""
