@@ -106,7 +106,8 @@ def _template() -> Iterator[tuple[Path, str]]:
 
 def _bring(area: str, texts: dict[Path, str]) -> None:
     """Add an area's features, and what they need, to a project's files."""
-    for pattern in (f"features/{area}/*.feature", *_BESIDES.get(area, ())):
+    features = (f"features/{area}/*.feature", f"features/{area}/*/*")  # and files that they name
+    for pattern in (*features, *_BESIDES.get(area, ())):
         folder, _, rest = pattern.partition("/")
         place = _shipped(folder)
         for source in sorted(place.glob(rest)):

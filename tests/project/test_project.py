@@ -65,6 +65,7 @@ def test_shipped_features_come_along(tmp_path: Path, capsys: pytest.CaptureFixtu
                 assert "the order rater" in brought.read_text()
             else:
                 assert brought.read_text() == text
+    assert (tmp_path / "demo" / "features" / "messaging" / "contents" / "order.json").is_file()
     assert not (tmp_path / "demo" / "features" / "streams").exists()
     assert "stackproof run features/cache" in capsys.readouterr().out
 
