@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from behave import given, then, when
-from hamcrest import assert_that, empty, has_length, is_not
+from hamcrest import assert_that, empty, equal_to, has_length, is_not
 
 from stackproof import faults
 from stackproof.faults.registers import REGISTERS, SharedRegisters
 from stackproof.faults.words import to_break
+from stackproof.services import etcd
 from stackproof.session.needs import needs, needs_by
 from stackproof.session.premises import presume
 from stackproof.session.scenario import Context
+from stackproof.session.tables import records
 from stackproof.vocabulary import COORDINATION
 
 
+def etcd_of(context: Context) -> etcd.EtcdFixture:
+    """The scenario's work with its etcd."""
+    return context.session.use(etcd.EtcdFixture)
+
+
+# -- etcd ----------------------------------------------------------------------
 @given("an etcd server")
 @needs("etcd")
 def an_etcd_server(context: Context) -> None:
@@ -28,6 +36,108 @@ def an_etcd_cluster(context: Context, count: int) -> None:
     presume(context.session.endpoint("etcd").addresses, has_length(count), "members")
 
 
+@when("these keys are put")
+def these_keys_are_put(context: Context) -> None:
+    """Puts the keys of the table: its columns are key and value."""
+    etcd_of(context).put_many(records(context.table, ("key", "value")))
+
+
+@when('the keys that begin with "{prefix}" are deleted')
+def keys_are_deleted(context: Context, prefix: str) -> None:
+    """Deletes them in one request."""
+    etcd_of(context).delete(prefix)
+
+
+@then('the keys that begin with "{prefix}" are these, in order')
+def keys_that_begin_with(context: Context, prefix: str) -> None:
+    """What one request finds is what the table says, in the order of the keys."""
+    wanted = [(row["key"], row["value"]) for row in records(context.table, ("key", "value"))]
+    assert_that(list(etcd_of(context).range(prefix).items()), equal_to(wanted))
+
+
+@then('the keys from "{first}" up to "{end}" are these, in order')
+def keys_from_up_to(context: Context, first: str, end: str) -> None:
+    """The same of a range; the second key is not in it."""
+    wanted = [(row["key"], row["value"]) for row in records(context.table, ("key", "value"))]
+    assert_that(list(etcd_of(context).range(first, end).items()), equal_to(wanted))
+
+
+@given('the keys that begin with "{prefix}" are watched')
+def keys_are_watched(context: Context, prefix: str) -> None:
+    """A watcher is told of all their changes from now on, whichever member serves it."""
+    etcd_of(context).watch(prefix)
+
+
+@when('{count:d} changes are made to keys that begin with "{prefix}"')
+def changes_are_made(context: Context, count: int, prefix: str) -> None:
+    """Keys are put and deleted, one change after the other."""
+    etcd_of(context).change(prefix, count)
+
+
+@when(
+    '{count:d} changes are made to keys that begin with "{prefix}" while {node:Node} {fault:Fault}'
+)
+@needs_by(lambda count, prefix, node, fault: to_break("etcd", fault))
+def changes_while_broken(context: Context, count: int, prefix: str, node: str, fault: str) -> None:
+    """A third of them before the node is broken, one while it is, and one afterwards."""
+    etcd_of(context).change(prefix, count // 3)
+    with faults.Faults(context.session, "etcd").fault(fault, node):
+        etcd_of(context).change(prefix, count // 3)
+    etcd_of(context).change(prefix, count - 2 * (count // 3))
+
+
+@when('the keys that begin with "{prefix}" are watched from the first change on')
+def keys_are_watched_from_first(context: Context, prefix: str) -> None:
+    """A watcher that comes later begins at the revision of the first change."""
+    etcd_of(context).watch_from_first(prefix)
+
+
+@then("the watcher is told of every change within {limit:Seconds}, once and in order")
+def watcher_is_told(context: Context, limit: float) -> None:
+    """Nothing is skipped, told twice, altered or out of order."""
+    context.session.assert_history(etcd_of(context).await_told(limit))
+
+
+@when('"{key}" is put with a lease of {seconds:d} seconds')
+def put_with_lease(context: Context, key: str, seconds: int) -> None:
+    """Grants a lease, and puts the key with it."""
+    etcd_of(context).put_leased(key, seconds)
+
+
+@when('the lease of "{key}" is kept alive for {seconds:Seconds}')
+def lease_is_kept_alive(context: Context, key: str, seconds: float) -> None:
+    """Keeps it alive five times in its time to live; then no more."""
+    etcd_of(context).keep_alive(key, seconds)
+
+
+@when('the lease of "{key}" is revoked')
+def lease_is_revoked(context: Context, key: str) -> None:
+    """Ends it before its time."""
+    etcd_of(context).revoke(key)
+
+
+@then('"{key}" is there until its lease ends, and gone within {late:Seconds} after that')
+def key_lives_as_long(context: Context, key: str, late: float) -> None:
+    """Reads it until it is gone; the lease counts from when it was last kept alive."""
+    expected = etcd_of(context).watch_life(key, context.session.scaled(late))
+    context.session.assert_history(expected)
+
+
+@when("{clients:d} clients each make {each:d} transfers between {count:d} accounts")
+def transfers_are_made(context: Context, clients: int, each: int, count: int) -> None:
+    """Each is a transaction over two keys; all accounts are read meanwhile, in one request."""
+    etcd_of(context).open_accounts(count)
+    etcd_of(context).transfer(clients, each)
+
+
+@then("every reading of all accounts shows the same total")
+def same_total(context: Context) -> None:
+    """Nobody sees a transfer by half, and none overwrites another one."""
+    etcd = etcd_of(context)
+    assert_that(set(etcd.totals), equal_to({etcd.opened()}))
+
+
+# -- ZooKeeper -----------------------------------------------------------------
 @given("a ZooKeeper server")
 @needs("zookeeper")
 def a_zookeeper_server(context: Context) -> None:

@@ -21,7 +21,7 @@ class Keeper(Protocol):
     def answers(self) -> None:
         """Do the cheapest real operation."""
 
-    def put(self, name: str, content: str) -> None:
+    def put(self, name: str, content: str) -> object:
         """Keep something; returns once it is acknowledged."""
 
     def get(self, name: str) -> str | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import requests
 from etcd3gw.client import Etcd3Client
 from etcd3gw.exceptions import ConnectionFailedError, Etcd3Exception
+from etcd3gw.lease import Lease
 
 from stackproof.access import Access
 from stackproof.errors import Trouble, answered, explains
@@ -55,6 +57,11 @@ def after(prefix: bytes) -> bytes:
     return kept[:-1] + bytes([kept[-1] + 1]) if kept else b"\0"
 
 
+def base64_of(data: bytes) -> str:
+    """Bytes as the gateway wants them."""
+    return base64.b64encode(data).decode()
+
+
 class EtcdKeeper:
     """Puts and gets. See `stackproof.services.keeping.Member`.
 
@@ -98,9 +105,46 @@ class EtcdKeeper:
         """It reads what it has itself, with or without the others."""
         self.ask(lambda client: client.get("/", serializable=True))
 
-    def put(self, name: str, content: str | bytes) -> None:
-        """Put a key."""
-        self.ask(lambda client: client.put(utf8(name), utf8(content)))
+    def put(self, name: str, content: str | bytes, lease: Lease | None = None) -> int:
+        """Put a key; the revision that came of it."""
+        asked = {"key": base64_of(utf8(name)), "value": base64_of(utf8(content))}
+        if lease is not None:
+            asked["lease"] = str(lease.id)
+        return self._revised("/kv/put", asked)
+
+    def delete(self, name: str) -> int:
+        """Delete a key; the revision that came of it."""
+        return self._revised("/kv/deleterange", {"key": base64_of(utf8(name))})
+
+    def revision(self) -> int:
+        """The present one, as the majority has it."""
+        return self._revised("/kv/range", {"key": base64_of(b"\0"), "limit": "1"})
+
+    def _revised(self, path: str, asked: Mapping[str, str]) -> int:
+        """The library keeps to itself what revision came of something."""
+        told = self.ask(lambda client: client.post(client.get_url(path), json=asked))
+        return int(told["header"]["revision"])
+
+    def put_all(self, compared: Mapping[str, int], contents: Mapping[str, bytes]) -> bool:
+        """Put keys in one transaction if keys were last changed at these revisions."""
+        asked = {
+            "compare": [
+                {"key": base64_of(utf8(name)), "target": "MOD", "result": "EQUAL",
+                 "mod_revision": revision}
+                for name, revision in compared.items()
+            ],
+            "success": [
+                {"request_put": {"key": base64_of(utf8(name)), "value": base64_of(content)}}
+                for name, content in contents.items()
+            ],
+        }  # fmt: skip
+        return bool(self.ask(lambda client: client.transaction(asked)).get("succeeded"))
+
+    def range(self, first: str, end: str | None) -> list[tuple[str, bytes, int]]:
+        """Name, value and revision of keys up to before ``end``; None: of all that begin so."""
+        upto = after(utf8(first)) if end is None else utf8(end)
+        found = self.ask(lambda client: client.get(utf8(first), metadata=True, range_end=upto))
+        return [(meta["key"].decode(), value, int(meta["mod_revision"])) for value, meta in found]
 
     def get(self, name: str) -> str | None:
         """Its value as text."""
