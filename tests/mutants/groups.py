@@ -181,4 +181,5 @@ GROUPS = (
     _servers("kafka"),
     _servers("mailpit"),
     _servers("pushgateway"),
+    _servers("s3"),
 )

@@ -3,11 +3,11 @@
 import pytest
 
 from tests.mutants.mutant import known
-from tests.mutants.servers import kafka, postgresql, pushgateway, rabbitmq, redis
+from tests.mutants.servers import kafka, postgresql, pushgateway, rabbitmq, redis, s3
 from tests.mutants.servers.running import FEATURES, SOUND
 
 
-@pytest.mark.parametrize("service", [redis, rabbitmq, kafka, postgresql, pushgateway])
+@pytest.mark.parametrize("service", [redis, rabbitmq, kafka, postgresql, pushgateway, s3])
 def test_every_fault_is_listed(service):
     name = service.__name__.rpartition(".")[2]
     listed = {mutant.name for mutant in known() if mutant.group == name}

@@ -34,7 +34,9 @@ Send = Callable[[Asked], Told]
 #: Answers a request, by whatever the sound server tells.
 Fault = Callable[[State, Asked, Send], Told]
 
-_OF_ONE_CONNECTION = ("content-length", "transfer-encoding", "connection", "content-encoding")
+_OF_ONE_CONNECTION = (
+    "content-length", "transfer-encoding", "connection", "content-encoding", "expect",
+)  # fmt: skip
 
 
 def serve(handle: Fault) -> Callable[[socket.socket, socket.socket], None]:
@@ -69,5 +71,7 @@ def _requests(client: socket.socket) -> Iterator[Asked]:
     stream = client.makefile("rb")
     while line := stream.readline().decode().split():
         headers = dict(parse_headers(stream))
+        if any(k.lower() == "expect" for k in headers):
+            client.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         length = next((int(v) for k, v in headers.items() if k.lower() == "content-length"), 0)
         yield Asked(line[0], line[1], headers, stream.read(length))

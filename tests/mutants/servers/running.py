@@ -28,6 +28,7 @@ FEATURES = {
     "kafka": "features/messaging/publishing.feature",
     "mailpit": "features/mail",
     "pushgateway": "features/monitoring/pushing.feature",
+    "s3": "features/objects",
 }
 #: Their clients go where the server says, not where they were sent at first.
 _ADVERTISING = ("kafka",)
