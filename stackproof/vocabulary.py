@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import parse
 from behave import register_type
 
-from stackproof.faults.promises.handing_on import COMMITTING
-from stackproof.faults.promises.losing import POWER_WAYS, WAYS
-from stackproof.faults.roles import ROLES
+from stackproof.faults.roles import WORDS
 from stackproof.faults.words import FAULTS, PRODUCERS, TIMES, WORKLOADS, Workload
 from stackproof.services.redis.known import Batching
 from stackproof.services.s3.known import CHECKSUMS, MISUSED, REFUSED
@@ -109,6 +107,18 @@ def parse_promise(text: str) -> str:
     return PROMISES[text]
 
 
+@parse.with_pattern(WORDS)
+def parse_role(text: str) -> str:
+    """A role that a broker of Kafka has; `stackproof.faults.roles.Role` reads it."""
+    return text
+
+
+@parse.with_pattern(rf"broker \d+|{WORDS}")
+def parse_broker(text: str) -> str:
+    """A broker by its number, or by its role."""
+    return text
+
+
 @parse.with_pattern(r"the (?:server|primary|leader)|(?:replica|node|broker) \d+")
 def parse_node(text: str) -> str:
     """The name of a node: "the primary" is ``primary``, "replica 1" is ``replica-1``; or a role."""
@@ -132,6 +142,8 @@ def parse_workload(text: str) -> Workload:
 COLLECTIONS = ("hash", "list", "set", "sorted set")
 #: Services that coordinate others, by how features call them.
 COORDINATION = {"etcd": "etcd", "ZooKeeper": "zookeeper"}
+#: Which records consumers of Kafka are handed.
+READ_ISOLATIONS = ("read_committed", "read_uncommitted")
 #: Isolation levels of the SQL standard.
 LEVELS = ("read uncommitted", "read committed", "repeatable read", "serializable")
 
@@ -172,11 +184,12 @@ def types_of_systems(systems: Mapping[str, SystemSettings]) -> dict[str, Type]:
 
 #: Every type, by its name in the patterns of steps, e.g. ``{limit:Seconds}``.
 TYPES: dict[str, Type] = {
+    "Acks": one_of(("0", "1", "all")),
     "Batching": one_of(get_args(Batching)),
+    "Broker": parse_broker,
     "Brokers": counted("broker"),
     "Checksum": one_of(CHECKSUMS),
     "Collection": one_of(COLLECTIONS),
-    "Committing": one_of(COMMITTING),
     "Coordination": one_of(COORDINATION),
     "Customers": counted("customer"),
     "Ending": one_of(ENDINGS),
@@ -187,16 +200,15 @@ TYPES: dict[str, Type] = {
     "Nodes": counted("node"),
     "Partitions": counted("partition"),
     "Place": parse_place,
-    "PowerWay": one_of(POWER_WAYS),
     "Producer": one_of(PRODUCERS),
     "Promise": parse_promise,
+    "ReadIsolation": one_of(READ_ISOLATIONS),
     "Refused": one_of(REFUSED),
     "Replica": parse_replica,
-    "Role": one_of(ROLES),
+    "Role": parse_role,
     "Seconds": parse_seconds,
     "Span": parse_span,
     "Times": one_of(TIMES),
-    "Way": one_of(WAYS),
     "Workload": parse_workload,
 }
 

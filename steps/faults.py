@@ -7,18 +7,16 @@ from hamcrest import assert_that, equal_to, greater_than, has_length
 
 from stackproof import faults
 from stackproof.faults.restarts import rolling_restart
-from stackproof.faults.traffic import TRAFFIC, publish_while, serves_during
 from stackproof.faults.words import to_break
 from stackproof.services.kafka import KafkaFixture
-from stackproof.services.kafka.known import node_of
 from stackproof.session.needs import needs, needs_by
 from stackproof.session.premises import presume
 from stackproof.session.scenario import Context
 
 
-def faults_of(context: Context) -> faults.Faults:
+def faults_of(context: Context) -> faults.BrokerFaults:
     """What the scenario breaks of Kafka."""
-    return context.session.use(faults.Faults, "kafka")
+    return context.session.use(faults.BrokerFaults)
 
 
 @given("a Kafka cluster of {count:Brokers}")
@@ -28,44 +26,76 @@ def a_kafka_cluster(context: Context, count: int) -> None:
     presume(context.session.endpoint("kafka").instances, has_length(count), "brokers")
 
 
-@when("broker {broker:d} {fault:Fault}")
+@given('{producer:Producer} publishes to "{topic}" in the background')
+@needs("kafka")
+def producer_in_background(context: Context, producer: str, topic: str) -> None:
+    """Publishes with acks=all until a Then asks; goes on when the first 100 are acknowledged."""
+    kafka = context.session.use(KafkaFixture)
+    context.session.keep(faults.TRAFFIC, faults.Traffic(context.session, kafka, topic, producer))
+
+
+@given(
+    '{producer:Producer} that waits {patience:Seconds} for answers publishes to "{topic}" in the background'
+)
+@needs("kafka")
+def patient_producer_in_background(
+    context: Context, producer: str, patience: float, topic: str
+) -> None:
+    """The same; what is not answered in that time is sent again."""
+    kafka = context.session.use(KafkaFixture)
+    traffic = faults.Traffic(context.session, kafka, topic, producer, patience=patience)
+    context.session.keep(faults.TRAFFIC, traffic)
+
+
+@when("{count:d} more messages are acknowledged within {limit:Seconds}")
+def more_are_acknowledged(context: Context, count: int, limit: float) -> None:
+    """Of the producer in the background."""
+    context.session.kept(faults.TRAFFIC).await_more(count, within=limit)
+
+
+@when("{broker:Broker} {fault:Fault}")
 @needs("kafka", dedicated=True)
 @needs_by(lambda broker, fault: to_break("kafka", fault))
-def broker_is_broken(context: Context, broker: int, fault: str) -> None:
-    """Breaks a broker until it recovers; an independent client proves the effect."""
-    assert_that(faults_of(context).begin(fault, node_of(broker)).active)
+def broker_is_broken(context: Context, broker: str, fault: str) -> None:
+    """Breaks a broker until it recovers; an independent client proves the effect.
+
+    Whoever has a role is found at that moment; from then on it is "the old leader".
+    """
+    assert_that(faults_of(context).break_broker(fault, broker).active)
 
 
-@when("broker {broker:d} recovers")
+@when("{broker:Broker} recovers")
 @needs("kafka", dedicated=True)
-def broker_recovers(context: Context, broker: int) -> None:
+def broker_recovers(context: Context, broker: str) -> None:
     """Heals all that ails the broker, until it is in sync with all its partitions."""
-    faults_of(context).heal(node_of(broker))
+    faults_of(context).heal_broker(broker)
 
 
-@when('messages keep arriving in "{topic}" while broker {broker:d} {fault:Fault}')
+@when("another broker is {role:Role}")
 @needs("kafka", dedicated=True)
-@needs_by(lambda topic, broker, fault: to_break("kafka", fault))
-def messages_while_broken(context: Context, topic: str, broker: int, fault: str) -> None:
-    """Publishes before, while and after the broker is broken; it is healed again."""
-    breaking = serves_during(faults_of(context).fault(fault, node_of(broker)))
-    publish_while(context.session, context.session.use(KafkaFixture), topic, breaking)
+def another_broker_is(context: Context, role: str) -> None:
+    """All others agree that it is not the broken one any more."""
+    presume(faults_of(context).await_successor(role), greater_than(0), role)
 
 
-@when('messages keep arriving in "{topic}" while all brokers are restarted, one after the other')
+@when("{role:Role} is the only replica in sync within {limit:Seconds}")
 @needs("kafka", dedicated=True)
-def messages_while_restarted(context: Context, topic: str) -> None:
+def only_replica_in_sync(context: Context, role: str, limit: float) -> None:
+    """As all other brokers see it."""
+    faults_of(context).await_alone(role, within=context.session.scaled(limit))
+
+
+@when("all brokers are restarted, one after the other")
+@needs("kafka", dedicated=True)
+def brokers_are_restarted(context: Context) -> None:
     """A rolling restart: each broker is stopped when the one before is back in sync."""
-    kafka = context.session.use(KafkaFixture)
-    publish_while(
-        context.session, kafka, topic, lambda _: rolling_restart(context.session, "kafka")
-    )
+    rolling_restart(context.session, "kafka")
 
 
 @then("every message has been acknowledged within {limit:Seconds}")
 def every_message_acknowledged(context: Context, limit: float) -> None:
-    """The producer got an acknowledgement for every message, those during the fault included."""
-    sent = context.session.kept(TRAFFIC).finish(within=limit)
+    """The producer in the background ends; no message of it has failed or is without outcome."""
+    sent = context.session.kept(faults.TRAFFIC).finish(within=limit)
     context.session.figure("published", f"{sent.ok} messages")
     assert_that((sent.failed, sent.unknown), equal_to((0, 0)), str(sent))
     presume(sent.ok, greater_than(0), "messages acknowledged")

@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 from behave import given, then, when
-from hamcrest import assert_that, empty, equal_to, greater_than, has_length, only_contains
-from hamcrest import starts_with as begins_with
+from hamcrest import assert_that, empty, equal_to, greater_than, has_length
 
+from stackproof import faults
 from stackproof.faults import promises
-from stackproof.faults.promises.handing_on import HandingOn
-from stackproof.faults.promises.losing import Losing
-from stackproof.faults.promises.repeating import publish_through_late_answers
 from stackproof.services.kafka import KafkaFixture
 from stackproof.session.needs import needs
-from stackproof.session.premises import presume
-from stackproof.session.scenario import Context, Kept
+from stackproof.session.scenario import Context
 
-#: What later steps are about.
-LOSS: Kept[Losing] = Kept(
-    "messages that are bound to be lost",
-    'messages to "orders" are acknowledged with acks=0 by a leader that hangs and then crashes',
-)
-HANDED_ON: Kept[HandingOn] = Kept(
-    "messages that were handed on",
-    '"orders" is handed on to "invoices" by a consumer that commits before it sends '
-    "and ends in between, and by its successor",
-)
-TRANSACTION: Kept[promises.OpenTransaction] = Kept(
-    "a transaction", '20 messages to "orders" in an open transaction'
-)
+#: Seconds in which a consumer gets as far as it can.
+_READS_WITHIN = 15.0
 
 
 def kafka_of(context: Context) -> KafkaFixture:
@@ -35,164 +20,188 @@ def kafka_of(context: Context) -> KafkaFixture:
     return context.session.use(KafkaFixture)
 
 
-def transaction_of(context: Context) -> promises.OpenTransaction:
-    """The transaction that was opened before."""
-    return context.session.kept(TRANSACTION)
+def producers(context: Context) -> promises.Producers:
+    """The scenario's producers that send each message once."""
+    return context.session.use(promises.Producers, kafka_of(context))
 
 
-@when('messages to "{topic}" are acknowledged with {way:Way}')
-@needs("kafka", dedicated=True)
-def messages_bound_to_be_lost(context: Context, topic: str, way: str) -> None:
-    """Has the cluster lose for certain what it acknowledges meanwhile; makes the topic."""
-    context.session.keep(LOSS, Losing(context.session, kafka_of(context), topic)).run(way)
+# -- messages that may be lost -------------------------------------------------
+@given('{count:d} messages are on all replicas of "{topic}", published with acks={acks:Acks}')
+@needs("kafka")
+def messages_on_all_replicas(context: Context, count: int, topic: str, acks: str) -> None:
+    """Publishes them, each once, and waits until all replicas in sync have them."""
+    producers(context).publish(topic, count, acks).await_replicated()
 
 
-@when('messages to "{topic}" are acknowledged with {way:PowerWay}')
-@needs("kafka", dedicated=True, syncs=True)
-def messages_bound_to_be_lost_with_power(context: Context, topic: str, way: str) -> None:
-    """The same, where what a broker makes durable is known."""
-    context.session.keep(LOSS, Losing(context.session, kafka_of(context), topic)).run(way)
+@when('{count:d} messages are published to "{topic}" with acks={acks:Acks}')
+@needs("kafka")
+def messages_with_acks(context: Context, count: int, topic: str, acks: str) -> None:
+    """Each once, without idempotence; goes on when all are acknowledged (acks=0: sent)."""
+    producers(context).publish(topic, count, acks)
 
 
-@then("the loss of all of them is found and named")
-def loss_is_found(context: Context) -> None:
-    """The checks find it under its names, and as large as it must be; none is inconclusive."""
-    verdict = context.session.kept(LOSS).check()
+@then("exactly these {count:d} messages are lost")
+def messages_are_lost(context: Context, count: int) -> None:
+    """Those last published with acks: a final drain must find so many lost, and no others."""
+    verdict = producers(context).last.check(count)
     assert_that(verdict.missing, empty())
+    assert_that(verdict.figures.lost, equal_to(count), "messages lost")
 
 
-@when('{producer:Producer} publishes to "{topic}" while answers come later than it waits')
-@needs("kafka", dedicated=True, proxied=True)
-def publishing_through_late_answers(context: Context, producer: str, topic: str) -> None:
-    """What is in flight when answers become late is stored, and sent again without an answer."""
-    publish_through_late_answers(context.session, kafka_of(context), topic, producer)
-
-
-@then('"{topic}" holds every acknowledged message, in order, and none twice')
-def topic_holds_each_once(context: Context, topic: str) -> None:
-    """A final drain finds what was acknowledged, each message at one offset."""
+@then('"{topic}" holds every acknowledged message, in order, {promise:Promise}')
+@needs("kafka")
+def topic_holds_every_message(context: Context, topic: str, promise: str) -> None:
+    """A final drain finds what was acknowledged, unchanged; "exactly once": none of it twice."""
     kafka = kafka_of(context)
     kafka.final_drain(kafka.own(topic))
-    flow = kafka.delivery(topic, guarantee="idempotent", drained=True)
-    assert_that(context.session.assert_flow(flow).figures.arrived, greater_than(0))
-
-
-@then('"{topic}" holds every acknowledged message, in order, and some are found to be there twice')
-def topic_holds_some_twice(context: Context, topic: str) -> None:
-    """A final drain finds what was acknowledged; that some are stored twice must be found."""
-    kafka = kafka_of(context)
-    kafka.final_drain(kafka.own(topic))
-    flow = kafka.delivery(
-        topic, guarantee="at-least-once", drained=True, expected=("stored-twice",)
-    )
+    flow = kafka.delivery(topic, guarantee=promise, drained=True)
     verdict = context.session.assert_flow(flow)
     context.session.figure("stored twice", f"{verdict.figures.stored_twice} messages")
-
-
-@when(
-    'messages of "{source}" are transformed into "{target}" in transactions while the leader {ending:Ending}'
-)
-@needs("kafka", dedicated=True)
-def transformed_in_transactions(context: Context, source: str, target: str, ending: str) -> None:
-    """Consumes, transforms and produces before, while and after the target's leader is away."""
-    promises.transform_through(context.session, kafka_of(context), source, target, ending)
-
-
-@then('every message of "{source}" is in "{target}" exactly once')
-def transformed_exactly_once(context: Context, source: str, target: str) -> None:
-    """Whoever reads committed records finds each once; no transaction is torn or half done."""
-    verdict = promises.check_transformed(context.session, kafka_of(context), source, target)
     assert_that(verdict.figures.arrived, greater_than(0))
 
 
-@when(
-    '"{source}" is handed on to "{target}" by a consumer that {committing:Committing} and ends in between, and by its successor'
-)
+@then('some messages are in "{topic}" twice')
 @needs("kafka")
-def handed_on(context: Context, source: str, target: str, committing: str) -> None:
-    """One consumer ends between committing and sending; the next one of its group goes on."""
-    handing_on = HandingOn(context.session, kafka_of(context), source, target, committing)
-    context.session.keep(HANDED_ON, handing_on).run()
+def some_are_twice(context: Context, topic: str) -> None:
+    """The check must find them; without any the scenario proves nothing."""
+    flow = kafka_of(context).delivery(
+        topic, guarantee="at-least-once", drained=True, expected=("stored-twice",)
+    )
+    context.session.assert_flow(flow)
 
 
-@then("exactly what it had committed and not sent is found lost, and nothing is there twice")
-def committed_is_found_lost(context: Context) -> None:
-    """As many messages are lost as its end came between; their loss is found and named."""
-    handing_on = context.session.kept(HANDED_ON)
-    figures = handing_on.check().figures
-    assert_that((figures.lost, figures.duplicated), equal_to((handing_on.between, 0)))
+# -- consumers that send on ----------------------------------------------------
+@when('a consumer of group "{group}" copies {count:d} messages from "{source}" to "{target}"')
+@needs("kafka")
+def consumer_copies(context: Context, group: str, count: int, source: str, target: str) -> None:
+    """Receives them, sends them on, and commits."""
+    copying = promises.Copying(context.session, kafka_of(context), source, target, group)
+    context.session.keep(promises.COPYING, copying).copy(count)
 
 
-@then("exactly what it had sent and not committed is found there twice, and nothing is lost")
-def sent_is_found_twice(context: Context) -> None:
-    """As many messages are there twice as its end came between; they are found and named."""
-    handing_on = context.session.kept(HANDED_ON)
-    figures = handing_on.check().figures
-    assert_that((figures.lost, figures.duplicated), equal_to((0, handing_on.between)))
+@when("the consumer commits {count:d} more messages and ends before it has sent them")
+def consumer_commits_only(context: Context, count: int) -> None:
+    """It receives and commits them, and leaves the group."""
+    context.session.kept(promises.COPYING).commit_only(count)
 
 
-@given('{count:d} messages to "{topic}" in an open transaction')
+@when("the consumer sends {count:d} more messages and ends before it has committed them")
+def consumer_sends_only(context: Context, count: int) -> None:
+    """It receives them and sends them on, and leaves the group."""
+    context.session.kept(promises.COPYING).send_only(count)
+
+
+@when("another consumer of its group copies the rest")
+def consumer_copies_rest(context: Context) -> None:
+    """It goes on where the group has committed, until nothing is left."""
+    context.session.kept(promises.COPYING).copy_rest()
+
+
+@then("exactly {count:d} messages are missing in the copy, and none is there twice")
+def messages_are_missing(context: Context, count: int) -> None:
+    """The check must find their loss; nothing else is wrong with the copy."""
+    figures = context.session.kept(promises.COPYING).check("at-most-once", "lost").figures
+    assert_that((figures.lost, figures.duplicated), equal_to((count, 0)), "lost, duplicated")
+
+
+@then("exactly {count:d} messages are in the copy twice, and none is missing")
+def messages_are_twice(context: Context, count: int) -> None:
+    """The check must find them; nothing else is wrong with the copy."""
+    figures = context.session.kept(promises.COPYING).check("at-least-once", "duplicated").figures
+    assert_that((figures.lost, figures.duplicated), equal_to((0, count)), "lost, duplicated")
+
+
+# -- transactions --------------------------------------------------------------
+@given('messages of "{source}" are copied to "{target}" in transactions in the background')
+@needs("kafka")
+def copied_in_transactions(context: Context, source: str, target: str) -> None:
+    """Consumes and produces in transactions; goes on when the first 500 messages are copied."""
+    transformer = promises.Transformer(context.session, kafka_of(context), source, target)
+    context.session.keep(promises.TRANSFORMER, transformer)
+
+
+@when("{count:d} more messages are copied within {limit:Seconds}")
+def more_are_copied(context: Context, count: int, limit: float) -> None:
+    """In transactions that are committed."""
+    context.session.kept(promises.TRANSFORMER).await_more(count, within=limit)
+
+
+@then("every message is in the copy exactly once")
+def copied_exactly_once(context: Context) -> None:
+    """Whoever reads committed records finds each once; no transaction is torn or half done."""
+    context.session.kept(faults.TRAFFIC).finish(within=60)
+    copying = context.session.kept(promises.TRANSFORMER)
+    copying.finish()
+    assert_that(copying.check().figures.arrived, greater_than(0))
+
+
+@given('{count:d} messages are published to "{topic}" in an open transaction')
 @needs("kafka")
 def an_open_transaction(context: Context, count: int, topic: str) -> None:
     """A producer publishes them and does not end the transaction for now."""
+    begin_transaction(context, topic, count, 60)
+
+
+@given(
+    '{count:d} messages are published to "{topic}" in an open transaction with a timeout of {limit:Seconds}'
+)
+@needs("kafka")
+def an_open_transaction_with_timeout(
+    context: Context, count: int, topic: str, limit: float
+) -> None:
+    """After that time its coordinator may end it; it looks every ten seconds."""
+    begin_transaction(context, topic, count, limit)
+
+
+def begin_transaction(context: Context, topic: str, count: int, timeout: float) -> None:
+    """Keep a transaction whose messages are in the log."""
     transaction = promises.OpenTransaction(
-        context.session,
-        kafka_of(context),
-        topic,
-        count,
-        transaction_timeout_ms=int(promises.OPEN_AT_MOST * 1000),
+        context.session, kafka_of(context), topic, count, timeout=timeout
     )
-    context.session.keep(TRANSACTION, transaction)
-    presume(transaction.seen("read_uncommitted"), has_length(count), "messages in the log")
+    context.session.keep(promises.TRANSACTION, transaction)
+    transaction.seen("read_uncommitted", count, within=_READS_WITHIN)
 
 
 @when("the transaction is aborted")
 def transaction_is_aborted(context: Context) -> None:
     """Its producer asks the coordinator to abort it."""
-    transaction_of(context).producer.abort()
+    context.session.kept(promises.TRANSACTION).producer.abort()
 
 
-@when("a new producer with the same transactional ID commits {count:d} messages")
+@when("another producer with the same transactional ID commits {count:d} messages")
 def successor_commits(context: Context, count: int) -> None:
     """By initialising the ID it fences the producer before."""
-    transaction_of(context).succeed(count)
+    context.session.kept(promises.TRANSACTION).succeed(count)
 
 
-@when("the transaction's producer disappears and {count:d} messages of no transaction follow")
-def transaction_hangs(context: Context, count: int) -> None:
-    """Nobody ends the transaction; messages of another producer stand behind it."""
-    transaction_of(context).producer.leave_open()
-    transaction_of(context).publish_behind(count)
+@when("the producer of the transaction does nothing more")
+def transaction_hangs(context: Context) -> None:
+    """Nobody commits or aborts the transaction."""
+    context.session.kept(promises.TRANSACTION).producer.leave_open()
 
 
-@then("readers of committed messages wait before it, and others see all {count:d}")
-def readers_wait(context: Context, count: int) -> None:
-    """A fresh reader of committed records finds none, one of uncommitted records all."""
-    assert_that(transaction_of(context).seen("read_committed"), empty())
-    assert_that(transaction_of(context).seen("read_uncommitted"), has_length(count))
-
-
-@then("they see the {count:d} messages behind it when its time is up, and none of it ever")
-def readers_go_on(context: Context, count: int) -> None:
-    """The coordinator aborts it after its timeout; it looks every ten seconds."""
-    transaction = transaction_of(context)
-    seen = transaction.await_seen(count, within=promises.OPEN_AT_MOST + 2 * promises.LOOKS_EVERY)
-    assert_that(seen, has_length(count))
-    assert_that(seen, only_contains(begins_with("behind it")))
-    transaction.check()
-
-
-@then("the old producer is refused to commit")
+@then("the first producer cannot commit its transaction any more")
 def zombie_is_refused(context: Context) -> None:
     """The coordinator has fenced it."""
-    context.session.figure("refused by", transaction_of(context).refused())
+    context.session.figure("refused by", context.session.kept(promises.TRANSACTION).refused())
 
 
-@then("readers of committed messages see {count:d} messages, and others all {total:d}")
-def readers_see(context: Context, count: int, total: int) -> None:
-    """Aborted messages are in the log, and hidden from readers of committed ones."""
-    transaction = transaction_of(context)
-    seen = transaction.await_seen(count, within=10)
-    assert_that(transaction.check().figures.acknowledged, equal_to(count))
-    assert_that(seen, has_length(count))
-    assert_that(transaction.seen("read_uncommitted"), has_length(total))
+@then(
+    'a {isolation:ReadIsolation} consumer of "{topic}" receives exactly {count:d} messages within {limit:Seconds}'
+)
+@needs("kafka")
+def consumer_receives_exactly(
+    context: Context, isolation: promises.Isolation, topic: str, count: int, limit: float
+) -> None:
+    """From the beginning; a read_committed one nothing of what was aborted or is open."""
+    transaction = context.session.kept(promises.TRANSACTION)
+    seen = transaction.seen(isolation, count, within=limit)
+    assert_that(seen, has_length(count), "messages received")
+    wrong = transaction.own(seen) if isolation == "read_committed" else []
+    assert_that(wrong, empty(), "messages of the transaction")
+
+
+@then("no message of the transaction is ever received as committed")
+def transaction_is_invisible(context: Context) -> None:
+    """Checked over all that consumers of committed messages have received, at the end all."""
+    context.session.kept(promises.TRANSACTION).check()

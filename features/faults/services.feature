@@ -71,14 +71,14 @@ Feature: A broken node costs what its service says, and no more
 
       @nightly
       Examples: RabbitMQ
-        | service           | writes                                         | node   | fault                                     | seconds |
-        | a RabbitMQ broker | messages are published to an old durable queue | node 1 | has crashed                               | 60      |
-        | a RabbitMQ broker | messages are published to an old durable queue | node 1 | is stopped                                | 60      |
-        | a RabbitMQ broker | messages are published to a durable queue      | node 1 | is cut off from its clients               | 10      |
-        | a RabbitMQ broker | messages are published to a durable queue      | node 1 | answers its clients 300 milliseconds late | 10      |
-        | a RabbitMQ broker | messages are published to a durable queue      | node 1 | has 50 kilobytes a second for its clients | 10      |
-        | a RabbitMQ broker | messages are published to a durable queue      | node 1 | resets its clients' connections           | 10      |
-        | a RabbitMQ broker | messages are published to a durable queue      | node 1 | has a full disk                           | 60      |
+        | service           | writes                                                                | node   | fault                                     | seconds |
+        | a RabbitMQ broker | messages are published to a durable queue that has survived a restart | node 1 | has crashed                               | 60      |
+        | a RabbitMQ broker | messages are published to a durable queue that has survived a restart | node 1 | is stopped                                | 60      |
+        | a RabbitMQ broker | messages are published to a durable queue                             | node 1 | is cut off from its clients               | 10      |
+        | a RabbitMQ broker | messages are published to a durable queue                             | node 1 | answers its clients 300 milliseconds late | 10      |
+        | a RabbitMQ broker | messages are published to a durable queue                             | node 1 | has 50 kilobytes a second for its clients | 10      |
+        | a RabbitMQ broker | messages are published to a durable queue                             | node 1 | resets its clients' connections           | 10      |
+        | a RabbitMQ broker | messages are published to a durable queue                             | node 1 | has a full disk                           | 60      |
 
       @nightly
       Examples: RabbitMQ, another node of a cluster

@@ -4,70 +4,112 @@ Feature: What is promised holds under faults, and what is lost is found
   certain, and must be found and named: a checker that finds nothing there proves nothing.
 
   @MSG-04 @BEYOND-01
-  Scenario: At most once, acks=0: what a crashed broker took with it is found lost
+  Scenario: At most once, acks=0: what a crashed broker took with it is lost
     Given a Kafka cluster of 3 brokers
-    When messages to "orders" are acknowledged with acks=0 by a leader that hangs and then crashes
-    Then the loss of all of them is found and named
+    And a topic "orders" with 1 partition
+    And 50 messages are on all replicas of "orders", published with acks=0
+    When the leader of "orders" is paused
+    And 100 messages are published to "orders" with acks=0
+    And the old leader of "orders" crashes
+    And the old leader of "orders" recovers
+    And 400 messages are published to "orders"
+    Then exactly these 100 messages are lost
 
   @MSG-04 @BEYOND-01 @nightly
-  Scenario: At most once, acks=1: what only a deposed leader had is found lost
+  Scenario: At most once, acks=1: what only a deposed leader had is lost
     Given a Kafka cluster of 3 brokers
-    When messages to "orders" are acknowledged with acks=1 by a leader that is cut off and then crashes
-    Then the loss of all of them is found and named
+    And a topic "orders" with 1 partition
+    And 50 messages are on all replicas of "orders", published with acks=1
+    When the leader of "orders" is cut off from the other brokers
+    And another broker is the leader of "orders"
+    And 100 messages are published to "orders" with acks=1
+    And the old leader of "orders" crashes
+    And the old leader of "orders" recovers
+    And 400 messages are published to "orders"
+    Then exactly these 100 messages are lost
 
   @MSG-04 @BEYOND-01 @nightly
-  Scenario: What an unclean election throws away is found lost
+  Scenario: acks=all with one replica in sync: what an unclean election throws away is lost
     Given a Kafka cluster of 3 brokers
-    When messages to "orders" are acknowledged with acks=all by the only replica in sync before an unclean election
-    Then the loss of all of them is found and named
+    When these topics are created
+      | topic  | partitions | replicas | unclean.leader.election.enable | min.insync.replicas |
+      | orders | 1          | 2        | true                           | 1                   |
+    And a follower of "orders" crashes
+    And the leader of "orders" is the only replica in sync within 30 seconds
+    And 100 messages are published to "orders" with acks=all
+    And the leader of "orders" crashes
+    And the old follower of "orders" recovers
+    And the old leader of "orders" recovers
+    And 400 messages are published to "orders"
+    Then exactly these 100 messages are lost
 
   @MSG-04 @BEYOND-01 @nightly
-  Scenario: What was neither synced nor replicated is found lost with the power
-    Given a Kafka cluster of 1 broker
-    When messages to "orders" are acknowledged with acks=all by an unreplicated broker that then loses power
-    Then the loss of all of them is found and named
-
-  @MSG-04 @BEYOND-01 @nightly
-  Scenario: At least once: what is repeated for want of an answer is found stored twice
+  Scenario: acks=all without replicas: what was not synced is lost with the power
     Given a Kafka cluster of 1 broker
     And a topic "orders" with 1 partition
-    When a producer without idempotence publishes to "orders" while answers come later than it waits
-    Then every message has been acknowledged within 60 seconds
-    And "orders" holds every acknowledged message, in order, and some are found to be there twice
+    When 100 messages are published to "orders" with acks=all
+    And the leader of "orders" loses power
+    And the old leader of "orders" recovers
+    And 400 messages are published to "orders"
+    Then exactly these 100 messages are lost
 
   @MSG-04 @BEYOND-01 @nightly
-  Scenario: Idempotent: what is repeated for want of an answer is stored once
+  Scenario: At least once: what is sent again for want of an answer is stored twice
     Given a Kafka cluster of 1 broker
     And a topic "orders" with 1 partition
-    When an idempotent producer publishes to "orders" while answers come later than it waits
+    And a producer without idempotence that waits 700 milliseconds for answers publishes to "orders" in the background
+    When broker 1 answers its clients 1400 milliseconds late
+    And broker 1 recovers
+    And 100 more messages are acknowledged within 60 seconds
     Then every message has been acknowledged within 60 seconds
-    And "orders" holds every acknowledged message, in order, and none twice
+    And "orders" holds every acknowledged message, in order, at least once
+    And some messages are in "orders" twice
+
+  @MSG-04 @BEYOND-01 @nightly
+  Scenario: Idempotent: what is sent again for want of an answer is stored once
+    Given a Kafka cluster of 1 broker
+    And a topic "orders" with 1 partition
+    And an idempotent producer that waits 700 milliseconds for answers publishes to "orders" in the background
+    When broker 1 answers its clients 1400 milliseconds late
+    And broker 1 recovers
+    And 100 more messages are acknowledged within 60 seconds
+    Then every message has been acknowledged within 60 seconds
+    And "orders" holds every acknowledged message, in order, exactly once
 
   @MSG-04 @BEYOND-01
-  Scenario: At most once: what a consumer commits before its work is found lost with the consumer
+  Scenario: At most once: what a consumer commits before it sends is lost with the consumer
     Given a Kafka broker
     And a topic "orders" with 3 partitions
     And a topic "invoices" with 3 partitions
     When 300 messages are published to "orders"
-    And "orders" is handed on to "invoices" by a consumer that commits before it sends and ends in between, and by its successor
-    Then exactly what it had committed and not sent is found lost, and nothing is there twice
+    And a consumer of group "invoicing" copies 50 messages from "orders" to "invoices"
+    And the consumer commits 50 more messages and ends before it has sent them
+    And another consumer of its group copies the rest
+    Then exactly 50 messages are missing in the copy, and none is there twice
 
   @MSG-04 @BEYOND-01
-  Scenario: At least once: what a consumer commits after its work is found there twice
+  Scenario: At least once: what a consumer sends before it commits is there twice
     Given a Kafka broker
     And a topic "orders" with 3 partitions
     And a topic "invoices" with 3 partitions
     When 300 messages are published to "orders"
-    And "orders" is handed on to "invoices" by a consumer that commits after it has sent and ends in between, and by its successor
-    Then exactly what it had sent and not committed is found there twice, and nothing is lost
+    And a consumer of group "invoicing" copies 50 messages from "orders" to "invoices"
+    And the consumer sends 50 more messages and ends before it has committed them
+    And another consumer of its group copies the rest
+    Then exactly 50 messages are in the copy twice, and none is missing
 
   @MSG-04 @BEYOND-01
-  Scenario Outline: Exactly once: consumed, transformed and produced while a leader <ends>
+  Scenario Outline: Exactly once: copied in transactions while a leader <ends>
     Given a Kafka cluster of 3 brokers
     And a topic "orders" with 3 partitions
     And a topic "invoices" with 3 partitions
-    When messages of "orders" are transformed into "invoices" in transactions while the leader <ends>
-    Then every message of "orders" is in "invoices" exactly once
+    And an idempotent producer publishes to "orders" in the background
+    And messages of "orders" are copied to "invoices" in transactions in the background
+    When the leader of "invoices" <ends>
+    And 500 more messages are copied within 60 seconds
+    And the old leader of "invoices" recovers
+    And 500 more messages are copied within 60 seconds
+    Then every message is in the copy exactly once
 
     Examples: on every pull request
       | ends    |
@@ -82,25 +124,32 @@ Feature: What is promised holds under faults, and what is lost is found
   Scenario: What was aborted is invisible to readers of committed messages
     Given a Kafka broker
     And a topic "orders" with 1 partition
-    And 20 messages to "orders" in an open transaction
+    And 20 messages are published to "orders" in an open transaction
     When the transaction is aborted
-    And a new producer with the same transactional ID commits 5 messages
-    Then readers of committed messages see 5 messages, and others all 25
+    And another producer with the same transactional ID commits 5 messages
+    Then a read_committed consumer of "orders" receives exactly 5 messages within 10 seconds
+    And a read_uncommitted consumer of "orders" receives exactly 25 messages within 10 seconds
+    And no message of the transaction is ever received as committed
 
   @MSG-04 @BEYOND-01
   Scenario: A zombie is fenced by its successor
     Given a Kafka broker
     And a topic "orders" with 1 partition
-    And 20 messages to "orders" in an open transaction
-    When a new producer with the same transactional ID commits 5 messages
-    Then the old producer is refused to commit
-    And readers of committed messages see 5 messages, and others all 25
+    And 20 messages are published to "orders" in an open transaction
+    When another producer with the same transactional ID commits 5 messages
+    Then the first producer cannot commit its transaction any more
+    And a read_committed consumer of "orders" receives exactly 5 messages within 10 seconds
+    And a read_uncommitted consumer of "orders" receives exactly 25 messages within 10 seconds
+    And no message of the transaction is ever received as committed
 
   @MSG-04 @BEYOND-01
-  Scenario: A transaction that hangs open holds up readers of committed messages until its time is up
+  Scenario: A transaction that hangs open holds up readers of committed messages until its timeout
     Given a Kafka broker
     And a topic "orders" with 1 partition
-    And 20 messages to "orders" in an open transaction
-    When the transaction's producer disappears and 10 messages of no transaction follow
-    Then readers of committed messages wait before it, and others see all 30
-    And they see the 10 messages behind it when its time is up, and none of it ever
+    And 20 messages are published to "orders" in an open transaction with a timeout of 12 seconds
+    When the producer of the transaction does nothing more
+    And 10 messages are published to "orders"
+    Then a read_committed consumer of "orders" receives exactly 0 messages within 10 seconds
+    And a read_uncommitted consumer of "orders" receives exactly 30 messages within 10 seconds
+    And a read_committed consumer of "orders" receives exactly 10 messages within 40 seconds
+    And no message of the transaction is ever received as committed

@@ -64,3 +64,8 @@ class Faults:
             PremiseNotMet: nothing does.
         """
         self._begun.heal(node.replace("-", " "))
+
+    @property
+    def ailing(self) -> set[str]:
+        """The nodes that something ails now."""
+        return {fault.node for fault in self._begun.active}

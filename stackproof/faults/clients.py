@@ -180,6 +180,13 @@ class Slow(ClientFault):
         return answer.answered and answer.seconds * 1000 < self.latency_ms - self.jitter_ms
 
 
+class VerySlow(Slow):
+    """Later than a client may be willing to wait, and in time for the proof of it."""
+
+    def __init__(self, session: ScenarioSession, service: str, node: str):
+        super().__init__(session, service, node, latency_ms=1400, jitter_ms=0)
+
+
 class Throttle(ClientFault):
     """Clients get only so many bytes a second through, each way.
 

@@ -132,22 +132,49 @@ class Fault(ABC):
             NotHealed: an independent client still finds traces of it.
             Trouble: it cannot be undone.
         """
+        self.mend()
+        self.prove_healed()
+
+    def mend(self) -> None:
+        """Undo it; `prove_healed` is to follow. Nothing to do when that has been done.
+
+        Raises:
+            Trouble: it cannot be undone.
+        """
         if self._state != "active":
             return
-        self._state = "healed"
+        self._state = "mended"
         self.mended = time.time()
-        text = f"{self.kind} of {self.target}"
         try:
             self._mend()
+        except BaseException:
+            self._never_healed()
+            raise
+
+    def prove_healed(self) -> None:
+        """Prove that it has gone; nothing to do when that has been done.
+
+        Raises:
+            NotHealed: an independent client still finds traces of it.
+        """
+        if self._state != "mended":
+            return
+        self._state = "healed"
+        text = f"{self.kind} of {self.target}"
+        try:
             proof = self._gone()
         except DeadlineExceeded as late:
-            self._session.history.event("fault", f"{text}: never healed", at=self._began)
+            self._never_healed()
             raise NotHealed(f"{text}: the healing never came\n{late}") from late
         except BaseException:
-            self._session.history.event("fault", f"{text}: never healed", at=self._began)
+            self._never_healed()
             raise
         self._session.history.event("fault", text, at=self._began, until=self.mended)
         self._record("healing", proof, since=self.mended)
+
+    def _never_healed(self) -> None:
+        text = f"{self.kind} of {self.target}: never healed"
+        self._session.history.event("fault", text, at=self._began)
 
     def _heal_at_end(self) -> None:
         if self.active:
@@ -221,11 +248,20 @@ class Begun(Generic[Kind]):
     def heal(self, target: str) -> None:
         """Heal all that ails something, the last fault first.
 
+        All is undone before anything is proved: what is cut off cannot come back.
+
         Raises:
             PremiseNotMet: nothing does.
         """
-        ailing = [f for f in reversed(self._faults) if f.target == target and f.active]
+        ailing = [fault for fault in reversed(self.active) if fault.target == target]
         if not ailing:
             raise step_missing(f"a {target} that ails", f"{target} has crashed")
         for fault in ailing:
-            fault.heal()
+            fault.mend()
+        for fault in ailing:
+            fault.prove_healed()
+
+    @property
+    def active(self) -> list[Kind]:
+        """Faults that are there now, in the order in which they were begun."""
+        return [fault for fault in self._faults if fault.active]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from stackproof.faults.clients import ClientCut, Reset, Slow, Throttle
+from stackproof.faults.clients import ClientCut, Reset, Slow, Throttle, VerySlow
 from stackproof.faults.peers import OneWayCut, PeerCut
 from stackproof.faults.processes import Crash, NodeFault, Pause, Stop
 from stackproof.faults.storage import DiskFull, PowerLoss
@@ -14,10 +14,12 @@ from stackproof.session.needs import Need
 #: What features say of a node; what a cluster must be made with stands in `NodeFault.options`.
 FAULTS: Mapping[str, type[NodeFault]] = {
     "has crashed": Crash,
+    "crashes": Crash,
     "is stopped": Stop,
     "is paused": Pause,
     "is cut off from its clients": ClientCut,
     "answers its clients 300 milliseconds late": Slow,
+    "answers its clients 1400 milliseconds late": VerySlow,
     "has 50 kilobytes a second for its clients": Throttle,
     "resets its clients' connections": Reset,
     "is cut off from its peers": PeerCut,
@@ -26,6 +28,7 @@ FAULTS: Mapping[str, type[NodeFault]] = {
     "cannot send to the other brokers": OneWayCut,
     "has a full disk": DiskFull,
     "has lost power": PowerLoss,
+    "loses power": PowerLoss,
 }
 
 
@@ -58,12 +61,13 @@ WORKLOADS: Mapping[str, Workload] = {
     "metrics are pushed": Workload("pushgateway"),
     "objects are uploaded": Workload("s3"),
     "messages are published to a durable queue": Workload("rabbitmq"),
-    "messages are published to an old durable queue": Workload("rabbitmq", old=True),
+    "messages are published to a durable queue that has survived a restart": Workload(
+        "rabbitmq", old=True
+    ),
     "messages are published to a quorum queue": Workload("rabbitmq", options=(("nodes", 3),)),
 }
 
-#: How a broker ends, and how often.
-ENDS: dict[str, type[NodeFault]] = {"is stopped": Stop, "crashes": Crash}
+#: How often a broker ends.
 TIMES = {"once": 1, "five times": 5}
 IDEMPOTENT, NOT_IDEMPOTENT = "an idempotent producer", "a producer without idempotence"
 #: One request at a time, or a repeated one could overtake.

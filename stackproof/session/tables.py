@@ -24,21 +24,28 @@ def column(table: Table | None, heading: str) -> list[str]:
 def topic_specs(table: Table | None) -> list[TopicSpec]:
     """Topics from a table with the columns ``topic``, ``partitions`` and any topic settings.
 
-    An empty cell leaves the setting to the broker.
+    There may be a column ``replicas``. An empty cell leaves the setting to the broker.
 
     Raises:
         Trouble: a column is missing or a number is none.
     """
     names, partitions = column(table, "topic"), column(table, "partitions")
     assert table is not None  # it has these columns
-    settings = [h for h in table.headings if h not in ("topic", "partitions")]
+    settings = [h for h in table.headings if h not in ("topic", "partitions", "replicas")]
     try:
         return [
-            TopicSpec(name, int(number), {h: row[h] for h in settings if row[h]})
+            TopicSpec(
+                name,
+                int(number),
+                {h: row[h] for h in settings if row[h]},
+                int(row["replicas"]) if "replicas" in table.headings else -1,
+            )
             for name, number, row in zip(names, partitions, table, strict=True)
         ]
     except ValueError as error:
-        raise Trouble("a number of partitions is no number", str(error), "correct it") from error
+        raise Trouble(
+            "a number of partitions or replicas is no number", str(error), "correct it"
+        ) from error
 
 
 def rows_of(table: Table | None) -> tuple[list[str], list[list[str]]]:

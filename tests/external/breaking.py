@@ -16,7 +16,7 @@ from tests.external.owned import OwnedServer, owned
 from tests.external.running import Watched, watched_run
 
 FEATURE = Path(__file__).parents[2] / "features" / "messaging" / "failover.feature"
-_ONE_ROW = "an idempotent producer is lost while the leader crashes once"
+_ONE_ROW = 'an idempotent producer is lost while the leader of "orders" crashes once'
 NODES = [f"broker-{number}" for number in (1, 2, 3)]
 
 

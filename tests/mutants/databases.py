@@ -161,7 +161,9 @@ _CUT = _KEPT.format("the server is cut off from its clients: keys are set")
 _PAUSED = _KEPT.format("the server is paused: keys are set")
 _APART = _KEPT.format("replica 1 is cut off from its peers: rows are inserted")
 _CRASHED = _KEPT.format("the primary has crashed: rows are inserted")
-_OLD = _KEPT.format("node 1 has crashed: messages are published to an old durable queue")
+_OLD = _KEPT.format(
+    "node 1 has crashed: messages are published to a durable queue that has survived a restart"
+)
 _GONE = "All that was there is gone when the server has crashed: keys are set"
 _NO_EFFECT, _NEVER_HEALED = "the fault had no effect", "the healing never came"
 _PROMPT = "A row is read on both replicas within a second"

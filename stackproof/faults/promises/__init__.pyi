@@ -1,15 +1,8 @@
-from .transacting import (
-    LOOKS_EVERY as LOOKS_EVERY,
-)
-from .transacting import (
-    OPEN_AT_MOST as OPEN_AT_MOST,
-)
-from .transacting import (
-    OpenTransaction as OpenTransaction,
-)
-from .transacting import (
-    check_transformed as check_transformed,
-)
-from .transacting import (
-    transform_through as transform_through,
-)
+from .copying import COPYING as COPYING
+from .copying import Copying as Copying
+from .losing import Producers as Producers
+from .transacting import TRANSACTION as TRANSACTION
+from .transacting import TRANSFORMER as TRANSFORMER
+from .transacting import Isolation as Isolation
+from .transacting import OpenTransaction as OpenTransaction
+from .transacting import Transformer as Transformer

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from kafka import errors as kafka_errors
 from kafka.errors import KafkaError
 
 from stackproof.errors import PremiseNotMet
-from stackproof.faults.roles import LEADER, Roles
-from stackproof.faults.traffic import TRAFFIC, Traffic
-from stackproof.faults.words import ENDS
 from stackproof.history import Flow, FlowVerdict
 from stackproof.history.columns import Isolation
 from stackproof.polling import poll
@@ -22,7 +20,7 @@ from stackproof.services.kafka.client import (
     TransactionalPublisher,
     transform,
 )
-from stackproof.services.kafka.known import node_of
+from stackproof.session.scenario import Kept
 from stackproof.texts import counted
 from stackproof.workloads import Task
 
@@ -31,12 +29,13 @@ if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
 
 _GROUP, _ID = "invoicing", "invoicing"
+_IN_IT = "in it"
 _A_ROUND, _SOME = 100, 500
 _WITHIN = 60.0
 #: Seconds for the outputs of one round to be acknowledged; then it is begun anew.
 _ROUND_WITHIN = 8.0
-#: Seconds until the coordinator may end an open transaction; it looks every 10 s.
-OPEN_AT_MOST, LOOKS_EVERY = 12.0, 10.0
+#: Seconds between two looks of the coordinator at open transactions.
+_LOOKS_EVERY = 10.0
 FENCED = (kafka_errors.ProducerFencedError, kafka_errors.InvalidProducerEpochError)
 
 
@@ -61,6 +60,7 @@ class Transformer:
         self.failures: list[str] = []
         self._consumer, self._producer = self._open()
         self._task = Task(self._transform, name="the transformer", owner=session)
+        self.await_more(_SOME, within=_WITHIN, while_="before the fault")
 
     def _open(self) -> tuple[GroupConsumer, TransactionalPublisher]:
         kafka = self._kafka
@@ -87,8 +87,13 @@ class Transformer:
                 self._consumer, self._producer = self._open()
         self._consumer.close()
 
-    def await_more(self, count: int, *, while_: str) -> None:
+    def await_more(self, count: int, *, within: float, while_: str = "") -> None:
         """Wait until ``count`` more records are committed.
+
+        Args:
+            count: how many.
+            within: seconds.
+            while_: what is going on, for the error.
 
         Raises:
             DeadlineExceeded, Died: they are not.
@@ -98,67 +103,48 @@ class Transformer:
         self._task.await_(
             lambda: self.done - before,
             until=lambda more: more >= count,
-            within=self._session.scaled(_WITHIN),
-            awaiting=f"{counted(count, 'more record')} to be transformed {while_}",
+            within=self._session.scaled(within),
+            awaiting=f"{counted(count, 'more record')} to be copied {while_}".rstrip(),
             describe=lambda more: f"{more}; failed rounds: {self.failures[-3:]}",
         )
 
-    def end(self) -> None:
-        """Stop after the round that goes on.
+    def finish(self) -> None:
+        """Copy all that was published, and stop; nothing may be published any more.
 
         Raises:
             DeadlineExceeded: it does not end.
             BaseException: what it has failed by.
         """
-        self._task.end(within=self._session.scaled(_WITHIN))
+        session, kafka = self._session, self._kafka
+        within = session.scaled(_WITHIN)
+        kafka.wait_worked_off(session.own(_GROUP), kafka.own(self._source), within=within)
+        self._task.end(within=within)
+        session.figure("rounds that failed", str(len(self.failures)))
+
+    def check(self) -> FlowVerdict:
+        """Check that each message of the source is in the target exactly once, for all readers.
+
+        Raises:
+            AssertionError: see `ScenarioSession.assert_flow`.
+        """
+        session, kafka = self._session, self._kafka
+        source, target = kafka.own(self._source), kafka.own(self._target)
+        kafka.final_drain(target)
+        # What became of the transactions; and, seen from the inputs, whether it is complete.
+        session.assert_flow(
+            kafka.delivery(self._target, guarantee="exactly-once", order=None, drained=True)
+        )
+        return session.assert_flow(
+            Flow(f'"{self._source}" to "{self._target}"', source, target,
+                 content="bytes", guarantee="exactly-once", drained=True)
+        )  # fmt: skip
 
 
-def transform_through(
-    session: ScenarioSession, kafka: Kafka, source: str, target: str, ending: str
-) -> None:
-    """Transform what is published while the leader of the target ends and comes back.
-
-    Args:
-        session: the scenario.
-        kafka: its cluster; it must be dedicated.
-        source: as the scenario's text calls it.
-        target: the same.
-        ending: one of `ENDS`.
-    """
-    traffic = session.keep(TRAFFIC, Traffic(session, kafka, source))
-    transformer = Transformer(session, kafka, source, target)
-    transformer.await_more(_SOME, while_="before the fault")
-    roles = Roles(session, kafka.own(target))
-    broker = roles.holder(LEADER)
-    with ENDS[ending](session, "kafka", node_of(broker)):
-        roles.await_moved(LEADER, broker)
-        transformer.await_more(_SOME, while_=f"without broker {broker}")
-    transformer.await_more(_SOME, while_=f"after broker {broker} came back")
-    traffic.finish(within=_WITHIN)
-    kafka.wait_worked_off(
-        session.own(_GROUP),
-        kafka.own(source),
-        within=session.scaled(_WITHIN),
-    )
-    transformer.end()
-    session.figure("rounds that failed", str(len(transformer.failures)))
-
-
-def check_transformed(
-    session: ScenarioSession, kafka: Kafka, source: str, target: str
-) -> FlowVerdict:
-    """Check that each message of the source is in the target exactly once, for all readers.
-
-    Raises:
-        AssertionError: see `ScenarioSession.assert_flow`.
-    """
-    kafka.final_drain(kafka.own(target))
-    # What became of the transactions; and, seen from the inputs, whether it is complete.
-    session.assert_flow(kafka.delivery(target, guarantee="exactly-once", order=None, drained=True))
-    return session.assert_flow(
-        Flow(f'"{source}" to "{target}"', kafka.own(source), kafka.own(target),
-             content="bytes", guarantee="exactly-once", drained=True)
-    )  # fmt: skip
+#: Later steps go on with it.
+TRANSFORMER = Kept[Transformer](
+    "a copying in the background",
+    'messages of "orders" are copied to "invoices" in transactions in the background',
+)
 
 
 class OpenTransaction:
@@ -169,28 +155,24 @@ class OpenTransaction:
         kafka: its cluster.
         topic: as the scenario's text calls it; of one partition.
         count: messages.
-        options: further settings of kafka-python's producer.
+        timeout: seconds until its coordinator may end it.
     """
 
     def __init__(
-        self, session: ScenarioSession, kafka: Kafka, topic: str, count: int, **options: object
+        self, session: ScenarioSession, kafka: Kafka, topic: str, count: int, *, timeout: float
     ):
         self._session, self.topic = session, topic
         self._kafka = kafka
         self._real = kafka.own(topic)
-        self.producer = kafka.transactional("tx", **options)
+        self.producer = kafka.transactional("tx", transaction_timeout_ms=int(timeout * 1000))
         self.producer.begin()
-        self._publish(self.producer, "in it", count)
+        self._publish(self.producer, _IN_IT, count)
 
     def _publish(self, producer: Publisher, what: str, count: int) -> None:
         messages = [Message(f"{what} {n:03d}".encode(), what.encode()) for n in range(1, count + 1)]
         sent = producer.publish(self._real, messages, within=self._session.scaled(_WITHIN))
         if sent.ok != count:
             raise PremiseNotMet(f"of {counted(count, 'message')} {what}: {sent}")
-
-    def publish_behind(self, count: int) -> None:
-        """Publish messages of no transaction behind it."""
-        self._publish(self._kafka.publisher, "behind it", count)
 
     def succeed(self, count: int) -> None:
         """Have a new producer of the same id commit a transaction of its own."""
@@ -211,23 +193,28 @@ class OpenTransaction:
             return type(error).__name__
         raise AssertionError("a producer that has a successor committed its transaction")
 
-    def seen(self, isolation: Isolation) -> list[str]:
-        """Idents that a fresh reader finds up to where it gets at present."""
-        return [record.ident for record in self._kafka.seen_now(self._real, isolation)]
+    def seen(self, isolation: Isolation, count: int, *, within: float) -> list[str]:
+        """Wait until a fresh reader finds that many messages; what it finds.
 
-    def await_seen(self, count: int, *, within: float) -> list[str]:
-        """Wait until a reader of committed records finds that many; what it finds.
+        Args:
+            isolation: of the reader.
+            count: how many.
+            within: seconds.
 
         Raises:
-            DeadlineExceeded: it did not.
+            DeadlineExceeded: it found fewer.
         """
         return poll(
-            lambda: self.seen("read_committed"),
+            lambda: [one.ident for one in self._kafka.seen_now(self._real, isolation)],
             until=lambda found: len(found) >= count,
             within=self._session.scaled(within),
-            awaiting=f"{counted(count, 'message')} for readers of committed ones",
+            awaiting=f'{counted(count, "message")} for a {isolation} consumer of "{self.topic}"',
             describe=lambda found: f"{len(found)}",
         )
+
+    def own(self, idents: Iterable[str]) -> list[str]:
+        """Those of its own messages."""
+        return [ident for ident in idents if ident.startswith(_IN_IT)]
 
     def check(self) -> FlowVerdict:
         """Check all that was seen of the topic."""
@@ -239,3 +226,9 @@ class OpenTransaction:
                 self.topic, guarantee="exactly-once", allowed=("duplicated",), drained=True
             )
         )
+
+
+#: Later steps are about it.
+TRANSACTION = Kept[OpenTransaction](
+    "a transaction", '20 messages are published to "orders" in an open transaction'
+)
