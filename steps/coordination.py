@@ -8,7 +8,8 @@ from hamcrest import assert_that, empty, equal_to, has_length, is_not
 from stackproof import faults
 from stackproof.faults.registers import REGISTERS, SharedRegisters
 from stackproof.faults.words import to_break
-from stackproof.services import etcd
+from stackproof.services import etcd, zookeeper
+from stackproof.session.matching import no_deviations
 from stackproof.session.needs import needs, needs_by
 from stackproof.session.premises import presume
 from stackproof.session.scenario import Context
@@ -19,6 +20,11 @@ from stackproof.vocabulary import COORDINATION
 def etcd_of(context: Context) -> etcd.EtcdFixture:
     """The scenario's work with its etcd."""
     return context.session.use(etcd.EtcdFixture)
+
+
+def zookeeper_of(context: Context) -> zookeeper.ZooKeeperFixture:
+    """The scenario's work with its ZooKeeper."""
+    return context.session.use(zookeeper.ZooKeeperFixture)
 
 
 # -- etcd ----------------------------------------------------------------------
@@ -150,6 +156,76 @@ def a_zookeeper_server(context: Context) -> None:
 def a_zookeeper_ensemble(context: Context, count: int) -> None:
     """A running ensemble of that many servers."""
     presume(context.session.endpoint("zookeeper").addresses, has_length(count), "servers")
+
+
+@when('"{client}" creates the ephemeral znode "{path}"')
+def ephemeral_is_created(context: Context, client: str, path: str) -> None:
+    """A client with a session of its own creates it; its content is the client's name."""
+    zookeeper_of(context).create_ephemeral(client, path)
+
+
+@when('"{client}", which has created "{path}", closes its session')
+def session_is_closed(context: Context, client: str, path: str) -> None:
+    """Ends the session in order."""
+    zookeeper_of(context).close_session(client, path)
+
+
+@when('{clients:d} clients each create {each:d} sequential znodes below "{path}"')
+def sequential_are_created(context: Context, clients: int, each: int, path: str) -> None:
+    """Side by side, each with a session of its own."""
+    zookeeper_of(context).create_sequence(path, clients, each)
+
+
+@then('all of them are below "{path}", and their numbers rise in the order of their creation')
+def numbers_rise(context: Context, path: str) -> None:
+    """Each has a number of its own, greater than that of all that had been created before."""
+    zookeeper = zookeeper_of(context)
+    context.session.assert_history(zookeeper.list_sequence(path))
+    assert_that(list(zookeeper.not_rising()), no_deviations())
+
+
+@given('the znode "{path}" is watched once')
+def znode_is_watched_once(context: Context, path: str) -> None:
+    """Creates it, and sets one watch."""
+    zookeeper_of(context).watch_once(path)
+
+
+@given('the znode "{path}" is watched again and again')
+def znode_is_watched(context: Context, path: str) -> None:
+    """Creates it; whenever the watch has told, the watcher reads it and sets the next one."""
+    zookeeper_of(context).watch_on(path)
+
+
+@when('{count:d} changes are made to the znode "{path}"')
+def znode_is_changed(context: Context, count: int, path: str) -> None:
+    """Sets it, each time to something else."""
+    zookeeper_of(context).change(path, count)
+
+
+@then("the watch tells of a change within {limit:Seconds}, and of no other one")
+def watch_tells_once(context: Context, limit: float) -> None:
+    """A watch is used up by the first change."""
+    assert_that(zookeeper_of(context).await_told(limit), equal_to(["CHANGED"]))
+
+
+@then(
+    "the watcher sees the last change within {limit:Seconds}, and nothing outdated after it was told"
+)
+def watcher_sees_last(context: Context, limit: float) -> None:
+    """No change goes by without the watch of the moment telling."""
+    context.session.assert_history(zookeeper_of(context).await_seen(limit))
+
+
+@when('"{created}" is created and "{deleted}", which is not there, is deleted in one transaction')
+def in_one_transaction(context: Context, created: str, deleted: str) -> None:
+    """Sends both at once; the second one must be refused."""
+    zookeeper_of(context).create_and_delete(created, deleted)
+
+
+@then("the transaction is refused")
+def transaction_is_refused(context: Context) -> None:
+    """The server names the operation that could not be done."""
+    assert_that(zookeeper_of(context).refused, equal_to(["NoNodeError"]))
 
 
 # -- both: registers -----------------------------------------------------------

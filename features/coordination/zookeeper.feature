@@ -18,3 +18,43 @@ Feature: Nodes in ZooKeeper
       {"requests": 250}
       """
     And for 1 second the znode "/config/limits" is not there
+
+  @COORD-02
+  Scenario: Of a transaction that is refused in part nothing is done
+    Given a ZooKeeper server
+    When "/made" is created and "/missing", which is not there, is deleted in one transaction
+    Then the transaction is refused
+    And for 1 second the znode "/made" is not there
+
+  @COORD-02
+  Scenario: An ephemeral node goes with its session
+    Given a ZooKeeper server
+    When "worker" creates the ephemeral znode "/workers/a"
+    Then for 1 second the znode "/workers/a" holds
+      """
+      worker
+      """
+    When "worker", which has created "/workers/a", closes its session
+    Then within 1 second the znode "/workers/a" is not there
+
+  @COORD-02
+  Scenario: Numbers of sequential nodes rise, whoever creates them
+    Given a ZooKeeper server
+    When 4 clients each create 25 sequential znodes below "/queue"
+    Then all of them are below "/queue", and their numbers rise in the order of their creation
+
+  Rule: A watch tells of the next change
+
+    @COORD-02
+    Scenario: A watch tells of one change
+      Given a ZooKeeper server
+      And the znode "/config" is watched once
+      When 3 changes are made to the znode "/config"
+      Then the watch tells of a change within 5 seconds, and of no other one
+
+    @COORD-02
+    Scenario: Who sets its watch anew sees the last change
+      Given a ZooKeeper server
+      And the znode "/config" is watched again and again
+      When 100 changes are made to the znode "/config"
+      Then the watcher sees the last change within 5 seconds, and nothing outdated after it was told
