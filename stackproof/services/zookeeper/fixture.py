@@ -151,10 +151,11 @@ class ZooKeeperFixture:
             while not task.stopping:
                 changed = threading.Event()
                 with self._doing("read", path, client="watcher") as answer:
-                    answer.value, _ = client.get(
+                    found, _ = client.get(
                         f"/{self.own(path)}", watch=lambda _, told=changed: told.set()
                     )
-                self._seen.append(answer.value)
+                    answer.value = found
+                self._seen.append(found)
                 while not changed.wait(0.05) and not task.stopping:
                     pass
 
