@@ -1,0 +1,17 @@
+"""What server, client, fixture and features of Milvus call the same. Loads no library."""
+
+SERVER = "server"
+#: The fields of every collection that scenarios make.
+KEY, VECTOR, COLOUR, PRICE = "id", "vector", "colour", "price"
+COLOURS = ("red", "green", "blue", "black")
+#: Parameters of each kind of index, when it is built and when it is searched; chosen for some
+#: 20,000 vectors.
+INDEXES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+    "FLAT": ({}, {}),
+    "IVF_FLAT": ({"nlist": 128}, {"nprobe": 64}),
+    "IVF_SQ8": ({"nlist": 128}, {"nprobe": 64}),
+    "IVF_PQ": ({"nlist": 128, "m": 64, "nbits": 8}, {"nprobe": 64}),
+    "HNSW": ({"M": 16, "efConstruction": 200}, {"ef": 200}),
+    "SCANN": ({"nlist": 128}, {"nprobe": 64, "reorder_k": 200}),
+}
+METRICS = ("L2", "IP", "COSINE")
