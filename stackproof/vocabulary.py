@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from stackproof.settings import SystemSettings
     from stackproof.systems.launching import RunningSystem
 
+from stackproof.services.milvus.known import MISTAKES as VECTOR_MISTAKES
+
 Type = Callable[[str], object]
 
 
@@ -209,6 +211,8 @@ TYPES: dict[str, Type] = {
     "Seconds": parse_seconds,
     "Span": parse_span,
     "Times": one_of(TIMES),
+    "VectorMistake": one_of(VECTOR_MISTAKES),
+    "Way": one_of(WAYS),
     "Workload": parse_workload,
 }
 

@@ -20,6 +20,16 @@ Feature: A broken node costs what its service says, and no more
         | an object store                      | objects are uploaded                      | the server  | has crashed | 10      |
 
       @nightly
+      Examples: Milvus
+        | service           | writes               | node       | fault                                     | seconds |
+        | a vector database | vectors are inserted | the server | has crashed                               | 60      |
+        | a vector database | vectors are inserted | the server | is stopped                                | 60      |
+        | a vector database | vectors are inserted | the server | is paused                                 | 20      |
+        | a vector database | vectors are inserted | the server | is cut off from its clients               | 20      |
+        | a vector database | vectors are inserted | the server | answers its clients 300 milliseconds late | 20      |
+        | a vector database | vectors are inserted | the server | resets its clients' connections           | 20      |
+
+      @nightly
       Examples: Mailpit
         | service       | writes         | node       | fault                                     | seconds |
         | a mail server | mails are sent | the server | is stopped                                | 10      |

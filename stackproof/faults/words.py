@@ -56,6 +56,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "keys are set": Workload("redis"),
     "rows are inserted": Workload("postgresql"),
     "mails are sent": Workload("mailpit"),
+    "vectors are inserted": Workload("milvus"),
     "keys are put": Workload("etcd"),
     "znodes are created": Workload("zookeeper"),
     "metrics are pushed": Workload("pushgateway"),

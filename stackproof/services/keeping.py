@@ -13,6 +13,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 from stackproof.services.base import Endpoint, Leftover
 from stackproof.services.nodes import Service
+from stackproof.services.writer import Writer
 
 
 class Keeper(Protocol):
@@ -181,7 +182,7 @@ class Keeping(Service):
             got_elsewhere=self.got_elsewhere,
         )
 
-    def writer(self, endpoint: Endpoint, name: str, *, timeout: float) -> KeeperWriter:
+    def writer(self, endpoint: Endpoint, name: str, *, timeout: float) -> Writer:
         """What follows from its keeper; the only node there is, is the one that is written to."""
         only = next(iter(endpoint.addresses)) if len(endpoint.addresses) == 1 else ""
         through = self.written_to or only

@@ -1,4 +1,4 @@
-"""Connections to Milvus; collections as what it keeps; vectors that are written while it is broken."""
+"""Connections to Milvus; collections as what it keeps; vectors written while it is broken."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from stackproof.urls import path_of
 _AT_ONCE = 1000
 #: The library tells of each attempt that fails, at length, although it raises as well.
 logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
+
 
 def connect(endpoint: Endpoint, *, timeout: float = 10.0) -> MilvusClient:
     """A client with a connection of its own.
@@ -45,7 +46,7 @@ def connect(endpoint: Endpoint, *, timeout: float = 10.0) -> MilvusClient:
 def make_collection(
     client: MilvusClient, name: str, dimensions: int, *, timeout: float, text_keys: bool = False
 ) -> None:
-    """A collection with the fields of `known`, whose readers see all that was acknowledged before."""
+    """A collection with the fields of `known`; readers see all that was acknowledged before."""
     schema = client.create_schema(auto_id=False)
     if text_keys:
         schema.add_field(KEY, DataType.VARCHAR, is_primary=True, max_length=500)
@@ -54,9 +55,7 @@ def make_collection(
     schema.add_field(VECTOR, DataType.FLOAT_VECTOR, dim=dimensions)
     schema.add_field(COLOUR, DataType.VARCHAR, max_length=100)
     schema.add_field(PRICE, DataType.INT64)
-    client.create_collection(
-        name, schema=schema, consistency_level="Strong", timeout=timeout
-    )
+    client.create_collection(name, schema=schema, consistency_level="Strong", timeout=timeout)
 
 
 def rows_of(
@@ -99,7 +98,9 @@ class Collections:
         """A collection's description."""
         if not self._client.has_collection(fitting(name), timeout=self._timeout):
             return None
-        return str(self._client.describe_collection(fitting(name), timeout=self._timeout)["description"])
+        return str(
+            self._client.describe_collection(fitting(name), timeout=self._timeout)["description"]
+        )
 
     def names(self, prefix: str) -> list[str]:
         """Collections, as the server calls them."""

@@ -72,10 +72,12 @@ def nearest(among: Floats, query: Floats, count: int, metric: str) -> NDArray[np
 FILTERS: dict[str, Callable[[Entity], bool]] = {
     "price > 500": lambda one: one.price > 500,
     'colour == "red"': lambda one: one.colour == "red",
-    'colour in ["red", "blue"] and price <= 250': lambda one: one.colour in ("red", "blue")
-    and one.price <= 250,
-    'not (colour == "red") and not (price < 900)': lambda one: one.colour != "red"
-    and one.price >= 900,
+    'colour in ["red", "blue"] and price <= 250': lambda one: (
+        one.colour in ("red", "blue") and one.price <= 250
+    ),
+    'not (colour == "red") and not (price < 900)': lambda one: (
+        one.colour != "red" and one.price >= 900
+    ),
     'colour like "bl%"': lambda one: one.colour.startswith("bl"),
     "price % 7 == 3": lambda one: one.price % 7 == 3,
     "100 < price < 200 or id == 1": lambda one: 100 < one.price < 200 or one.key == 1,

@@ -1,5 +1,350 @@
-"""placeholder"""
+"""One scenario's work with a vector database: its collections, what they hold, what is found."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stackproof.errors import explained, step_missing
+from stackproof.history import Members
+from stackproof.services.fixture import Scenario
+from stackproof.services.milvus.client import connect, fitting, make_collection, prepare, rows_of
+from stackproof.services.milvus.data import FILTERS, Entity, entities, nearest, of_row
+from stackproof.services.milvus.known import COLOUR, INDEXES, KEY, PRICE, VECTOR
+from stackproof.workloads import Latencies
+
+if TYPE_CHECKING:
+    from pymilvus import MilvusClient
+
+_PATIENCE = 60.0
+_AT_ONCE = 1000
+_ALL = [KEY, VECTOR, COLOUR, PRICE]
+
+
+@dataclass
+class Collection:
+    """What a scenario has put into one of its collections.
+
+    Attributes:
+        name: as the server knows it.
+        dimensions: of its vectors.
+        metric: by which they are compared.
+        held: what must be in it, by key.
+        index: kind of its index.
+    """
+
+    name: str
+    dimensions: int
+    metric: str = "L2"
+    held: dict[int, Entity] = field(default_factory=dict)
+    index: str = "FLAT"
 
 
 class VectorsFixture:
-    """placeholder."""
+    """Collections of the scenario's own, dropped at its end."""
+
+    def __init__(self, scenario: Scenario, endpoint: str = "milvus"):
+        self._scenario = scenario
+        self._endpoint = scenario.endpoint(endpoint)
+        self._timeout = scenario.scaled(_PATIENCE)
+        self._collections: dict[str, Collection] = {}
+        self._changes = 0
+
+    @cached_property
+    def client(self) -> MilvusClient:
+        """The scenario's connection."""
+        client = connect(self._endpoint, timeout=self._timeout)
+        self._scenario.add_cleanup(client.close)
+        return client
+
+    def collection(self, name: str) -> Collection:
+        """What was put into a collection; `PremiseNotMet`: no step has made it."""
+        if name not in self._collections:
+            made = f'a collection "{name}" of vectors with 64 dimensions'
+            raise step_missing(f'the collection "{name}"', made)
+        return self._collections[name]
+
+    # -- collections -----------------------------------------------------------
+    def create(
+        self, name: str, dimensions: int, *, metric: str = "L2", loaded: bool = True
+    ) -> None:
+        """Make a collection; ``loaded``: with an exact index, ready to be searched."""
+        own = fitting(self._scenario.own(name))
+        client = self.client
+        self._scenario.add_cleanup(lambda: client.drop_collection(own, timeout=self._timeout))
+        make_collection(client, own, dimensions, timeout=self._timeout)
+        self._collections[name] = Collection(own, dimensions, metric)
+        if loaded:
+            prepare(self.client, own, metric=metric, timeout=self._timeout)
+
+    def is_listed(self, name: str) -> bool:
+        """Whether the server lists it."""
+        return self.collection(name).name in self.client.list_collections(timeout=self._timeout)
+
+    def described(self, name: str) -> dict[str, str]:
+        """Field names, and their types, with the vectors' dimensions."""
+        told = self.client.describe_collection(self.collection(name).name, timeout=self._timeout)
+        return {
+            one["name"]: f"{one['type'].name} {one['params'].get('dim', '')}".strip()
+            for one in told["fields"]
+        }
+
+    def state(self, name: str) -> str:
+        """Whether it is loaded: "Loaded", "NotLoad", ..."""
+        told = self.client.get_load_state(self.collection(name).name, timeout=self._timeout)
+        return str(told["state"].name)
+
+    def load(self, name: str) -> None:
+        """Have it ready to be searched."""
+        self.client.load_collection(self.collection(name).name, timeout=self._timeout)
+
+    def release(self, name: str) -> None:
+        """Take it out of memory."""
+        self.client.release_collection(self.collection(name).name, timeout=self._timeout)
+
+    def drop(self, name: str) -> None:
+        """Drop it with all that is in it."""
+        self.client.drop_collection(self.collection(name).name, timeout=self._timeout)
+
+    # -- what is written -------------------------------------------------------
+    def insert(self, name: str, count: int, *, partition: str = "") -> None:
+        """Insert distinct vectors, a thousand in each request."""
+        into = self.collection(name)
+        first = max(into.held, default=0) + 1
+        self._write(self.client.insert, into, range(first, first + count), partition)
+
+    def replace(self, name: str, count: int) -> None:
+        """Upsert the first ones, with other vectors and fields."""
+        into = self.collection(name)
+        self._write(self.client.upsert, into, sorted(into.held)[:count], "")
+
+    def _write(
+        self, write: Callable[..., Any], into: Collection, keys: Sequence[int], partition: str
+    ) -> None:
+        self._changes += 1
+        made = entities(keys, into.dimensions, self._scenario.seed + self._changes)
+        self._scenario.parameters["seed"] = str(self._scenario.seed)
+        for first in range(0, len(made), _AT_ONCE):
+            some = made[first : first + _AT_ONCE]
+            with self._recording("add", into, some):
+                write(into.name, [one.row for one in some], partition_name=partition,
+                      timeout=self._timeout)  # fmt: skip
+            into.held |= {one.key: one for one in some}
+
+    def delete(self, name: str, count: int) -> None:
+        """Delete the first ones."""
+        into = self.collection(name)
+        some = [into.held[key] for key in sorted(into.held)[:count]]
+        with self._recording("remove", into, some):
+            self.client.delete(into.name, ids=[one.key for one in some], timeout=self._timeout)
+        for one in some:
+            del into.held[one.key]
+
+    def _recording(self, action: str, into: Collection, some: Sequence[Entity]) -> ExitStack:
+        """All of them begin and end together: they are one request."""
+        stack = ExitStack()
+        for one in some:
+            content: dict[str, Any] = {"value": one.content} if action == "add" else {}
+            stack.enter_context(
+                self._scenario.history.doing(
+                    action, client="client", space=into.name, key=str(one.key), **content
+                )
+            )
+        return stack
+
+    # -- what is there ---------------------------------------------------------
+    def listed(self, name: str) -> Members:
+        """Read everything; what is expected of it: all that was written, at once."""
+        of = self.collection(name)
+        with self._scenario.history.listing(client="client", space=of.name) as found:
+            found += [
+                (str(row[KEY]), of_row(row).content)
+                for row in rows_of(self.client, of.name, _ALL, timeout=self._timeout)
+            ]
+        return Members(f'the vectors in "{name}"', of.name)
+
+    def count(self, name: str, partition: str = "") -> int:
+        """How many the server counts, in one partition if it is named."""
+        of = self.collection(name)
+        (row,) = self.client.query(
+            of.name, output_fields=["count(*)"], consistency_level="Strong",
+            partition_names=[partition] if partition else None, timeout=self._timeout,
+        )  # fmt: skip
+        return int(row["count(*)"])
+
+    def filtered_wrong(self, name: str, text: str) -> list[str]:
+        """How a query's rows differ from those of which the filter is true."""
+        of = self.collection(name)
+        true = FILTERS[text]
+        wanted = {one.key: one.content for one in of.held.values() if true(one)}
+        found: dict[int, list[str]] = {}
+        for row in rows_of(self.client, of.name, _ALL, timeout=self._timeout, filter=text):
+            one = of_row(row)
+            found.setdefault(one.key, []).append(one.content)
+        return [
+            *(f"{key} is missing" for key in sorted(wanted.keys() - found.keys())),
+            *(f"{key} does not fit" for key in sorted(found.keys() - wanted.keys())),
+            *(f"{key} is there {len(found[key])} times" for key in found if len(found[key]) > 1),
+            *(f"{key} is altered" for key in wanted.keys() & found.keys()
+              if found[key][0] != wanted[key]),
+        ]  # fmt: skip
+
+    # -- searching -------------------------------------------------------------
+    def index(self, name: str, kind: str) -> None:
+        """Replace the index by one of another kind, over all that is there; load it."""
+        of = self.collection(name)
+        self.client.flush(of.name, timeout=self._timeout)
+        self.client.release_collection(of.name, timeout=self._timeout)
+        for old in self.client.list_indexes(of.name):
+            self.client.drop_index(of.name, old, timeout=self._timeout)
+        prepare(self.client, of.name, kind, of.metric, INDEXES[kind][0], timeout=self._timeout)
+        of.index = kind
+
+    def index_told(self, name: str) -> dict[str, str]:
+        """What the server says of the index: its kind and metric."""
+        of = self.collection(name)
+        (index,) = self.client.list_indexes(of.name)
+        told = self.client.describe_index(of.name, index, timeout=self._timeout)
+        return {"index": str(told["index_type"]), "metric": str(told["metric_type"])}
+
+    def search(
+        self, of: Collection, queries: Sequence[Any], count: int, text: str = "",
+        client: MilvusClient | None = None,
+    ) -> list[list[int]]:  # fmt: skip
+        """The keys of the nearest ones for each query, nearest first."""
+        found = (client or self.client).search(
+            of.name, data=[*queries], limit=count, filter=text, anns_field=VECTOR,
+            search_params={"metric_type": of.metric, "params": INDEXES[of.index][1]},
+            consistency_level="Strong", timeout=self._timeout,
+        )  # fmt: skip
+        return [[int(hit[KEY]) for hit in hits] for hits in found]
+
+    def recall(self, name: str, queries: int, count: int, text: str = "") -> float:
+        """Which part of the exact nearest neighbours is found, 0 to 1; in the report as well.
+
+        Args:
+            name: of the collection.
+            queries: how many, distinct from all that is there.
+            count: neighbours of each.
+            text: a filter that they must pass.
+        """
+        of = self.collection(name)
+        those = [one for one in of.held.values() if not text or FILTERS[text](one)]
+        among = np.stack([one.vector for one in those])
+        keys = np.array([one.key for one in those])
+        asked = [one.vector for one in entities(range(queries), of.dimensions, self._scenario.seed)]
+        hits = 0
+        for query, found in zip(asked, self.search(of, asked, count, text), strict=True):
+            exact = set(keys[nearest(among, query, count, of.metric)].tolist())
+            hits += len(exact & set(found))
+        wanted = min(count, len(those)) * queries
+        self._scenario.figure(f"recall@{count} of {of.index}", f"{hits / wanted:.4f}")
+        return hits / wanted
+
+    # -- partitions ------------------------------------------------------------
+    def make_partition(self, name: str, partition: str) -> None:
+        """A partition; it is loaded with its collection."""
+        of = self.collection(name)
+        self.client.create_partition(of.name, partition, timeout=self._timeout)
+        self.client.load_partitions(of.name, [partition], timeout=self._timeout)
+
+    def drop_partition(self, name: str, partition: str) -> None:
+        """Release and drop a partition."""
+        of = self.collection(name)
+        self.client.release_partitions(of.name, [partition], timeout=self._timeout)
+        self.client.drop_partition(of.name, partition, timeout=self._timeout)
+
+    def partitions(self, name: str) -> list[str]:
+        """As the server lists them, without the one that every collection has."""
+        listed = self.client.list_partitions(self.collection(name).name, timeout=self._timeout)
+        return [one for one in listed if one != "_default"]
+
+    # -- errors ----------------------------------------------------------------
+    def refused(self, name: str, mistake: str) -> str:
+        """Make a mistake, as `MISTAKES` has it; what the server says, or "" if it takes it."""
+        try:
+            MISTAKES[mistake](self, name)
+        except Exception as error:
+            if explained(error) is error:
+                raise
+            return str(error)
+        return ""
+
+    # -- figures ---------------------------------------------------------------
+    def crowd(self, name: str, clients: int, searches: int) -> dict[str, float]:
+        """Clients search at the same time, each with a connection of its own.
+
+        Returns:
+            "p50" and "p95" of a search for the ten nearest, in seconds.
+        """
+        of = self.collection(name)
+        queries = entities(range(searches), of.dimensions, self._scenario.seed + 7)
+        ready = threading.Barrier(clients)
+
+        def work() -> list[float]:
+            client, took = connect(self._endpoint, timeout=self._timeout), []
+            try:
+                ready.wait(self._timeout)
+                for query in queries:
+                    began = time.perf_counter()
+                    found = self.search(of, [query.vector], 10, client=client)
+                    took.append(time.perf_counter() - began)
+                    if len(found[0]) != min(10, len(of.held)):
+                        raise AssertionError(f"{len(found[0])} of 10 neighbours were found")
+            finally:
+                client.close()
+            return took
+
+        with ThreadPoolExecutor(clients) as pool:
+            working = [pool.submit(work) for _ in range(clients)]
+            took = Latencies(one for done in working for one in done.result())
+        self._scenario.figure(f"top-10 search, {clients} clients at once", took.told())
+        return {"p50": took.percentile(50), "p95": took.percentile(95)}
+
+    def insert_rate(self, name: str, count: int) -> float:
+        """Vectors a second while so many are inserted."""
+        began = time.perf_counter()
+        self.insert(name, count)
+        rate = count / (time.perf_counter() - began)
+        self._scenario.figure("inserting", f"{rate:,.0f} vectors/s")
+        return rate
+
+
+def _wrong_dimension(vectors: VectorsFixture, name: str) -> None:
+    of = vectors.collection(name)
+    vectors.client.insert(of.name, [entities([1], of.dimensions + 1, 1)[0].row])
+
+
+def _too_many(vectors: VectorsFixture, name: str) -> None:
+    of = vectors.collection(name)
+    vectors.search(of, [entities([1], of.dimensions, 1)[0].vector], 20_000)
+
+
+#: What a client may do wrong, as features say it.
+MISTAKES: Mapping[str, Callable[[VectorsFixture, str], Any]] = {
+    "a vector of another dimension": _wrong_dimension,
+    "a search in a collection that is not there": lambda vectors, name: vectors.client.search(
+        f"{vectors.collection(name).name}_missing", data=[[0.0]], limit=1
+    ),
+    "a filter that cannot be parsed": lambda vectors, name: vectors.client.query(
+        vectors.collection(name).name, filter="price >> ??"
+    ),
+    "a filter on a field that is not there": lambda vectors, name: vectors.client.query(
+        vectors.collection(name).name, filter="weight > 1"
+    ),
+    "a collection that exists with another schema": lambda vectors, name: make_collection(
+        vectors.client, vectors.collection(name).name, 7, timeout=20
+    ),
+    "a partition that is not there": lambda vectors, name: vectors.client.query(
+        vectors.collection(name).name, filter="id > 0", partition_names=["missing"]
+    ),
+    "more neighbours than the server allows": _too_many,
+}

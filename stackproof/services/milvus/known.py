@@ -15,3 +15,13 @@ INDEXES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
     "SCANN": ({"nlist": 128}, {"nprobe": 64, "reorder_k": 200}),
 }
 METRICS = ("L2", "IP", "COSINE")
+#: What a client may do wrong, as features say it; see `fixture.MISTAKES`.
+MISTAKES = (
+    "a vector of another dimension",
+    "a search in a collection that is not there",
+    "a filter that cannot be parsed",
+    "a filter on a field that is not there",
+    "a collection that exists with another schema",
+    "a partition that is not there",
+    "more neighbours than the server allows",
+)

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from stackproof.obtain import WheelArtifact
 from stackproof.services.base import Endpoint, Image
@@ -51,6 +50,8 @@ class Milvus(Keeping):
     ports: Mapping[str, int] = {"client": 19530}
     untold: Mapping[str, str] = {
         "throttle": "what can be asked of it without loading a collection is too small to measure",
+        "disk full": "its embedded log (RocksDB) writes no more until it is started again, so that "
+        "no healing can be seen",
         "power loss": "it maps its log into memory, so that nobody can tell what it has synced",
     }
     location = Location(

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stackproof.errors import Trouble
-from stackproof.obtain import Cache, GoArtifact, MavenArtifact, Say
+from stackproof.obtain import Cache, GoArtifact, MavenArtifact, Say, WheelArtifact
 from stackproof.paths import cache_directory, find_program
 from stackproof.services import service, service_names
 from stackproof.stack.docker.engine import Engine
@@ -181,7 +181,7 @@ def apt_mirror() -> tuple[str, str]:
 
 
 def _obtained(recipe: Recipe, context: Path, cache: Cache, say: Say) -> None:
-    """Jars into ``libs``, programs built with Go into ``bin``."""
+    """Jars into ``libs``, programs built with Go into ``bin``, wheels into ``wheel``."""
     if recipe.name not in service_names():
         return
     for artifact in service(recipe.name).artifacts():
@@ -191,3 +191,6 @@ def _obtained(recipe: Recipe, context: Path, cache: Cache, say: Say) -> None:
         elif isinstance(artifact, GoArtifact):
             place = cache.ensure(artifact, say)
             shutil.copytree(place / "bin", context / "bin", dirs_exist_ok=True)
+        elif isinstance(artifact, WheelArtifact):
+            place = cache.ensure(artifact, say)
+            shutil.copytree(place, context / "wheel", dirs_exist_ok=True)

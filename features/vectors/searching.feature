@@ -1,0 +1,55 @@
+@vectors @timeout:240
+Feature: Searches find the nearest vectors
+  What a search finds is compared with exact search over the same vectors.
+
+  Background:
+    Given a vector database
+
+  @VEC-05 @VEC-03
+  Scenario Outline: Exact search finds the nearest ones by <metric>
+    Given a collection "products" of vectors with 32 dimensions compared by "<metric>"
+    When 1000 vectors are inserted into "products"
+    Then searches in "products" find at least 100 % of the 10 nearest vectors
+    And filtered searches in "products" by "price > 500" find at least 100 % of the 10 nearest vectors
+
+    Examples: on every pull request
+      | metric |
+      | L2     |
+
+    @nightly
+    Examples: other metrics
+      | metric |
+      | IP     |
+      | COSINE |
+
+  @VEC-05 @nightly
+  Scenario Outline: An index of type <index> finds at least <percent> % of the 10 nearest vectors
+    Given a collection "products" of vectors with 128 dimensions
+    When 20000 vectors are inserted into "products"
+    And the collection "products" is indexed by "<index>" and loaded
+    Then the index of "products" is "<index>" by "L2"
+    And searches in "products" find at least <percent> % of the 10 nearest vectors
+
+    Examples:
+      | index    | percent |
+      | FLAT     | 100     |
+      | IVF_FLAT | 95      |
+      | IVF_SQ8  | 90      |
+      | IVF_PQ   | 50      |
+      | HNSW     | 95      |
+      | SCANN    | 90      |
+
+  @VEC-04 @performance @nightly
+  Scenario: More than 1000 vectors a second are inserted
+    Given a collection "products" of vectors with 128 dimensions
+    When 10000 vectors are inserted into "products" and timed
+    Then more than 1000 vectors a second are inserted in the best of 3 rounds
+    And the collection "products" holds exactly these vectors
+
+  @VEC-08 @performance @nightly
+  Scenario: Ten clients search at once, each in less than 100 milliseconds
+    Given a collection "products" of vectors with 128 dimensions
+    When 20000 vectors are inserted into "products"
+    And the collection "products" is indexed by "HNSW" and loaded
+    And 10 clients make 50 searches each in "products" at the same time
+    Then half of the searches take at most 100 milliseconds in the best of 3 rounds
