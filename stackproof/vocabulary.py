@@ -212,7 +212,6 @@ TYPES: dict[str, Type] = {
     "Span": parse_span,
     "Times": one_of(TIMES),
     "VectorMistake": one_of(VECTOR_MISTAKES),
-    "Way": one_of(WAYS),
     "Workload": parse_workload,
 }
 
