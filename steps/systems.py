@@ -55,15 +55,15 @@ def topics_exist(context: Context, system: SystemSettings) -> None:
 @given("the {system:System} is running")
 def system_is_running(context: Context, system: SystemSettings) -> None:
     """Starts an instance on topics of the scenario's own, until it is ready."""
-    systems_of(context).named(system).instances.ensure()
+    systems_of(context).program(system).instances.ensure()
 
 
 @given("a second instance of the {system:System} is running")
 def second_instance_is_running(context: Context, system: SystemSettings) -> None:
-    """Starts one more instance in the same consumer group."""
-    pipeline = systems_of(context).named(system)
-    pipeline.instances.start()
-    presume(pipeline.instances.instances, has_length(2), "instances that run")
+    """Starts one more instance, in the same consumer group where it has one."""
+    program = systems_of(context).program(system)
+    program.instances.start()
+    presume(program.instances.instances, has_length(2), "instances that run")
 
 
 @given("{count:d} instances of the {system:System} share its partitions")
@@ -76,7 +76,7 @@ def instances_share(context: Context, count: int, system: SystemSettings) -> Non
 @when("the {system:System} is started again")
 def system_is_started(context: Context, system: SystemSettings) -> None:
     """Starts an instance, until it is ready."""
-    systems_of(context).named(system).instances.start()
+    systems_of(context).program(system).instances.start()
 
 
 @when('the {system:System} is started with "{mistake}"')
@@ -319,7 +319,7 @@ def system_is_resumed(context: Context, system: SystemSettings) -> None:
 @when("the {system:System} {ending:Ending}")
 def system_is_ended(context: Context, system: SystemSettings, ending: str) -> None:
     """Ends the oldest instance: by SIGTERM, or by SIGKILL."""
-    systems_of(context).named(system).end_one(ENDINGS[ending])
+    systems_of(context).program(system).end_one(ENDINGS[ending])
 
 
 @when("the {system:System} has been idle for {duration:Seconds}")

@@ -13,6 +13,7 @@ from contextlib import closing
 from copy import copy
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 from stackproof.access import OPEN, Access
 from stackproof.errors import NotSupported, Passing, Trouble, explained
@@ -334,9 +335,19 @@ class Service(ABC):
 
     def ready_line(self, endpoint: Endpoint) -> str:
         """How a person reaches it, for the display; without credentials."""
+        return self._url(endpoint, "")
+
+    def url(self, endpoint: Endpoint) -> str:
+        """Where its first node is, for any client; with user and password."""
+        access = endpoint.access
+        password = f":{quote(access.password, safe='')}" if access.password else ""
+        login = f"{quote(access.username, safe='')}{password}"
+        return self._url(endpoint, f"{login}@" if login else "")
+
+    def _url(self, endpoint: Endpoint, login: str) -> str:
         tls = endpoint.access.tls and self.location.encrypted
         scheme = (self.location.encrypted if tls else self.location.plain)[0]
-        return f"{scheme}://{next(iter(endpoint.addresses.values()))}"
+        return f"{scheme}://{login}{next(iter(endpoint.addresses.values()))}"
 
 
 def instance(cluster: str, node: str) -> str:

@@ -175,7 +175,7 @@ class SystemSettings:
     def services(self) -> tuple[str, ...]:
         """The services that it needs: those of its fields, its topics' Kafka, and ``uses``."""
         found = {*self.uses, *(_service(name) for name in self._fields())}
-        if self.topics or self.contracts or self.attach:
+        if self.topics or self.contracts or self.attach or self.ready_group:
             found.add("kafka")
         return tuple(sorted(found - {""}))
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stackproof.errors import step_missing
+from stackproof.errors import Trouble, step_missing
 from stackproof.settings.systems import NOUNS
 from stackproof.systems.pipeline import Pipeline
+from stackproof.systems.program import Program
 
 if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
@@ -27,8 +28,25 @@ class Systems:
         self._session = session
         self._named: list[Pipeline] = []
 
+    def program(self, system: SystemSettings) -> Program | Pipeline:
+        """The system that a step names, which need have no topics."""
+        if "kafka" in system.services:
+            return self.named(system)
+        return self._session.use(Program, system.name)
+
     def named(self, system: SystemSettings) -> Pipeline:
-        """The system that a step names; made with its topics at the first call."""
+        """The system that a step names; made with its topics at the first call.
+
+        Raises:
+            Trouble: it has none.
+        """
+        if "kafka" not in system.services:
+            raise Trouble(
+                f"the {system.called} has no topics",
+                f"[systems.{system.name}] of stackproof.toml has no field of Kafka's, no topics, "
+                "and no contracts",
+                'add uses = ["kafka"] where its topics are built in, or use steps about programs',
+            )
         return self._last(self._session.use(Pipeline, system.name))
 
     @property
@@ -67,7 +85,7 @@ class Systems:
         known = [
             system
             for system in self._session.settings.systems.values()
-            if not system.component and wanted <= _nouns(system)
+            if "kafka" in system.services and not system.component and wanted <= _nouns(system)
         ]
         return known[0].called if known else "pipeline"
 

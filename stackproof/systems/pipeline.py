@@ -18,13 +18,11 @@ from stackproof.history.columns import Isolation
 from stackproof.polling import DeadlineExceeded, Died, Stalled, pause
 from stackproof.services.kafka import KafkaFixture
 from stackproof.services.kafka.client.messages import Message
-from stackproof.session.places import NamedPlaces
-from stackproof.systems.attached import AttachedSystem
 from stackproof.systems.background import PUBLISHED_WITHIN, Background
 from stackproof.systems.interrupting import Interruptible
 from stackproof.systems.labels import INVALID, VALID
-from stackproof.systems.launching import RunningSystem, common_fields
 from stackproof.systems.observing import Makes, with_reasons
+from stackproof.systems.program import instances_of
 from stackproof.systems.settling import QUIET, Awaited, Ended, Waiting
 from stackproof.systems.topics import PipelineTopics
 from stackproof.systems.understanding import understand
@@ -65,15 +63,11 @@ class Pipeline(Interruptible):
         session.parameters["input seed"] = str(session.seed)
         self._place = PipelineTopics(session, settings)
         self.topics, self.group = self._place.names, self._place.group
-        fields = {
-            **common_fields(session),
-            **session.use(NamedPlaces).fields(settings.services),
-            "group": self.group,
-            **self.topics,
-        }
-        kind = AttachedSystem if settings.attach else RunningSystem
-        self.instances = kind(
-            session, settings, fields, lambda: self._kafka.admin.active_members(self.group)
+        self.instances = instances_of(
+            session,
+            settings,
+            {"group": self.group, **self.topics},
+            lambda: self._kafka.admin.active_members(self.group),
         )
         self._background: Background | None = None
         self._making = threading.Lock()

@@ -15,6 +15,7 @@ from stackproof.services.places import Letter
 from stackproof.services.rabbitmq.consuming import Consumer, Delivery
 from stackproof.services.rabbitmq.fixture import RabbitMQFixture
 from stackproof.services.rabbitmq.publishing import Message
+from stackproof.services.rabbitmq.server import RabbitMQ
 
 #: As many messages as a scenario looks at, and more.
 _PREFETCH = 10_000
@@ -34,8 +35,8 @@ class Queues:
         return self.fixture.names()
 
     def fields(self) -> Mapping[str, str]:
-        """None yet."""
-        return {}
+        """A URL of the broker."""
+        return {"rabbitmq_url": RabbitMQ().url(self.fixture.endpoint)}
 
     def find(self, name: str) -> MessageQueue | None:
         """The queue; made by a step or by a system under test."""
