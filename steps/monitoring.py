@@ -5,8 +5,9 @@ from __future__ import annotations
 from behave import given, then, when
 from hamcrest import assert_that, empty, is_not
 
-from stackproof.services import pushgateway
+from stackproof.services import prometheus, pushgateway
 from stackproof.services.exposition import COLUMNS
+from stackproof.services.prometheus.known import QUERIES, TOLD
 from stackproof.session.needs import needs
 from stackproof.session.scenario import Context
 from stackproof.session.tables import records
@@ -47,3 +48,45 @@ def metrics_are_deleted(context: Context, job: str) -> None:
 def gateway_has_the_last_push(context: Context) -> None:
     """Each metric has the series and values of its last push; replaced and deleted ones are gone."""
     context.session.assert_history(pushes_of(context).read())
+
+
+# -- scraping and asking -------------------------------------------------------
+def prometheus_of(context: Context) -> prometheus.PrometheusFixture:
+    """The scenario's work with its Prometheus."""
+    return context.session.use(prometheus.PrometheusFixture)
+
+
+@given("a Prometheus")
+@needs("prometheus")
+def a_prometheus(context: Context) -> None:
+    """A running Prometheus, shared with other scenarios."""
+    assert_that(context.session.endpoint("prometheus").addresses, is_not(empty()))
+
+
+@given("a Pushgateway that Prometheus scrapes")
+@needs("pushgateway")
+@needs("prometheus")
+def prometheus_scrapes_gateway(context: Context) -> None:
+    """A running Pushgateway, and a Prometheus that has scraped it, both shared with other scenarios."""
+    prometheus_of(context).scrape_gateway(pushes_of(context).address)
+
+
+@then("within {limit:Seconds} Prometheus has the last push of every job, unchanged")
+def prometheus_has_the_last_push(context: Context, limit: float) -> None:
+    """Each metric has the series, labels and values of its last push; it never had others than were pushed."""
+    scraped = pushes_of(context).reach(prometheus_of(context).jobs, limit)
+    context.session.assert_history(scraped)
+
+
+@then("within {limit:Seconds} these queries answer")
+@needs("prometheus")
+def these_queries_answer(context: Context, limit: float) -> None:
+    """All queries (PromQL) answer at the same time what the table says (query, is): one number, or "nothing"."""
+    prometheus_of(context).answers(records(context.table, QUERIES), limit)
+
+
+@then('within {limit:Seconds} the query "{query}" tells exactly these series')
+@needs("prometheus")
+def query_tells(context: Context, limit: float, query: str) -> None:
+    """Labels and value of each series are those of the table (labels, is), and there is no other."""
+    prometheus_of(context).tells(query, records(context.table, TOLD), limit)

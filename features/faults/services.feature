@@ -50,6 +50,16 @@ Feature: A broken node costs what its service says, and no more
         | an object store | objects are uploaded | the server | has 50 kilobytes a second for its clients | 10      |
         | an object store | objects are uploaded | the server | resets its clients' connections           | 10      |
         | an object store | objects are uploaded | the server | has a full disk                           | 20      |
+      Examples: Prometheus
+        | service      | writes             | node       | fault                                     | seconds |
+        | a Prometheus | series are written | the server | has crashed                               | 20      |
+        | a Prometheus | series are written | the server | is stopped                                | 20      |
+        | a Prometheus | series are written | the server | is paused                                 | 20      |
+        | a Prometheus | series are written | the server | is cut off from its clients               | 20      |
+        | a Prometheus | series are written | the server | answers its clients 300 milliseconds late | 20      |
+        | a Prometheus | series are written | the server | has 50 kilobytes a second for its clients | 20      |
+        | a Prometheus | series are written | the server | resets its clients' connections           | 20      |
+        | a Prometheus | series are written | the server | has a full disk                           | 20      |
 
       @nightly
       Examples: PostgreSQL, the node that is written to

@@ -61,6 +61,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "znodes are created": Workload("zookeeper"),
     "metrics are pushed": Workload("pushgateway"),
     "objects are uploaded": Workload("s3"),
+    "series are written": Workload("prometheus"),
     "messages are published to a durable queue": Workload("rabbitmq"),
     "messages are published to a durable queue that has survived a restart": Workload(
         "rabbitmq", old=True

@@ -14,6 +14,8 @@ from stackproof.obtain import Artifact, Cache
 
 #: The provider of what the suite did not start.
 EXTERNAL = "external"
+#: As a role in `Endpoint.others`: what a node reads there may be changed while it runs.
+DIRECTORY = "directory"
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,11 @@ class Endpoint:
         if role == "client":
             return self.addresses[node]
         return {**self.addresses, **self.others}[f"{node} {role}"]
+
+    def directory(self, node: str) -> Path | None:
+        """Where files lie that a node reads while it runs; None: nobody has named it."""
+        found = {**self.addresses, **self.others}.get(f"{node} {DIRECTORY}")
+        return Path(found) if found else None
 
     def check_name(self) -> str:
         """A name for what a check makes, its own each time."""
@@ -240,12 +247,14 @@ class Composition:
         nodes: `stackproof.services.where.Node` of each.
         data: where an instance keeps what must last, within its container.
         disks: directories that are mounted at ``data``, by instance, where disks are small.
+        shared: directories that a node reads while it runs, by node.
     """
 
     instances: Mapping[str, str]
     nodes: Sequence[Any]
     data: str = ""
     disks: Mapping[str, Path] = field(default_factory=dict)
+    shared: Mapping[str, Path] = field(default_factory=dict)
 
 
 class Site(Protocol):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from secrets import token_hex
 from typing import ClassVar, Protocol, runtime_checkable
 
 from stackproof.services.base import Endpoint, Leftover
@@ -89,7 +90,7 @@ class KeeperProbe:
 
     def carries(self, node: str, size: int) -> None:
         """The same with so many bytes there and back."""
-        self._carry(node, "x" * (2 * size // self._ways))
+        self._carry(node, token_hex(size // self._ways))  # nothing that can be compressed
 
     def _carry(self, node: str, content: str) -> None:
         name = self._endpoint.check_name()

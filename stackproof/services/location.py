@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from stackproof.access import Access
 from stackproof.errors import Trouble
-from stackproof.services.base import ConnectionSetting, Service
+from stackproof.services.base import DIRECTORY, ConnectionSetting, Service
 from stackproof.services.external import logged_in, number, read_url, required, url_text
 from stackproof.urls import ServiceUrl, host_and_port
 
@@ -31,6 +31,8 @@ class Location:
             that name it; ``host:port`` or a URL.
         username: variables by which its field names a user, besides those of every service.
         password: the same of that user's password.
+        directory: variables that name the directory of this machine in which its server reads
+            what scenarios change while it runs; empty: it reads nothing.
     """
 
     plain: tuple[str, ...]
@@ -45,6 +47,7 @@ class Location:
     others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     username: tuple[str, ...] = ()
     password: tuple[str, ...] = ()
+    directory: tuple[str, ...] = ()
 
     def settings(self, port: int) -> Sequence[ConnectionSetting]:
         """What people can set; ``port``: the usual one."""
@@ -68,6 +71,11 @@ class Location:
                               "the same host, the usual port")
             for role, variables in self.others.items()
         ]  # fmt: skip
+        if self.directory:
+            others.append(
+                ConnectionSetting(DIRECTORY, self.directory, "where scenarios may put files that "
+                                  "the server reads while it runs", is_file=True)
+            )  # fmt: skip
         return (
             ConnectionSetting("url", known["url"], example, secret=True),
             ConnectionSetting("url_file", files, "file that holds it", is_file=True),

@@ -21,6 +21,7 @@ from stackproof.obtain import Artifact, InVersions
 from stackproof.paths import demand_plain
 from stackproof.ports import LOOPBACK
 from stackproof.services.base import (
+    DIRECTORY,
     Composition,
     ConnectionSetting,
     Endpoint,
@@ -41,6 +42,8 @@ from stackproof.services.where import (
     apart,
     as_other_user,
     memory_mb,
+    share,
+    shared_directory,
     with_command,
     with_start,
 )
@@ -69,6 +72,8 @@ class Service(ABC):
         version_chosen: that a person has chosen; empty: the suite's.
         command: a program of a person's own with its arguments; empty: the suite's.
         files_suffice: such a program needs nothing of the suite's package.
+        on_host: its containers are in this machine's network, for they must reach what listens
+            on loopback: systems under test, ports of other services.
         compose_files: options of clusters that have a Compose file besides the usual one, by its
             name.
     """
@@ -89,6 +94,7 @@ class Service(ABC):
     version_chosen: str = ""
     command: tuple[str, ...] = ()
     files_suffice: bool = False
+    on_host: bool = False
     compose_files: Mapping[str, Mapping[str, Any]] = {}
 
     # -- what each service says ------------------------------------------------
@@ -189,8 +195,10 @@ class Service(ABC):
         """Write the files of each node; the processes to start."""
         self._settle_port(site)
         where = OnThisMachine(self, site)
+        nodes = self.made(where)
+        share(site, nodes)
         specs = []
-        for node in self.made(where):
+        for node in nodes:
             place = where.directory(node.name)
             demand_plain(place, self.title, self.unfit)
             place.mkdir(parents=True)
@@ -234,6 +242,7 @@ class Service(ABC):
             nodes=nodes,
             data=nodes[0].data,
             disks={name: site.directory / f"disk-{node}" for name, node in small.items()},
+            shared=share(site, nodes),
         )
 
     def addresses(self, site: Site) -> dict[str, str]:
@@ -248,12 +257,19 @@ class Service(ABC):
     def others(self, site: Site) -> dict[str, str]:
         """See `stackproof.services.base.Endpoint`."""
         where = InContainers(self, site.options, site)
-        return {
+        nodes = self.nodes(where)
+        ports = {
             f"{node.name} {role}": host_and_port(*where.advertised(node.name, role))
-            for node in self.nodes(where)
+            for node in nodes
             for role in node.roles
             if role != "client"
         }
+        shared = {
+            f"{node.name} {DIRECTORY}": str(shared_directory(site, node.name))
+            for node in nodes
+            if node.shared is not None
+        }
+        return ports | shared
 
     def direct(self, site: Site) -> dict[str, str]:
         """The same past the proxies; see `stackproof.services.base.Endpoint`."""
@@ -303,6 +319,8 @@ class Service(ABC):
             f"{first} {role}": texts.get(role) or host_and_port(host, self.ports[role])
             for role in self.location.others
         }
+        if shared := texts.get(DIRECTORY):
+            others[f"{first} {DIRECTORY}"] = shared
         named = {node.name: address for node, address in zip(nodes, found, strict=False)}
         return {**named, **others}, access
 

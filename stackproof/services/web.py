@@ -31,6 +31,9 @@ class Web:
         self._timeout = timeout
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy of the environment stands in between
+        self._session.headers["Accept-Encoding"] = (
+            "identity"  # bytes on the way are those asked for
+        )
         if access.ca_file:
             self._session.verify = access.ca_file
         if access.certificate_file:

@@ -16,11 +16,13 @@ from stackproof.obtain.debian import library_path
 from stackproof.paths import find_program
 from stackproof.ports import LOOPBACK
 from stackproof.processes import namespaces
-from stackproof.services.base import Image, Site
+from stackproof.services.base import Image, Site, readable
 from stackproof.urls import host_and_port
 
 #: Where containers find the files of their node.
 FILES_IN_CONTAINERS = "/etc/stackproof"
+#: Where they find its `Node.shared`.
+SHARED_IN_CONTAINERS = "/etc/stackproof-shared"
 #: Names the library that records what a node makes durable, where power is to be lost, and the
 #: file that it writes; see `stackproof.stack.harm.power`.
 PRELOAD, JOURNAL = "STACKPROOF_PRELOAD", "STACKPROOF_SYNCS"
@@ -68,6 +70,9 @@ class Where(Protocol):
     def file(self, node: str, name: str) -> str:
         """Path of one of the node's `Node.files`, as the node sees it."""
 
+    def shared(self, node: str) -> str:
+        """Path of the directory of `Node.shared`, as the node sees it."""
+
     def data(self, node: str, in_container: str) -> str:
         """Path of what the node keeps, as it sees it; ``in_container``: the image's volume."""
 
@@ -83,6 +88,8 @@ class Node:
         before: a shell script that comes before each start of ``argv``, e.g. to format storage.
         roles: of `Service.ports`, on which it listens for clients; published by containers.
         files: texts by name, for its user alone; see `Where.file`.
+        shared: texts by name that lie in its `Where.shared` at first; others on this machine
+            change what is there while it runs. None: it has no such directory.
         links: what a process finds in its directory by another path.
         env: variables.
         data: what `Where.data` gave, if it keeps anything that must last.
@@ -103,6 +110,7 @@ class Node:
     before: str = ""
     roles: Sequence[str] = ("client",)
     files: Mapping[str, str] = field(default_factory=dict)
+    shared: Mapping[str, str] | None = None
     links: Mapping[str, Path] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     data: str = ""
@@ -125,6 +133,7 @@ class Kind(Protocol):
     ports: Mapping[str, int]
     command: tuple[str, ...]
     files_suffice: bool
+    on_host: bool
 
     @property
     def server(self) -> Artifact:
@@ -204,6 +213,10 @@ class OnThisMachine:
         """In the node's directory."""
         return str(self.directory(node) / name)
 
+    def shared(self, node: str) -> str:
+        """Beside the directories of nodes."""
+        return str(shared_directory(self._site, node))
+
     def data(self, node: str, in_container: str) -> str:
         """Beside its files."""
         return str(self.directory(node) / "data")
@@ -242,7 +255,9 @@ class InContainers:
         """The image has it."""
 
     def listen(self, node: str, role: str = "client") -> tuple[str, int]:
-        """Every address of the container, the usual port."""
+        """Every address of the container, the usual port; on this machine's network, loopback."""
+        if self._service.on_host:
+            return LOOPBACK, self.published(node, role)
         return "*", self._service.ports[role]
 
     def peer(self, node: str, role: str = "client") -> tuple[str, int]:
@@ -258,6 +273,10 @@ class InContainers:
     def file(self, node: str, name: str) -> str:
         """Put there by Compose."""
         return f"{FILES_IN_CONTAINERS}/{name}"
+
+    def shared(self, node: str) -> str:
+        """Mounted there."""
+        return SHARED_IN_CONTAINERS
 
     def data(self, node: str, in_container: str) -> str:
         """The image's volume."""
@@ -289,9 +308,31 @@ class Sketch:
         """Its name."""
         return name
 
+    def shared(self, node: str) -> str:
+        """Nowhere."""
+        return ""
+
     def data(self, node: str, in_container: str) -> str:
         """The image's volume."""
         return in_container
+
+
+def shared_directory(site: Site, node: str) -> Path:
+    """Where this machine keeps the directory of `Node.shared`."""
+    return site.directory / "shared" / node
+
+
+def share(site: Site, nodes: Sequence[Node]) -> dict[str, Path]:
+    """Make those directories, readable for whoever a node is; their places, by node."""
+    places = {}
+    for node in nodes:
+        if node.shared is not None:
+            places[node.name] = place = shared_directory(site, node.name)
+            place.mkdir(parents=True)
+            place.chmod(0o755)
+            for name, text in node.shared.items():
+                readable(place / name, text)
+    return places
 
 
 def _for_clients(site: Site, node: str, role: str) -> int:

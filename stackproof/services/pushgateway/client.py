@@ -14,7 +14,7 @@ from stackproof.texts import counted
 
 _TEXT = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
 #: Told by the gateway itself of each group.
-_OWN = ("push_time_seconds", "push_failure_time_seconds")
+OF_GATEWAY = ("push_time_seconds", "push_failure_time_seconds")
 _KEPT = "stackproof_kept"
 
 
@@ -62,7 +62,7 @@ class Gateway:
         return {
             found: value
             for found, value in read(self._web.ask("GET", "/metrics").text).items()
-            if found.name not in _OWN and any(name == "job" for name, _ in found.labels)
+            if found.name not in OF_GATEWAY and any(name == "job" for name, _ in found.labels)
         }
 
     # -- as a keeper -----------------------------------------------------------

@@ -10,9 +10,12 @@ from contextlib import ExitStack
 
 from stackproof.errors import step_missing
 from stackproof.history import Registers
+from stackproof.polling import DeadlineExceeded, poll
+from stackproof.services.exporting import SERVER
 from stackproof.services.exposition import Series, family, measured
 from stackproof.services.fixture import Scenario
-from stackproof.services.pushgateway.client import Gateway
+from stackproof.services.pushgateway.client import OF_GATEWAY, Gateway
+from stackproof.texts import counted
 
 _SPACE = "pushed metrics"
 _PATIENCE = 10.0
@@ -27,6 +30,7 @@ class PushFixture:
         self._there: dict[str, dict[str, str]] = defaultdict(dict)
         self._known: set[str] = set()
         self._gateway = Gateway(scenario.endpoint(endpoint), timeout=scenario.scaled(_PATIENCE))
+        self.address = scenario.endpoint(endpoint).at(SERVER)
         scenario.add_cleanup(self._gateway.close)
         scenario.add_cleanup(lambda: self._gateway.drop(self._gateway.names(self._prefix)))
 
@@ -70,21 +74,56 @@ class PushFixture:
 
     def read(self) -> Registers:
         """Read all that is there; what is expected of it."""
+        self._record(self._gateway.read, "reader")
+        return Registers("what was pushed", _SPACE)
+
+    def reach(self, told: Callable[[], Mapping[Series, float]], within: float) -> Registers:
+        """Wait until somebody who scrapes the gateway has the last push of every job.
+
+        Args:
+            told: by that one, of all jobs of the scenario.
+            within: seconds.
+        """
+        wanted = {key: content for key, content in self._contents().items() if content}
+
+        def different() -> list[str]:
+            found = self._record(told, "who scrapes")
+            return sorted(k for k in wanted.keys() | found if wanted.get(k) != found.get(k))
+
+        expected = Registers("what was scraped", _SPACE, consistency="eventual")
+        try:
+            poll(
+                different, until=lambda left: not left, within=self._scenario.scaled(within),
+                awaiting="the last push of every job to be scraped",
+                describe=lambda left: f"{counted(len(left), 'metric')} differ: {', '.join(left)}",
+            )  # fmt: skip
+        except DeadlineExceeded as late:
+            self._scenario.check_after(late, expected)
+        return expected
+
+    def _contents(self) -> dict[str, str | None]:
+        """What each metric must be now; None: it was deleted."""
         if not self._known:
             raise step_missing("something that was pushed", "the batch job pushes these metrics")
-        history = self._scenario.history
-        asked = time.time()
-        found: dict[str, list[tuple[Series, float]]] = defaultdict(list)
-        for one, value in self._gateway.read().items():
+        there = {f"{m} of {job}": c for job, of_it in self._there.items() for m, c in of_it.items()}
+        return {**dict.fromkeys(self._known), **there}
+
+    def _record(self, told: Callable[[], Mapping[Series, float]], client: str) -> dict[str, str]:
+        """Read, and record what was read of each metric; its content by metric and job."""
+        known, asked = self._contents(), time.time()
+        families: dict[str, list[tuple[Series, float]]] = defaultdict(list)
+        for one, value in told().items():
             job = dict(one.labels)["job"]
-            if job.startswith(self._prefix):
+            if job.startswith(self._prefix) and one.name not in OF_GATEWAY:
                 key = f"{family(one.name)} of {job.removeprefix(self._prefix)}"
-                found[key].append((one.without("job", "instance"), value))
-        for key in sorted(self._known | set(found)):
-            told = _content(found[key]) if key in found else None
-            op = history.invoke("read", client="reader", space=_SPACE, key=key, at=asked)
-            history.answered(op, "ok", value=told)
-        return Registers("what was pushed", _SPACE)
+                families[key].append((one.without("job", "instance"), value))
+        found = {key: _content(of_it) for key, of_it in families.items()}
+        for key in sorted(known.keys() | found):
+            op = self._scenario.history.invoke(
+                "read", client=client, space=_SPACE, key=key, at=asked
+            )
+            self._scenario.history.answered(op, "ok", value=found.get(key))
+        return found
 
 
 def _contents(pairs: Iterable[tuple[Series, float]]) -> dict[str, str]:

@@ -30,7 +30,7 @@ from stackproof.processes.process import ManagedProcess, describe_exit, file_end
 from stackproof.processes.run import RUN_VARIABLE, Run
 from stackproof.services.base import Service
 from stackproof.services.nodes import Service as NodeService
-from stackproof.services.where import InContainers
+from stackproof.services.where import SHARED_IN_CONTAINERS, InContainers
 from stackproof.stack.docker import leftovers
 from stackproof.stack.docker.compose import compose_environment
 from stackproof.stack.docker.engine import Engine
@@ -133,14 +133,14 @@ class DockerCluster:
         file = self._site.directory / "compose.yml"
         composition, preloaded = self._composition, self._means.preloaded()
         disks = composition.disks
-        volumes = {
-            node.name: [
-                *preloaded.volumes,
-                f"{disks[name]}:{node.data}" if name in disks else node.data,
-            ]
-            for name, node in zip(composition.instances, composition.nodes, strict=True)
-            if node.data
-        }
+        volumes: dict[str, list[str]] = {}
+        for name, node in zip(composition.instances, composition.nodes, strict=True):
+            if node.data:
+                data = f"{disks[name]}:{node.data}" if name in disks else node.data
+                volumes[node.name] = [*preloaded.volumes, data]
+            if node.name in composition.shared:
+                shared = f"{composition.shared[node.name]}:{SHARED_IN_CONTAINERS}:ro"
+                volumes.setdefault(node.name, []).append(shared)
         text = compose_text(
             self._service,
             composition.nodes,

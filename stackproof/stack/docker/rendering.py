@@ -13,7 +13,13 @@ from stackproof.ports import LOOPBACK
 from stackproof.services import service, service_names
 from stackproof.services.base import resolve_options
 from stackproof.services.nodes import Service
-from stackproof.services.where import FILES_IN_CONTAINERS, VARIABLE, InContainers, Node
+from stackproof.services.where import (
+    FILES_IN_CONTAINERS,
+    SHARED_IN_CONTAINERS,
+    VARIABLE,
+    InContainers,
+    Node,
+)
 
 _HEAD = """\
 # {title} alone: docker compose -f compose/{name}.yml up --wait
@@ -43,16 +49,19 @@ def compose_text(
     environment, volumes = environment or {}, volumes or {}
     waited_for = {name for node in nodes for name in node.after}
     services = {
-        node.name: _service(kind, replace(node, env={**node.env, **environment}), where, waited_for)
+        node.name: _service(
+            kind, replace(node, env={**node.env, **environment}), where, waited_for,
+            _files(node, volumes),
+        )
         for node in nodes
-    }
+    }  # fmt: skip
     for node in nodes:
         if mounted := volumes.get(node.name, [node.data] if node.data else []):
             services[node.name]["volumes"] = [_literal(text) for text in mounted]
     texts = {
         f"{node.name}-{name}": {"content": _literal(text)}
         for node in nodes
-        for name, text in node.files.items()
+        for name, _, text in _files(node, volumes)
     }
     project = {
         "name": f"stackproof-{name or kind.name}",
@@ -91,26 +100,33 @@ _LABELS = {"stackproof.run": "${STACKPROOF_RUN:-}"}
 
 
 def _service(
-    kind: Service, node: Node, where: InContainers, waited_for: set[str]
+    kind: Service,
+    node: Node,
+    where: InContainers,
+    waited_for: set[str],
+    files: Sequence[tuple[str, str, str]],
 ) -> dict[str, Any]:
     image = node.image or kind.image
     found: dict[str, Any] = {
         "image": f"${{{image.variable}:-{image.official}}}",
         "pull_policy": "${STACKPROOF_PULL:-missing}",
         "entrypoint": [_literal(word) for word in node.argv],
-        "ports": [
+    }
+    if kind.on_host:
+        found["network_mode"] = "host"
+    else:
+        found["ports"] = [
             _literal(f"{LOOPBACK}:{where.published(node.name, role)}:{kind.ports[role]}")
             for role in node.roles
-        ],
-    }
+        ]
     if node.user:
         found["user"] = node.user
     if node.env:
         found["environment"] = {name: _literal(value) for name, value in node.env.items()}
-    if node.files:
+    if files:
         found["configs"] = [
-            {"source": f"{node.name}-{name}", "target": f"{FILES_IN_CONTAINERS}/{name}"}
-            for name in node.files
+            {"source": f"{node.name}-{name}", "target": f"{place}/{name}"}
+            for name, place, _ in files
         ]
     if node.in_memory:
         found["tmpfs"] = [f"{place}:mode=0777" for place in node.in_memory]
@@ -133,6 +149,24 @@ def _service(
         "labels": _LABELS,
         "logging": {"driver": "json-file"},
     }
+
+
+def _files(node: Node, volumes: Mapping[str, Sequence[str]]) -> list[tuple[str, str, str]]:
+    """Name, directory and text of each file that Compose puts into a node's container.
+
+    What a node shares is among them where its directory is not mounted.
+    """
+    shared = node.shared or {}
+    if any(
+        volume.partition(":")[2].startswith(SHARED_IN_CONTAINERS)
+        for volume in volumes.get(node.name, ())
+    ):
+        shared = {}
+    return [
+        (name, place, text)
+        for place, texts in ((FILES_IN_CONTAINERS, node.files), (SHARED_IN_CONTAINERS, shared))
+        for name, text in texts.items()
+    ]
 
 
 def _literal(text: str) -> str:

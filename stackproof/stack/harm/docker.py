@@ -56,6 +56,7 @@ class DockerMeans(Means):
         super().__init__(service, site, run, logs)
         self._api = client.api
         self._kind = service
+        self._on_host = isinstance(service, NodeService) and service.on_host
         self._logs = logs
         self._ways: dict[str, Proxies] = {}
         self._data = composition.data
@@ -144,17 +145,19 @@ class DockerMeans(Means):
         """Cut a container from its peers; clients come from elsewhere."""
         if (why := packets.unusable_inside()) is not None:
             raise no_way("servers cannot be cut from each other here", why)
+        if self._on_host:
+            raise no_way("this server cannot be cut from others", "its network is the machine's")
         peers = self._peers_of(instance, containers)
         packets.inside(self._process_id(containers[instance]), peers, one_way=one_way)
 
     def join(self, container: str) -> None:
         """Undo `part`; what was cut off and has ended took its network, and the cut, with it."""
-        if self._inspected(container)["State"]["Running"]:
+        if self._inspected(container)["State"]["Running"] and not self._on_host:
             packets.clear_inside(self._process_id(container))
 
     def parted(self, container: str) -> bool:
         """Whether `part` has left rules in a container's network, as far as it can be entered."""
-        if packets.unusable_inside() is not None:
+        if self._on_host or packets.unusable_inside() is not None:
             return False  # nor could it be parted
         return bool(packets.rules_inside(self._process_id(container)))
 

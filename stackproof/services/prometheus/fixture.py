@@ -1,0 +1,169 @@
+"""One scenario's work with its Prometheus: what it scrapes, its rules, and what it answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from stackproof.errors import NotSupported
+from stackproof.polling import poll
+from stackproof.services.exporting import SERVER
+from stackproof.services.exposition import Series, labels_of, series
+from stackproof.services.fixture import Scenario
+from stackproof.services.prometheus.client import Prometheus, pattern, quoted
+from stackproof.services.prometheus.known import ALERTMANAGERS, GATEWAYS, RULES, TARGETS
+
+_PATIENCE = 10.0
+#: It looks for new targets every 5 s, and hands them on to what scrapes every 5 s.
+_FOUND_WITHIN = 30.0
+_JOB = re.compile(r'\b(job\s*=\s*")([^"]*)')
+#: Close enough for sums of decimal fractions.
+_TOLERANCE = 1e-9
+NOTHING = "nothing"
+
+
+class PrometheusFixture:
+    """Targets, rules and series of jobs of the scenario's own."""
+
+    def __init__(self, scenario: Scenario, endpoint: str = "prometheus"):
+        self._scenario = scenario
+        self._endpoint = scenario.endpoint(endpoint)
+        self.client = Prometheus(self._endpoint, timeout=scenario.scaled(_PATIENCE))
+        self.prefix = scenario.own("")
+        scenario.add_cleanup(self.client.close)
+
+    # -- what it reads while it runs -------------------------------------------
+    def scrape(self, address: str, *, labels: Mapping[str, str], path: str = "/metrics") -> None:
+        """Have it scrape a target, ``host:port``; the label ``job`` is the scenario's own."""
+        named = {**labels, "__metrics_path__": path}
+        if "job" in named:
+            named["job"] = self._scenario.own(named["job"])
+        self._put(f"{len(address)}-{address}{TARGETS}", _targets(address, named))
+
+    def scrape_gateway(self, address: str) -> None:
+        """Have it scrape a Pushgateway, whose groups keep their labels."""
+        self._put(f"{address}{GATEWAYS}", _targets(address, {}), shared=True)
+        self.await_target(address, "up")
+
+    def send_alerts_to(self, address: str) -> None:
+        """Have it send alerts to an Alertmanager."""
+        self._put(f"{address}{ALERTMANAGERS}", _targets(address, {}))
+
+    def evaluate(self, rules: Path) -> None:
+        """Have it evaluate the rules of a file, in which jobs are called as in the scenario."""
+        text = self.in_own_names(rules.read_text(encoding="utf-8"))
+        self._put(f"{rules.stem}{RULES}", text)
+        self.client.reload()
+
+    def _put(self, name: str, text: str, *, shared: bool = False) -> None:
+        place = self._endpoint.directory(SERVER)
+        if place is None:
+            raise NotSupported(
+                "this Prometheus cannot be told what to scrape and to evaluate",
+                "nothing says where it reads files of scenarios",
+                "name the directory (PROMETHEUS_DIRECTORY); see docs/endpoints.md",
+            )
+        # A target that scenarios of a server of the suite's share need not be found anew.
+        kept = shared and self._endpoint.ours
+        file = place / (name if kept else f"{self.prefix}{name}").replace(":", "_")
+        if not kept:
+            self._scenario.add_cleanup(lambda: file.unlink(missing_ok=True))
+        beside = file.with_name(f"{self._scenario.id}.new")
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(file)
+
+    def await_target(self, address: str, health: str, within: float = _FOUND_WITHIN) -> None:
+        """Wait until it has scraped a target, or failed to.
+
+        Args:
+            address: ``host:port``.
+            health: "up" or "down".
+            within: seconds.
+        """
+
+        def told() -> str:
+            there = (t for t in self.client.targets() if t["labels"]["instance"] == address)
+            return next((t["health"] for t in there), "not found yet")
+
+        poll(told, until=lambda found: found == health, within=self._scenario.scaled(within),
+             awaiting=f"Prometheus to find {address} {health}")  # fmt: skip
+
+    # -- what it answers -------------------------------------------------------
+    def in_own_names(self, query: str) -> str:
+        """A query, or rules, with the scenario's own names of jobs."""
+        return _JOB.sub(lambda found: found[1] + self._scenario.own(found[2]), query)
+
+    def jobs(self) -> dict[Series, float]:
+        """All series of the scenario's jobs."""
+        return self.client.query(f"{{job=~{quoted(pattern(self.prefix) + '.*')}}}")
+
+    def value(self, query: str) -> float | str:
+        """The one value of a query: a number, or NOTHING.
+
+        Raises:
+            AssertionError: it tells several.
+        """
+        told = self.client.query(self.in_own_names(query))
+        if len(told) > 1:
+            some = ", ".join(sorted(map(str, told))[:5])
+            raise AssertionError(f"{query} tells {len(told)} series, not one: {some}")
+        return next(iter(told.values()), NOTHING)
+
+    def answers(self, rows: Sequence[Mapping[str, str]], within: float) -> None:
+        """Wait until all queries answer at the same time what they should.
+
+        Args:
+            rows: query, and what it is: a number, or NOTHING.
+            within: seconds.
+        """
+
+        def wrong() -> list[str]:
+            told = [(row["query"], self.value(row["query"]), row["is"]) for row in rows]
+            return [f"{query} is {value}, not {wanted}" for query, value, wanted in told
+                    if not same(value, wanted)]  # fmt: skip
+
+        poll(wrong, until=lambda left: not left, within=self._scenario.scaled(within),
+             awaiting="all queries to answer as expected",
+             describe="; ".join, retry_on=(AssertionError,))  # fmt: skip
+
+    def labelled(self, query: str) -> dict[Series, float]:
+        """What a query tells by labels, without its name; jobs as the scenario calls them."""
+        return {
+            series("", {k: v.removeprefix(self.prefix) for k, v in one.labels}): value
+            for one, value in self.client.query(self.in_own_names(query)).items()
+        }
+
+    def tells(self, query: str, rows: Sequence[Mapping[str, str]], within: float) -> None:
+        """Wait until a query tells exactly these series.
+
+        Args:
+            query: in PromQL.
+            rows: labels and value of each.
+            within: seconds.
+        """
+        wanted = {series("", labels_of(row["labels"])): row["is"] for row in rows}
+
+        def differences() -> list[str]:
+            told = self.labelled(query)
+            return [
+                f"{one} is {told.get(one, NOTHING)}, not {wanted.get(one, NOTHING)}"
+                for one in sorted(wanted.keys() | told.keys())
+                if not same(told.get(one, NOTHING), wanted.get(one, NOTHING))
+            ]
+
+        poll(differences, until=lambda left: not left, within=self._scenario.scaled(within),
+             awaiting=f"{query} to tell {len(wanted)} series", describe="; ".join)  # fmt: skip
+
+
+def same(told: float | str, wanted: str) -> bool:
+    """Whether a value is the one that a feature names."""
+    if isinstance(told, str) or wanted == NOTHING:
+        return told == wanted
+    number = float(wanted)
+    return abs(told - number) <= _TOLERANCE * max(1.0, abs(number))
+
+
+def _targets(address: str, labels: Mapping[str, str]) -> str:
+    return json.dumps([{"targets": [address], "labels": dict(labels)}])
