@@ -50,6 +50,8 @@ Feature: A broken node costs what its service says, and no more
         | an object store | objects are uploaded | the server | has 50 kilobytes a second for its clients | 10      |
         | an object store | objects are uploaded | the server | resets its clients' connections           | 10      |
         | an object store | objects are uploaded | the server | has a full disk                           | 20      |
+
+      @nightly
       Examples: Prometheus
         | service      | writes             | node       | fault                                     | seconds |
         | a Prometheus | series are written | the server | has crashed                               | 20      |
