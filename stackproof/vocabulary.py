@@ -16,6 +16,7 @@ from behave import register_type
 
 from stackproof.faults.roles import WORDS
 from stackproof.faults.words import FAULTS, PRODUCERS, TIMES, WORKLOADS, Workload
+from stackproof.services.milvus.known import MISTAKES as VECTOR_MISTAKES
 from stackproof.services.redis.known import Batching
 from stackproof.services.s3.known import CHECKSUMS, MISUSED, REFUSED
 from stackproof.settings.systems import NOUNS, spoken
@@ -23,8 +24,6 @@ from stackproof.settings.systems import NOUNS, spoken
 if TYPE_CHECKING:
     from stackproof.settings import SystemSettings
     from stackproof.systems.launching import RunningSystem
-
-from stackproof.services.milvus.known import MISTAKES as VECTOR_MISTAKES
 
 Type = Callable[[str], object]
 
@@ -216,10 +215,23 @@ TYPES: dict[str, Type] = {
 }
 
 
+_done = False
+
+
 def register(systems: Mapping[str, SystemSettings]) -> None:
     """Make the types known to behave; before any steps are loaded.
 
     Args:
         systems: those under test, by name.
     """
+    global _done
     register_type(**TYPES, **types_of_systems(systems))
+    _done = True
+
+
+def register_once() -> None:
+    """The same for whoever loads steps without the suite's runner, e.g. an editor."""
+    if not _done:
+        from stackproof.settings import load_systems
+
+        register(load_systems())
