@@ -60,6 +60,22 @@ Feature: Objects are kept as they were uploaded
     And each of them is downloaded as it was uploaded
 
   @S3-01
+  Scenario: An object is replaced as a whole
+    When this value is put into the object "order.json"
+      """json
+      {"order": 1042, "items": ["a-1", "b-2"], "note": "as a gift"}
+      """
+    And this value is put into the object "order.json"
+      """json
+      {"order": 1042, "items": ["a-1"]}
+      """
+    Then within 2 seconds the object "order.json" holds
+      """json
+      {"order": 1042, "items": ["a-1"]}
+      """
+    And within 1 second the object "order.xml" is not there
+
+  @S3-01
   Scenario: Any key is as good as another
     When an object is uploaded under each of these keys
       | key                         |

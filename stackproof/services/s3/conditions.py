@@ -21,16 +21,17 @@ _OTHER_TAG = '"00000000000000000000000000000000"'
 
 
 class Conditions:
-    """Conditional requests to the scenario's bucket.
-
-    Attributes:
-        created: how many clients were told that they have created an object.
-    """
+    """Conditional requests to the scenario's bucket."""
 
     def __init__(self, scenario: Scenario):
         self._scenario = scenario
         self._objects = scenario.use(ObjectsFixture)
-        self.created = 0
+        self._created: list[bool] = []
+
+    @property
+    def created(self) -> int:
+        """How many clients were told that they have created an object."""
+        return sum(self._created)
 
     def expected(self) -> Registers:
         """No write replaces a value that its writer has not seen."""
@@ -57,7 +58,7 @@ class Conditions:
 
         def create(number: int) -> None:
             body = f"created by client {number}".encode()
-            self.created += self._swap(f"client {number}", key, body, None, "")
+            self._created.append(self._swap(f"client {number}", key, body, None, ""))
 
         self._loop(create, clients, clients)
         return self._objects.download([key])
