@@ -329,7 +329,7 @@ def system_is_idle(context: Context, system: SystemSettings, duration: float) ->
 
 
 # -- figures ---------------------------------------------------------------------
-@when("the {system:System} is started and works off its input")
+@when("the {system:System} is started and processes its backlog")
 def system_works_off(context: Context, system: SystemSettings) -> None:
     """Starts an instance and waits until its lag is zero; nobody reads meanwhile."""
     timing_of(context, systems_of(context).named(system)).begin_working_off()
@@ -347,7 +347,7 @@ def throughput(context: Context, rate: int, rounds: int) -> None:
         greater_than(rate),
         rounds=rounds,
         told="{:.0f}/s".format,
-        before="the vector stream is started and works off its input",
+        before="the vector stream is started and processes its backlog",
         best=max,
     )
 

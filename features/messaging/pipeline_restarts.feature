@@ -1,5 +1,5 @@
 @messaging @timeout:120
-Feature: The pipeline comes back
+Feature: The pipeline restarts
   Whatever ends an instance of the pipeline, no customer is lost, and only customers
   with uncommitted offsets may be predicted again.
 
@@ -73,14 +73,14 @@ Feature: The pipeline comes back
     And every valid customer gets one prediction within 15 seconds
 
   @PIPE-04
-  Scenario: A backlog from before the start is worked off
+  Scenario: A backlog from before the start is processed
     Given the churn pipeline's topics exist
     When 500 valid customers are published
     And the churn pipeline is started
     Then every valid customer gets one prediction within 30 seconds
 
   @PIPE-04 @PIPE-06
-  Scenario: What was published during a downtime is worked off
+  Scenario: What was published during a downtime is processed
     Given the churn pipeline is running
     When 100 valid customers are published
     And the churn pipeline is stopped

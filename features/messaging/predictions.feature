@@ -21,7 +21,7 @@ Feature: Customers become predictions
     And each prediction is in the partition of its customer
 
   @PIPE-04
-  Scenario: A backlog of thousands is worked off
+  Scenario: A backlog of thousands is processed
     When 3000 valid customers are published
     Then every valid customer gets one prediction within 60 seconds
     And each prediction satisfies its contract

@@ -11,13 +11,13 @@ Feature: Streams survive what goes wrong
     Given the <stream> is running
     When these messages are published among 40 valid vectors
       | message                    | error type      |
-      | that is cut short          | not_decodable   |
+      | that is truncated          | not_decodable   |
       | that is no vector          | not_decodable   |
       | that is empty              | not_decodable   |
       | that is null               | not_decodable   |
       | with another dimension     | wrong_dimension |
-      | with a number that is none | not_finite      |
-      | with an infinite number    | not_finite      |
+      | with NaN for a component   | not_finite      |
+      | with an infinite component | not_finite      |
       | of length zero             | zero_vector     |
     Then exactly these messages are dead-lettered, unchanged, within 15 seconds
     And the dead letters' error types are
@@ -42,7 +42,7 @@ Feature: Streams survive what goes wrong
   @STREAM-04
   Scenario: Poison in a row does not stop the stream
     Given the vector stream is running
-    When 50 messages "that is cut short" are published among 50 valid vectors
+    When 50 messages "that is truncated" are published among 50 valid vectors
     Then exactly these messages are dead-lettered, unchanged, within 15 seconds
     And every valid vector gets one output within 15 seconds
 

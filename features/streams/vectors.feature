@@ -46,7 +46,7 @@ Feature: Vectors are transformed on their way
   Scenario Outline: More than 10,000 messages a second are transformed by the <stream>
     Given the <stream>'s topics exist
     When 50000 valid vectors are published
-    And the <stream> is started and works off its input
+    And the <stream> is started and processes its backlog
     Then every valid vector gets one output within 60 seconds
     And more than 10000 messages a second are processed in the best of 3 rounds
 

@@ -85,13 +85,13 @@ class VectorInputs:
         self._dice = np.random.default_rng(seed)
         self._made = 0
         self._kinds: dict[str, Callable[[], bytes | None]] = {
-            "that is cut short": lambda: encoded(self._vectors())[:-3],
+            "that is truncated": lambda: encoded(self._vectors())[:-3],
             "that is no vector": lambda: b'{"vector": [1.0, 2.0]}',
             "that is empty": lambda: b"",
             "that is null": lambda: None,
             "with another dimension": lambda: encoded(self._vectors(dimension // 2)),
-            "with a number that is none": partial(self._spoilt, np.nan),
-            "with an infinite number": partial(self._spoilt, np.inf),
+            "with NaN for a component": partial(self._spoilt, np.nan),
+            "with an infinite component": partial(self._spoilt, np.inf),
             "of length zero": lambda: encoded(np.zeros((1, dimension), _SINGLE)),
         }
 

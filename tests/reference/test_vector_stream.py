@@ -12,13 +12,13 @@ from stackproof.systems.vectors import TransformedVectors, VectorInputs, encoded
 
 DIMENSION = 8
 REASONS = {
-    "that is cut short": ErrorType.NOT_DECODABLE,
+    "that is truncated": ErrorType.NOT_DECODABLE,
     "that is no vector": ErrorType.NOT_DECODABLE,
     "that is empty": ErrorType.NOT_DECODABLE,
     "that is null": ErrorType.NOT_DECODABLE,
     "with another dimension": ErrorType.WRONG_DIMENSION,
-    "with a number that is none": ErrorType.NOT_FINITE,
-    "with an infinite number": ErrorType.NOT_FINITE,
+    "with NaN for a component": ErrorType.NOT_FINITE,
+    "with an infinite component": ErrorType.NOT_FINITE,
     "of length zero": ErrorType.ZERO_VECTOR,
 }
 
