@@ -159,23 +159,29 @@ def types_of_systems(systems: Mapping[str, SystemSettings]) -> dict[str, Type]:
         systems: by name.
 
     Returns:
-        System: its settings, by what features call it, with spaces or hyphens. Input, Inputs,
-        Output, Outputs: the word.
+        System, Component: its settings, by what features call it, with spaces or hyphens. Input,
+        Inputs, Output, Outputs: the word.
     """
     programs = [system for system in systems.values() if not system.component]
-    called = {system.called.lower(): system for system in programs}
+    called = {system.called.lower(): system for system in systems.values()}
     nouns = {
         (role, count): {NOUNS[role][count - 1], *(system.noun(role, count) for system in programs)}
         for role in NOUNS
         for count in (1, 2)
     }
 
-    @parse.with_pattern(_pattern(re.escape(name).replace(r"\ ", "[ -]") for name in called))
-    def parse_system(text: str) -> SystemSettings:
-        return called[spoken(text).lower()]
+    def named(chosen: Iterable[SystemSettings]) -> Type:
+        names = (re.escape(system.called.lower()).replace(r"\ ", "[ -]") for system in chosen)
+
+        @parse.with_pattern(_pattern(names))
+        def parse_system(text: str) -> SystemSettings:
+            return called[spoken(text).lower()]
+
+        return parse_system
 
     return {
-        "System": parse_system,
+        "System": named(programs),
+        "Component": named(system for system in systems.values() if system.component),
         "Input": one_of(nouns["input", 1]),
         "Inputs": one_of(nouns["input", 2]),
         "Output": one_of(nouns["output", 1]),

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from behave import given, then, when
-from hamcrest import assert_that, empty, equal_to, has_length, is_not
+from hamcrest import assert_that, empty, equal_to, greater_than, has_length, is_not
 
-from stackproof import faults
+from stackproof import faults, systems
 from stackproof.faults.registers import REGISTERS, SharedRegisters
 from stackproof.faults.words import to_break
 from stackproof.services import etcd, zookeeper
 from stackproof.session.matching import no_deviations
 from stackproof.session.needs import needs, needs_by
+from stackproof.session.places import NamedPlaces
 from stackproof.session.premises import presume
 from stackproof.session.scenario import Context
 from stackproof.session.tables import records
+from stackproof.settings import SystemSettings
+from stackproof.systems.locks import LOCKS
 from stackproof.vocabulary import COORDINATION
 
 
@@ -256,3 +259,67 @@ def registers_while_broken(
 def every_register_is_linearizable(context: Context) -> None:
     """There is an order of single moments that explains all that was read, written and refused."""
     assert_that(context.session.kept(REGISTERS).check().ok)
+
+
+# -- both: locks and leaders ---------------------------------------------------
+@given("{count:d} clients of the {lock:Component}")
+def clients_of_lock(context: Context, count: int, lock: SystemSettings) -> None:
+    """Starts the component in that many processes; each is a client of one lock."""
+    fields = NamedPlaces(context.session).fields(lock.services)
+    context.session.keep(LOCKS, systems.LockClients(context.session, lock, fields, count))
+
+
+@given("one of them holds the lock, and the others wait for it")
+def one_holds_the_lock(context: Context) -> None:
+    """The first client gets it, then the others ask for it."""
+    context.session.kept(LOCKS).compete()
+
+
+@when("each of them holds the lock {times:d} times")
+def each_holds_the_lock(context: Context, times: int) -> None:
+    """Whoever holds it writes what only its holder may write, and gives it back."""
+    context.session.kept(LOCKS).take_turns(times)
+
+
+@when("they hold the lock in turn while {node:Node} of {store:Coordination} {fault:Fault}")
+@needs_by(lambda node, store, fault: to_break(COORDINATION[store], fault))
+def turns_while_broken(context: Context, node: str, store: str, fault: str) -> None:
+    """The same before, while and after the node is broken."""
+    broken = faults.Faults(context.session, COORDINATION[store]).fault(fault, node)
+    context.session.kept(LOCKS).turns_while(broken)
+
+
+@when("the lock's holder is paused")
+def holder_is_paused(context: Context) -> None:
+    """Stops its process in its tracks; it does not know of it."""
+    context.session.kept(LOCKS).break_holder("pause")
+
+
+@when("the lock's holder is killed")
+def holder_is_killed(context: Context) -> None:
+    """Ends its process without a word."""
+    context.session.kept(LOCKS).break_holder("kill")
+
+
+@then("another client holds the lock within {limit:Seconds}")
+def another_holds_the_lock(context: Context, limit: float) -> None:
+    """The former holder's lease or session has ended."""
+    assert_that(context.session.kept(LOCKS).await_successor(limit), greater_than(0))
+
+
+@when("the former holder goes on")
+def former_holder_goes_on(context: Context) -> None:
+    """Its process runs again where it was stopped."""
+    context.session.kept(LOCKS).resume()
+
+
+@then("a late write of the former holder is refused")
+def late_write_is_refused(context: Context) -> None:
+    """After a write of the new holder, the former one writes with the token that it once got."""
+    assert_that(context.session.kept(LOCKS).write_late(), equal_to(False))
+
+
+@then("the lock had one holder at a time")
+def one_holder_at_a_time(context: Context) -> None:
+    """Nobody was granted it while another client held it, and tokens have risen."""
+    assert_that(context.session.kept(LOCKS).check().ok)

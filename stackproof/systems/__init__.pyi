@@ -1,5 +1,6 @@
 from .caches import CacheAside as CacheAside
 from .choosing import Systems as Systems
+from .locks import LockClients as LockClients
 from .mirroring import Regions as Regions
 from .numbers import Numbers as Numbers
 from .pipeline import Pipeline as Pipeline

@@ -247,6 +247,18 @@ class Component:
         for answer in waiting:
             answer.set_exception(self._over)
 
+    def pause(self) -> None:
+        """Stop it in its tracks, with all that it has started; whoever has called it waits."""
+        self._process.pause()
+
+    def resume(self) -> None:
+        """Have it go on."""
+        self._process.resume()
+
+    def kill(self) -> None:
+        """End it without a word."""
+        self._process.kill()
+
     def stop(self) -> None:
         """End its input, wait until it ends, and kill what is left of it.
 

@@ -67,6 +67,11 @@ class EtcdFixture:
         self._scenario.add_cleanup(keeper.close)
         return keeper
 
+    def urls(self) -> str:
+        """Of all members, comma-separated."""
+        scheme = "https" if self._endpoint.access.tls else "http"
+        return ",".join(f"{scheme}://{address}" for address in self._endpoint.addresses.values())
+
     def own(self, key: str) -> str:
         """The scenario's own key for a name in its text."""
         return self._scenario.own(key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from stackproof.history import Registers
@@ -21,6 +21,13 @@ class Keys:
     def names(self) -> Sequence[str]:
         """None: a key need not be there."""
         return ()
+
+    def fields(self) -> Mapping[str, str]:
+        """Where its nodes are, and what names must begin with so that they are removed."""
+        return {
+            "etcd_endpoints": self._fixture.urls(),
+            "etcd_prefix": self._fixture.own("system/"),
+        }
 
     def find(self, name: str) -> Key:
         """The key, whether it is there or not."""

@@ -45,6 +45,10 @@ class ZooKeeperFixture:
         self._scenario.add_cleanup(keeper.close)
         return keeper
 
+    def hosts(self) -> str:
+        """Of all servers, as clients of ZooKeeper want them."""
+        return ",".join(self._endpoint.addresses.values())
+
     def own(self, path: str) -> str:
         """The scenario's own place for a path in its text, without a slash before it."""
         return f"{self._root}/{path.strip('/')}"

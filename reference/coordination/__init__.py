@@ -1,0 +1,12 @@
+"""Locks for clients on several machines, by etcd or by ZooKeeper.
+
+A lock is held as long as its holder's lease, or session, is kept alive. A holder that was away for
+longer may not know that it has lost it; so each acquisition has a fencing token, and what the lock
+protects takes a write only from whoever holds it at that moment.
+"""
+
+from reference.coordination.errors import NotAcquiredError, StaleTokenError
+from reference.coordination.etcd import EtcdLock
+from reference.coordination.zookeeper import ZooKeeperLock
+
+__all__ = ["EtcdLock", "NotAcquiredError", "StaleTokenError", "ZooKeeperLock"]
