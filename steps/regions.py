@@ -42,28 +42,32 @@ def two_regions(context: Context, milliseconds: int) -> None:
     presume(took, greater_than_or_equal_to(milliseconds / 1000), "round trip in seconds")
 
 
-@obtains(MIRROR)
-@given('a topic "{topic}" whose first {count:d} messages are deleted, mirrored for group "{group}"')
-def mirrored_topic(context: Context, topic: str, count: int, group: str) -> None:
-    """The same record has another offset on the other side: offsets must be translated."""
+@given('a topic "{topic}" in the first region, whose first {count:d} messages have been deleted')
+def topic_in_region(context: Context, topic: str, count: int) -> None:
+    """The same record will have another offset in the second region: offsets must be translated."""
     regions_of(context).prepare(topic, count)
+
+
+@obtains(MIRROR)
+@given('MirrorMaker copies the topic and the offsets of group "{group}" to the second region')
+def mirror_is_running(context: Context, group: str) -> None:
+    """Starts it, and waits until the topic is there."""
     regions_of(context).start(group)
 
 
-@when("{count:d} messages are published in the first region")
-@when("{count:d} more messages are published in the first region and mirrored")
+@when("{count:d} messages are published in the first region and arrive in the second")
 def published_here(context: Context, count: int) -> None:
-    """Publishes, and waits until all is in the other region, once, unchanged and in order."""
+    """Publishes, and waits until all are there, once, unchanged and in order."""
     context.session.use(Rounds).begin(regions_of(context).mirror, count)
 
 
-@then("the other region holds each of them once, unchanged and in order")
+@then("the second region holds exactly the messages of the first, in order")
 def held_there(context: Context) -> None:
-    """A reader from the beginning finds exactly what was published."""
+    """A reader from the beginning finds every message that was published once, unchanged."""
     context.session.assert_flow(regions_of(context).flow())
 
 
-@then("half of them arrive there within {limit:Seconds} in the best of {rounds:d} rounds")
+@then("half of the messages arrive within {limit:Seconds} in the best of {rounds:d} rounds")
 def lag_is_bounded(context: Context, limit: float, rounds: int) -> None:
     """The median of the lag; it is in the report with the greatest.
 
@@ -75,32 +79,37 @@ def lag_is_bounded(context: Context, limit: float, rounds: int) -> None:
         less_than(limit),
         rounds=rounds,
         told="{:.2f} s".format,
-        before="500 messages are published in the first region",
+        before="500 messages are published in the first region and arrive in the second",
     )
 
 
-@when('a consumer of group "{group}" handles {count:d} messages in the first region')
+@when('a consumer of group "{group}" receives {count:d} messages in the first region and closes')
 def consumes_here(context: Context, group: str, count: int) -> None:
-    """It receives and commits them, and leaves."""
+    """It receives and commits them, and leaves the group."""
     regions_of(context).consume_here(group, count)
 
 
-@when('the offset of "{group}" is known in the other region within {limit:Seconds}')
+@when('the second region has the offset of group "{group}" within {limit:Seconds}')
 def offset_translated(context: Context, group: str, limit: float) -> None:
     """The group has the translated offset there: the same record's, not the same number."""
     found, expected = regions_of(context).await_translated(group, within=limit)
-    assert_that(found, equal_to(expected), "offset in the other region")
+    assert_that(found, equal_to(expected), "offset in the second region")
 
 
-@when('the first region is lost and the consumer of "{group}" moves to the other one')
-def region_is_lost(context: Context, group: str) -> None:
-    """Kills the first region's brokers; a consumer of the group goes on in the other region."""
+@when("all brokers of the first region crash")
+def region_is_lost(context: Context) -> None:
+    """A client finds that they are gone."""
     regions_of(context).lose_here()
+
+
+@when('another consumer of group "{group}" receives the rest in the second region')
+def consumes_there(context: Context, group: str) -> None:
+    """It goes on at the group's offset there, until nothing is left."""
     regions_of(context).consume_there(group)
 
 
-@then("the consumer has missed nothing and received at most {count:d} messages twice")
-def consumer_failed_over(context: Context, count: int) -> None:
-    """Here and there together it has received everything."""
-    assert_that(regions_of(context).missed(), no_deviations(), "missed messages")
+@then('group "{group}" has received every message, and at most {count:d} of them twice')
+def group_failed_over(context: Context, group: str, count: int) -> None:
+    """In both regions together."""
+    assert_that(regions_of(context).missed(), no_deviations(), f"messages that {group} has missed")
     assert_that(regions_of(context).repeated(), less_than_or_equal_to(count))

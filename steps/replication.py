@@ -72,13 +72,15 @@ def replicas_refuse_writes(context: Context) -> None:
     assert_that(replication(context).refusals(), only_contains("read only"), "refusals")
 
 
-@when("{count:d} rows are committed, each when every replica has shown the one before")
+@when("{count:d} rows are committed, each as soon as every replica shows the one before")
 def rows_are_timed(context: Context, count: int) -> None:
     """A client of each replica reads until the row is there."""
     context.session.use(Rounds).begin(replication(context).time_rows, count)
 
 
-@then("every replica shows a row at most {limit:Seconds} later in the best of {rounds:d} rounds")
+@then(
+    "every replica shows each row at most {limit:Seconds} after its commit began in the best of {rounds:d} rounds"
+)
 def replicas_are_prompt(context: Context, limit: float, rounds: int) -> None:
     """The longest time from the beginning of a row's transaction."""
     context.session.use(Rounds).judge(
@@ -86,11 +88,11 @@ def replicas_are_prompt(context: Context, limit: float, rounds: int) -> None:
         float,
         less_than_or_equal_to(limit),
         rounds=rounds,
-        before="20 rows are committed, each when every replica has shown the one before",
+        before="20 rows are committed, each as soon as every replica shows the one before",
     )
 
 
-@then("no replica shows a row less than {limit:Seconds} later")
+@then("no replica shows a row earlier than {limit:Seconds} after its commit began")
 def replicas_are_far(context: Context, limit: float) -> None:
     """What was to keep it apart from the primary did so."""
     presume(replication(context).soonest, greater_than_or_equal_to(limit), "the soonest, in s")
@@ -195,9 +197,9 @@ def transaction_inserts(context: Context, name: str) -> None:
     replication(context).insert_in(database(context).transaction(name))
 
 
-@when('"{name}" commits, or waits for a replica')
+@when('"{name}" begins to commit')
 def commits_or_waits(context: Context, name: str) -> None:
-    """Goes on when one or the other is so."""
+    """Goes on when that is done, or waits for a replica."""
     database(context).transaction(name).begin_to_commit()
 
 

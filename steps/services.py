@@ -41,13 +41,13 @@ def nothing_is_lost(context: Context) -> None:
     context.session.kept(WRITING).assert_kept()
 
 
-@then("all that was there before is gone")
+@then("everything written before the fault is gone")
 def everything_is_gone(context: Context) -> None:
     """A memory that has been lost holds nothing of old; what came after the healing is there."""
     assert_that(context.session.kept(WRITING).still_there(), empty(), "of what was written before")
 
 
-@then("it serves again within {limit:Seconds}")
+@then("writes are acknowledged again within {limit:Seconds} of the healing")
 def serves_again(context: Context, limit: float) -> None:
     """From the beginning of the healing to the first write that is acknowledged after it."""
     recovery = context.session.kept(WRITING).recovery

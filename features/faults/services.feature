@@ -1,6 +1,6 @@
 @faults @BEYOND-02 @timeout:120
 Feature: A broken node costs what its service says, and no more
-  Whatever breaks, each service keeps its own promise, and it serves again when the node is back.
+  Whatever breaks, each service keeps its own promise, and serves again when the node is back.
 
   Rule: What is on a disk stays
 
@@ -8,7 +8,7 @@ Feature: A broken node costs what its service says, and no more
       Given <service>
       When <writes> while <node> <fault>
       Then nothing acknowledged is lost
-      And it serves again within <seconds> seconds
+      And writes are acknowledged again within <seconds> seconds of the healing
 
       Examples: on every pull request
         | service                              | writes                                    | node        | fault       | seconds |
@@ -166,7 +166,7 @@ Feature: A broken node costs what its service says, and no more
       Given <service>
       When <writes> while all nodes are restarted, one after the other
       Then nothing acknowledged is lost
-      And it serves again within 20 seconds
+      And writes are acknowledged again within 20 seconds of the healing
 
       Examples:
         | service                              | writes             |
@@ -180,7 +180,7 @@ Feature: A broken node costs what its service says, and no more
       Given <service>
       When <writes> while the server <fault>
       Then nothing acknowledged is lost
-      And it serves again within 10 seconds
+      And writes are acknowledged again within 10 seconds of the healing
 
       Examples: on every pull request
         | service        | writes             | fault     |
@@ -203,8 +203,8 @@ Feature: A broken node costs what its service says, and no more
     Scenario Outline: All that was there is gone when the server <fault>: <writes>
       Given <service>
       When <writes> while the server <fault>
-      Then all that was there before is gone
-      And it serves again within 10 seconds
+      Then everything written before the fault is gone
+      And writes are acknowledged again within 10 seconds of the healing
 
       Examples:
         | service        | writes             | fault       |

@@ -127,9 +127,9 @@ Feature: What is promised holds under faults, and what is lost is found
     And 20 messages are published to "orders" in an open transaction
     When the transaction is aborted
     And another producer with the same transactional ID commits 5 messages
-    Then a read_committed consumer of "orders" receives exactly 5 messages within 10 seconds
+    Then no message of the transaction is ever received as committed
+    And a read_committed consumer of "orders" receives exactly 5 messages within 10 seconds
     And a read_uncommitted consumer of "orders" receives exactly 25 messages within 10 seconds
-    And no message of the transaction is ever received as committed
 
   @MSG-04 @BEYOND-01
   Scenario: A zombie is fenced by its successor
@@ -138,9 +138,9 @@ Feature: What is promised holds under faults, and what is lost is found
     And 20 messages are published to "orders" in an open transaction
     When another producer with the same transactional ID commits 5 messages
     Then the first producer cannot commit its transaction any more
+    And no message of the transaction is ever received as committed
     And a read_committed consumer of "orders" receives exactly 5 messages within 10 seconds
     And a read_uncommitted consumer of "orders" receives exactly 25 messages within 10 seconds
-    And no message of the transaction is ever received as committed
 
   @MSG-04 @BEYOND-01
   Scenario: A transaction that hangs open holds up readers of committed messages until its timeout

@@ -27,9 +27,14 @@ from stackproof.session.scenario import Kept, ScenarioSession
 from stackproof.texts import counted
 from stackproof.workloads import Latencies
 
-_IS_MIRRORED = 'a topic "orders" whose first 100 messages are deleted, mirrored for group "billing"'
-_TOPIC = Kept[str]("a topic that is mirrored", _IS_MIRRORED)
-_MIRROR = Kept[ManagedProcess]("a mirror", _IS_MIRRORED)
+_TOPIC = Kept[str](
+    "a topic that is mirrored",
+    'a topic "orders" in the first region, whose first 100 messages have been deleted',
+)
+_MIRROR = Kept[ManagedProcess](
+    "a mirror",
+    'MirrorMaker copies the topic and the offsets of group "billing" to the second region',
+)
 _HERE, _THERE = "here", "there"
 _JAVA = 17
 _STARTS_WITHIN = 90.0
@@ -66,7 +71,7 @@ class Regions:
             self._session.act(FAR, instance, SlowClients(milliseconds))
         after = self._round_trip()
         self._session.figure(
-            "round trip to the other region", f"{before * 1000:.0f} ms, then {after * 1000:.0f} ms"
+            "round trip to the second region", f"{before * 1000:.0f} ms, then {after * 1000:.0f} ms"
         )
         return after
 
@@ -116,7 +121,7 @@ class Regions:
         poll(
             lambda: self.mirrored in self.far.admin.list_topics(),
             within=session.scaled(_STARTS_WITHIN),
-            awaiting=f"{self.mirrored} in the other region",
+            awaiting=f"{self.mirrored} in the second region",
             alive=process.death,
         )
 
@@ -197,7 +202,7 @@ class Regions:
             lambda: len(reader.read()),
             until=lambda count: count >= wanted,
             within=self._session.scaled(within),
-            awaiting=f"{counted(wanted, 'record')} in the other region",
+            awaiting=f"{counted(wanted, 'record')} in the second region",
             describe=lambda count: f"{counted(count, 'record')}",
             alive=self._death,
             first_pause=_NO_PAUSE,
@@ -251,7 +256,8 @@ class Regions:
         if (topic, 0) not in committed:
             raise step_missing(
                 f'a consumer of group "{group}" that has committed',
-                f'a consumer of group "{group}" handles 300 messages in the first region',
+                f'a consumer of group "{group}" receives 300 messages in the first region '
+                "and closes",
             )
         here = committed[topic, 0]
         beginning = self.near.admin.beginning_offsets(topic)[0]
@@ -263,11 +269,11 @@ class Regions:
             describe=str,
             alive=self._death,
         )
-        self._session.figure("offsets committed", f"{here} here, {there} in the other region")
+        self._session.figure("offsets committed", f"{here} here, {there} in the second region")
         return there, here - beginning
 
     def consume_there(self, group: str) -> None:
-        """A consumer of the group goes on in the other region until nothing is left."""
+        """A consumer of the group goes on in the second region until nothing is left."""
         consumer = GroupConsumer(
             self.far.connection, self._session.history, self.mirrored,
             group=self._session.own(group), name="consumer there",
@@ -283,7 +289,7 @@ class Regions:
             position,
             until=lambda offset: offset >= end,
             within=self._session.scaled(20),
-            awaiting=f"the consumer to reach the end, {end}, in the other region",
+            awaiting=f"the consumer to reach the end, {end}, in the second region",
             first_pause=_NO_PAUSE,
             longest_pause=_NO_PAUSE,
         )
@@ -314,8 +320,8 @@ class Regions:
         found = {*self.received[_HERE], *self.received[_THERE]}
         if not found:
             raise step_missing(
-                "a consumer that has moved",
-                'the first region is lost and the consumer of "billing" moves to the other one',
+                "a consumer in the second region",
+                'another consumer of group "billing" receives the rest in the second region',
             )
         return [ident for ident in self._idents() if ident not in found]
 
