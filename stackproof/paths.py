@@ -87,3 +87,16 @@ def find_program(name: str, *beside: str) -> Path | None:
 def beside_python() -> str:
     """Where packages of PyPI put programs; it need not be on the PATH."""
     return str(Path(sys.executable).parent)
+
+
+def beside(file: str, name: str) -> Path:
+    """The file that another one calls ``name``: below the directory where that one lies.
+
+    Raises:
+        Trouble: there is none.
+    """
+    found = Path(file).parent / name
+    if not found.is_file():
+        raise Trouble(f'there is no file "{name}"', f"looked for {found}",
+                      f"its name begins where {file} lies")  # fmt: skip
+    return found

@@ -5,12 +5,14 @@ from __future__ import annotations
 from behave import given, then, when
 from hamcrest import assert_that, empty, is_not
 
-from stackproof.services import prometheus, pushgateway
+from stackproof.paths import beside
+from stackproof.services import alertmanager, prometheus, pushgateway
 from stackproof.services.exposition import COLUMNS
-from stackproof.services.prometheus.known import QUERIES, TOLD
+from stackproof.services.prometheus.known import ALERTS, QUERIES, TOLD
 from stackproof.session.needs import needs
 from stackproof.session.scenario import Context
 from stackproof.session.tables import records
+from stackproof.vocabulary import Span
 
 
 # -- pushing -------------------------------------------------------------------
@@ -90,3 +92,47 @@ def these_queries_answer(context: Context, limit: float) -> None:
 def query_tells(context: Context, limit: float, query: str) -> None:
     """Labels and value of each series are those of the table (labels, is), and there is no other."""
     prometheus_of(context).tells(query, records(context.table, TOLD), limit)
+
+
+# -- alerts ----------------------------------------------------------------------
+def alerts_of(context: Context) -> alertmanager.AlertFixture:
+    """The scenario's work with its Alertmanager."""
+    return context.session.use(alertmanager.AlertFixture)
+
+
+@given("an Alertmanager")
+@needs("alertmanager")
+def an_alertmanager(context: Context) -> None:
+    """A running Alertmanager, shared with other scenarios; it tells nobody."""
+    assert_that(context.session.endpoint("alertmanager").addresses, is_not(empty()))
+
+
+@given('a Prometheus that evaluates the rules of "{file}"')
+@needs("prometheus", dedicated=True)
+def prometheus_evaluates(context: Context, file: str) -> None:
+    """A Prometheus of the scenario's own with rules from a file beside the feature, in which jobs are called as here."""
+    prometheus_of(context).evaluate(beside(context.feature.filename, file))
+
+
+@given('Prometheus sends its alerts to an Alertmanager with the routes of "{file}"')
+@needs("prometheus", dedicated=True)
+@needs("alertmanager", dedicated=True)
+@needs("mailpit")
+def prometheus_sends_alerts(context: Context, file: str) -> None:
+    """An Alertmanager of the scenario's own with a configuration from a file beside the feature; {smtp} is the mail server."""
+    smtp = context.session.endpoint("mailpit").at("server")
+    alerts_of(context).route(beside(context.feature.filename, file), smtp)
+    prometheus_of(context).send_alerts_to(alerts_of(context).address)
+
+
+@then('{span:Span} the alert "{name}" fires for exactly these series')
+def alert_fires(context: Context, span: Span, name: str) -> None:
+    """The alert fires for the series of the table (labels) and for no other."""
+    rows = records(context.table, ALERTS)
+    prometheus_of(context).fires(name, rows, span.seconds, throughout=span.throughout)
+
+
+@then('{span:Span} the alert "{name}" does not fire')
+def alert_does_not_fire(context: Context, span: Span, name: str) -> None:
+    """No series has this alert; within: not any more, for: not once in this time."""
+    prometheus_of(context).fires(name, [], span.seconds, throughout=span.throughout)

@@ -189,15 +189,20 @@ Feature: A broken node costs what its service says, and no more
 
       @nightly
       Examples: its connections
-        | service        | writes             | fault                                     |
-        | a Redis server | keys are set       | is cut off from its clients               |
-        | a Redis server | keys are set       | answers its clients 300 milliseconds late |
-        | a Redis server | keys are set       | has 50 kilobytes a second for its clients |
-        | a Redis server | keys are set       | resets its clients' connections           |
-        | a Pushgateway  | metrics are pushed | is cut off from its clients               |
-        | a Pushgateway  | metrics are pushed | answers its clients 300 milliseconds late |
-        | a Pushgateway  | metrics are pushed | has 50 kilobytes a second for its clients |
-        | a Pushgateway  | metrics are pushed | resets its clients' connections           |
+        | service         | writes             | fault                                     |
+        | a Redis server  | keys are set       | is cut off from its clients               |
+        | a Redis server  | keys are set       | answers its clients 300 milliseconds late |
+        | a Redis server  | keys are set       | has 50 kilobytes a second for its clients |
+        | a Redis server  | keys are set       | resets its clients' connections           |
+        | a Pushgateway   | metrics are pushed | is cut off from its clients               |
+        | a Pushgateway   | metrics are pushed | answers its clients 300 milliseconds late |
+        | a Pushgateway   | metrics are pushed | has 50 kilobytes a second for its clients |
+        | a Pushgateway   | metrics are pushed | resets its clients' connections           |
+        | an Alertmanager | alerts are raised  | is paused                                 |
+        | an Alertmanager | alerts are raised  | is cut off from its clients               |
+        | an Alertmanager | alerts are raised  | answers its clients 300 milliseconds late |
+        | an Alertmanager | alerts are raised  | has 50 kilobytes a second for its clients |
+        | an Alertmanager | alerts are raised  | resets its clients' connections           |
 
     @nightly
     Scenario Outline: All that was there is gone when the server <fault>: <writes>
@@ -207,8 +212,10 @@ Feature: A broken node costs what its service says, and no more
       And writes are acknowledged again within 10 seconds of the healing
 
       Examples:
-        | service        | writes             | fault       |
-        | a Redis server | keys are set       | has crashed |
-        | a Redis server | keys are set       | is stopped  |
-        | a Pushgateway  | metrics are pushed | has crashed |
-        | a Pushgateway  | metrics are pushed | is stopped  |
+        | service         | writes             | fault       |
+        | a Redis server  | keys are set       | has crashed |
+        | a Redis server  | keys are set       | is stopped  |
+        | a Pushgateway   | metrics are pushed | has crashed |
+        | a Pushgateway   | metrics are pushed | is stopped  |
+        | an Alertmanager | alerts are raised  | has crashed |
+        | an Alertmanager | alerts are raised  | is stopped  |

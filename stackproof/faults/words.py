@@ -62,6 +62,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "metrics are pushed": Workload("pushgateway"),
     "objects are uploaded": Workload("s3"),
     "series are written": Workload("prometheus"),
+    "alerts are raised": Workload("alertmanager"),
     "messages are published to a durable queue": Workload("rabbitmq"),
     "messages are published to a durable queue that has survived a restart": Workload(
         "rabbitmq", old=True

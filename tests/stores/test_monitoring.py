@@ -16,7 +16,7 @@ from tests.native import native
 from tests.stack.conftest import posix_only
 
 pytestmark = posix_only
-STORES = ("pushgateway", "prometheus")
+STORES = ("pushgateway", "prometheus", "alertmanager")
 
 
 @pytest.fixture(scope="module", params=STORES)

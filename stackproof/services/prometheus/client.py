@@ -63,6 +63,10 @@ class Prometheus:
         """The alerts that are pending or firing: labels, annotations, state."""
         return list(self._get("/api/v1/alerts", {})["alerts"])
 
+    def alertmanagers(self) -> list[str]:
+        """URLs of where it sends alerts."""
+        return [one["url"] for one in self._get("/api/v1/alertmanagers", {})["activeAlertmanagers"]]
+
     def rules(self) -> list[dict[str, Any]]:
         """The groups of rules: name, file, rules."""
         return list(self._get("/api/v1/rules", {})["groups"])

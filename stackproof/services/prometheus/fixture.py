@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stackproof.errors import NotSupported
-from stackproof.polling import poll
+from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.exporting import SERVER
 from stackproof.services.exposition import Series, labels_of, series
 from stackproof.services.fixture import Scenario
@@ -50,6 +50,12 @@ class PrometheusFixture:
     def send_alerts_to(self, address: str) -> None:
         """Have it send alerts to an Alertmanager."""
         self._put(f"{address}{ALERTMANAGERS}", _targets(address, {}))
+        poll(
+            self.client.alertmanagers,
+            until=lambda urls: any(address in url for url in urls),
+            within=self._scenario.scaled(_FOUND_WITHIN),
+            awaiting=f"Prometheus to find the Alertmanager at {address}",
+        )
 
     def evaluate(self, rules: Path) -> None:
         """Have it evaluate the rules of a file, in which jobs are called as in the scenario."""
@@ -155,6 +161,52 @@ class PrometheusFixture:
 
         poll(differences, until=lambda left: not left, within=self._scenario.scaled(within),
              awaiting=f"{query} to tell {len(wanted)} series", describe="; ".join)  # fmt: skip
+
+    # -- alerts ------------------------------------------------------------------
+    def firing(self, name: str) -> set[Series]:
+        """The labels of all alerts of this name that fire; jobs as the scenario calls them."""
+        return {
+            series("", {k: v.removeprefix(self.prefix) for k, v in labels.items()})
+            for alert in self.client.alerts()
+            if alert["state"] == "firing"
+            and (labels := dict(alert["labels"])).pop("alertname") == name
+        }
+
+    def fires(
+        self, name: str, rows: Sequence[Mapping[str, str]], seconds: float, *, throughout: bool
+    ) -> None:
+        """Wait until an alert fires for exactly these series; or see that it always does.
+
+        Args:
+            name: of the alert.
+            rows: labels of each.
+            seconds: how long.
+            throughout: it does so at each look until then.
+
+        Raises:
+            AssertionError: it does not.
+        """
+        wanted = {series("", labels_of(row["labels"])) for row in rows}
+
+        def differences() -> str:
+            told = self.firing(name)
+            missing, more = sorted(wanted - told), sorted(told - wanted)
+            return "; ".join([f"it does not fire for {one}" for one in missing]
+                             + [f"it fires for {one}" for one in more])  # fmt: skip
+
+        what, within = (
+            f"the alert {name} to fire for {len(wanted)} series",
+            self._scenario.scaled(seconds),
+        )
+        if not throughout:
+            poll(differences, until=lambda left: not left, within=within, awaiting=what,
+                 describe=str)  # fmt: skip
+            return
+        try:
+            left = poll(differences, until=bool, within=within, awaiting=what, describe=str)
+        except DeadlineExceeded:
+            return
+        raise AssertionError(f"the alert {name} was to fire for {len(wanted)} series: {left}")
 
 
 def same(told: float | str, wanted: str) -> bool:

@@ -5,4 +5,4 @@ TARGETS, GATEWAYS, ALERTMANAGERS, RULES = (
     ".targets.json", ".gateways.json", ".alertmanagers.json", ".rules.yml"
 )  # fmt: skip
 #: Of tables of queries, and of what one query tells.
-QUERIES, TOLD = ("query", "is"), ("labels", "is")
+QUERIES, TOLD, ALERTS = ("query", "is"), ("labels", "is"), ("labels",)

@@ -1,0 +1,9 @@
+"""Alertmanager: alerts that it groups, silences and mails, and how scenarios route them.
+
+It may touch what every service may: the modules of `stackproof.services`, the ground, and its own
+client library. Nothing is loaded before it is used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
