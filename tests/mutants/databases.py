@@ -11,6 +11,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,70 @@ def _rows_are_confirmed_early() -> None:
     RowsWriter.write = writing  # type: ignore[method-assign]
 
 
+def _client_of_vectors(**methods: Callable[..., Any]) -> None:
+    """Replace methods of Milvus's client; each gets the real one first."""
+    from pymilvus import MilvusClient
+
+    for name, method in methods.items():
+        real = getattr(MilvusClient, name)
+        setattr(MilvusClient, name, partialmethod(method, real))
+
+
+def _vectors_are_dropped() -> None:
+    """Of each request that inserts vectors the last one is confirmed, and not stored."""
+
+    def insert(self: Any, real: Any, name: str, rows: Any, **how: Any) -> Any:
+        return real(self, name, rows[:-1], **how)
+
+    _client_of_vectors(insert=insert)
+
+
+def _upserts_add() -> None:
+    """An upsert adds the new vector and leaves the old one there."""
+
+    def upsert(self: Any, real: Any, name: str, rows: Any, **how: Any) -> Any:
+        return self.insert(name, rows, **how)
+
+    _client_of_vectors(upsert=upsert)
+
+
+def _deletes_nothing() -> None:
+    """Deletions are confirmed, and nothing is deleted."""
+
+    def delete(self: Any, real: Any, name: str, **how: Any) -> Any:
+        return {"delete_count": len(how["ids"])}
+
+    _client_of_vectors(delete=delete)
+
+
+def _filters_are_ignored() -> None:
+    """A query finds everything, whatever its filter."""
+
+    def query_iterator(self: Any, real: Any, name: str, **how: Any) -> Any:
+        return real(self, name, **{**how, "filter": ""})
+
+    _client_of_vectors(query_iterator=query_iterator)
+
+
+def _wrong_metric() -> None:
+    """Vectors that are searched for lose their length: what is found is nearest by direction."""
+
+    def search(self: Any, real: Any, name: str, **how: Any) -> Any:
+        flat = [vector / abs(vector).max() for vector in how.pop("data")]
+        return real(self, name, data=flat, **how)
+
+    _client_of_vectors(search=search)
+
+
+def _partitions_are_one() -> None:
+    """Vectors for a partition are put into the one that every collection has."""
+
+    def insert(self: Any, real: Any, name: str, rows: Any, **how: Any) -> Any:
+        return real(self, name, rows, **{**how, "partition_name": ""})
+
+    _client_of_vectors(insert=insert)
+
+
 _KEPT = "Nothing acknowledged is lost while {}"
 _CUT = _KEPT.format("the server is cut off from its clients: keys are set")
 _PAUSED = _KEPT.format("the server is paused: keys are set")
@@ -170,6 +235,7 @@ _PROMPT = "A row is read on both replicas within a second"
 _WAITS = "A commit waits while the synchronous replica is paused"
 _STALLS = "A replica that stalls is noticed"
 _AWAY = "A replica that is away for too long does not fill the primary's disk"
+_SEEN = "Inserted, replaced and deleted vectors are seen at once"
 MUTANTS = {
     "health_hides_lag": Broken(_health_hides_lag, _STALLS, "'behind' was <0>"),
     "lag_is_what_was_last_said": Broken(_lag_is_what_was_last_said, _STALLS, "'lag' was"),
@@ -185,6 +251,14 @@ MUTANTS = {
     "messages_are_transient": Broken(_messages_are_transient, _OLD, "lost"),
     "memory_is_a_disk": Broken(_memory_is_a_disk, _GONE, "of what was written before"),
     "rows_are_confirmed_early": Broken(_rows_are_confirmed_early, _CRASHED, "lost"),
+    "vectors_are_dropped": Broken(_vectors_are_dropped, _SEEN, "lost"),
+    "upserts_add": Broken(_upserts_add, _SEEN, "stale"),
+    "deletes_nothing": Broken(_deletes_nothing, _SEEN, "stale"),
+    "filters_are_ignored": Broken(_filters_are_ignored, "Filters select what they say", "not fit"),
+    "wrong_metric": Broken(_wrong_metric, "Exact search finds the nearest ones by L2", "recall"),
+    "partitions_are_one": Broken(
+        _partitions_are_one, "Partitions hold what was put into them", "was <0>"
+    ),
 }
 
 
@@ -200,7 +274,8 @@ KIND = Kind(
         "| broken | what happens | must be caught by | named as | caught |\n"
         "|---|---|---|---|---|\n",
     ),
-    arguments=lambda place: ["-m", "stackproof", "run", "features/database", "features/faults"],
+    arguments=lambda place: ["-m", "stackproof", "run", "features/database", "features/faults",
+                             "features/vectors"],
     environment=lambda name: {
         VARIABLE: name or "none",
         "PYTHONPATH": os.pathsep.join([str(_WITHIN), str(ROOT)]),
