@@ -55,6 +55,7 @@ class Interruptible(ABC):
         awaited = Awaited(
             self.settings.noun("output"), count, lambda: len(self.outputs.reader.read()),
             lambda n: f"{n} of the first {count} {self.settings.noun('output', count)}",
+            self.settings.noun("output", 2),
         )  # fmt: skip
         ended = self.waiting.wait(awaited, within=self.scaled(within))
         if ended.count >= count:

@@ -233,7 +233,7 @@ class Pipeline(Interruptible):
                 f"dead letters: {self.dead_letters.counted()}"
             )
 
-        awaited = Awaited(self.noun("output"), wanted, received, told)
+        awaited = Awaited(self.noun("output"), wanted, received, told, self.noun("output", 2))
         with with_reasons(self.outputs.not_json):
             flow = partial(self.output_flow, "at-least-once" if repeated else None)
             verdict = self._await(awaited, within, flow)

@@ -31,12 +31,17 @@ class Awaited:
         wanted: how many.
         count: reads what has come, and tells how many there are.
         told: how far it has got with that many, for people.
+        several: what more than one is called; empty: ``what`` with an s.
     """
 
     what: str
     wanted: int
     count: Callable[[], int]
     told: Callable[[int], str]
+    several: str = ""
+
+    def __str__(self) -> str:
+        return counted(self.wanted, self.what, self.several)
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ class Waiting:
                 attempt,
                 until=over,
                 within=seconds,
-                awaiting=f"{counted(awaited.wanted, awaited.what)}",
+                awaiting=str(awaited),
                 describe=awaited.told,
                 alive=self.death,
                 first_pause=_NO_PAUSE,
@@ -148,7 +153,7 @@ class Waiting:
                 pass
         self.drain()
         count = attempt()
-        brief = f"{count} of {counted(awaited.wanted, awaited.what)}"
+        brief = f"{count} of {awaited}"
         error: Late | Stalled = progress.missed(brief, within)
         text = str(error)
         if left is None:

@@ -126,3 +126,12 @@ def test_getting_more_again_is_no_progress() -> None:
         progress.note(left)
         pause(0.02)
     assert progress.idle >= 0.06
+
+
+def test_what_is_awaited_is_told_in_its_own_plural() -> None:
+    def none() -> int:
+        return 0
+
+    assert str(Awaited("rating", 2, none, str)) == "2 ratings"
+    assert str(Awaited("entry", 2, none, str, "entries")) == "2 entries"
+    assert str(Awaited("entry", 1, none, str, "entries")) == "1 entry"
