@@ -59,13 +59,26 @@ COLLECTIONS = {
 }
 
 
-def differences(kind: str, client: Redis, key: str, entries: Any) -> list[str]:
-    """How what a key holds differs from the entries written; empty if it does not."""
+def read(kind: str, client: Redis, key: str) -> Any:
+    """What a key holds, in the form of `Collection.make`; of another type: only its name."""
     collection = COLLECTIONS[kind]
     found_type = client.type(key)
-    if found_type != collection.type:
-        return [f"{key} is a {found_type!r} instead of a {collection.type!r}"]
-    found = collection.read(client, key)
+    if found_type == collection.type:
+        return collection.read(client, key)
+    return f"a {found_type!r} instead of a {collection.type!r}"
+
+
+def content(entries: Any) -> str:
+    """All entries as a text, the same for the same ones."""
+    if isinstance(entries, set | dict):
+        entries = sorted(entries.items() if isinstance(entries, dict) else entries)
+    return repr(entries)
+
+
+def differences(entries: Any, found: Any) -> list[str]:
+    """How what was read differs from the entries written; empty if it does not."""
+    if isinstance(found, str):
+        return [f"it is {found}"]
     if found == entries:
         return []
     wanted, got = (list(e.items() if isinstance(e, dict) else e) for e in (entries, found))

@@ -12,7 +12,7 @@ from stackproof.history import Registers
 from stackproof.polling import poll
 from stackproof.services.fixture import Scenario
 from stackproof.services.redis.client import connect, url
-from stackproof.services.redis.collections import COLLECTIONS, differences
+from stackproof.services.redis.collections import COLLECTIONS, content, differences, read
 from stackproof.services.redis.known import Batching
 from stackproof.services.redis.server import Redis
 from stackproof.services.redis.store import RecordedStore, raise_lacking
@@ -180,7 +180,8 @@ class RedisFixture:
         collection = COLLECTIONS[kind]
         entries = collection.make(range(count))
         self._collections[key] = (kind, entries)
-        collection.write(self.client, self.own(key), entries)
+        with self.store.doing("write", self.own(key), content(entries)):
+            collection.write(self.client, self.own(key), entries)
 
     def collection_differences(self, kind: str, key: str) -> list[str]:
         """How a key differs from what was written to it as this kind."""
@@ -188,7 +189,10 @@ class RedisFixture:
         if written != kind:
             before = f'a {kind} of 100 entries is written to the key "{key}"'
             raise step_missing(f'a {kind} at "{key}"', before)
-        return differences(kind, self.client, self.own(key), entries)
+        with self.store.doing("read", self.own(key)) as answer:
+            found = read(kind, self.client, self.own(key))
+            answer.value = content(found)
+        return differences(entries, found)
 
     # -- many keys -----------------------------------------------------------
     @cached_property
