@@ -376,9 +376,9 @@ def _keep_logging(*_: Any, **__: Any) -> None:
 
 def load_modules(services: Iterable[str]) -> None:
     """Import what scenarios with these services use, so that it takes none of their time."""
-    forms = ("stackproof.services.{}.fixture", "stackproof.services.{}.client")
+    forms = tuple(f"stackproof.services.{{}}.{part}" for part in ("fixture", "client", "places"))
     fixtures = (form.format(service) for service in services for form in forms)
-    for module in ("stackproof.history.files", *fixtures):
+    for module in ("stackproof.history.files", "jsonpath_ng.ext", "deepdiff", *fixtures):
         with contextlib.suppress(Exception):  # told by the scenarios that use it
             loaded = import_module(module)
             for name in getattr(loaded, "__all__", ()):  # what a package loads when it is used
