@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from stackproof.errors import Trouble, reason_of
+from stackproof.errors import PremiseNotMet, Trouble, reason_of
 from stackproof.matching import wanted
 from stackproof.matching.payloads import NotJson, as_json, as_text, is_number, read_json
 from stackproof.matching.wanted import Wanted
@@ -74,11 +74,11 @@ class Reader:
         """A value that was remembered.
 
         Raises:
-            Trouble: none was by this name.
+            PremiseNotMet: none was by this name.
         """
         if name not in self.remembered:
             known = ", ".join(self.remembered) or "none"
-            raise Trouble(
+            raise PremiseNotMet(
                 f"no value is remembered as {name!r}", f"remembered are: {known}",
                 did_you_mean(name, self.remembered,
                              f"remember it before, or write {{{{{name}}}}} for the braces "

@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from stackproof.errors import Trouble
+from stackproof.errors import PremiseNotMet, Trouble
 from stackproof.services import service_names
 from stackproof.services.places import Place, Places
 from stackproof.values import did_you_mean
@@ -59,7 +59,8 @@ class NamedPlaces:
             doing: what it is to do, for people: "take messages".
 
         Raises:
-            Trouble: there is none of this name, several, or one that cannot do it.
+            PremiseNotMet: there is none of this name.
+            Trouble: there are several, or it cannot do that.
         """
         found = _WORDS.fullmatch(words)
         assert found is not None  # the type of the step's parameter
@@ -94,11 +95,16 @@ class NamedPlaces:
             self._found[key] = place
         return self._found.get(key)
 
-    def _unknown(self, asked: list[Places], name: str) -> Trouble:
+    def _unknown(self, asked: list[Places], name: str) -> PremiseNotMet:
+        if not asked:
+            return PremiseNotMet(
+                f'nothing in this scenario is called "{name}"', "it has no service",
+                'say before which there is, e.g. "Given a Kafka broker", and make what is named',
+            )  # fmt: skip
         known = {name: places.noun for places in asked for name in places.names()}
-        nouns = ", ".join(places.noun for places in asked) or "place"
+        nouns = ", ".join(places.noun for places in asked)
         there = ", ".join(f'{noun} "{one}"' for one, noun in known.items()) or "none"
-        return Trouble(
+        return PremiseNotMet(
             f'nothing in this scenario is called "{name}" ({nouns})',
             f"there are: {there}",
             did_you_mean(name, known, "make it in a step before, or correct the name"),

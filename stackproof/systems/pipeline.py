@@ -17,6 +17,7 @@ from stackproof.history import Flow, FlowVerdict
 from stackproof.history.columns import Isolation
 from stackproof.polling import DeadlineExceeded, Died, Stalled, pause
 from stackproof.services.kafka import KafkaFixture
+from stackproof.services.kafka.client.consuming import as_delivered
 from stackproof.services.kafka.client.messages import Message
 from stackproof.systems.background import PUBLISHED_WITHIN, Background
 from stackproof.systems.interrupting import Interruptible
@@ -63,6 +64,12 @@ class Pipeline(Interruptible):
         session.parameters["input seed"] = str(session.seed)
         self._place = PipelineTopics(session, settings)
         self.topics, self.group = self._place.names, self._place.group
+        takes = {"output": self.outputs.take, "dead_letter": self.dead_letters.take}
+        for role, name in self._place.called.items():
+            self._kafka.adopt(
+                name, self.topics[role], takes.get(role, as_delivered), self._place.since[role],
+                "read_uncommitted" if role == "input" else self.isolation,
+            )  # fmt: skip
         self.instances = instances_of(
             session,
             settings,
@@ -168,16 +175,8 @@ class Pipeline(Interruptible):
         if self._observed:
             return
         self._observed = True
-        since = self._place.since
-        self.outputs.reader = self._kafka.reader(
-            self.topics["output"], self.outputs.take, since["output"], self.isolation
-        )
-        self.dead_letters.reader = self._kafka.reader(
-            self.topics["dead_letter"],
-            self.dead_letters.take,
-            since["dead_letter"],
-            self.isolation,
-        )
+        self.outputs.reader = self._kafka.reader(self.topics["output"])
+        self.dead_letters.reader = self._kafka.reader(self.topics["dead_letter"])
 
     def output_flow(self, guarantee: str | None = None, *, max_duplicates: int = 0) -> Flow:
         """What is expected of valid inputs.

@@ -31,6 +31,7 @@ class PipelineTopics:
 
     Attributes:
         names: real topic names by role.
+        called: the same as features call them.
         group: the consumer group's real name; empty: not known.
         since: the offsets that the scenario begins at, by role and partition.
     """
@@ -42,14 +43,14 @@ class PipelineTopics:
         self._endpoint = session.endpoint("kafka")
         asked = {role: settings.topics.get(role, TopicSettings()) for role in ROLES}
         if settings.exact:
-            self.names = {role: asked[role].name for role in ROLES}
+            self.called = self.names = {role: asked[role].name for role in ROLES}
             self.group = settings.group or ("" if settings.attach else settings.name)
         else:
-            logical = {
+            self.called = {
                 role: asked[role].name or f"{settings.name}.{role.replace('_', '-')}"
                 for role in ROLES
             }
-            self.names = {role: session.own(name) for role, name in logical.items()}
+            self.names = {role: session.own(name) for role, name in self.called.items()}
             self.group = session.own(settings.group or settings.name)
         self.since: dict[str, Mapping[int, int]] = {role: {} for role in ROLES}
         there = self._there() if settings.exact else []

@@ -23,7 +23,7 @@ BACKGROUNDS = {
 #: Outcomes that hold, or are refused by a server, without anything before them.
 NEEDS_NOTHING = (
     "the broker accepts connections", "the admin API lists", "the cluster metadata names",
-    "the key ",
+    "the key ", "for 1 second the key ",
 )  # fmt: skip
 
 
@@ -37,7 +37,9 @@ def outcomes(area: str) -> dict[str, str]:
                 if step.step_type == "then" and step.name not in found:
                     rows = [step.table.headings, *step.table] if step.table else []
                     table = "\n".join(f"      | {' | '.join(row)} |" for row in rows)
-                    found[step.name] = f"    Then {step.name}\n{table}".rstrip()
+                    text = [f"      {line}" for line in (step.text or "").splitlines()]
+                    doc = "\n".join(['      """', *text, '      """', ""]) if step.text else ""
+                    found[step.name] = f"    Then {step.name}\n{doc}{table}".rstrip()
     return found
 
 

@@ -48,6 +48,8 @@ class KafkaFixture:
         self._scenario = scenario
         self.endpoint = scenario.endpoint(endpoint)
         self._readers: dict[str, client.TopicReader] = {}
+        self._adopted: dict[str, str] = {}
+        self._how: dict[str, tuple[Reading, Mapping[int, int] | None, Isolation]] = {}
         self.consumers: list[client.GroupConsumer] = []
         self._fresh = 0
         self.topics: dict[str, TopicSpec] = {}
@@ -207,6 +209,8 @@ class KafkaFixture:
             since: offsets to begin at, by partition, where that is not the beginning.
             isolation: "read_committed" leaves out what no transaction has committed.
         """
+        if reading is as_delivered:
+            reading, since, isolation = self._how.get(topic, (reading, since, isolation))
         if topic not in self._readers:
             reader = client.TopicReader(
                 self.connection, self._scenario.history, topic, name="observer",
@@ -215,6 +219,31 @@ class KafkaFixture:
             self._scenario.add_cleanup(reader.close)
             self._readers[topic] = reader
         return self._readers[topic]
+
+    def adopt(
+        self,
+        name: str,
+        topic: str,
+        reading: Reading,
+        since: Mapping[int, int],
+        isolation: Isolation,
+    ) -> None:
+        """Have steps call a system's topic (real name) so; whoever observes it does it this way."""
+        self._adopted[name] = topic
+        self._how[topic] = reading, since, isolation
+
+    def real(self, name: str) -> str | None:
+        """The topic that the scenario calls so, where there is one: a system's, or its own."""
+        if name in self._adopted:
+            return self._adopted[name]
+        own = self.own(name)
+        return own if own in self.admin.list_topics() else None
+
+    def names(self) -> list[str]:
+        """Topics in the scenario's words."""
+        own = self._scenario.own("")
+        there = [t.removeprefix(own) for t in self.admin.list_topics() if t.startswith(own)]
+        return sorted({*there, *self._adopted})
 
     def seen_now(self, topic: str, isolation: Isolation) -> list[Received]:
         """What a fresh reader finds in a topic (real name), as far as it gets at present.

@@ -25,10 +25,8 @@ class Topics:
         self.fixture = scenario.use(KafkaFixture)
 
     def names(self) -> Sequence[str]:
-        """Topics that begin as this scenario's own names do."""
-        own = self.scenario.own("")
-        there = self.fixture.admin.list_topics()
-        return [topic.removeprefix(own) for topic in there if topic.startswith(own)]
+        """The scenario's own, and those of its systems."""
+        return self.fixture.names()
 
     def fields(self) -> Mapping[str, str]:
         """As of every client."""
@@ -36,22 +34,23 @@ class Topics:
 
     def find(self, name: str) -> Topic | None:
         """The topic; made by a step or by a system under test."""
-        return Topic(self, name) if name in self.names() else None
+        real = self.fixture.real(name)
+        return Topic(self, name, real) if real else None
 
 
 class Topic:
     """See `stackproof.services.places.Channel`."""
 
-    def __init__(self, topics: Topics, name: str):
-        self._fixture, self._scaled, self._name = topics.fixture, topics.scenario.scaled, name
-        self._real = topics.fixture.own(name)
+    def __init__(self, topics: Topics, name: str, real: str):
+        self._fixture, self._scaled = topics.fixture, topics.scenario.scaled
+        self._name, self._real = name, real
         self._published = 0
 
     def publish(self, letter: Letter) -> None:
         """With acks=all, idempotently."""
         headers = {name: value.encode() for name, value in letter.headers.items()}
         message = Message(letter.key, letter.body, headers=headers)
-        sent = self._fixture.publish(self._name, [message])
+        sent = self._fixture.publisher.publish(self._real, [message], within=self._scaled(30))
         self._published += 1
         if not sent.ok:
             raise AssertionError(f'"{self._name}" does not acknowledge the message: {sent}')
