@@ -18,7 +18,7 @@ Feature: Objects are kept as they were uploaded
       | 131073  |
       | 6000000 |
 
-  @S3-01 @critical
+  @S3-01 @critical @nightly
   Scenario: The last upload counts
     Given an object "report.bin" of 1000 bytes
     When an object "report.bin" of 2000 bytes is uploaded
@@ -28,7 +28,7 @@ Feature: Objects are kept as they were uploaded
 
   @S3-01
   Scenario: Nobody downloads a stale or a mixed content
-    When the object "report.bin" of 200000 bytes is overwritten 40 times while 4 clients download it
+    When the object "report.bin" of 200000 bytes is overwritten 20 times while 4 clients download it
     Then each download is one whole content, and none is stale
 
   @S3-01
@@ -100,12 +100,12 @@ Feature: Objects are kept as they were uploaded
 
   @S3-02 @critical
   Scenario: Stored vectors keep every bit
-    When 200 vectors of 128 dimensions are uploaded, with NaN, infinite, denormal and negative zero values
+    When 50 vectors of 128 dimensions are uploaded, with NaN, infinite, denormal and negative zero values
     Then each of them is downloaded as it was uploaded
 
   @S3-04 @critical
   Scenario: A batch is uploaded, downloaded and deleted
-    When 300 objects are uploaded
+    When 100 objects are uploaded
     Then each of them is downloaded as it was uploaded
     When all of them are deleted in one request
     Then the bucket is empty

@@ -13,14 +13,14 @@ Feature: Large objects go up in parts, and come down in ranges
     Then the object "backup.tar" is downloaded as it was uploaded last
     And a listing in pages of 1000 has each of them once, in order
 
-  @S3-03
+  @S3-03 @nightly
   Scenario: There is no object before the upload is completed
     Given an upload of "backup.tar" in 2 parts has begun
     When part 1 of it is sent
     And part 2 of it is sent
     Then "backup.tar" is not there
 
-  @S3-03
+  @S3-03 @nightly
   Scenario: A part that is sent again replaces the one before (multipart_upload_resend_part)
     Given an upload of "backup.tar" in 2 parts has begun
     When part 2 of it is sent
@@ -52,7 +52,7 @@ Feature: Large objects go up in parts, and come down in ranges
     Then the upload is refused with "EntityTooSmall"
     And "backup.tar" is not there
 
-  @S3-03
+  @S3-03 @nightly
   Scenario: Parts with another entity tag are refused (multipart_upload_incorrect_etag)
     Given an upload of "backup.tar" in 2 parts of 1000 bytes has begun
     And part 1 of it was sent
@@ -79,4 +79,4 @@ Feature: Large objects go up in parts, and come down in ranges
   Scenario: 100 MB are streamed up and down, and never lie in memory
     When 100 MB are uploaded from a stream, and downloaded again
     Then they go up at more than 10 MB/s and down at more than 20 MB/s in the best of 3 rounds
-    And the client's memory grows by at most 100 MiB in the best of 3 rounds
+    And the client's memory has grown by at most 64 MiB

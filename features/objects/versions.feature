@@ -19,7 +19,7 @@ Feature: Old versions stay, and objects end, as their bucket says
     When version 3 of "report.csv" is deleted
     Then "report.csv" is its version 2
 
-  @S3-05
+  @S3-05 @nightly
   Scenario: A version that is deleted by its ID is gone, and only that one (versioning_obj_create_versions_remove_special)
     Given a bucket that keeps versions
     And "report.csv" was uploaded 3 times
@@ -28,7 +28,7 @@ Feature: Old versions stay, and objects end, as their bucket says
     Then each version of "report.csv" is listed, and downloaded as it was uploaded
     And "report.csv" is its version 1
 
-  @S3-05
+  @S3-05 @nightly
   Scenario: Versions stay when the bucket keeps no further ones (versioning_obj_suspend_versions)
     Given a bucket that keeps versions
     And "report.csv" was uploaded 2 times
@@ -51,7 +51,7 @@ Feature: Old versions stay, and objects end, as their bucket says
       | old    | data/  | Enabled  |                    | 7                       |                               |
       | paused | tmp/   | Disabled | 1                  |                         |                               |
 
-  @S3-05
+  @S3-05 @nightly
   Scenario: Lifecycle rules that mean nothing are refused (lifecycle_same_id, lifecycle_invalid_status)
     Given a bucket
     Then these lifecycle rules are refused with "InvalidArgument"

@@ -10,6 +10,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from stackproof.errors import NotSupported
 from stackproof.services.fixture import Scenario
 from stackproof.services.s3.client import key_of
@@ -35,6 +37,7 @@ class Access:
         self._endpoint = self._objects.endpoint
         self._timeout = scenario.scaled(_PATIENCE)
         self.refusal = ""
+        self._status = 0
 
     def _request(self, method: str, key: str, **more: Any) -> Request:
         return Request(method, self._objects.bucket.name, key, **more)
@@ -46,7 +49,7 @@ class Access:
 
     def _send_as(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> bytes:
         answer = send(self._endpoint, method, url, headers, body, timeout=self._timeout)
-        self.refusal = refusal_in(answer)
+        self.refusal, self._status = refusal_in(answer), answer.status_code
         return answer.content
 
     # -- what must be refused ------------------------------------------------
@@ -78,6 +81,9 @@ class Access:
             "a body other than that of its SHA-256": lambda: self._put_corrupted(
                 key, "x-amz-checksum-sha256"
             ),
+            "a body other than that of the CRC-32 behind it": lambda: self.upload_with_trailer(
+                key, 1000, right=False
+            ),
             "a body other than the one that was signed": lambda: self._put_corrupted(key, ""),
         }
         asking[what]()
@@ -92,6 +98,41 @@ class Access:
         told = {header: _CHECKSUMS[header](body)} if header else {}
         signed = corrupted if header else body
         self._send(self._request("PUT", key, headers=told, body=signed), body=corrupted)
+
+    def upload_with_trailer(self, key: str, size: int, *, right: bool = True) -> None:
+        """Upload as today's clients do: in chunks, with a CRC-32 that follows the body.
+
+        Args:
+            key: of the object.
+            size: bytes.
+            right: whether the checksum is that of the body.
+        """
+        body, name = self._objects.content(size), "x-amz-checksum-crc32"
+        checksum = _CHECKSUMS[name](body if right else body[:-1])
+        chunk = b"%x\r\n%s\r\n" % (len(body), body) if body else b""
+        request = self._request(
+            "PUT", key,
+            body=chunk + f"0\r\n{name}:{checksum}\r\n\r\n".encode(),
+            payload="STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+            headers={
+                "Content-Encoding": "aws-chunked", "X-Amz-Trailer": name,
+                "X-Amz-Decoded-Content-Length": str(len(body)),
+            },
+        )  # fmt: skip
+        with self._objects.bucket.writing(key, body) as told:
+            self._send(request)
+            told["refused"] = self.refusal
+        if right:
+            self._demand_done("PutObject")
+            self._objects.took(key, body)
+
+    def _demand_done(self, what: str) -> None:
+        """The last request was not refused; else it is as if boto had sent it."""
+        if self.refusal:
+            raise ClientError(
+                {"Error": {"Code": self.refusal},
+                 "ResponseMetadata": {"HTTPStatusCode": self._status}}, what,
+            )  # fmt: skip
 
     def cut(self, key: str, size: int) -> None:
         """Upload half of an object, and cut the connection."""
@@ -120,10 +161,9 @@ class Access:
         body = self._objects.content(size)
         url, _ = sign(self._endpoint, self._request("PUT", key), presigned=_HOUR)
         with self._objects.bucket.writing(key, body) as told:
-            answer = send(self._endpoint, "PUT", url, {}, body, timeout=self._timeout)
-            if refusal := refusal_in(answer):
-                raise AssertionError(f"the upload by a presigned URL was refused: {refusal}")
-            told["ETag"] = answer.headers.get("ETag")
+            self._send_as("PUT", url, {}, body)
+            told["refused"] = self.refusal
+        self._demand_done("PutObject")
         self._objects.took(key, body)
 
     def download_by_url(self, key: str) -> None:

@@ -56,9 +56,9 @@ class Bucket:
         self._by = by
         self._members = f"listing of {name}"
 
-    def by(self, name: str, client: Any = None) -> Bucket:
+    def by(self, name: str) -> Bucket:
         """The same, done by another client of this name."""
-        return Bucket(client or self.client, self._history, self.name, by=name)
+        return Bucket(self.client, self._history, self.name, by=name)
 
     def expected(self) -> Registers:
         """Downloads have the content that was uploaded last."""
@@ -70,7 +70,10 @@ class Bucket:
 
     # -- single objects ------------------------------------------------------
     def writing(self, key: str, body: bytes) -> AbstractContextManager[dict[str, Any]]:
-        """Record whatever gives an object its content; what the server tells of it goes in here."""
+        """Record whatever gives an object its content.
+
+        What the server tells of it goes in here, as boto has it; ``refused``, if it does.
+        """
         return self._changing([key], "add", body)
 
     @contextmanager
@@ -88,11 +91,12 @@ class Bucket:
             for op in (*writes, *members):
                 self._history.answered(op, "fail" if certain else "unknown", error=repr(error))
             raise
+        refused = told.get("refused", "")
         for op in writes:
-            self._history.answered(op, "ok")
+            self._history.answered(op, "fail" if refused else "ok", error=refused)
         added = ... if body is None else _member(len(body), told.get("ETag"))
         for op in members:
-            self._history.answered(op, "ok", value=added)
+            self._history.answered(op, "fail" if refused else "ok", value=added, error=refused)
 
     def _invoke(self, space: str, action: str, key: str, value: Any = ...) -> int:
         return self._history.invoke(

@@ -123,9 +123,12 @@ def bucket_names(client: Any, prefix: str) -> list[str]:
 
 
 def make_bucket(client: Any, bucket: str) -> None:
-    """Make a bucket of one's own; one that is there stays."""
+    """Make a bucket of one's own in the client's region; one that is there stays."""
+    region = client.meta.region_name
+    # The first region must not be named.
+    more = {"CreateBucketConfiguration": {"LocationConstraint": region}} if region != REGION else {}
     try:
-        client.create_bucket(Bucket=bucket)
+        client.create_bucket(Bucket=bucket, **more)
     except ClientError as error:
         if code_of(error) not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
             raise
@@ -134,11 +137,12 @@ def make_bucket(client: Any, bucket: str) -> None:
 def drop_bucket(client: Any, bucket: str) -> None:
     """Remove a bucket with all that is in it: versions, markers, uploads that were not ended."""
     try:
-        for upload in client.list_multipart_uploads(Bucket=bucket).get("Uploads", ()):
-            with suppress(ClientError):
-                client.abort_multipart_upload(
-                    Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"]
-                )
+        for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
+            for upload in page.get("Uploads", ()):
+                with suppress(ClientError):
+                    client.abort_multipart_upload(
+                        Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                    )
         for names in _everything(client, bucket):
             delete(client, bucket, names)
         client.delete_bucket(Bucket=bucket)

@@ -14,7 +14,7 @@ from stackproof.services.s3.client import code_of, status_of
 from stackproof.services.s3.fixture import ObjectsFixture
 from stackproof.workloads import ClosedLoop
 
-#: The condition is not met; or another request was being done to the object.
+#: The condition is not met; or another request was just being done to the object.
 _NOT_MET, _CONFLICT = 412, 409
 _WITHIN = 60.0
 _OTHER_TAG = '"00000000000000000000000000000000"'
@@ -39,6 +39,14 @@ class Conditions:
 
     def _swap(self, by: str, key: str, body: bytes, before: bytes | None, tag: str) -> bool:
         """Upload if the object is still ``before``; whether it was."""
+        while (done := self._try(by, key, body, before, tag)) is None:
+            pass
+        return done
+
+    def _try(
+        self, by: str, key: str, body: bytes, before: bytes | None, tag: str
+    ) -> bool | None:  # fmt: skip
+        """The same; None: the server was busy with another one, and asks to try again."""
         bucket = self._objects.bucket
         condition = {"IfMatch": tag} if tag else {"IfNoneMatch": "*"}
         with self._scenario.history.doing(
@@ -50,7 +58,7 @@ class Conditions:
                 if status_of(error) not in (_NOT_MET, _CONFLICT):
                     raise
                 answer.fail(code_of(error))
-                return False
+                return None if status_of(error) == _CONFLICT else False
         return True
 
     def create_together(self, key: str, clients: int) -> Registers:

@@ -23,7 +23,8 @@ REFUSED = (
     "a wrong secret", "an access key that nobody has", "no access key at all",
     "a clock that is 20 minutes slow", "a clock that is 20 minutes fast",
     "a body other than that of its MD5", "a body other than that of its CRC-32",
-    "a body other than that of its SHA-256", "a body other than the one that was signed",
+    "a body other than that of its SHA-256",
+    "a body other than that of the CRC-32 behind it", "a body other than the one that was signed",
     "a bucket name with capitals",
 )  # fmt: skip
 #: How a URL is used that was presigned for a download.

@@ -32,6 +32,7 @@ class Request:
         query: what follows ``?``.
         headers: which are signed as well.
         body: which is signed, if headers are.
+        payload: what is signed in its place, e.g. that it is not.
     """
 
     method: str
@@ -40,6 +41,7 @@ class Request:
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    payload: str = ""
 
     def url(self, endpoint: Endpoint) -> str:
         """Where it goes."""
@@ -61,7 +63,8 @@ class _Shifted:
 
 
 class _Headers(_Shifted, S3SigV4Auth):
-    pass
+    def payload(self, request: AWSRequest) -> str:
+        return str(request.context.get("payload") or super().payload(request))
 
 
 class _Query(_Shifted, S3SigV4QueryAuth):
@@ -88,6 +91,7 @@ def sign(
     asked = AWSRequest(
         request.method, request.url(endpoint), dict(request.headers), data=request.body
     )
+    asked.context["payload"] = request.payload
     credentials = Credentials(*(key or key_of(endpoint)))
     where = (credentials, "s3", address_of(endpoint)[1])
     auth = (

@@ -27,12 +27,10 @@ class Streamed:
     Attributes:
         up: megabytes a second.
         down: the same of the download.
-        grown: by how much this process's memory grew meanwhile, in MiB.
     """
 
     up: float
     down: float
-    grown: float
 
 
 class Stream:
@@ -73,12 +71,24 @@ class Stream:
 
 
 class Streaming:
-    """Streams objects of the scenario's bucket."""
+    """Streams objects of the scenario's bucket.
+
+    Attributes:
+        grown: by how much this process's memory has grown at most, in MiB, since the first one.
+    """
 
     def __init__(self, scenario: Scenario):
         self._scenario = scenario
         self._objects = scenario.use(ObjectsFixture)
         self._rounds = 0
+        self._process = psutil.Process()
+        self._before = 0
+        self.grown = 0.0
+
+    def _look(self, task: Task) -> None:
+        while task.pause(_LOOK):
+            now = self._process.memory_info().rss
+            self.grown = max(self.grown, (now - self._before) / _MIB)
 
     def expected(self) -> Registers:
         """Each download is what was uploaded last."""
@@ -91,9 +101,11 @@ class Streaming:
         told = f"{size} bytes, SHA-256 {Stream(size, seed).digest()}".encode()
         bucket = self._objects.bucket
         parts = TransferConfig(
-            multipart_threshold=_PART, multipart_chunksize=_PART, max_concurrency=4
+            multipart_threshold=_PART, multipart_chunksize=_PART, max_concurrency=2
         )
-        with _Memory() as memory:
+        parts.max_in_memory_upload_chunks = 2
+        self._before = self._before or self._process.memory_info().rss
+        with Task(self._look, name="memory"):
             began = time.perf_counter()
             with bucket.writing(key, told):
                 bucket.client.upload_fileobj(Stream(size, seed), bucket.name, key, Config=parts)
@@ -107,32 +119,10 @@ class Streaming:
                     length += len(chunk)
                 answer.value = f"{length} bytes, SHA-256 {found.hexdigest()}"
             down = time.perf_counter() - began
-        measured = Streamed(megabytes / up, megabytes / down, memory.grown)
+        measured = Streamed(megabytes / up, megabytes / down)
         self._scenario.figure(
             f"{megabytes} MB, round {self._rounds}",
-            f"up {measured.up:.0f} MB/s, down {measured.down:.0f} MB/s, memory grew by "
-            f"{measured.grown:.0f} MiB",
+            f"up {measured.up:.0f} MB/s, down {measured.down:.0f} MB/s",
         )
+        self._scenario.figure("memory grew by", f"{self.grown:.0f} MiB")
         return measured
-
-
-class _Memory:
-    """Looks at this process's memory while a block runs."""
-
-    def __enter__(self) -> _Memory:
-        self._process = psutil.Process()
-        self._before = self._most = self._process.memory_info().rss
-        self._task = Task(self._look, name="memory")
-        return self
-
-    def _look(self, task: Task) -> None:
-        while task.pause(_LOOK):
-            self._most = max(self._most, self._process.memory_info().rss)
-
-    def __exit__(self, *_: object) -> None:
-        self._task.end(within=10.0)
-
-    @property
-    def grown(self) -> float:
-        """By how much it has grown at most, in MiB."""
-        return (self._most - self._before) / _MIB

@@ -132,8 +132,9 @@ class Uploads:
         """What is left of the upload: itself, its parts, its object."""
         bucket = self._objects.bucket.name
         found = self._objects.traces(self._key)
-        uploads = self._client.list_multipart_uploads(Bucket=bucket).get("Uploads", ())
-        found += ["it is listed as an upload"] * any(u["UploadId"] == self._id for u in uploads)
+        pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket)
+        uploads = [one["UploadId"] for page in pages for one in page.get("Uploads", ())]
+        found += ["it is listed as an upload"] * (self._id in uploads)
         with suppress(ClientError):
             found += [f"part {number} is there" for number in self.listed()]
         return found

@@ -81,35 +81,27 @@ class Versions:
     def otherwise(self, key: str) -> list[str]:
         """Where the versions that are listed differ from those that were made; each is read."""
         wanted = self._kept.get(key, [])
-        listed = self._listed(key)
-        wrong = []
-        idents = [ident for ident, _, _ in listed]
-        if idents != [ident for ident, _ in reversed(wanted)]:
-            wrong.append(f"{len(listed)} are listed, newest first: {idents}")
-        if [latest for _, _, latest in listed] != [True, *[False] * (len(listed) - 1)]:
-            wrong.append("the newest one, and it alone, is not told as the latest")
-        for number, (ident, body) in enumerate(wanted, 1):
-            if body is None:
-                if any(i == ident and not marker for i, marker, _ in listed):
-                    wrong.append(f"version {number} is no delete marker")
-                continue
-            with self._objects.bucket.reading(f"{key}, version {ident}") as answer:
-                told = self._client.get_object(**self._of, Key=key, VersionId=ident)
-                answer.value = told["Body"].read()
+        wrong, latest = [], set()
+        for kind, markers in (("Versions", False), ("DeleteMarkers", True)):
+            listed = self._listed(key, kind)
+            latest |= {one["VersionId"] for one in listed if one["IsLatest"]}
+            made = [ident for ident, body in reversed(wanted) if (body is None) == markers]
+            if [one["VersionId"] for one in listed] != made:
+                wrong.append(f"{kind}, newest first: {[one['VersionId'] for one in listed]} are "
+                             f"listed, {made} were made")  # fmt: skip
+        if latest != {wanted[-1][0]}:
+            wrong.append(f"the latest one is {wanted[-1][0]}, and told as that: {latest}")
+        for ident, body in wanted:
+            if body is not None:
+                with self._objects.bucket.reading(f"{key}, version {ident}") as answer:
+                    told = self._client.get_object(**self._of, Key=key, VersionId=ident)
+                    answer.value = told["Body"].read()
         return wrong
 
-    def _listed(self, key: str) -> list[tuple[str, bool, bool]]:
-        """ID, whether it is a marker, whether it is the latest; newest first."""
-        found = []
-        pages = self._client.get_paginator("list_object_versions")
-        for page in pages.paginate(**self._of, Prefix=key):
-            entries = [(one, False) for one in page.get("Versions", ())]
-            entries += [(one, True) for one in page.get("DeleteMarkers", ())]
-            found += [(one["LastModified"], one["VersionId"], marker, one["IsLatest"])
-                      for one, marker in entries if one["Key"] == key]  # fmt: skip
-        order = {ident: place for place, (ident, _) in enumerate(self._kept.get(key, ()))}
-        found.sort(key=lambda one: (one[0], order.get(one[1], -1)), reverse=True)
-        return [(ident, marker, latest) for _, ident, marker, latest in found]
+    def _listed(self, key: str, kind: str) -> list[dict[str, Any]]:
+        """In the server's order."""
+        pages = self._client.get_paginator("list_object_versions").paginate(**self._of, Prefix=key)
+        return [one for page in pages for one in page.get(kind, ()) if one["Key"] == key]
 
     # -- lifecycle -------------------------------------------------------------
     def set_rules(self, rows: Iterable[Mapping[str, str]]) -> None:
