@@ -5,13 +5,15 @@ from __future__ import annotations
 from behave import given, then, when
 from hamcrest import assert_that, empty, is_not
 
+from stackproof import systems
 from stackproof.paths import beside
 from stackproof.services import alertmanager, prometheus, pushgateway
-from stackproof.services.exposition import COLUMNS
+from stackproof.services.exposition import COLUMNS, labels_of
 from stackproof.services.prometheus.known import ALERTS, QUERIES, TOLD
 from stackproof.session.needs import needs
 from stackproof.session.scenario import Context
 from stackproof.session.tables import records
+from stackproof.settings import SystemSettings
 from stackproof.vocabulary import Span
 
 
@@ -73,6 +75,14 @@ def prometheus_scrapes_gateway(context: Context) -> None:
     prometheus_of(context).scrape_gateway(pushes_of(context).address)
 
 
+@given("Prometheus scrapes the {system:System}")
+@needs("prometheus")
+def prometheus_scrapes_system(context: Context, system: SystemSettings) -> None:
+    """Prometheus has scraped each instance that runs; its job is called as the system."""
+    for url in context.session.use(systems.Systems).program(system).instances.metrics():
+        prometheus_of(context).scrape(url, system.name)
+
+
 @then("within {limit:Seconds} Prometheus has the last push of every job, unchanged")
 def prometheus_has_the_last_push(context: Context, limit: float) -> None:
     """Each metric has the series, labels and values of its last push; it never had others than were pushed."""
@@ -83,7 +93,7 @@ def prometheus_has_the_last_push(context: Context, limit: float) -> None:
 @then("within {limit:Seconds} these queries answer")
 @needs("prometheus")
 def these_queries_answer(context: Context, limit: float) -> None:
-    """All queries (PromQL) answer at the same time what the table says (query, is): one number, or "nothing"."""
+    """All queries (PromQL) answer at once what the table says (query, is): a number, "> 5", "< 5", "nothing"."""
     prometheus_of(context).answers(records(context.table, QUERIES), limit)
 
 
@@ -136,3 +146,17 @@ def alert_fires(context: Context, span: Span, name: str) -> None:
 def alert_does_not_fire(context: Context, span: Span, name: str) -> None:
     """No series has this alert; within: not any more, for: not once in this time."""
     prometheus_of(context).fires(name, [], span.seconds, throughout=span.throughout)
+
+
+@when('alerts with the labels "{labels}" are silenced')
+@needs("alertmanager")
+def alerts_are_silenced(context: Context, labels: str) -> None:
+    """Alerts with these labels reach nobody until the silence ends."""
+    alerts_of(context).silence(labels_of(labels))
+
+
+@when("the silence ends")
+@needs("alertmanager")
+def silence_ends(context: Context) -> None:
+    """Ends what the scenario has silenced."""
+    alerts_of(context).unsilence()

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from stackproof.errors import NotSupported
 from stackproof.polling import DeadlineExceeded, poll
@@ -35,12 +36,13 @@ class PrometheusFixture:
         scenario.add_cleanup(self.client.close)
 
     # -- what it reads while it runs -------------------------------------------
-    def scrape(self, address: str, *, labels: Mapping[str, str], path: str = "/metrics") -> None:
-        """Have it scrape a target, ``host:port``; the label ``job`` is the scenario's own."""
-        named = {**labels, "__metrics_path__": path}
-        if "job" in named:
-            named["job"] = self._scenario.own(named["job"])
-        self._put(f"{len(address)}-{address}{TARGETS}", _targets(address, named))
+    def scrape(self, url: str, job: str) -> None:
+        """Have it scrape a target until it does; ``job``: as the scenario calls it."""
+        parts = urlsplit(url)
+        labels = {"job": self._scenario.own(job), "__metrics_path__": parts.path or "/metrics",
+                  "__scheme__": parts.scheme}  # fmt: skip
+        self._put(f"{parts.netloc}{TARGETS}", _targets(parts.netloc, labels))
+        self.await_target(parts.netloc, "up")
 
     def scrape_gateway(self, address: str) -> None:
         """Have it scrape a Pushgateway, whose groups keep their labels."""
@@ -121,7 +123,7 @@ class PrometheusFixture:
         """Wait until all queries answer at the same time what they should.
 
         Args:
-            rows: query, and what it is: a number, or NOTHING.
+            rows: query, and what it is: a number, "> 5", "< 5", or NOTHING.
             within: seconds.
         """
 
@@ -213,6 +215,9 @@ def same(told: float | str, wanted: str) -> bool:
     """Whether a value is the one that a feature names."""
     if isinstance(told, str) or wanted == NOTHING:
         return told == wanted
+    if wanted.startswith((">", "<")):
+        bound = float(wanted[1:])
+        return told > bound if wanted.startswith(">") else told < bound
     number = float(wanted)
     return abs(told - number) <= _TOLERANCE * max(1.0, abs(number))
 
