@@ -79,8 +79,8 @@ def prometheus_scrapes_gateway(context: Context) -> None:
 @needs("prometheus")
 def prometheus_scrapes_system(context: Context, system: SystemSettings) -> None:
     """Prometheus has scraped each instance that runs; its job is called as the system."""
-    for url in context.session.use(systems.Systems).program(system).instances.metrics():
-        prometheus_of(context).scrape(url, system.name)
+    instances = context.session.use(systems.Systems).program(system).instances
+    prometheus_of(context).scrape(instances.metrics(), system.name)
 
 
 @then("within {limit:Seconds} Prometheus has the last push of every job, unchanged")

@@ -36,13 +36,15 @@ class PrometheusFixture:
         scenario.add_cleanup(self.client.close)
 
     # -- what it reads while it runs -------------------------------------------
-    def scrape(self, url: str, job: str) -> None:
-        """Have it scrape a target until it does; ``job``: as the scenario calls it."""
-        parts = urlsplit(url)
-        labels = {"job": self._scenario.own(job), "__metrics_path__": parts.path or "/metrics",
-                  "__scheme__": parts.scheme}  # fmt: skip
-        self._put(f"{parts.netloc}{TARGETS}", _targets(parts.netloc, labels))
-        self.await_target(parts.netloc, "up")
+    def scrape(self, urls: Sequence[str], job: str) -> None:
+        """Have it scrape targets until it does; ``job``: as the scenario calls it."""
+        for url in urls:
+            parts = urlsplit(url)
+            labels = {"job": self._scenario.own(job), "__metrics_path__": parts.path or "/metrics",
+                      "__scheme__": parts.scheme}  # fmt: skip
+            self._put(f"{parts.netloc}{TARGETS}", _targets(parts.netloc, labels))
+        for url in urls:
+            self.await_target(urlsplit(url).netloc, "up")
 
     def scrape_gateway(self, address: str) -> None:
         """Have it scrape a Pushgateway, whose groups keep their labels."""
