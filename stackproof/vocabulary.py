@@ -54,13 +54,14 @@ def counted(noun: str) -> Type:
 
 
 # -- how something ends, and how long it takes ---------------------------------
-#: How a system may end, as features say it.
-ENDINGS: dict[str, Callable[[RunningSystem], None]] = {
+#: How an instance of a system may be interrupted, as features say it.
+INTERRUPTIONS: dict[str, Callable[[RunningSystem], None]] = {
     "is stopped": lambda system: system.stop(),
     "crashes": lambda system: system.crash(),
+    "is paused": lambda system: system.pause(),
 }
 
-#: The same words for an instance of a service.
+#: How an instance of a service may end.
 SERVER_ENDINGS: dict[str, Literal["stop", "crash"]] = {"is stopped": "stop", "crashes": "crash"}
 
 
@@ -199,8 +200,9 @@ TYPES: dict[str, Type] = {
     "Collection": one_of(COLLECTIONS),
     "Coordination": one_of(COORDINATION),
     "Customers": counted("customer"),
-    "Ending": one_of(ENDINGS),
+    "Ending": one_of(SERVER_ENDINGS),
     "Fault": one_of(FAULTS),
+    "Interruption": one_of(INTERRUPTIONS),
     "Isolation": one_of(LEVELS),
     "Misuse": one_of(MISUSED),
     "Node": parse_node,

@@ -20,7 +20,7 @@ from stackproof.session.premises import presume
 from stackproof.session.scenario import Context
 from stackproof.session.tables import column
 from stackproof.settings import SystemSettings
-from stackproof.vocabulary import ENDINGS
+from stackproof.vocabulary import INTERRUPTIONS
 
 
 def systems_of(context: Context) -> systems.Systems:
@@ -151,14 +151,9 @@ def valid_inputs_keep_arriving(context: Context, inputs: str) -> None:
 
 
 @when('a message "{flaw}" is published among {count:d} valid {inputs:Inputs}')
-def invalid_among_valid(context: Context, flaw: str, count: int, inputs: str) -> None:
-    """Publishes one invalid message in the middle of valid ones."""
-    systems_of(context).having(inputs).publish_mixed([flaw], count)
-
-
 @when('{number:d} messages "{flaw}" are published among {count:d} valid {inputs:Inputs}')
-def many_invalid_among_valid(
-    context: Context, number: int, flaw: str, count: int, inputs: str
+def invalid_among_valid(
+    context: Context, flaw: str, count: int, inputs: str, number: int = 1
 ) -> None:
     """Publishes invalid messages of one kind, spread evenly among valid ones."""
     systems_of(context).having(inputs).publish_mixed([flaw] * number, count)
@@ -171,14 +166,9 @@ def several_invalid_among_valid(context: Context, count: int, inputs: str) -> No
 
 
 @when("a message is published whose dead letter is as large as its contract allows")
-def invalid_at_the_limit(context: Context) -> None:
-    """Publishes an invalid message; two smaller ones have told how large its letter gets."""
-    promises_of(context, systems_of(context).current).publish_at_limit(above=0)
-
-
 @when("a message is published whose dead letter is {above:d} byte larger than its contract allows")
-def invalid_above_the_limit(context: Context, above: int) -> None:
-    """Publishes an invalid message; two smaller ones have told how large its letter would get."""
+def invalid_at_the_limit(context: Context, above: int = 0) -> None:
+    """Publishes an invalid message; two smaller ones have told how large its letter gets."""
     promises_of(context, systems_of(context).current).publish_at_limit(above=above)
 
 
@@ -295,19 +285,13 @@ def letters_carry_key_and_headers(context: Context) -> None:
 
 
 # -- interrupting ----------------------------------------------------------------
-@when("the {system:System} {ending:Ending} after {count:d} {outputs:Outputs}")
-def system_ends_at_work(
-    context: Context, system: SystemSettings, ending: str, count: int, outputs: str
+@when("the {system:System} {interruption:Interruption} after {count:d} {outputs:Outputs}")
+def system_is_interrupted(
+    context: Context, system: SystemSettings, interruption: str, count: int, outputs: str
 ) -> None:
-    """Ends the oldest instance in the middle of its work: by SIGTERM, or by SIGKILL."""
-    systems_of(context).named(system).end_at_work(ENDINGS[ending], after=count, within=20)
-
-
-@when("the {system:System} is paused after {count:d} {outputs:Outputs}")
-def system_is_paused(context: Context, system: SystemSettings, count: int, outputs: str) -> None:
-    """Pauses the oldest instance in the middle of its work: by SIGSTOP."""
+    """Stops (SIGTERM), kills or pauses (SIGSTOP) the oldest instance in the middle of its work."""
     pipeline = systems_of(context).named(system)
-    pipeline.end_at_work(lambda running: running.pause(), after=count, within=20)
+    pipeline.end_at_work(INTERRUPTIONS[interruption], after=count, within=20)
 
 
 @when("the {system:System} is resumed after its group has removed it")
@@ -316,10 +300,10 @@ def system_is_resumed(context: Context, system: SystemSettings) -> None:
     systems_of(context).named(system).resume_when_removed()
 
 
-@when("the {system:System} {ending:Ending}")
-def system_is_ended(context: Context, system: SystemSettings, ending: str) -> None:
-    """Ends the oldest instance: by SIGTERM, or by SIGKILL."""
-    systems_of(context).program(system).end_one(ENDINGS[ending])
+@when("the {system:System} {interruption:Interruption}")
+def system_is_ended(context: Context, system: SystemSettings, interruption: str) -> None:
+    """Stops (SIGTERM), kills or pauses (SIGSTOP) the oldest instance."""
+    systems_of(context).program(system).end_one(INTERRUPTIONS[interruption])
 
 
 @when("the {system:System} has been idle for {duration:Seconds}")
