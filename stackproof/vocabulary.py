@@ -140,6 +140,8 @@ def parse_workload(text: str) -> Workload:
 
 
 # -- stores and queues ---------------------------------------------------------
+#: Rate limiters under test, as stackproof.toml calls them.
+LIMITERS = ("fixed-window-limiter", "sliding-window-limiter")
 #: Kinds of collections in Redis.
 COLLECTIONS = ("hash", "list", "set", "sorted set")
 #: Services that coordinate others, by how features call them.
@@ -205,6 +207,7 @@ TYPES: dict[str, Type] = {
     "Interruption": one_of(INTERRUPTIONS),
     "Isolation": one_of(LEVELS),
     "Misuse": one_of(MISUSED),
+    "Limiter": one_of(LIMITERS),
     "Node": parse_node,
     "Nodes": counted("node"),
     "Partitions": counted("partition"),

@@ -242,7 +242,7 @@ def pool_of(context: Context) -> Pool:
 @given("the connection-pool is running with {count:d} connections")
 def pool_is_running(context: Context, count: int) -> None:
     """Starts the component `[systems.connection-pool]` of stackproof.toml."""
-    pool_of(context).start(size=count)
+    pool_of(context).run(size=count)
 
 
 @given(
@@ -250,7 +250,7 @@ def pool_is_running(context: Context, count: int) -> None:
 )
 def pool_is_running_with_wait(context: Context, count: int, wait: float) -> None:
     """The same; a client that finds none waits so long for one."""
-    pool_of(context).start(size=count, wait=wait)
+    pool_of(context).run(size=count, wait=wait)
 
 
 @when("{clients:d} clients run {queries:d} queries each through the pool")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from stackproof.errors import PremiseNotMet, step_missing
 from stackproof.history import Registers
 from stackproof.polling import DeadlineExceeded, Died, poll
-from stackproof.systems.components import Component, ComponentError, Role
+from stackproof.systems.components import ComponentError, Role, UnderTest
 from stackproof.systems.origin import Origin
 from stackproof.texts import counted
 from stackproof.workloads import ClosedLoop, Task
@@ -32,19 +32,18 @@ ROLE = Role(
 )
 
 
-class CacheAside:
-    """A component of which `ROLE` is asked, with customers at an origin behind it.
+class CacheAside(UnderTest):
+    """A cache with customers at an origin behind it.
 
     Attributes:
         unserved: what was told of readings that nobody served.
         refused: kind of the error that the last reading ended with; empty: with none.
     """
 
-    name = "cache-aside"
+    role = ROLE
 
     def __init__(self, session: ScenarioSession):
-        self._session = session
-        self._component: Component | None = None
+        super().__init__(session, "cache-aside")
         self._numbers = itertools.count(1)
         self._own = threading.local()
         self._versions: dict[int, int] = {}
@@ -65,28 +64,10 @@ class CacheAside:
         for number in range(1, count + 1):
             self.change_at_origin(number)
 
-    def start(self, fields: Mapping[str, str], **options: Any) -> None:
-        """Start it, anew where it runs; options override those of its section.
-
-        Args:
-            fields: how it reaches its store.
-            options: of the component.
-        """
-        if self._component is not None:
-            self._component.stop()
+    def start(self, fields: Mapping[str, str], *, processes: int = 1, **options: Any) -> None:
+        """See `UnderTest.start`; it reaches the origin besides."""
         fields = {**fields, "origin_url": self.origin.url}
-        self._component = Component(self._session, self.name, ROLE, fields, options)
-
-    @property
-    def running(self) -> Component:
-        """The component.
-
-        Raises:
-            PremiseNotMet: it was not started.
-        """
-        if self._component is None:
-            raise step_missing("the cache", f"the {self.name} is running")
-        return self._component
+        super().start(fields, processes=processes, **options)
 
     # -- one reading, one update ---------------------------------------------
     def read(self, number: int) -> str | None:
@@ -99,7 +80,7 @@ class CacheAside:
         name = _name(number)
         with self._doing("read", name) as answer:
             try:
-                found = self.running.call("get", name, within=_WITHIN)
+                found = self.process().call("get", name, within=_WITHIN)
             except ComponentError as error:
                 if error.kind != MISSING:
                     raise
@@ -119,9 +100,9 @@ class CacheAside:
         """Give a customer its next content; a cache that is only told of it finds it changed."""
         name, content = _name(number), self._next(number)
         with self._doing("write", name, content):
-            if "value" not in self.running.calls["update"].takes:
+            if "value" not in self.process().calls["update"].takes:
                 self.origin.store(name, content.encode())
-            self.running.call("update", name, content, within=_WITHIN)
+            self.process().call("update", name, content, within=_WITHIN)
 
     def change_at_origin(self, number: int) -> None:
         """Give a customer its next content without telling the cache."""

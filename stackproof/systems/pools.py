@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from stackproof.errors import step_missing
 from stackproof.polling import DeadlineExceeded, poll
-from stackproof.systems.components import Component, ComponentError, Role
+from stackproof.systems.components import ComponentError, Role, UnderTest
 
 if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
@@ -22,39 +22,27 @@ ROLE = Role(
 )
 
 
-class Pool:
-    """A component of which `ROLE` is asked.
+class Pool(UnderTest):
+    """A pool and the clients that share it.
 
     Args:
         session: the scenario.
         url: of the database, for the field ``{postgresql_url}``.
     """
 
-    name = "connection-pool"
+    role = ROLE
 
     def __init__(self, session: ScenarioSession, url: str):
-        self._session = session
+        super().__init__(session, "connection-pool")
         self._fields = {"postgresql_url": url}
-        self._component: Component | None = None
         self._asking: Future[Any] | None = None
         self._taken: list[str] = []
         self.answers: list[tuple[int, Any]] = []
         self.refusals: list[ComponentError] = []
 
-    def start(self, **options: Any) -> None:
+    def run(self, **options: Any) -> None:
         """Start it; options override those of its section."""
-        self._component = Component(self._session, self.name, ROLE, self._fields, options)
-
-    @property
-    def running(self) -> Component:
-        """The component.
-
-        Raises:
-            PremiseNotMet: it was not started.
-        """
-        if self._component is None:
-            raise step_missing("the pool", f"the {self.name} is running with 10 connections")
-        return self._component
+        self.start(self._fields, **options)
 
     def share(self, clients: int, queries: int) -> float:
         """Have so many clients run queries at once; seconds that a query took, on average.
@@ -68,7 +56,7 @@ class Pool:
             found = []
             for number in range(client * queries, (client + 1) * queries):
                 began = time.perf_counter()
-                rows = self.running.call("query", f"SELECT {number}")
+                rows = self.process().call("query", f"SELECT {number}")
                 found.append((number, rows, time.perf_counter() - began))
             return found
 
@@ -83,7 +71,7 @@ class Pool:
 
     def take(self, count: int) -> int:
         """Take so many connections; how many there were."""
-        found = [self.running.begin("take") for _ in range(count)]
+        found = [self.process().begin("take") for _ in range(count)]
         within = self._session.scaled(30)
         self._taken += [answer.result(within) for answer in found]
         return len(found)
@@ -91,11 +79,11 @@ class Pool:
     def give_back(self, count: int = 1) -> None:
         """Give back connections that were taken."""
         for _ in range(count):
-            self.running.call("give_back", self._taken.pop())
+            self.process().call("give_back", self._taken.pop())
 
     def ask(self) -> None:
         """Ask for one more, without waiting for the answer."""
-        self._asking = self.running.begin("take")
+        self._asking = self.process().begin("take")
 
     def told(self, within: float) -> str:
         """What the one that asked was told: the error's kind, or empty: it has got one.
@@ -118,7 +106,7 @@ class Pool:
         self.refusals = []
         for _ in range(count):
             try:
-                self.running.call("query", "SELECT no_such_column")
+                self.process().call("query", "SELECT no_such_column")
             except ComponentError as error:
                 self.refusals.append(error)
                 if error.kind == EXHAUSTED:
@@ -135,6 +123,6 @@ class Pool:
             DeadlineExceeded: in ``seconds`` it was not.
         """
         return poll(
-            lambda: self.running.call("query", "SELECT 1"), within=seconds,
+            lambda: self.process().call("query", "SELECT 1"), within=seconds,
             awaiting="a query through the pool to be answered", retry_on=(ComponentError,),
         )  # fmt: skip

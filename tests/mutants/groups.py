@@ -24,6 +24,9 @@ _STREAMS = ("features/streams/vectors.feature", "features/streams/troubles.featu
 _COMPONENTS = {
     "pool": ("reference.connection_pool:ConnectionPool", "features/database/pool.feature"),
     "cache": ("reference.caching:CacheAside", "features/cache/aside.feature"),
+    "fixed window": ("reference.caching:FixedWindow", "features/cache/rate_limits.feature"),
+    "sliding window": ("reference.caching:SlidingWindow", "features/cache/rate_limits.feature"),
+    "lock": ("reference.caching:Lock", "features/cache/locks.feature"),
 }
 _FIGURES = ("--tags=@performance", "features/streams/vectors.feature")
 #: An interrupted transaction keeps its successor waiting for seconds.

@@ -18,14 +18,14 @@ from reference.churn_pipeline.config import Config, ConfigError
 from reference.churn_pipeline.pipeline import ChurnPipeline, PipelineError
 from reference.vector_stream.stream import VectorStream
 from tests import mutants
-from tests.mutants import caches, pools, takes_any_setting
+from tests.mutants import caches, limits, locks, pools, takes_any_setting
 from tests.reference.customers import as_bytes, numbered
 from tests.reference.fakes import FakeMessage, World
 
 DIRECTORY = Path(mutants.__file__).parent
 LISTED = tomllib.loads((DIRECTORY / "mutants.toml").read_text())["mutant"]
 OF_STREAM = [entry for entry in LISTED if entry.get("group") in ("stream", "figures")]
-OF_COMPONENTS = [entry for entry in LISTED if entry.get("group") in ("pool", "cache")]
+OF_COMPONENTS = [e for e in LISTED if ":" in e.get("module", "")]
 OF_REFERENCE = [e for e in LISTED if "module" in e and e not in (*OF_STREAM, *OF_COMPONENTS)]
 OF_SCORER = [entry for entry in LISTED if entry.get("group") == "scorer"]
 SCORER = DIRECTORY.parents[1] / "examples" / "go_scorer"
@@ -38,7 +38,9 @@ NO_MUTANTS = {
     "databases",
     "groups",
     "injectors",
+    "limits",
     "lingering",
+    "locks",
     "matrix",
     "mutant",
     "pools",
@@ -87,7 +89,7 @@ def test_the_list_is_complete() -> None:
 def test_the_list_of_components_is_complete() -> None:
     assert [entry["module"] for entry in OF_COMPONENTS] == [
         f"{module.__name__}:{name}"
-        for module in (pools, caches)
+        for module in (pools, caches, limits, locks)
         for name, kind in vars(module).items()
         if inspect.isclass(kind) and kind.__module__ == module.__name__
     ]
