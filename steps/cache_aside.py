@@ -6,9 +6,7 @@ from behave import given, then, when
 from hamcrest import assert_that, empty, equal_to, none
 
 from stackproof import systems
-from stackproof.services import redis
 from stackproof.session.matching import no_deviations
-from stackproof.session.needs import needs
 from stackproof.session.scenario import Context
 
 
@@ -24,19 +22,15 @@ def an_origin(context: Context, count: int) -> None:
 
 
 @given("the cache-aside is running")
-@needs("redis")
 def cache_is_running(context: Context) -> None:
     """Starts the component `[systems.cache-aside]` of stackproof.toml."""
-    fields = context.session.use(redis.RedisFixture).fields("cache-aside")
-    cache(context).start(fields)
+    cache(context).run()
 
 
 @given("the cache-aside was restarted with a time to live of {ttl:Seconds}")
-@needs("redis")
 def cache_is_running_with_ttl(context: Context, ttl: float) -> None:
     """What it keeps it keeps for so long (its option `ttl`)."""
-    fields = context.session.use(redis.RedisFixture).fields("cache-aside")
-    cache(context).start(fields, ttl=ttl)
+    cache(context).run(ttl=ttl)
 
 
 @given("the origin takes {delay:Seconds} to answer")

@@ -6,8 +6,6 @@ from behave import given, then, when
 from hamcrest import assert_that, equal_to
 
 from stackproof import systems
-from stackproof.services import redis
-from stackproof.session.needs import needs
 from stackproof.session.scenario import Context
 
 
@@ -17,11 +15,9 @@ def limiter_of(context: Context) -> systems.RateLimiter:
 
 
 @given("the {limiter:Limiter} is running with a limit of {limit:d} requests in {window:Seconds}")
-@needs("redis")
 def limiter_is_running(context: Context, limiter: str, limit: int, window: float) -> None:
     """Starts the component of that section of stackproof.toml in two processes."""
-    fields = context.session.use(redis.RedisFixture).fields(limiter)
-    limiter_of(context).limit(limiter, fields, limit, window)
+    limiter_of(context).limit(limiter, limit, window)
 
 
 @when('{clients:d} clients make {each:d} requests each for "{key}" at the same moment')

@@ -19,6 +19,11 @@ Feature: A lock has one holder
       | lock           | nodes              |
       | zookeeper-lock | a ZooKeeper server |
 
+    @CACHE-07
+    Examples: Redis
+      | lock       | nodes          |
+      | redis-lock | a Redis server |
+
   Scenario Outline: A paused holder of the <lock> is replaced, and cannot write any more
     Given <nodes>
     And 2 clients of the <lock>
@@ -39,6 +44,11 @@ Feature: A lock has one holder
       | lock           | nodes              |
       | zookeeper-lock | a ZooKeeper server |
 
+    @CACHE-07 @critical
+    Examples: Redis
+      | lock       | nodes          |
+      | redis-lock | a Redis server |
+
   Scenario Outline: A killed holder of the <lock> is replaced
     Given <nodes>
     And 2 clients of the <lock>
@@ -56,6 +66,11 @@ Feature: A lock has one holder
     Examples: ZooKeeper
       | lock           | nodes              |
       | zookeeper-lock | a ZooKeeper server |
+
+    @CACHE-07 @nightly
+    Examples: Redis
+      | lock       | nodes          |
+      | redis-lock | a Redis server |
 
   @nightly @timeout:180
   Scenario Outline: Clients hold the <lock> one at a time while <node> <fault>

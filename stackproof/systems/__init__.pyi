@@ -1,7 +1,7 @@
 from .caches import CacheAside as CacheAside
 from .choosing import Systems as Systems
-from .locks import LockClients as LockClients
 from .limiters import RateLimiter as RateLimiter
+from .locks import LockClients as LockClients
 from .mirroring import Regions as Regions
 from .numbers import Numbers as Numbers
 from .pipeline import Pipeline as Pipeline

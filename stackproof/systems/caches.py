@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
 from types import EllipsisType
@@ -64,10 +63,9 @@ class CacheAside(UnderTest):
         for number in range(1, count + 1):
             self.change_at_origin(number)
 
-    def start(self, fields: Mapping[str, str], *, processes: int = 1, **options: Any) -> None:
-        """See `UnderTest.start`; it reaches the origin besides."""
-        fields = {**fields, "origin_url": self.origin.url}
-        super().start(fields, processes=processes, **options)
+    def run(self, **options: Any) -> None:
+        """Start it, with options that override those of its section."""
+        self.start(fields={"origin_url": self.origin.url}, **options)
 
     # -- one reading, one update ---------------------------------------------
     def read(self, number: int) -> str | None:

@@ -14,11 +14,12 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NoAnswer
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from stackproof.errors import Trouble
+from stackproof.errors import Trouble, step_missing
 from stackproof.polling import DeadlineExceeded, Died
 from stackproof.processes.process import LONGEST_LINE, ManagedProcess
+from stackproof.session.places import NamedPlaces
 from stackproof.systems.calls import Call, call_of
 from stackproof.systems.launching import common_fields, filled
 from stackproof.values import unknown_key
@@ -269,6 +270,57 @@ class Component:
             with contextlib.suppress(DeadlineExceeded):
                 self._process.wait(self._session.scaled(self._stop_within))
         self._process.kill()
+
+
+class UnderTest:
+    """A component of one scenario, in one process or several; each start is of new ones.
+
+    Args:
+        session: the scenario.
+        name: of its section in ``stackproof.toml``.
+
+    Attributes:
+        role: what features ask of it.
+    """
+
+    role: ClassVar[Role]
+
+    def __init__(self, session: ScenarioSession, name: str):
+        self.name = name
+        self._session = session
+        self._processes: list[Component] = []
+
+    def start(
+        self, *, processes: int = 1, fields: Mapping[str, str] | None = None, **options: Any
+    ) -> None:
+        """Start it; what runs of it is stopped before.
+
+        Args:
+            processes: how many, all alike.
+            fields: values for its ``{}`` fields, besides those of every system and of services.
+            options: override those of its section.
+
+        Raises:
+            Trouble: it cannot be started.
+        """
+        for component in self._processes:
+            component.stop()
+        self._processes = []
+        services = self._session.settings.system(self.name).services
+        known = {**self._session.use(NamedPlaces).fields(services), **(fields or {})}
+        for _ in range(processes):
+            component = Component(self._session, self.name, self.role, known, options)
+            self._processes.append(component)
+
+    def process(self, number: int = 0) -> Component:
+        """One of its processes; numbers go round.
+
+        Raises:
+            PremiseNotMet: it was not started.
+        """
+        if not self._processes:
+            raise step_missing(f"the {self.name}", f"the {self.name} is running")
+        return self._processes[number % len(self._processes)]
 
 
 def _number(ident: Any) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -37,18 +36,17 @@ class RateLimiter(UnderTest):
         self.permitted: Counter[str] = Counter()
         self._most, self._window_ms = 0, 0
 
-    def limit(self, name: str, fields: Mapping[str, str], limit: int, window: float) -> None:
+    def limit(self, name: str, limit: int, window: float) -> None:
         """Start one in two processes.
 
         Args:
             name: of its section.
-            fields: how it reaches what it counts by.
             limit: requests of one key in a window.
             window: seconds.
         """
         self.name = name
         self._most, self._window_ms = limit, round(window * 1000)
-        self.start(fields, processes=2, limit=limit, window=window)
+        self.start(processes=2, limit=limit, window=window)
 
     def ask(self, key: str) -> bool:
         """Whether a request of a key is permitted now.

@@ -42,7 +42,7 @@ class Pool(UnderTest):
 
     def run(self, **options: Any) -> None:
         """Start it; options override those of its section."""
-        self.start(self._fields, **options)
+        self.start(fields=self._fields, **options)
 
     def share(self, clients: int, queries: int) -> float:
         """Have so many clients run queries at once; seconds that a query took, on average.

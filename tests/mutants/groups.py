@@ -26,7 +26,12 @@ _COMPONENTS = {
     "cache": ("reference.caching:CacheAside", "features/cache/aside.feature"),
     "fixed window": ("reference.caching:FixedWindow", "features/cache/rate_limits.feature"),
     "sliding window": ("reference.caching:SlidingWindow", "features/cache/rate_limits.feature"),
-    "lock": ("reference.caching:Lock", "features/cache/locks.feature"),
+    "lock": (
+        "reference.coordination:RedisLock",
+        "features/coordination/locks.feature",
+        "--name",
+        "redis-lock",
+    ),
 }
 _FIGURES = ("--tags=@performance", "features/streams/vectors.feature")
 #: An interrupted transaction keeps its successor waiting for seconds.
@@ -128,13 +133,13 @@ def _scorers() -> Iterator[RunOne]:
 
 
 def _components(name: str) -> Group:
-    module, feature = _COMPONENTS[name]
+    module, *features = _COMPONENTS[name]
 
     @contextmanager
     def running() -> Iterator[RunOne]:
         def run_one(mutant: Mutant) -> None:
             config = _configuration(module, mutant)
-            _run_pipeline(mutant, config, ("--tags=not @performance", feature), "pr", 1)
+            _run_pipeline(mutant, config, ("--tags=not @performance", *features), "pr", 1)
 
         yield run_one
 

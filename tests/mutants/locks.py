@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
-from reference.caching import Lock
+from reference.coordination import RedisLock
 
 
-class ChecksThenAcquires(Lock):
-    """It looks whether the lock is free, and acquires it afterwards."""
+class ChecksThenTakes(RedisLock):
+    """It looks whether the lock is free, and takes it afterwards."""
 
-    def acquire(self, name: str) -> int | None:
-        lock, tokens = f"{self._prefix}{name}", f"{self._prefix}{name}:tokens"
-        if self._redis.exists(lock):
+    def _try(self, name: str) -> int | None:
+        if self._redis.exists(self._key(name)):
             return None
-        token = int(self._redis.incr(tokens))
-        self._redis.set(lock, token, px=self._lease_ms)
+        token = int(self._redis.incr(f"{self._key(name)}:tokens"))
+        self._redis.set(self._key(name), token, px=self._ttl_ms)
         return token
 
 
-class ReleasesAnybodys(Lock):
-    """Whoever releases a lock releases it, whoever holds it."""
+class BelievesItsHolder(RedisLock):
+    """Whoever once held the lock may write what it protects."""
 
-    def release(self, name: str, token: int) -> bool:
-        return bool(self._redis.delete(f"{self._prefix}{name}"))
+    def write(self, name: str, value: str, token: int) -> None:
+        self._redis.set(f"{self._key(name)}:value", value)
 
 
-class NeverExpires(Lock):
-    """The lock of a holder that has crashed is held for ever."""
+class NeverExpires(RedisLock):
+    """The lock of a holder that is paused or killed is held for ever."""
 
-    def acquire(self, name: str) -> int | None:
-        token = super().acquire(name)
+    def _try(self, name: str) -> int | None:
+        token = super()._try(name)
         if token is not None:
-            self._redis.persist(f"{self._prefix}{name}")
+            self._redis.persist(self._key(name))
         return token
 
 
-class StartsAnew(Lock):
-    """Fencing tokens begin at 1 again when a lock has been released."""
+class StartsAnew(RedisLock):
+    """Fencing tokens begin at 1 again when a lock has been given back."""
 
-    def release(self, name: str, token: int) -> bool:
-        released = super().release(name, token)
-        if released:
-            self._redis.delete(f"{self._prefix}{name}:tokens")
-        return released
+    def release(self, name: str) -> None:
+        super().release(name)
+        self._redis.delete(f"{self._key(name)}:tokens")

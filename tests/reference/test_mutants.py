@@ -46,6 +46,7 @@ NO_MUTANTS = {
     "pools",
     "run",
     "test_servers",
+    "vocabulary",
 }
 
 

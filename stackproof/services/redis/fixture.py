@@ -11,7 +11,7 @@ from stackproof.errors import PremiseNotMet, step_missing
 from stackproof.history import Registers
 from stackproof.polling import poll
 from stackproof.services.fixture import Scenario
-from stackproof.services.redis.client import connect, url
+from stackproof.services.redis.client import connect
 from stackproof.services.redis.collections import COLLECTIONS, content, differences, read
 from stackproof.services.redis.known import Batching
 from stackproof.services.redis.server import Redis
@@ -56,21 +56,14 @@ class RedisFixture:
         self._keys.add(own)
         return own
 
-    def fields(self, name: str) -> dict[str, str]:
-        """How a component that the scenario calls so reaches the server, with a password.
-
-        Keys that begin with its prefix are removed at the end.
-        """
-        prefix = f"{self._scenario.own(name)}:"
-        server = Redis()
+    @cached_property
+    def prefix(self) -> str:
+        """What keys begin with that somebody else makes; they are removed at the end."""
+        prefix, server = self._scenario.own(""), Redis()
         self._scenario.add_cleanup(
             lambda: server.remove(self.endpoint, server.leftovers(self.endpoint, prefix))
         )
-        return {
-            "redis_url": url(self.endpoint),
-            "redis_ca_file": self.endpoint.access.ca_file,
-            "prefix": prefix,
-        }
+        return prefix
 
     # -- single keys ---------------------------------------------------------
     def expected(self, *, late: float = 1.0) -> Registers:

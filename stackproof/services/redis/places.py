@@ -17,15 +17,20 @@ class Keys:
     noun: ClassVar[str] = "key"
 
     def __init__(self, scenario: Scenario):
-        self._fixture, self._own = scenario.use(RedisFixture), scenario.own("")
+        self._fixture = scenario.use(RedisFixture)
 
     def names(self) -> Sequence[str]:
         """None: a key need not be there."""
         return ()
 
     def fields(self) -> Mapping[str, str]:
-        """Its URL, and what the scenario's own names begin with."""
-        return {"redis_url": url(self._fixture.endpoint), "redis_prefix": self._own}
+        """Its URL with user and password, whom to trust by TLS, and what keys must begin with."""
+        endpoint = self._fixture.endpoint
+        return {
+            "redis_url": url(endpoint),
+            "redis_ca_file": endpoint.access.ca_file,
+            "redis_prefix": self._fixture.prefix,
+        }
 
     def find(self, name: str) -> Key:
         """The key, whether it is there or not."""
