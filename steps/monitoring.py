@@ -7,7 +7,7 @@ from hamcrest import assert_that, empty, is_not
 
 from stackproof import systems
 from stackproof.paths import beside
-from stackproof.services import alertmanager, prometheus, pushgateway
+from stackproof.services import alertmanager, node_exporter, prometheus, pushgateway
 from stackproof.services.exposition import COLUMNS, labels_of
 from stackproof.services.prometheus.known import ALERTS, QUERIES, TOLD
 from stackproof.session.needs import needs
@@ -60,6 +60,11 @@ def prometheus_of(context: Context) -> prometheus.PrometheusFixture:
     return context.session.use(prometheus.PrometheusFixture)
 
 
+def host_of(context: Context) -> node_exporter.HostFixture:
+    """The machine as a node exporter sees it."""
+    return context.session.use(node_exporter.HostFixture)
+
+
 @given("a Prometheus")
 @needs("prometheus")
 def a_prometheus(context: Context) -> None:
@@ -81,6 +86,23 @@ def prometheus_scrapes_system(context: Context, system: SystemSettings) -> None:
     """Prometheus has scraped each instance that runs; its job is called as the system."""
     instances = context.session.use(systems.Systems).program(system).instances
     prometheus_of(context).scrape(instances.metrics(), system.name)
+
+
+@given("Prometheus scrapes a node exporter on this machine")
+@needs("prometheus")
+@needs("node_exporter")
+def prometheus_scrapes_host(context: Context) -> None:
+    """Prometheus has scraped a node exporter, which tells of the machine on which the suite runs; its job is "host"."""
+    prometheus_of(context).scrape([host_of(context).url], "host")
+
+
+@then(
+    "within {limit:Seconds} processors, memory, disks and network are told as the kernel tells them"
+)
+@needs("node_exporter")
+def host_agrees(context: Context, limit: float) -> None:
+    """What Prometheus has of this machine lies between two readings of the kernel's own counters."""
+    host_of(context).agree(prometheus_of(context).value, limit)
 
 
 @then("within {limit:Seconds} Prometheus has the last push of every job, unchanged")
