@@ -101,7 +101,7 @@ def object_has_metadata(context: Context, key: str) -> None:
 @when("an object is uploaded under each of these keys")
 def uploaded_under_keys(context: Context) -> None:
     """Column key; each object has a byte of its own."""
-    objects_of(context).upload_empty(column(context.table, "key"))
+    objects_of(context).upload_under(column(context.table, "key"))
 
 
 @when("{count:d} vectors of {dimensions:d} dimensions are uploaded, with NaN, infinite, denormal and negative zero values")  # fmt: skip
@@ -449,8 +449,9 @@ def counted_together(context: Context, clients: int, key: str, times: int) -> No
 @then('"{key}" has come to {count:d}, and no update is lost')
 def no_update_is_lost(context: Context, key: str, count: int) -> None:
     """Every counting counts."""
-    assert_that(conditions_of(context).count(key), equal_to(count))
+    found = conditions_of(context).count(key)
     context.session.assert_history(conditions_of(context).expected())
+    assert_that(found, equal_to(count))
 
 
 @then('conditional downloads of "{key}" are answered as follows')

@@ -89,12 +89,20 @@ Feature: Objects are kept as they were uploaded
       | <angle>&amp;[square]{brace} |
       | Größe/漢字/🎉.txt              |
       | trailing-blank /x           |
-      | dir/                        |
-      | dir/file                    |
       | .hidden                     |
       | ..hidden/...                |
       | UPPER                       |
       | upper                       |
+    Then each of them is downloaded as it was uploaded
+    And a listing in pages of 1000 has each of them once, in order
+
+  @S3-01
+  Scenario: A key may end as a folder's does
+    When an object is uploaded under each of these keys
+      | key        |
+      | models/    |
+      | models/a/  |
+      | models/a/b |
     Then each of them is downloaded as it was uploaded
     And a listing in pages of 1000 has each of them once, in order
 

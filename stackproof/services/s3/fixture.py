@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from stackproof.errors import step_missing
+from botocore.exceptions import ClientError
+
+from stackproof.errors import ELSEWHERE, NotSupported, step_missing
 from stackproof.services.fixture import Scenario
 from stackproof.services.s3.bucket import Bucket, Listing
-from stackproof.services.s3.client import connect, drop_bucket, make_bucket
+from stackproof.services.s3.client import connect, drop_bucket, make_bucket, status_of
 from stackproof.services.vectors import vectors
 from stackproof.workloads import ClosedLoop
 
@@ -177,10 +179,21 @@ class ObjectsFixture:
         self._scenario.figure("downloads meanwhile", f"{loop.done}")
 
     # -- listings ------------------------------------------------------------
-    def upload_empty(self, keys: Iterable[str]) -> None:
-        """Upload an object of one byte under each of these keys."""
+    def upload_under(self, keys: Iterable[str]) -> None:
+        """Upload an object of one byte under each of these keys.
+
+        Raises:
+            NotSupported: the server takes none that is called so.
+        """
         for key in keys:
-            self.upload(key, 1)
+            try:
+                self.upload(key, 1)
+            except ClientError as error:
+                if status_of(error) not in (400, 409):
+                    raise
+                raise NotSupported(
+                    f"this server takes no object that is called {key!r}", str(error), ELSEWHERE
+                ) from error
 
     def listing(self, **how: Any) -> Listing:
         """See `Bucket.listing`."""
