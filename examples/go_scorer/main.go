@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -113,7 +114,8 @@ func (w *worker) once(ctx context.Context) error {
 	cancel()
 	defer w.client.AllowRebalance()
 	for _, failed := range fetches.Errors() {
-		if !errors.Is(failed.Err, context.DeadlineExceeded) && !errors.Is(failed.Err, context.Canceled) {
+		if !errors.Is(failed.Err, context.DeadlineExceeded) && !errors.Is(failed.Err, context.Canceled) &&
+			!removed(failed.Err) {
 			return fmt.Errorf("%s: %w", failed.Topic, failed.Err)
 		}
 	}
@@ -130,7 +132,17 @@ func (w *worker) once(ctx context.Context) error {
 	if fetches.NumRecords() == 0 {
 		return nil
 	}
-	return w.client.CommitUncommittedOffsets(whole)
+	if err := w.client.CommitUncommittedOffsets(whole); err != nil && !removed(err) {
+		return err
+	}
+	return nil
+}
+
+// removed tells whether the group has removed this member, e.g. after a long pause: the client
+// joins again, and what is not committed comes again, to whoever has its partition then.
+func removed(err error) bool {
+	return errors.Is(err, kerr.UnknownMemberID) || errors.Is(err, kerr.IllegalGeneration) ||
+		errors.Is(err, kerr.RebalanceInProgress)
 }
 
 func (w *worker) process(r *kgo.Record) []*kgo.Record {
