@@ -172,31 +172,40 @@ def rows(
         found: all that there are.
         by: the columns that rows are recognised by; what is expected there is a value.
     """
-    problems: list[str] = []
     there: dict[Hashable, list[int]] = {}
     for number, row in enumerate(found):
         there.setdefault(_identity(row, by), []).append(number)
-    pairs: dict[int, int] = {}
+    wanted: dict[Hashable, list[int]] = {}
     for number, row in enumerate(expected):
-        key = _identity(row, by)
-        name = _named(row, by)
-        if key not in there:
-            problems.append(f"missing: the row with {name}")
-            continue
-        places = there[key]
-        if places[0] in pairs.values():
-            problems.append(f"the row with {name} is expected twice, and there once")
-            continue
-        pairs[number] = places[0]
-        if len(places) > 1:
-            problems.append(f"{len(places)} rows with {name}, and one is expected")
-        differs = _differences(row, found[places[0]])
-        if differs:
-            problems.append(f"the row with {name}:{indented(differs)}")
-    wanted = {_identity(row, by) for row in expected}
-    problems += [f"too many: {told(dict(found[places[0]]))}"
-                 for key, places in there.items() if key not in wanted]  # fmt: skip
+        wanted.setdefault(_identity(row, by), []).append(number)
+    problems: list[str] = []
+    pairs: dict[int, int] = {}
+    for key, numbers in wanted.items():
+        # Several rows may have one key: then each is expected once.
+        places = there.get(key, [])
+        fits = [[not _differences(expected[n], found[place]) for place in places] for n in numbers]
+        chosen = _any_order(fits, len(places))
+        pairs |= {numbers[one]: places[other] for one, other in chosen.items()}
+        left = [place for n, place in enumerate(places) if n not in chosen.values()]
+        name = _named(expected[numbers[0]], by)
+        for one, number in enumerate(numbers):
+            if one in chosen:
+                continue
+            if not left:
+                problems.append(f"missing: the row with {name}{_again(one)}")
+                continue
+            differs = _differences(expected[number], found[left.pop(0)])
+            problems.append(f"the row with {name}{_again(one)}:{indented(differs)}")
+        problems += [f"too many with {name}: {told(dict(found[place]))}" for place in left]
+    problems += [
+        f"too many: {told(dict(found[place]))}"
+        for key, places in there.items() if key not in wanted for place in places
+    ]  # fmt: skip
     return Found(problems, {} if problems else pairs)
+
+
+def _again(number: int) -> str:
+    return f", no. {number + 1} of these" if number else ""
 
 
 def _differences(expected: Mapping[str, Any], found: Mapping[str, Any]) -> list[Difference]:

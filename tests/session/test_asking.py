@@ -261,8 +261,11 @@ ROWS = [{"id": 1, "n": "x"}, {"id": 2, "n": "y"}]
         ([["1", "x"], ["2", "y"], ["3", "z"]], ROWS, "missing: the row with id 3"),
         ([["1", "x"], ["2", "z"]], ROWS, "n: expected \"z\", found \"y\""),
         ([['"1"', "x"], ["2", "y"]], ROWS, 'missing: the row with id "1"'),
-        ([["1", "x"], ["2", "y"]], [*ROWS, ROWS[1]], "2 rows with id 2, and one is expected"),
-        ([["1", "x"], ["1", "x"], ["2", "y"]], ROWS, "id 1 is expected twice"),
+        ([["1", "x"], ["2", "y"]], [*ROWS, ROWS[1]], 'too many with id 2: {"id": 2, "n": "y"}'),
+        ([["1", "x"], ["1", "x"], ["2", "y"]], ROWS, "missing: the row with id 1, no. 2 of these"),
+        ([["1", "x"], ["2", "y"], ["2", "z"]], [*ROWS, {"id": 2, "n": "z"}], ""),
+        ([["1", "x"], ["2", "z"], ["2", "y"]], [*ROWS, {"id": 2, "n": "z"}], ""),
+        ([["1", "x"], ["2", "y"], ["2", "z"]], [*ROWS, ROWS[1]], 'n: expected "z", found "y"'),
         ([["1", "null"], ["2", "y"]], [{"id": 1}, ROWS[1]], "n: expected null, found nothing"),
     ],
 )  # fmt: skip
@@ -359,6 +362,59 @@ def test_a_table_of_another_shape_is_told(ask: Ask) -> None:
 def test_an_empty_table_demands_nothing_and_is_told(ask: Ask) -> None:
     with pytest.raises(Trouble, match="no field"):
         ask(Box(list)).fields(Table(["field", "is"], rows=[]))
+
+
+def test_messages_that_come_one_by_one_are_counted_together(ask: Ask) -> None:
+    came: list[Letter] = []
+
+    def look() -> list[Letter]:
+        came.extend(letters("ab"[len(came)]) if len(came) < 2 else [])
+        return came
+
+    asking = ask(Box(look))
+    wanted = asking.messages(Table(["body"], rows=[["a"], ["b"]]))
+    asking.holds_exactly('"orders"', wanted, WITHIN, ordered=True)
+    asking.holds_exactly('"orders"', wanted, FOR, ordered=True)  # what was seen is not used up
+
+
+def test_names_in_paths(ask: Ask) -> None:
+    asking = ask(Box(lambda: letters('{"order-id": 1, "a/b": 2, "x.y": 3, "@t": 4, "\u00e4": 5}')))
+    rows = [
+        ["$.order-id", "1"],
+        ["$['a/b']", "2"],
+        ["$['x.y']", "3"],
+        ["$.@t", "4"],
+        ["$['ä']", "5"],
+    ]
+    asking.receives('"orders"', asking.fields(Table(["field", "is"], rows=rows)), AT_ONCE)
+
+
+@pytest.mark.parametrize(
+    ("path", "cell", "same"),
+    [
+        ("$.items[?(@.n == 1)].k", "b", True),  # and not 1.7, which some take for 1
+        ("$.items[?(@.n == 1.7)].k", "a", True),
+        ("$.items[?(@.n == '1')].k", "c", True),
+        ("$.items[?(@.n == true)].k", "d", True),
+        ("$.items[?(@.n > 1)].k", "a", True),
+        ("$.items[?(@.k == 'x')].n", "{missing}", True),
+        ("$.items[?(@.k == 'x')].n", "[]", True),
+        ("$.items.k", "{missing}", True),
+        ("$.items[0].k[0]", "{missing}", True),
+        ("$.items[*].k", '["a", "b", "c"]', False),
+        ("$.items[-1].k", "d", True),
+    ],
+)
+def test_filters_compare_kinds_too(ask: Ask, path: str, cell: str, same: bool) -> None:
+    items = (
+        '[{"n": 1.7, "k": "a"}, {"n": 1, "k": "b"}, {"n": "1", "k": "c"}, {"n": true, "k": "d"}]'
+    )
+    asking = ask(Box(lambda: letters(f'{{"items": {items}}}')))
+    wanted = asking.fields(Table(["field", "is"], rows=[[path, cell]]))
+    if same:
+        asking.receives('"orders"', wanted, AT_ONCE)
+    else:
+        asking.receives_none('"orders"', wanted, FOR)
 
 
 def test_a_remembered_value_is_compared(ask: Ask) -> None:
