@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from behave import given, then, when
-from hamcrest import assert_that, empty, is_not
+from hamcrest import assert_that, empty, equal_to, is_not
 
 from stackproof import systems
 from stackproof.paths import beside
 from stackproof.services import alertmanager, node_exporter, prometheus, pushgateway
 from stackproof.services.exposition import COLUMNS, labels_of
-from stackproof.services.prometheus.known import ALERTS, QUERIES, TOLD
+from stackproof.services.prometheus.export import lines_of, points
+from stackproof.services.prometheus.known import ALERTS, POINTS, QUERIES, TOLD, VALUES
 from stackproof.session.needs import needs
 from stackproof.session.scenario import Context
 from stackproof.session.tables import records
@@ -124,6 +125,39 @@ def these_queries_answer(context: Context, limit: float) -> None:
 def query_tells(context: Context, limit: float, query: str) -> None:
     """Labels and value of each series are those of the table (labels, is), and there is no other."""
     prometheus_of(context).tells(query, records(context.table, TOLD), limit)
+
+
+@given('an application "{job}" has had these values, every {every:Seconds} until now')
+@needs("prometheus")
+def application_has_had(context: Context, job: str, every: float) -> None:
+    """Writes series of the past (metric, labels, values); queries are asked as of the last value."""
+    prometheus_of(context).write(job, records(context.table, VALUES), every)
+
+
+@then("every value can be read back at its time")
+def values_can_be_read_back(context: Context) -> None:
+    """Each value that was written is what a query at its time tells."""
+    context.session.assert_history(prometheus_of(context).read_back())
+
+
+@when('the query "{query}" is exported over the last {over:Seconds}, every {every:Seconds}')
+@needs("prometheus")
+def query_is_exported(context: Context, query: str, over: float, every: float) -> None:
+    """Makes CSV, JSON and a picture of what a range query tells."""
+    prometheus_of(context).export(query, over, every)
+
+
+@then("the exported CSV and JSON have exactly these rows")
+def exports_have_rows(context: Context) -> None:
+    """Both have the points of the table (seconds before the last value, labels, value), and no others."""
+    wanted = points(records(context.table, POINTS))
+    assert_that(prometheus_of(context).exported(), equal_to((wanted, wanted)))
+
+
+@then("the exported picture shows {count:d} lines")
+def picture_shows_lines(context: Context, count: int) -> None:
+    """It is a picture with so many lines of different colours."""
+    assert_that(lines_of(prometheus_of(context).picture), equal_to(count))
 
 
 # -- alerts ----------------------------------------------------------------------

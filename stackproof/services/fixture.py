@@ -52,6 +52,9 @@ class Scenario(Protocol):
     def attach(self, name: str, text: str, mime: str = "text/plain") -> None:
         """Add a text to the report."""
 
+    def attach_file(self, name: str, content: bytes, mime: str) -> None:
+        """Add a file to the report."""
+
     def assert_flow(self, flow: Flow) -> FlowVerdict:
         """Check the history against ``flow``; raises what it finds."""
 

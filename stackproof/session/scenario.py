@@ -302,6 +302,13 @@ class ScenarioSession:
         """Add a text to the report."""
         self._attachments.append(Attachment(name, mime, text=text))
 
+    def attach_file(self, name: str, content: bytes, mime: str) -> None:
+        """Add a file to the report."""
+        self._evidence_directory.mkdir(parents=True, exist_ok=True)
+        file = self._evidence_directory / name
+        file.write_bytes(content)
+        self._attachments.append(Attachment(name, mime, path=file))
+
     def figure(self, name: str, value: str) -> None:
         """Report a measured value, unit included."""
         self.figures[name] = value

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from stackproof.errors import NotSupported
+from stackproof.errors import NotSupported, step_missing
+from stackproof.history import Registers
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.exporting import SERVER
 from stackproof.services.exposition import Series, labels_of, series
 from stackproof.services.fixture import Scenario
-from stackproof.services.prometheus.client import Prometheus, pattern, quoted
+from stackproof.services.prometheus import export
+from stackproof.services.prometheus.client import Prometheus, Sample, pattern, quoted
 from stackproof.services.prometheus.known import ALERTMANAGERS, GATEWAYS, RULES, TARGETS
 
 _PATIENCE = 10.0
@@ -23,6 +28,11 @@ _JOB = re.compile(r'\b(job\s*=\s*")([^"]*)')
 #: Close enough for sums of decimal fractions.
 _TOLERANCE = 1e-9
 NOTHING = "nothing"
+_SPACE = "samples"
+
+
+if TYPE_CHECKING:
+    from stackproof.history import Answer
 
 
 class PrometheusFixture:
@@ -33,6 +43,10 @@ class PrometheusFixture:
         self._endpoint = scenario.endpoint(endpoint)
         self.client = Prometheus(self._endpoint, timeout=scenario.scaled(_PATIENCE))
         self.prefix = scenario.own("")
+        self.picture = b""
+        self._written: list[Sample] = []
+        self._as_of: float | None = None
+        self._exports: tuple[str, str] | None = None
         scenario.add_cleanup(self.client.close)
 
     # -- what it reads while it runs -------------------------------------------
@@ -100,6 +114,75 @@ class PrometheusFixture:
         poll(told, until=lambda found: found == health, within=self._scenario.scaled(within),
              awaiting=f"Prometheus to find {address} {health}")  # fmt: skip
 
+    # -- what is written to it ---------------------------------------------------
+    def write(self, job: str, rows: Sequence[Mapping[str, str]], every: float) -> None:
+        """Write values of a job that lie in the past; queries are asked as of the last one.
+
+        Args:
+            job: as the scenario calls it.
+            rows: metric, labels, and values, separated by commas, of each series.
+            every: seconds between two values.
+        """
+        end = float(int(time.time()))
+        with ExitStack() as operations:
+            samples: list[Sample] = []
+            for row in rows:
+                labels = labels_of(row["labels"])
+                values = [float(value) for value in row["values"].split(",")]
+                of = series(row["metric"], {**labels, "job": self._scenario.own(job)})
+                begin = end - (len(values) - 1) * every
+                samples += [Sample(of, begin + n * every, v) for n, v in enumerate(values)]
+            for sample in samples:
+                operations.enter_context(self._doing("write", job, sample, str(sample.value)))
+            self.client.write(samples)
+        self._written += samples
+        self._as_of = end
+
+    def _doing(
+        self, action: str, client: str, sample: Sample, value: str | None = None
+    ) -> AbstractContextManager[Answer]:
+        key = f"{sample.of.without('job')} at {sample.at:.0f}"
+        return self._scenario.history.doing(
+            action, client=client, space=_SPACE, key=key, value=value
+        )
+
+    def read_back(self) -> Registers:
+        """Read every value that was written, at its time; what is expected of that."""
+        if not self._written:
+            raise step_missing("values that were written", "an application has had these values")
+        for sample in self._written:
+            with self._doing("read", "reader", sample) as answer:
+                pairs = ", ".join(f"{name}={quoted(value)}" for name, value in sample.of.labels)
+                told = self.client.query(f"{sample.of.name}{{{pairs}}}", sample.at)
+                answer.value = str(told[sample.of]) if sample.of in told else None
+        return Registers("what was written", _SPACE)
+
+    # -- exports -----------------------------------------------------------------
+    def export(self, query: str, over: float, every: float) -> None:
+        """Keep what a query tells of a span of time as CSV, JSON and a picture.
+
+        Args:
+            query: in PromQL.
+            over: seconds until now, or until the last value that was written.
+            every: seconds between two points.
+        """
+        end = self._as_of or time.time()
+        found = self.client.range(self.in_own_names(query), end - over, end, every)
+        told = {self._plain(of): points for of, points in sorted(found.items())}
+        self._exports = export.as_csv(told), export.as_json(told)
+        self._scenario.attach("range.csv", self._exports[0], "text/csv")
+        self._scenario.attach("range.json", self._exports[1], "application/json")
+        self.picture = export.as_picture(told, query)
+        self._scenario.attach_file("range.png", self.picture, "image/png")
+
+    def exported(self) -> tuple[set[tuple[str, str, str]], set[tuple[str, str, str]]]:
+        """Of CSV and of JSON: seconds before the end, labels and value of each row."""
+        if not self._exports:
+            raise step_missing("an export", "the query is exported")
+        of_csv, of_json = export.read_csv(self._exports[0]), export.read_json(self._exports[1])
+        end = self._as_of or max(row.at for row in (*of_csv, *of_json))
+        return export.points_of(of_csv, end), export.points_of(of_json, end)
+
     # -- what it answers -------------------------------------------------------
     def in_own_names(self, query: str) -> str:
         """A query, or rules, with the scenario's own names of jobs."""
@@ -115,7 +198,7 @@ class PrometheusFixture:
         Raises:
             AssertionError: it tells several.
         """
-        told = self.client.query(self.in_own_names(query))
+        told = self.client.query(self.in_own_names(query), self._as_of)
         if len(told) > 1:
             some = ", ".join(sorted(map(str, told))[:5])
             raise AssertionError(f"{query} tells {len(told)} series, not one: {some}")
@@ -141,9 +224,12 @@ class PrometheusFixture:
     def labelled(self, query: str) -> dict[Series, float]:
         """What a query tells by labels, without its name; jobs as the scenario calls them."""
         return {
-            series("", {k: v.removeprefix(self.prefix) for k, v in one.labels}): value
-            for one, value in self.client.query(self.in_own_names(query)).items()
+            self._plain(one): value
+            for one, value in self.client.query(self.in_own_names(query), self._as_of).items()
         }
+
+    def _plain(self, of: Series) -> Series:
+        return series("", {k: v.removeprefix(self.prefix) for k, v in of.labels})
 
     def tells(self, query: str, rows: Sequence[Mapping[str, str]], within: float) -> None:
         """Wait until a query tells exactly these series.
