@@ -90,10 +90,26 @@ class MailFixture:
         """How many mails were for an address."""
         return sum(self._scenario.own(address) in mail.recipients for mail in self.sent)
 
+    def _named_only(self) -> set[tuple[str, str]]:
+        """Mails and who was refused, where others were not.
+
+        The server keeps one copy of a mail, whose head names all of them: it cannot tell that
+        one of them has not got it.
+        """
+        refused = {(ident, who) for ident, who, _ in self._refused}
+        return {
+            (mail.ident, who)
+            for mail in self._sent
+            for who in mail.recipients
+            if (mail.ident, who) in refused
+            and any((mail.ident, other) not in refused for other in mail.recipients)
+        }
+
     def look(self) -> None:
         """Take what has come into the scenario's mailboxes since the last look."""
+        named = self._named_only()
         for one in self._keeper.find(self._prefix):
-            if one in self._taken:
+            if one in self._taken or (one.ident, one.recipient) in named:
                 continue
             mail = self._taken[one] = self._keeper.read(one.number)
             for action in ("take", "acknowledge"):
