@@ -151,9 +151,8 @@ def publishing_fails(context: Context, reason: str) -> None:
 @then('"{topic}" holds exactly the acknowledged messages, in order')
 def topic_holds_exactly(context: Context, topic: str) -> None:
     """A reader from the beginning finds every message once, unchanged and in order."""
-    kafka = kafka_of(context)
-    kafka.reader(kafka.own(topic)).drain(within=context.session.scaled(15))
-    context.session.assert_flow(kafka.delivery(topic))
+    flow = kafka_of(context).observed(topic, within=context.session.scaled(15))
+    context.session.assert_flow(flow)
 
 
 @then('"{topic}" is empty')

@@ -42,10 +42,12 @@ Feature: A broken broker costs no message
   @FAIL-01 @BEYOND-02 @nightly
   Scenario: Acknowledged messages survive a rolling restart
     Given an idempotent producer publishes to "orders" in the background
+    And a consumer of group "readers" reads "orders" in the background
     When all brokers are restarted, one after the other
     And 100 more messages are acknowledged within 30 seconds
     Then every message has been acknowledged within 60 seconds
     And "orders" holds exactly the acknowledged messages, in order
+    And group "readers" has received every acknowledged message within 60 seconds
 
   @FAIL-01 @BEYOND-02
   Scenario: A broker that has crashed and come back serves again

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 from kafka import errors as kafka_errors
 
 from stackproof.history import Flow, History, check_flow
 from stackproof.polling import DeadlineExceeded, poll
+from stackproof.services.kafka import KafkaFixture
 from stackproof.services.kafka.client import (
     GroupConsumer,
     Message,
@@ -22,7 +22,6 @@ from stackproof.services.kafka.client import (
     drain,
     transform,
 )
-from stackproof.services.rabbitmq import RabbitMQFixture
 
 PATIENCE = 30.0
 
@@ -350,8 +349,6 @@ class Scenario:
 
 
 def test_a_scenario_has_all_of_it(broker, history):
-    from stackproof.services.kafka import KafkaFixture
-
     scenario = Scenario(broker, history)
     kafka = KafkaFixture(scenario)  # type: ignore[arg-type]
     try:
@@ -381,11 +378,20 @@ def test_a_scenario_has_all_of_it(broker, history):
             cleanup()  # type: ignore[operator]
 
 
-@pytest.mark.parametrize(("left", "settled"), [(0, True), (3, False)])
-def test_what_still_stands_in_a_queue_is_not_lost(left: int, settled: bool) -> None:
-    explained: list[Flow] = []
-    session = SimpleNamespace(check_after=lambda error, flow: explained.append(flow))
-    rabbit = SimpleNamespace(waiting={"orders": 0, "dead": left}.get, _scenario=session)
-    flow = Flow("dead letters", "orders", "dead")
-    RabbitMQFixture._explain(rabbit, DeadlineExceeded("late", 0), flow, "orders", "dead")  # type: ignore[arg-type]
-    assert [one.settled for one in explained] == [settled]
+def test_what_an_observer_finds_is_told_apart_from_what_others_were_handed(broker, history):
+    scenario = Scenario(broker, history)
+    kafka = KafkaFixture(scenario)  # type: ignore[arg-type]
+    try:
+        kafka.create_topics([TopicSpec("t", 1)])
+        kafka.publish("t", messages(*"abc"))
+        consumer = kafka.join("t", "g", partitions=[0])
+        consumer.receive(3, within=PATIENCE)
+        assert check_flow(history, kafka.observed("t", within=PATIENCE)).ok
+        assert not check_flow(history, kafka.delivery("t")).ok, "the consumer's count, too"
+        kafka.new_publisher("another").publish(kafka.own("t"), messages("d"), within=PATIENCE)
+        flow = kafka.observed("t", within=PATIENCE)
+        assert set(flow.scope_clients or ()) == {"producer", "another", "observer"}
+        assert check_flow(history, flow).ok
+    finally:
+        for cleanup in reversed(scenario.cleanups):
+            cleanup()  # type: ignore[operator]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import pika
 import pytest
 
 from stackproof.commands.doctor import doctor
 from stackproof.errors import Passing, Trouble, explained
-from stackproof.history import History
+from stackproof.history import History, Queue
+from stackproof.polling import DeadlineExceeded
 from stackproof.services import service
 from stackproof.services.base import Endpoint
 from stackproof.services.external import connect
-from stackproof.services.rabbitmq import client
+from stackproof.services.rabbitmq import RabbitMQFixture, client
 from stackproof.services.rabbitmq.consuming import Consumer
 from stackproof.services.rabbitmq.publishing import Message, Publisher
 
@@ -109,3 +111,13 @@ def test_what_a_clients_error_means(error: Exception, says: str) -> None:
     told = explained(error)
     assert re.search(says, str(told))
     assert isinstance(told, Passing) == ("is lost" in says)
+
+
+@pytest.mark.parametrize(("left", "settled"), [(0, True), (3, False)])
+def test_what_still_stands_in_a_queue_is_not_lost(left: int, settled: bool) -> None:
+    told: list[Queue] = []
+    session = SimpleNamespace(check_after=lambda error, expected: told.append(expected))
+    rabbit = SimpleNamespace(ready={"orders": 0, "dead": left}.get, _scenario=session)
+    expected = Queue("dead letters", "orders", dead_letters="dead")
+    RabbitMQFixture._explain(rabbit, DeadlineExceeded("late", 0), expected, "orders", "dead")
+    assert [one.settled for one in told] == [settled]

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from stackproof.history.columns import Isolation
 
 _LONGEST_TOPIC = 249
+_OBSERVER = "observer"
 
 
 class KafkaFixture:
@@ -213,7 +214,7 @@ class KafkaFixture:
             reading, since, isolation = self._how.get(topic, (reading, since, isolation))
         if topic not in self._readers:
             reader = client.TopicReader(
-                self.connection, self._scenario.history, topic, name="observer",
+                self.connection, self._scenario.history, topic, name=_OBSERVER,
                 reading=reading, since=since, isolation=isolation,
             )  # fmt: skip
             self._scenario.add_cleanup(reader.close)
@@ -268,6 +269,26 @@ class KafkaFixture:
         real = self.own(topic)
         rules = {"content": "bytes", "order": "sequence", **rules}
         return Flow(f'delivery on "{topic}"', real, real, **rules)
+
+    def observed(self, topic: str, *, within: float) -> Flow:
+        """Read a topic up to its present end; the expectation that its observer found it all.
+
+        What other consumers were handed does not count.
+
+        Args:
+            topic: in the scenario's words.
+            within: seconds.
+
+        Raises:
+            DeadlineExceeded: the end was not reached in time.
+        """
+        real = self.own(topic)
+        self.reader(real).drain(within=within)
+        snapshot = self._scenario.history.snapshot()
+        sends, topics = snapshot.sends, snapshot.codes("topics", (real,))
+        places = zip(sends.client.tolist(), sends.topic.tolist(), strict=True)
+        senders = {snapshot.clients[client] for client, to in places if to in topics}
+        return self.delivery(topic, scope_clients=(*sorted(senders), _OBSERVER))
 
     def drain_all(self) -> None:
         """Read every observed topic up to its present end."""
