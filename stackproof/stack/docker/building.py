@@ -126,10 +126,12 @@ def _root_filesystem(recipe: Recipe, root: Path, archive: Path, cache: Cache, sa
     mirror, suite = apt_mirror()
     packages = cache_directory() / "debootstrap"
     packages.mkdir(parents=True, exist_ok=True)
-    say(f"{recipe.tag}: obtaining {', '.join(recipe.packages)} and a minimal {suite} system")
+    wanted = f"{', '.join(recipe.packages)} and " if recipe.packages else ""
+    say(f"{recipe.tag}: obtaining {wanted}a minimal {suite} system")
     command = [
         str(tool), "--variant=minbase", f"--cache-dir={packages}",
-        f"--include={','.join(recipe.packages)}", suite, str(root), mirror,
+        *([f"--include={','.join(recipe.packages)}"] if recipe.packages else []),
+        suite, str(root), mirror,
     ]  # fmt: skip
     try:
         done = cache.run(command, within=_DEADLINE)
