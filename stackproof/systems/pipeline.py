@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from kafka.errors import KafkaError
+from numpy.typing import NDArray
 
 from stackproof.errors import NotSupported, PremiseNotMet
 from stackproof.history import Flow, FlowVerdict
-from stackproof.history.columns import Isolation
+from stackproof.history.columns import Isolation, Snapshot
 from stackproof.polling import DeadlineExceeded, Died, Stalled, pause
 from stackproof.services.kafka import KafkaFixture
 from stackproof.services.kafka.client.consuming import as_delivered
@@ -422,7 +423,7 @@ class Pipeline(Interruptible):
         sends = snapshot.sends
         return [
             (snapshot.idents[sends.ident[row]], int(sends.partition[row]), int(sends.offset[row]))
-            for row in np.flatnonzero(sends.offset >= 0)
+            for row in np.flatnonzero(self._put_in(snapshot) & (sends.offset >= 0))
         ]
 
     def idents(self, label: str) -> set[str]:
@@ -430,8 +431,15 @@ class Pipeline(Interruptible):
         snapshot = self._session.history.snapshot()
         if label not in snapshot.labels:
             return set()
-        rows = np.flatnonzero(snapshot.sends.label == snapshot.labels.index(label))
+        labelled = snapshot.sends.label == snapshot.labels.index(label)
+        rows = np.flatnonzero(self._put_in(snapshot) & labelled)
         return {snapshot.idents[snapshot.sends.ident[row]] for row in rows}
+
+    def _put_in(self, snapshot: Snapshot) -> NDArray[np.bool_]:
+        """Which sends are its inputs; others may be those of another system."""
+        topic = self.topics["input"]
+        known = snapshot.topics.index(topic) if topic in snapshot.topics else -1
+        return snapshot.sends.topic == known
 
 
 def _percent(fraction: float) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -207,3 +210,15 @@ def test_no_system_can_be_called_like_what_steps_of_others_are_about() -> None:
     assert taken & known, "the features speak of no system"
     # "the broker crashes and is started again": nobody calls a system so.
     assert {name for name in taken if not name.endswith(" and")} - known <= RESERVED
+
+
+@pytest.mark.parametrize("example", ["go_scorer", "orders"])
+def test_examples_speak_of_their_own_systems(example: str) -> None:
+    place = ROOT / "examples" / example
+    done = subprocess.run(
+        [sys.executable, "-m", "stackproof", "run", "--plan", str(place / "features")],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "STACKPROOF_CONFIG": str(place / "stackproof.toml")},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "shared:    kafka" in done.stdout
