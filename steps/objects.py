@@ -8,7 +8,7 @@ from hamcrest import (
     empty,
     equal_to,
     greater_than,
-    has_item,
+    is_in,
     is_not,
     less_than_or_equal_to,
 )
@@ -344,7 +344,7 @@ def rules_are_stored(context: Context) -> None:
 def rules_are_refused(context: Context, codes: str) -> None:
     """Setting them is answered with this code, or one of several, as "A or B"."""
     refusal = versions_of(context).refusal_of(records(context.table, RULES))
-    assert_that(codes.split(" or "), has_item(refusal))
+    assert_that(refusal, is_in(codes.split(" or ")))
 
 
 @when('everything below "{prefix}" is set to have expired in 2020')
@@ -380,7 +380,7 @@ def upload_is_cut(context: Context, size: int, key: str) -> None:
 @then('it is refused with "{codes}"')
 def it_is_refused(context: Context, codes: str) -> None:
     """With this code, or one of several: "BadDigest or InvalidDigest"."""
-    assert_that(codes.split(" or "), has_item(access_of(context).refusal))
+    assert_that(access_of(context).refusal, is_in(codes.split(" or ")))
 
 
 @when('an object "{key}" of {size:d} bytes is uploaded with its {checksum:Checksum}')

