@@ -6,6 +6,7 @@ from .fields import Seen as Seen
 from .fields import put as put
 from .payloads import NotJson as NotJson
 from .payloads import as_json as as_json
+from .payloads import as_text as as_text
 from .payloads import read_json as read_json
 from .payloads import told as told
 from .reading import Reader as Reader

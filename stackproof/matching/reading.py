@@ -42,10 +42,17 @@ class Reader:
         seed: what values are generated from.
         directory: where names of files begin.
         valid: makes a valid input, by the name of what it is.
+        told: is told of every value that is remembered.
     """
 
-    def __init__(self, seed: object, directory: Path, valid: Callable[[str], Any] | None = None):
-        self._valid = valid
+    def __init__(
+        self,
+        seed: object,
+        directory: Path,
+        valid: Callable[[str], Any] | None = None,
+        told: Callable[[str, Any], None] = lambda name, value: None,
+    ):
+        self._valid, self._told = valid, told
         self.remembered: dict[str, Any] = {}
         self._chance = random.Random(str(seed))
         self.directory = directory
@@ -68,6 +75,7 @@ class Reader:
                 f"choose another name, or compare with {{{name}}}",
             )
         self.remembered[name] = value
+        self._told(name, value)
         return value
 
     def recall(self, name: str) -> Any:

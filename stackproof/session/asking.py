@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from stackproof.errors import Passing, Trouble, explained, step_missing
 from stackproof.matching import (
@@ -17,6 +17,7 @@ from stackproof.matching import (
     Reader,
     Seen,
     as_json,
+    as_text,
     compare,
     differences,
     nearest,
@@ -42,6 +43,32 @@ _WHOLE_WITHIN = 15.0
 _OTHERS = frozenset({"unexpected", "never-written", "lost", "expired-early"})
 
 
+class _Told:
+    """A problem whose words cost something: they are found when somebody wants to read them."""
+
+    def __init__(self, words: Callable[[], str]):
+        self._words = words
+
+    def __str__(self) -> str:
+        return self._words()
+
+
+class _Judged:
+    """Messages that have come, each looked at once."""
+
+    def __init__(self, fields: Fields):
+        self._fields = fields
+        self.seen: list[Seen] = []
+        self.fitting: list[Seen] = []
+
+    def take(self, seen: Sequence[Seen]) -> list[Seen]:
+        """All that there are now; those of them that are as they must be."""
+        new = seen[len(self.seen) :]
+        self.seen += new
+        self.fitting += [one for one in new if not self._fields.differences(one)]
+        return self.fitting
+
+
 class Asking:
     """One scenario's named places and remembered values.
 
@@ -55,8 +82,9 @@ class Asking:
         self._places = session.use(NamedPlaces)
         self._valid = ValidInputs(session.settings.systems, session.seed)
         self.reader = Reader(
-            f"{session.seed} {session.id}", Path(feature).parent, self._valid.document
-        )
+            f"{session.seed} {session.id}", Path(feature).parent, self._valid.document,
+            lambda name, value: session.parameters.update({name: as_text(value)}),
+        )  # fmt: skip
         self._left_aside: dict[int, int] = {}
         self._last: tuple[str, Fields] | None = None
 
@@ -129,15 +157,14 @@ class Asking:
     def receives(self, words: str, fields: Fields, span: Span) -> None:
         """A message of which all fields are as they must be."""
         place = self._inbox(words)
-        found: list[Seen] = []
+        judged = _Judged(fields)
 
-        def problem(letters: Sequence[Letter]) -> str:
-            seen = self._seen(place, letters)
-            found[:] = [one for one in seen if not fields.differences(one)]
-            return "" if found else nearest(fields, seen)
+        def problem(letters: Sequence[Letter]) -> object:
+            fitting = judged.take(self._seen(place, letters))
+            return "" if fitting else _Told(lambda: nearest(fields, judged.seen))
 
         self._demand(place, problem, span, f"{words} to receive a message where {fields}")
-        fields.remember(found[0], self.reader.remember)
+        fields.remember(judged.fitting[0], self.reader.remember)
         self._last = words, fields
 
     def receives_none(self, words: str, fields: Fields, span: Span, *, but: int = 0) -> None:
@@ -146,19 +173,21 @@ class Asking:
         Args:
             words: where.
             fields: what it must not be.
-            span: for how long.
+            span: for how long; "no such message within 5 seconds" means no other thing.
             but: so many of them may be there.
         """
         place = self._inbox(words)
+        judged = _Judged(fields)
 
         def problem(letters: Sequence[Letter]) -> str:
-            found = [one for one in self._seen(place, letters) if not fields.differences(one)]
+            found = judged.take(self._seen(place, letters))
             if len(found) <= but:
                 return ""
             return "\n  ".join([f"{counted(len(found), 'such message')}:", *map(str, found)])
 
         such = f"no such message: {fields}" if not but else f"no other message where {fields}"
-        self._demand(place, problem, span, f"{words} to receive {such}")
+        throughout = Span(span.seconds, throughout=True)
+        self._demand(place, problem, throughout, f"{words} to receive {such}")
 
     def receives_no_other(self, words: str, span: Span) -> None:
         """The message that a step has found before is the only one of its kind."""
@@ -299,7 +328,7 @@ class Asking:
     def _demand(
         self,
         place: Any,
-        problem: Callable[[Any], str],
+        problem: Callable[[Any], object],
         span: Span,
         what: str,
         *,
@@ -334,13 +363,13 @@ class Asking:
             self._session.forbid(expected, unless=_OTHERS)
 
     def _at_last(
-        self, place: Any, look: Callable[[], Any], problem: Callable[[Any], str],
+        self, place: Any, look: Callable[[], Any], problem: Callable[[Any], object],
         seconds: float, what: str,
     ) -> None:  # fmt: skip
         try:
             poll(
                 lambda: problem(_answered(look)), within=seconds, until=lambda told: not told,
-                awaiting=what, describe=str, retry_on=(Passing,), alive=self._death,
+                awaiting=what, describe=_as_it_is, retry_on=(Passing,), alive=self._death,
             )  # fmt: skip
         except DeadlineExceeded as late:
             if isinstance(late.seen, Passing):
@@ -350,13 +379,14 @@ class Asking:
             raise
 
     def _all_the_time(
-        self, place: Any, look: Callable[[], Any], problem: Callable[[Any], str],
+        self, place: Any, look: Callable[[], Any], problem: Callable[[Any], object],
         seconds: float, what: str,
     ) -> None:  # fmt: skip
         try:
             found = poll(
-                lambda: problem(_answered(look)), within=seconds, awaiting=what, alive=self._death
-            )
+                lambda: problem(_answered(look)), within=seconds, awaiting=what,
+                describe=_as_it_is, alive=self._death,
+            )  # fmt: skip
         except DeadlineExceeded:
             found = problem(
                 _answered(lambda: _look_whole(place, self._session.scaled(_WHOLE_WITHIN)))
@@ -393,6 +423,11 @@ class Asking:
                           "its columns are fields: key, body, header NAME, $.id")  # fmt: skip
         names = list(table.headings)
         return [Fields.read([(name, row[name]) for name in names], self.reader) for row in table]
+
+
+def _as_it_is(problem: object) -> str:
+    """Not before it is printed does it become a text."""
+    return cast(str, problem)
 
 
 def _look(place: Any) -> Any:

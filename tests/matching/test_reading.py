@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stackproof.errors import Trouble
 from stackproof.matching import Reader, differences, read_json
 from stackproof.matching.wanted import ABSENT, Wanted
+from tests.matching.test_comparing import JSON
 
 
 @pytest.fixture
@@ -172,3 +176,24 @@ def test_keys_and_headers_are_texts(reader: Reader) -> None:
     assert reader.text_cell('"42"') == "42"
     assert reader.text_cell("null") == "null"
     assert isinstance(reader.text_cell("{missing}"), Wanted)
+
+
+@given(st.text())
+def test_whatever_stands_in_a_cell_is_understood_or_told(text: str) -> None:
+    reader = Reader(1, Path())
+    for read in (reader.cell, reader.text_cell, reader.document, reader.given_document):
+        with contextlib.suppress(Trouble):
+            read(text)
+
+
+@given(st.text(st.characters(exclude_characters="{")))
+def test_without_braces_a_text_is_sent_as_it_stands(text: str) -> None:
+    reader = Reader(1, Path())
+    assert reader.given_document(text) == reader.given(text) == text
+
+
+@given(JSON)
+def test_json_is_sent_as_it_stands_and_expected_as_it_is(value: Any) -> None:
+    reader, text = Reader(1, Path()), json.dumps(value)
+    assert reader.given_document(text) == text
+    assert not differences(reader.document(text), read_json(text))

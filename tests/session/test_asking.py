@@ -132,10 +132,11 @@ def test_a_field_that_finds_several_values_is_told(ask: Ask) -> None:
     )
 
 
-def test_no_such_message_waits_the_whole_time(ask: Ask) -> None:
+@pytest.mark.parametrize("span", [FOR, AT_ONCE], ids=["for", "within"])
+def test_no_such_message_waits_the_whole_time(ask: Ask, span: Span) -> None:
     asking = ask(Box(later('{"id": 7}', after=SHORT / 2)))
     with pytest.raises(AssertionError, match=r"1 such message:\n  no. 1"):
-        asking.receives_none('"orders"', fields(asking, id="7"), FOR)
+        asking.receives_none('"orders"', fields(asking, id="7"), span)
 
 
 def test_no_such_message_looks_once_more_at_the_end(ask: Ask) -> None:

@@ -48,15 +48,15 @@ class MessageQueue:
 
     def __init__(self, queues: Queues, name: str):
         self._queues, self._name = queues, name
-        self._idents: list[str] = []
+        self._sent: list[tuple[str, bytes]] = []
         self._taken: list[Delivery] = []
         self._consumer: Consumer | None = None
 
     def publish(self, letter: Letter) -> None:
         """Persistent, and confirmed; the key is the message ID."""
         ident = str(uuid.uuid4()) if letter.key is None else letter.key.decode()
-        self._idents.append(ident)
         message = Message(ident, letter.body or b"", headers=letter.headers)
+        self._sent.append((ident, message.body))
         sent = self._queues.fixture.publish_messages(self._name, [message])
         if not sent.ok:
             raise AssertionError(f'the queue "{self._name}" does not confirm the message: {sent}')
@@ -92,9 +92,11 @@ class MessageQueue:
         return self.look()
 
     def expected(self) -> Queue | None:
-        """What was published comes once, unchanged and in order."""
-        if not self._idents or len(set(self._idents)) < len(self._idents):
-            return None  # messages of one ID cannot be told apart
+        """What was published comes once, unchanged and in order; None: others publish, too."""
+        idents = {ident for ident, _ in self._sent}
+        foreign = {(one.ident, one.body) for one in self._taken} - set(self._sent)
+        if not idents or foreign or len(idents) < len(self._sent):
+            return None  # nor can messages of one ID be told apart
         own = self._queues.fixture.own(self._name)
         return Queue(f'the queue "{self._name}"', own, ordered=True, settled=False)
 
