@@ -21,6 +21,12 @@ def an_origin(context: Context, count: int) -> None:
     cache(context).fill_origin(count)
 
 
+@given('customer {number:d} has the value "{value}" at the origin')
+def customer_has_value(context: Context, number: int, value: str) -> None:
+    """Exactly this text; "empty" is the text of no characters."""
+    cache(context).change_at_origin(number, "" if value == "empty" else value)
+
+
 @given("the cache-aside is running")
 def cache_is_running(context: Context) -> None:
     """Starts the component `[systems.cache-aside]` of stackproof.toml."""

@@ -15,6 +15,21 @@ Feature: A cache in front of an origin
     And the origin was asked once for each customer that was read
 
   @CACHE-02
+  Scenario Outline: The value "<value>" is kept like any other
+    Given customer 1 has the value "<value>" at the origin
+    When each customer is read 5 times
+    Then no stale value was read
+    And the origin was asked once for each customer that was read
+
+    Examples:
+      | value |
+      | 0     |
+      | null  |
+      | false |
+      | empty |
+      | ä€😀   |
+
+  @CACHE-02
   Scenario: Many clients that read a customer at the same moment cause one load
     Given the origin takes 1 second to answer
     When 8 clients read customer 1 at the same moment

@@ -193,7 +193,13 @@ class Operating(Ledger):
         """The digest of a content, whose beginning is kept for explanations."""
         if content is ...:
             return NO_VALUE
-        data = content if content is None or isinstance(content, bytes) else str(content).encode()
+        data = (
+            content
+            if content is None or isinstance(content, bytes)
+            else (
+                str(content).encode("utf-8", "surrogatepass")  # half a character may be read, too
+            )
+        )
         digest = digest_of(data)
         with self._lock:
             self._keep_shown(digest, preview(data))

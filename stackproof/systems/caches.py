@@ -43,9 +43,9 @@ class CacheAside(UnderTest):
 
     def __init__(self, session: ScenarioSession):
         super().__init__(session, "cache-aside")
-        self._numbers = itertools.count(1)
+        self._numbers, self._version = itertools.count(1), itertools.count()
         self._own = threading.local()
-        self._versions: dict[int, int] = {}
+        self._contents: dict[int, str] = {}
         self._read: set[int] = set()
         self._pending: list[Task] = []
         self.unserved: list[str] = []
@@ -102,21 +102,21 @@ class CacheAside(UnderTest):
                 self.origin.store(name, content.encode())
             self.process().call("update", name, content, within=_WITHIN)
 
-    def change_at_origin(self, number: int) -> None:
-        """Give a customer its next content without telling the cache."""
-        name, content = _name(number), self._next(number)
+    def change_at_origin(self, number: int, content: str | None = None) -> None:
+        """Give a customer this or its next content without telling the cache."""
+        name, content = _name(number), self._next(number, content)
         with self._doing("write", name, content):
             self.origin.store(name, content.encode())
 
-    def _next(self, number: int) -> str:
-        version = self._versions.get(number, -1) + 1
-        self._versions[number] = version
-        return _content(number, version)
+    def _next(self, number: int, content: str | None = None) -> str:
+        """The next content of a customer; each differs from all before."""
+        made = f"{_name(number)}, version {next(self._version)}" if content is None else content
+        self._contents[number] = made
+        return made
 
     def latest(self, number: int) -> str | None:
         """What a customer was last given; None: there is no such customer."""
-        version = self._versions.get(number)
-        return None if version is None else _content(number, version)
+        return self._contents.get(number)
 
     def _doing(
         self, action: str, name: str, value: str | EllipsisType = ...
@@ -131,7 +131,7 @@ class CacheAside(UnderTest):
     def read_all(self, times: int) -> None:
         """Read every customer that often, one reading after the other."""
         for _ in range(times):
-            for number in list(self._versions):
+            for number in list(self._contents):
                 self.read(number)
 
     def read_together(self, number: int, readers: int) -> None:
@@ -246,7 +246,3 @@ class CacheAside(UnderTest):
 
 def _name(number: int) -> str:
     return f"customer-{number:04d}"
-
-
-def _content(number: int, version: int) -> str:
-    return f"{_name(number)}, version {version}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
 import threading
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from stackproof.errors import Trouble, step_missing
 from stackproof.polling import DeadlineExceeded, Died
+from stackproof.ports import LOOPBACK
 from stackproof.processes.process import LONGEST_LINE, ManagedProcess
 from stackproof.session.places import NamedPlaces
 from stackproof.systems.calls import Call, call_of
@@ -100,7 +102,7 @@ class Component:
         self._waiting: dict[int, Future[Any]] = {}
         self._lock = threading.Lock()
         self._over: Exception | None = None
-        self._count = 0
+        self._count, self._answers = 0, 0
         self._requests: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         command = settings.command or ("{python}", "-P", "{hosting}", settings.component)
         known = {"hosting": str(_HOSTING), **common_fields(session), **fields}
@@ -115,7 +117,10 @@ class Component:
                 argv,
                 log=session.directory / f"{name}.log",
                 cwd=settings.directory,
-                env={k: filled(v, known, settings) for k, v in settings.environment.items()},
+                env={
+                    **_environment(),
+                    **{k: filled(v, known, settings) for k, v in settings.environment.items()},
+                },
                 run=session.run,
                 talks=True,
             )
@@ -163,6 +168,8 @@ class Component:
             return answer.result(within)
         except NoAnswer as late:
             told = f"waited for {self.name}.{method} for {within:g} s"
+            if not self._answers:
+                told += " and for an answer at all; is each line written out at once (flushed)?"
             raise DeadlineExceeded(self._with_log(told), None) from late
 
     def _with_log(self, told: str) -> str:
@@ -212,15 +219,18 @@ class Component:
             return False  # the end came within a line
         text = line.removeprefix(b"\xef\xbb\xbf").strip()
         if not text.startswith(b"{"):
-            return False
+            return False  # of a log, like an object without an id
         try:
             told = json.loads(text.decode())
         except UnicodeDecodeError:
             raise ValueError("an answer is in UTF-8") from None
         except ValueError:
             raise ValueError("an answer is one JSON object in one line") from None
+        if "id" not in told:
+            return False
         with self._lock:
-            answer = self._waiting.pop(_number(told.get("id")), None)
+            answer = self._waiting.pop(_number(told["id"]), None)
+            self._answers += 1
         if answer is None:
             raise ValueError("an answer has the id of a request that waits for one")
         error = told.get("error")
@@ -270,6 +280,15 @@ class Component:
             with contextlib.suppress(DeadlineExceeded):
                 self._process.wait(self._session.scaled(self._stop_within))
         self._process.kill()
+
+
+def _environment() -> dict[str, str]:
+    """What programs see besides: Python ones keep no answers back, and loopback has no proxy."""
+    found = {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+    for name in ("no_proxy", "NO_PROXY"):
+        kept = os.environ.get(name, "")
+        found[name] = ",".join(filter(None, (kept, LOOPBACK, "localhost")))
+    return found
 
 
 class UnderTest:

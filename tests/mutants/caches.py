@@ -82,6 +82,15 @@ class NeverCaches(CacheAside):
         return self._ask("GET", name)
 
 
+class KeepsNoEmptyValue(CacheAside):
+    """What is empty is taken for what is not there."""
+
+    def get(self, name: str) -> str | None:
+        if not self._redis.get(self._key(name)):
+            self._redis.delete(self._key(name))
+        return super().get(name)
+
+
 class MixesUp(CacheAside):
     """Some records share a key."""
 

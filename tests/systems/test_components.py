@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,10 +16,12 @@ import psutil
 import pytest
 
 from stackproof.errors import Trouble
+from stackproof.history import History
 from stackproof.polling import DeadlineExceeded, Died, poll
 from stackproof.processes.run import Run
 from stackproof.settings import SystemSettings
 from stackproof.settings.sections import read_system
+from stackproof.systems import components
 from stackproof.systems.calls import call_of
 from stackproof.systems.components import Component, ComponentError, Role
 
@@ -35,6 +40,8 @@ class Shop:
     def refuse(self): raise KeyError("no such order")
     def together(self): return self.all_in.wait(20) is not None
     def end(self): os._exit(3)
+    def half(self): return "\ud83d"
+    def proxies(self): return [os.environ["no_proxy"], os.environ["NO_PROXY"]]
     def leave(self): sys.exit("goodbye")
     def hang(self): threading.Event().wait()
     def read(self): return [sys.stdin.read(), subprocess.run(["cat"], capture_output=True).stdout]
@@ -56,7 +63,7 @@ ROLE = Role(
     {
         "told": (), "same": ("value",), "both": ("one", "other"), "refuse": (), "together": (),
         "end": (), "leave": (), "hang": (), "read": (), "price": (), "binary": (), "keyed": (),
-        "much": (), "none": (), "noisy": (), "fork": (),
+        "half": (), "proxies": (), "much": (), "none": (), "noisy": (), "fork": (),
     },
     {"missing": "NoSuchOrder"},
 )  # fmt: skip
@@ -178,6 +185,44 @@ def test_one_that_does_not_read_its_input_keeps_nobody_waiting(make: Make) -> No
         shop.call("told", within=0.1)
 
 
+def test_one_that_keeps_its_answers_back_is_told_so(make: Make) -> None:
+    with pytest.raises(Trouble, match=r"written out at once \(flushed\)"):
+        make(program(ECHO, "$| = 0"), ready_within=0.5)
+
+
+def test_a_program_in_python_keeps_nothing_back(make: Make) -> None:
+    text = "import json\nwhile True: print(json.dumps({'id': json.loads(input())['id']}))"
+    shop = make((sys.executable, "-c", text.replace("{", "{{").replace("}", "}}")))
+    assert shop.call("told") is None
+
+
+def test_what_is_on_loopback_is_reached_without_a_proxy(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "shop.internal")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    assert make().call("proxies") == ["shop.internal,127.0.0.1,localhost", "127.0.0.1,localhost"]
+
+
+def test_a_host_ends_though_a_call_hangs(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(SHOP)
+    asked = [{"id": 1, "make": {"url": ""}}, {"id": 2, "call": "hang", "arguments": []}]
+    host = Path(components.__file__).with_name("hosting.py")
+    done = subprocess.run(
+        [sys.executable, "-P", str(host), "shop:Shop"], cwd=tmp_path, capture_output=True,
+        text=True, timeout=60, input="".join(json.dumps(one) + "\n" for one in asked),
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, '{"id": 1, "value": null}\n')
+
+
+def test_half_a_character_is_read_like_any_other_text(make: Make) -> None:
+    found = make().call("half")
+    history = History("t")
+    with history.doing("read", client="c", space="s", key="k") as answer:
+        answer.value = found
+    assert found == "\ud83d"
+
+
 def test_it_ends_when_its_input_does(make: Make, tmp_path: Path) -> None:
     ended = tmp_path / "ended"
     shop = make(("sh", "-c", f"read x; echo '{{{{\"id\": 1}}}}'; read x; echo yes >{ended}"))
@@ -251,10 +296,11 @@ def test_a_program_in_another_language_speaks_the_same(make: Make) -> None:
     [
         r'print "{\"id\": \"$i\", \"value\": $i}\r\n";',
         r'print "Loading...\n\n[1]\n{\"value\": $i, \"id\": $i, \"took\": 3, \"error\": null}\n";',
+        r'print "{\"level\": \"info\", \"msg\": \"asked\"}\n"; ' + ECHO,
         r'print "\xef\xbb\xbf{\"id\": $i, \"value\": $i}\n";',
         r'print "{\"id\": "; print "$i, \"value\": $i"; print "}\n";',
     ],
-    ids=["text ids, CRLF", "lines besides", "byte order mark", "in parts"],
+    ids=["text ids, CRLF", "lines besides", "a log in JSON", "byte order mark", "in parts"],
 )
 def test_what_programs_do_that_does_no_harm(make: Make, answer: str) -> None:
     assert make(program(answer)).call("told") == 2
@@ -264,7 +310,7 @@ def test_what_programs_do_that_does_no_harm(make: Make, answer: str) -> None:
     ("answer", "says"),
     [
         (r'print "{\"id\": 7}\n";', "the id of a request that waits"),
-        (r'print "{}\n";', "the id of a request that waits"),
+        (r'print "{\"id\": null}\n";', "the id of a request that waits"),
         (r'print "{\"id\": 1}\n";', "the id of a request that waits"),
         (r'print "{\"id\": $i, \"value\": \"\xe4\"}\n";', "in UTF-8"),
         (r'print "{\n\"id\": $i\n}\n";', "one JSON object in one line"),
