@@ -11,6 +11,8 @@ from typing import Any
 
 import parse
 import pytest
+from behave import register_type
+from behave.matchers import ParseMatcher, RegexMatcher
 from behave.parser import parse_feature
 
 from stackproof import vocabulary
@@ -113,6 +115,7 @@ PATTERNS = (
     "{count:d} valid {inputs:Inputs} are published within {limit:Seconds}",
     "every {input:Input} gets one {output:Output}",
     "the leader is up",
+    "the {system:System} is {colour:Colour}",
 )
 
 
@@ -129,11 +132,15 @@ PATTERNS = (
         ("every customer gets one score", ['"customer"; known: order, ', '"score"; known: output']),
         ("every order gets one score", ['"score"; known: output, rating']),
         ("every order gets one rating", []),
+        ("the order cooker is red", ['no system is called "order cooker"']),
         ("something else", []),
     ],
 )
 def test_what_no_system_has_is_told_with_what_there_is(wording: str, told: list[str]) -> None:
-    matchers = [SimpleNamespace(pattern=pattern) for pattern in PATTERNS]
+    vocabulary.register(SYSTEMS)
+    register_type(Colour=vocabulary.one_of(["red", "blue"]))
+    matchers = [ParseMatcher(lambda: None, pattern) for pattern in PATTERNS]
+    matchers.append(RegexMatcher(lambda: None, "the {system:System} ("))
     found = list(unknown(wording, matchers, SYSTEMS))
     assert len(found) == len(told)
     assert all(expected in said for expected, said in zip(told, found, strict=True))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import parse
+from behave.matchers import ParseMatcher
 
 from stackproof import vocabulary
 from stackproof.settings import SystemSettings
@@ -37,18 +38,19 @@ def unknown(
         systems: those of ``stackproof.toml``, by name.
     """
     types = vocabulary.types_of_systems(systems)
-    found = [list(_unknown(wording, matcher.pattern, types)) for matcher in matchers]
+    found = [list(_unknown(wording, matcher, types)) for matcher in matchers]
     for kind, word in min(filter(None, found), key=len, default=[]):
         yield f'{_MEANT[kind]} "{word}"; known: {", ".join(_known(kind, systems)) or "none"}'
 
 
 def _unknown(
-    wording: str, pattern: str, types: Mapping[str, vocabulary.Type]
+    wording: str, matcher: Any, types: Mapping[str, vocabulary.Type]
 ) -> Iterator[tuple[str, str]]:
-    if not (typed := _TYPED.findall(pattern)):
+    # A project may have types of its own, and patterns of another kind.
+    if not (typed := _TYPED.findall(matcher.pattern)) or not isinstance(matcher, ParseMatcher):
         return
-    known = {**vocabulary.TYPES, "Words": _words}
-    read = parse.parse(_TYPED.sub(r"{\1:Words}", pattern), wording, known)
+    known = {**matcher.TYPE_REGISTRY, "Words": _words}
+    read = parse.parse(_TYPED.sub(r"{\1:Words}", matcher.pattern), wording, known)
     for name, kind in typed if read else ():
         if not re.fullmatch(types[kind].pattern, read[name], re.IGNORECASE):  # type: ignore[attr-defined]
             yield kind, read[name]
