@@ -81,12 +81,12 @@ def prometheus_scrapes_gateway(context: Context) -> None:
     prometheus_of(context).scrape_gateway(pushes_of(context).address)
 
 
-@given("Prometheus scrapes the {system:System}")
+@given('Prometheus scrapes the {system:System} as the job "{job}"')
 @needs("prometheus")
-def prometheus_scrapes_system(context: Context, system: SystemSettings) -> None:
-    """Prometheus has scraped each instance that runs; its job is called as the system."""
+def prometheus_scrapes_system(context: Context, system: SystemSettings, job: str) -> None:
+    """Prometheus has scraped each instance that runs, at the address in the system's section `metrics`."""
     instances = context.session.use(systems.Systems).program(system).instances
-    prometheus_of(context).scrape(instances.metrics(), system.name)
+    prometheus_of(context).scrape(instances.metrics(), job)
 
 
 @given("Prometheus scrapes a node exporter on this machine")

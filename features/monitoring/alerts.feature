@@ -95,11 +95,11 @@ Feature: Alerts fire for what is wrong, and for nothing else
     And a Prometheus that evaluates the rules of "rules/targets.yml"
     And Prometheus sends its alerts to an Alertmanager with the routes of "rules/routes.yml"
     And the churn pipeline is running
-    And Prometheus scrapes the churn pipeline
+    And Prometheus scrapes the churn pipeline as the job "pipeline"
     When the churn pipeline crashes
     Then within 10 seconds these queries answer
-      | query                    | is |
-      | up{job="churn-pipeline"} | 0  |
+      | query              | is |
+      | up{job="pipeline"} | 0  |
     And the mailbox "everybody@example.com" receives within 15 seconds a message where
       | field     | is                           |
       | $.subject | {/.*FIRING:1.*TargetDown.*/} |

@@ -32,14 +32,14 @@ Feature: What is measured can be asked for
   Scenario: Throughput and latency of a running pipeline are tracked
     Given a Kafka broker
     And the churn pipeline is running
-    And Prometheus scrapes the churn pipeline
+    And Prometheus scrapes the churn pipeline as the job "pipeline"
     When 300 valid customers are published
     Then every valid customer gets one prediction within 60 seconds
     And within 10 seconds these queries answer
-      | query                                                                                         | is   |
-      | churn_messages_received_total{job="churn-pipeline"}                                           | 300  |
-      | churn_predictions_total{job="churn-pipeline"}                                                 | 300  |
-      | sum(churn_dead_letters_total{job="churn-pipeline"})                                           | 0    |
-      | rate(churn_predictions_total{job="churn-pipeline"}[1m])                                       | > 1  |
-      | histogram_quantile(0.95, rate(churn_batch_duration_seconds_bucket{job="churn-pipeline"}[1m])) | > 0  |
-      | histogram_quantile(0.95, rate(churn_batch_duration_seconds_bucket{job="churn-pipeline"}[1m])) | < 30 |
+      | query                                                                                   | is   |
+      | churn_messages_received_total{job="pipeline"}                                           | 300  |
+      | churn_predictions_total{job="pipeline"}                                                 | 300  |
+      | sum(churn_dead_letters_total{job="pipeline"})                                           | 0    |
+      | rate(churn_predictions_total{job="pipeline"}[1m])                                       | > 1  |
+      | histogram_quantile(0.95, rate(churn_batch_duration_seconds_bucket{job="pipeline"}[1m])) | > 0  |
+      | histogram_quantile(0.95, rate(churn_batch_duration_seconds_bucket{job="pipeline"}[1m])) | < 30 |

@@ -69,12 +69,28 @@ class Web:
         self._session.close()
 
 
+def reload(web: Web, what: str) -> None:
+    """Have a server of the Prometheus family read its configuration anew.
+
+    Raises:
+        Trouble: it cannot use it; ``what`` says what has changed.
+        requests.HTTPError: nobody may ask for it.
+    """
+    try:
+        web.ask("POST", "/-/reload")
+    except requests.HTTPError as error:
+        if error.response is not None and error.response.status_code == 500:
+            raise Trouble(f"{what} cannot be used", str(error), "correct the file") from error
+        raise
+
+
 @explains
 def refusal(error: BaseException) -> Trouble | None:
     """What an error of HTTP means, in words for people; None: it is none, or nothing definite."""
     requests = sys.modules.get("requests")  # nobody else can have raised it
     if requests is None or not isinstance(error, requests.HTTPError) or error.response is None:
         return None
-    kinds = {401: "forbidden", 403: "forbidden", 404: "lacking", 405: "lacking", 501: "lacking"}
+    kinds = {400: "refused", 401: "forbidden", 403: "forbidden", 404: "lacking", 405: "lacking",
+             413: "refused", 422: "refused", 501: "lacking"}  # fmt: skip
     kind = kinds.get(error.response.status_code)
     return answered("the server", kind, str(error)) if kind else None

@@ -381,12 +381,14 @@ def with_command(service: Kind, node: Node, where: Where) -> Node:
         "port": _Field(port),
         "data": _Field(lambda _: node.data),
         "file": _Field(file),
+        "directory": _Field(lambda _: where.shared(node.name)),
     }
     try:
         argv = [word.format(**fields) for word in service.command]
     except (KeyError, IndexError, ValueError) as error:
         known = ["{node}", "{host}", "{port}", *(f"{{port:{r}}}" for r in service.ports),
-                 "{data}", *(f"{{file:{name}}}" for name in node.files)]  # fmt: skip
+                 "{data}", *(f"{{file:{name}}}" for name in node.files),
+                 *(["{directory}"] if node.shared is not None else [])]  # fmt: skip
         raise Trouble(
             f"the command of {service.title} cannot be used: unknown is {error}",
             f"{service.title} tells its nodes: {', '.join(known)}",

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib import import_module
 
+from stackproof.obtain import Cache
+from stackproof.services import service as known_service
 from tests.mutants.mutant import PLACE, ROOT, Mutant
+from tests.mutants.servers import behind
 from tests.mutants.servers.running import SOUND, running_features
 from tests.second import scorer
 
@@ -146,6 +151,32 @@ def _components(name: str) -> Group:
     return Group(name, [Mutant(f"(none: the {name})", group=name, module=module)], running)
 
 
+def _behind(service: str, features: Sequence[str]) -> Group:
+    """Servers that the suite itself starts, with programs of this service that are broken."""
+    control = Mutant(f"(none: {service})", group=service)
+
+    @contextmanager
+    def running() -> Iterator[RunOne]:
+        fields = import_module(f"tests.mutants.servers.{service}").FIELDS
+        cache = Cache()
+        for artifact in known_service(service).artifacts():
+            cache.ensure(artifact, print)
+
+        def run_one(mutant: Mutant) -> None:
+            fault = SOUND if mutant is control else mutant.name
+            whole = replace(mutant, module="reference.churn_pipeline")
+            config = _configuration(whole.module, whole)
+            words = json.dumps(behind.command(service, fault, *fields))
+            config += f"\n[services.{service}]\ncommand = {words}\n"
+            # Scenarios with servers of their own take ten seconds each: a mutant gets its own ones.
+            names = [word for name in mutant.caught_by for word in ("--name", f"^{name}$")]
+            _run_pipeline(mutant, config, [*names, *features], "nightly", 1)
+
+        yield run_one
+
+    return Group(service, [control], running)
+
+
 def _servers(service: str) -> Group:
     control = Mutant(f"(none: {service})", group=service)
 
@@ -190,4 +221,13 @@ GROUPS = (
     _servers("mailpit"),
     _servers("pushgateway"),
     _servers("s3"),
+    _behind(
+        "prometheus",
+        (
+            "features/monitoring/scraping.feature",
+            "features/monitoring/queries.feature",
+            "features/monitoring/alerts.feature",
+        ),
+    ),
+    _behind("alertmanager", ("features/monitoring/alerts.feature",)),
 )

@@ -57,7 +57,11 @@ def test_a_file_keeps_the_rules(name: str) -> None:
     assert sorted(project["services"]) == OTHERS.get(name, sorted(project["services"]))
     for each in project["services"].values():
         assert each["labels"]["stackproof.run"] == "r12345678"
-        assert {port["host_ip"] for port in each["ports"]} == {"127.0.0.1"}
+        if each.get("network_mode") == "host":
+            listens = [word for word in each["entrypoint"] if "listen-address=" in word]
+            assert all(word.endswith("=") or "=127.0.0.1:" in word for word in listens) and listens
+        else:
+            assert {port["host_ip"] for port in each["ports"]} == {"127.0.0.1"}
         assert each["healthcheck"]["test"]
         assert int(each["mem_limit"]) > 0
         assert float(each["cpus"]) > 0
@@ -68,7 +72,11 @@ def test_a_file_keeps_the_rules(name: str) -> None:
         mounts = [v for v in each.get("volumes", []) if v["type"] == "bind"]
         assert all(mount["read_only"] for mount in mounts)
     assert "volumes" not in project
-    assert [n["labels"]["stackproof.run"] for n in project["networks"].values()] == ["r12345678"]
+    networks = project.get("networks", {}).values()
+    on_host = all(each.get("network_mode") == "host" for each in project["services"].values())
+    assert [n["labels"]["stackproof.run"] for n in networks] in (
+        ["r12345678"], [] if on_host else None
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -140,3 +148,25 @@ def test_what_kafkas_containers_cannot_do(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("KAFKA_FLAVOUR", "rabbit")
     with pytest.raises(Trouble, match="KAFKA_FLAVOUR cannot be 'rabbit'"):
         service("kafka").compose(site(tmp_path))
+
+
+def test_what_changes_while_a_node_runs_is_mounted(tmp_path: Path) -> None:
+    kind = service("alertmanager")
+    assert isinstance(kind, Service)
+    place = LocalSite("alertmanager-1", tmp_path, kind.default_options(), Cache(tmp_path))
+    composition = kind.compose(place)
+    shared = tmp_path / "shared" / "server"
+    assert composition.shared == {"server": shared}
+    assert (shared / "alertmanager.yml").stat().st_mode & 0o044 == 0o044  # another user reads it
+    assert kind.others(place) == {"server directory": str(shared)}
+    where = InContainers(kind, place.options, place)
+    mounted = {"server": ["/alertmanager", f"{shared}:/etc/stackproof-shared:ro"]}
+    project = yaml.safe_load(compose_text(kind, composition.nodes, where, volumes=mounted))
+    (made,) = project["services"].values()
+    assert made["volumes"] == mounted["server"]
+    assert made["network_mode"] == "host"
+    assert "ports" not in made
+    assert "configs" not in made  # it would hide what is mounted
+    address = kind.addresses(place)["server"]
+    assert f"--web.listen-address={address}" in made["entrypoint"]
+    assert address.startswith("127.0.0.1:")

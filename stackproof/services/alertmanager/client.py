@@ -8,7 +8,7 @@ from typing import Any
 
 from stackproof.services.base import Endpoint
 from stackproof.services.exporting import SERVER
-from stackproof.services.web import Web
+from stackproof.services.web import Web, reload
 
 #: For how long an alert holds that nobody sends again.
 _HOLDS = timedelta(hours=1)
@@ -51,12 +51,8 @@ class Alertmanager:
         self._web.ask("DELETE", f"/api/v2/silence/{ident}")
 
     def reload(self) -> None:
-        """Read the configuration anew.
-
-        Raises:
-            requests.HTTPError: it is wrong, or nobody may ask for it.
-        """
-        self._web.ask("POST", "/-/reload")
+        """Read configuration anew; see `stackproof.services.web.reload`."""
+        reload(self._web, "these routes")
 
     def close(self) -> None:
         """Connections of HTTP."""

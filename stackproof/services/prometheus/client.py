@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from stackproof.services.base import Endpoint
 from stackproof.services.exporting import SERVER
 from stackproof.services.exposition import Series, series
-from stackproof.services.web import Web
+from stackproof.services.web import Web, reload
 
 _KEPT = "stackproof_kept"
 #: A number of names in one selector.
@@ -76,12 +76,8 @@ class Prometheus:
         return list(self._get("/api/v1/targets", {"state": "active"})["activeTargets"])
 
     def reload(self) -> None:
-        """Read configuration and rules anew.
-
-        Raises:
-            requests.HTTPError: they are wrong, or nobody may ask for it.
-        """
-        self._web.ask("POST", "/-/reload")
+        """Read configuration and rules anew; see `stackproof.services.web.reload`."""
+        reload(self._web, "these rules")
 
     def write(self, samples: Iterable[Sample]) -> None:
         """Write samples; of each series in the order of time.

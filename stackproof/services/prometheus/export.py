@@ -82,7 +82,7 @@ def as_picture(told: Told, title: str) -> bytes:
     end = max((at for points in told.values() for at, _ in points), default=0.0)
     for of, points in told.items():
         axes.plot([at - end for at, _ in points], [value for _, value in points], label=_labels(of))
-    axes.set(title=title, xlabel="seconds before the end")
+    axes.set(title=title, xlabel="seconds to the end")
     if told:
         axes.legend()
     png = io.BytesIO()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -51,7 +52,14 @@ class PrometheusFixture:
 
     # -- what it reads while it runs -------------------------------------------
     def scrape(self, urls: Sequence[str], job: str) -> None:
-        """Have it scrape targets until it does; ``job``: as the scenario calls it."""
+        """Have it scrape targets until it does; ``job``: as the scenario calls it.
+
+        Raises:
+            NotSupported: a target tells no metrics, or nobody may say what is scraped.
+        """
+        if not all(urls):
+            raise NotSupported("the system tells nobody its metrics", "its settings say no address",
+                               "set url in its section `metrics`")  # fmt: skip
         for url in urls:
             parts = urlsplit(url)
             labels = {"job": self._scenario.own(job), "__metrics_path__": parts.path or "/metrics",
@@ -78,6 +86,8 @@ class PrometheusFixture:
     def evaluate(self, rules: Path) -> None:
         """Have it evaluate the rules of a file, in which jobs are called as in the scenario."""
         text = self.in_own_names(rules.read_text(encoding="utf-8"))
+        if not self._endpoint.ours:  # after its file is removed, for cleanups are done in reverse
+            self._scenario.add_cleanup(self.client.reload)
         self._put(f"{rules.stem}{RULES}", text)
         self.client.reload()
 
@@ -307,6 +317,10 @@ def same(told: float | str, wanted: str) -> bool:
         bound = float(wanted[1:])
         return told > bound if wanted.startswith(">") else told < bound
     number = float(wanted)
+    if math.isnan(number):
+        return math.isnan(told)
+    if math.isinf(number):
+        return told == number
     return abs(told - number) <= _TOLERANCE * max(1.0, abs(number))
 
 

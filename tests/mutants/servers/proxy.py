@@ -19,13 +19,14 @@ class Proxy:
     Args:
         server: ``host:port``.
         serve: called in the connection's thread; both sockets are closed after it.
+        port: on which it listens; 0: a free one.
     """
 
-    def __init__(self, server: str, serve: Serve):
-        host, _, port = server.rpartition(":")
-        self._server = (host, int(port))
+    def __init__(self, server: str, serve: Serve, port: int = 0):
+        host, _, of_server = server.rpartition(":")
+        self._server = (host, int(of_server))
         self._serve = serve
-        self._listener = socket.create_server((LOOPBACK, free_port()))
+        self._listener = socket.create_server((LOOPBACK, port or free_port()))
         self.address = "{}:{}".format(*self._listener.getsockname())
         threading.Thread(target=self._accept, daemon=True).start()
 
