@@ -115,7 +115,7 @@ def holds_exactly_in_any_order(context: Context, span: Span, place: str) -> None
 # -- rows ----------------------------------------------------------------------
 @when("these rows are put into {place:Place}")
 def rows_are_put(context: Context, place: str) -> None:
-    """Inserts them in one transaction; the columns are those of the table below."""
+    """Inserts them one after the other; the columns are those of the table below."""
     headings, cells = rows_of(context.table)
     asking(context).insert(place, headings, cells)
 

@@ -36,6 +36,7 @@ from .guarantee import Guarantee as Guarantee
 from .looked_for import Check as Check
 from .models.checking import MODELS as MODELS
 from .models.checking import check as check
+from .models.checking import tells_apart as tells_apart
 from .models.expectations import Limit as Limit
 from .models.expectations import Locks as Locks
 from .models.expectations import Members as Members

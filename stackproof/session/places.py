@@ -30,7 +30,6 @@ class NamedPlaces:
         self._session = session
         self._found: dict[tuple[str, str], Place] = {}
         self._by_service = {name: made for name in service_names() if (made := self._of(name))}
-        self._places = list(self._by_service.values())
 
     def fields(self, services: Iterable[str]) -> dict[str, str]:
         """How a system under test reaches these services.
@@ -54,7 +53,8 @@ class NamedPlaces:
         """The place that these words name, which can do what ``kind`` says.
 
         Args:
-            words: ``"orders"`` or ``the queue "orders"``, names of remembered values filled in.
+            words: ``"orders"``, ``the queue "orders"`` or ``the redis key "orders"``; names of
+                remembered values are filled in.
             kind: a protocol of `stackproof.services.places`.
             doing: what it is to do, for people: "take messages".
 
@@ -65,16 +65,20 @@ class NamedPlaces:
         found = _WORDS.fullmatch(words)
         assert found is not None  # the type of the step's parameter
         noun, name = found["noun"], found["name"]
-        asked = [places for places in self._places if noun in (None, places.noun)]
+        asked = [
+            places for service, places in self._by_service.items()
+            if noun is None or noun.lower() in (places.noun, f"{service} {places.noun}")
+        ]  # fmt: skip
         if noun and not asked:
-            nouns = [places.noun for places in self._places]
+            nouns = [self._noun(places) for places in self._by_service.values()]
             raise Trouble(
                 f"no service of this scenario has what is called a {noun}",
                 f"its services have: {', '.join(nouns) or 'nothing; it has none'}",
                 did_you_mean(noun, nouns, "correct it, or say in a step before which service "
                              "there is"),
             )  # fmt: skip
-        able = [(places.noun, place) for places in asked if (place := self._place(places, name))]
+        able = [(self._noun(places), place) for places in asked
+                if (place := self._place(places, name))]  # fmt: skip
         fit = [(noun, place) for noun, place in able if isinstance(place, kind)]
         if len(fit) > 1:
             raise Trouble(
@@ -89,8 +93,14 @@ class NamedPlaces:
                           "use a step that is for it (stackproof steps)")  # fmt: skip
         raise self._unknown(asked, name)
 
+    def _noun(self, places: Places) -> str:
+        """What its places are called; with the service, where another one calls its own so too."""
+        twins = [name for name, one in self._by_service.items() if one.noun == places.noun]
+        (service,) = [name for name in twins if self._by_service[name] is places]
+        return places.noun if len(twins) == 1 else f"{service} {places.noun}"
+
     def _place(self, places: Places, name: str) -> Place | None:
-        key = places.noun, name
+        key = self._noun(places), name
         if key not in self._found and (place := places.find(name)) is not None:
             self._found[key] = place
         return self._found.get(key)

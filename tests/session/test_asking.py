@@ -11,6 +11,7 @@ import pytest
 from behave.model import Table
 
 from stackproof.errors import Passing, PremiseNotMet, Trouble
+from stackproof.history import Registers
 from stackproof.polling import Died
 from stackproof.processes.run import Run
 from stackproof.services.places import Letter
@@ -81,8 +82,9 @@ def ask(session: ScenarioSession) -> Ask:
     def asked(place: Any, noun: str = "box", **others: dict[str, Any]) -> Asking:
         places = session.use(NamedPlaces)
         places._found.clear()
-        places._places = [Nouns(noun, {"orders": place})]  # type: ignore[list-item]
-        places._places += [Nouns(name, some) for name, some in others.items()]  # type: ignore[misc]
+        places._by_service = {"a": Nouns(noun, {"orders": place})}  # type: ignore[dict-item]
+        for service, (other, some) in zip("bc", others.items(), strict=False):
+            places._by_service[service] = Nouns(other.strip("_"), some)  # type: ignore[assignment]
         return session.use(Asking, "some.feature")
 
     return asked
@@ -332,6 +334,28 @@ def test_a_name_that_several_have_is_asked_for_by_its_noun(ask: Ask) -> None:
     with pytest.raises(Trouble, match=r'several: the box, the shelf(.|\n)*the box "orders"'):
         asking.receives('"orders"', fields(asking, id="7"), WITHIN)
     asking.receives('the box "orders"', fields(asking, id="7"), WITHIN)
+
+
+def test_where_two_services_have_one_noun_the_service_is_named(ask: Ask) -> None:
+    asking = ask(Box(lambda: letters('{"id": 7}')), box_={"orders": Box(list)})
+    with pytest.raises(Trouble, match=r'the a box, the b box(.|\n)*say which: the a box "orders"'):
+        asking.receives('the box "orders"', fields(asking, id="7"), WITHIN)
+    asking.receives('the a box "orders"', fields(asking, id="7"), WITHIN)
+    asking.receives_none('the b box "orders"', fields(asking, id="7"), FOR)
+
+
+def test_a_value_that_is_put_twice_is_no_anomaly(session: ScenarioSession) -> None:
+    for value in ("x", "y", "x"):
+        with session.history.doing("write", client="c", space="keys", key="k", value=value):
+            pass
+        with session.history.doing("read", client="c", space="keys", key="k") as answer:
+            answer.value = value
+    session.forbid(Registers("keys", "keys"))
+    with session.history.doing("read", client="c", space="other", key="k") as answer:
+        answer.value = "z"
+    with pytest.raises(AssertionError, match="never-written"):
+        session.forbid(Registers("other", "other"))
+    session.forbid(Registers("other", "other"), unless=frozenset({"never-written"}))
 
 
 def test_a_place_that_cannot_do_it_is_told(ask: Ask) -> None:

@@ -1,6 +1,7 @@
 from .checking import MODELS as MODELS
 from .checking import check as check
 from .checking import expectation_from as expectation_from
+from .checking import tells_apart as tells_apart
 from .expectations import Limit as Limit
 from .expectations import Locks as Locks
 from .expectations import Members as Members

@@ -54,6 +54,14 @@ def check(history: History | Snapshot, expectation: Expectation) -> Verdict:
     )
 
 
+def tells_apart(history: History, expectation: Expectation) -> bool:
+    """Return whether a model's premise holds that values of one key differ; True: it has none."""
+    if not isinstance(expectation, expectations.Registers):
+        return True
+    books = books_of(history.snapshot(), expectation)
+    return not (isinstance(books, register.Books) and books.repeated)
+
+
 def books_of(snapshot: Snapshot, expectation: Any) -> ModelBooks:
     """Return what the checks of an expectation's model are given."""
     module, _ = _MODULES[expectation.model]

@@ -58,6 +58,12 @@ class Books(ModelBooks):
         """All operations, those of one key and value beside each other."""
         return np.argsort(self.content)
 
+    @property
+    def repeated(self) -> bool:
+        """Whether a key was given one value twice: which write a reading saw is unknown then."""
+        content = self.content[self.writes[self.view.value[self.writes] != _ABSENT]]
+        return len(np.unique(content)) < len(content)
+
     def _seen(self, writes: Array) -> Array:
         """For each reading the place of the write of its value, -1 where nobody wrote it."""
         order = self.by_content
