@@ -17,6 +17,7 @@ _TEMPLATE = _HERE / "template"
 _ADDITIONS = _HERE / "areas"
 _BESIDES = {
     "cache": ("reference/caching/*.py",),
+    "coordination": ("reference/coordination/*.py",),
     "database": ("reference/connection_pool/*.py",),
     "streams": (
         "contracts/vectors.schema.json",
