@@ -31,7 +31,7 @@ Feature: A lock has one holder
     When the lock's holder is paused
     Then another client holds the lock within 15 seconds
     When the former holder goes on
-    Then a late write of the former holder is refused
+    Then late writes of the former holder are refused
     And the lock had one holder at a time
 
     @COORD-01 @critical

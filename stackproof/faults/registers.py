@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from stackproof.history import Registers
 from stackproof.polling import poll
 from stackproof.services import service
-from stackproof.services.base import Endpoint
 from stackproof.services.keeping import Clustered, Member
 from stackproof.session.scenario import Kept
 from stackproof.workloads import OpenLoop
@@ -31,9 +29,10 @@ _SPACE = "registers"
 
 
 class SharedRegisters:
-    """Clients of one service, each with connections of its own; see `REGISTERS`.
+    """Clients of one service, each of one node; see `REGISTERS`.
 
-    Each operation is recorded. Values are unique, so that a reading tells what it has seen.
+    None turns to another node: what one that is cut off has to say is wanted, too. Each operation
+    is recorded. Values are unique, so that a reading tells what it has seen.
 
     Args:
         session: the scenario.
@@ -50,25 +49,17 @@ class SharedRegisters:
         self._name, self._clients = name, clients
         self._keys = [session.own(f"register-{number + 1}") for number in range(registers)]
         self._own = threading.local()
-        self._endpoints = self._turned(session.endpoint(name))
+        self._endpoint = session.endpoint(name)
         self._lock = threading.Lock()
         self._opened: list[Member] = []
         session.parameters["seed"] = str(session.seed)
         session.add_cleanup(self._close)
 
-    @staticmethod
-    def _turned(endpoint: Endpoint) -> Iterator[Endpoint]:
-        """The same, each time with another node as the first one."""
-        nodes = list(endpoint.addresses.items())
-        while True:
-            yield replace(endpoint, addresses=dict(nodes))
-            nodes.append(nodes.pop(0))
-
     def _close(self) -> None:
         for member in self._opened:
             with suppress(*self._kind.unready):
                 member.close()
-        with closing(self._kind.keeper(self._session.endpoint(self._name))) as keeper:
+        with closing(self._kind.keeper(self._endpoint)) as keeper:
             keeper.drop(self._keys)
 
     # -- operations ------------------------------------------------------------
@@ -83,10 +74,11 @@ class SharedRegisters:
 
     def _begin_client(self) -> None:
         with self._lock:
-            endpoint = next(self._endpoints)
-            self._own.name = f"client {len(self._opened) + 1}"
+            number, nodes = len(self._opened), list(self._endpoint.addresses)
+            node = nodes[number % len(nodes)]
+            self._own.name = f"client {number + 1} at {node}"
             timeout = self._session.scaled(_ANSWERED_WITHIN)
-            self._own.member = self._kind.keeper(endpoint, timeout=timeout)
+            self._own.member = self._kind.keeper(self._endpoint, node, timeout=timeout)
             self._own.seen = {}
             self._opened.append(self._own.member)
 

@@ -30,6 +30,8 @@ ROLE = Role(
 _WAIT, _WITHIN = 30.0, 15.0
 #: How often each client holds the lock before a fault and after it, and all of them meanwhile.
 _BEFORE, _MEANWHILE, _AFTERWARDS = 3, 3, 3
+#: Late writes, and the seconds between them.
+_LATE_WRITES, _LATE_PACE = 6, 0.5
 _SPACE, _LOCK = "locks", "leader"
 
 
@@ -189,11 +191,22 @@ class LockClients:
             raise step_missing("a client that was paused", "the lock's holder is paused")
         return self._former
 
-    def write_late(self) -> bool:
-        """The present holder writes, then the former one; whether that is accepted."""
+    def write_late(self) -> list[bool]:
+        """The present holder writes, then the former one, again and again; what was accepted.
+
+        Its first writes may fail with its connection alone; then it has a new one.
+        """
         if not self.write(self.holder):
             raise PremiseNotMet("the new holder cannot write what the lock protects")
-        return self.write(self._broken)
+        accepted: list[bool] = []
+
+        def again() -> bool:
+            accepted.append(self.write(self._broken))
+            return len(accepted) == _LATE_WRITES
+
+        poll(again, within=self._session.scaled(_WAIT), first_pause=_LATE_PACE,
+             longest_pause=_LATE_PACE, awaiting="late writes")  # fmt: skip
+        return accepted
 
     # -- what came of it -----------------------------------------------------------
     def turns_while(self, fault: AbstractContextManager[object]) -> None:

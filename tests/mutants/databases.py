@@ -221,6 +221,43 @@ def _partitions_are_one() -> None:
     _client_of_vectors(insert=insert)
 
 
+def _reads_are_local() -> None:
+    """etcd is asked for what one member has itself, whether it is cut off or not."""
+    from stackproof.services.etcd.client import EtcdKeeper, utf8
+
+    def read(self: Any, name: str) -> bytes | None:
+        found = self.ask(lambda client: client.get(utf8(name), serializable=True))
+        return found[0] if found else None
+
+    EtcdKeeper.read = read  # type: ignore[method-assign]
+
+
+def _watch_skips() -> None:
+    """A watcher of etcd is not told of every fiftieth change."""
+    from stackproof.services.etcd.watching import Watch
+
+    changes, numbers = Watch._changes, itertools.count(1)
+
+    def skipping(self: Any, answer: Any) -> Any:
+        return (change for change in changes(self, answer) if next(numbers) % 50)
+
+    Watch._changes = skipping  # type: ignore[method-assign]
+
+
+def _watch_begins_late() -> None:
+    """A watcher of etcd that was cut off goes on with what comes from then on."""
+    from stackproof.services.etcd.watching import Watch
+
+    follow = Watch._follow
+
+    def following(self: Any, task: Any, client: Any) -> None:
+        if self.resumed:
+            self.revision = self._keeper.revision() + 1
+        follow(self, task, client)
+
+    Watch._follow = following  # type: ignore[method-assign]
+
+
 _KEPT = "Nothing acknowledged is lost while {}"
 _CUT = _KEPT.format("the server is cut off from its clients: keys are set")
 _PAUSED = _KEPT.format("the server is paused: keys are set")
@@ -236,6 +273,8 @@ _WAITS = "A commit waits while the synchronous replica is paused"
 _STALLS = "A replica that stalls is noticed"
 _AWAY = "A replica that is away for too long does not fill the primary's disk"
 _SEEN = "Inserted, replaced and deleted vectors are seen at once"
+_ALONE = "Registers in etcd are linearizable while the leader is cut off from its peers"
+_WATCHED = "A watcher is told of every change while node 1 has crashed"
 MUTANTS = {
     "health_hides_lag": Broken(_health_hides_lag, _STALLS, "'behind' was <0>"),
     "lag_is_what_was_last_said": Broken(_lag_is_what_was_last_said, _STALLS, "'lag' was"),
@@ -250,6 +289,9 @@ MUTANTS = {
     "peers_always_seen": Broken(_peers_always_seen, _APART, _NO_EFFECT),
     "messages_are_transient": Broken(_messages_are_transient, _OLD, "lost"),
     "memory_is_a_disk": Broken(_memory_is_a_disk, _GONE, "of what was written before"),
+    "reads_are_local": Broken(_reads_are_local, _ALONE, "stale-read"),
+    "watch_skips": Broken(_watch_skips, "A watcher is told of every change", "lost"),
+    "watch_begins_late": Broken(_watch_begins_late, _WATCHED, "lost"),
     "rows_are_confirmed_early": Broken(_rows_are_confirmed_early, _CRASHED, "lost"),
     "vectors_are_dropped": Broken(_vectors_are_dropped, _SEEN, "lost"),
     "upserts_add": Broken(_upserts_add, _SEEN, "stale"),
@@ -275,7 +317,7 @@ KIND = Kind(
         "|---|---|---|---|---|\n",
     ),
     arguments=lambda place: ["-m", "stackproof", "run", "features/database", "features/faults",
-                             "features/vectors"],
+                             "features/vectors", "features/coordination"],
     environment=lambda name: {
         VARIABLE: name or "none",
         "PYTHONPATH": os.pathsep.join([str(_WITHIN), str(ROOT)]),

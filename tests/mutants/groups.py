@@ -28,6 +28,11 @@ _STREAMS = ("features/streams/vectors.feature", "features/streams/troubles.featu
 #: The component and the feature of each group of components.
 _COMPONENTS = {
     "pool": ("reference.connection_pool:ConnectionPool", "features/database/pool.feature"),
+    "etcd-lock": ("reference.coordination:EtcdLock", "features/coordination/locks.feature"),
+    "zookeeper-lock": (
+        "reference.coordination:ZooKeeperLock",
+        "features/coordination/locks.feature",
+    ),
     "cache": ("reference.caching:CacheAside", "features/cache/aside.feature"),
     "fixed window": ("reference.caching:FixedWindow", "features/cache/rate_limits.feature"),
     "sliding window": ("reference.caching:SlidingWindow", "features/cache/rate_limits.feature"),
@@ -219,6 +224,8 @@ GROUPS = (
     _servers("rabbitmq"),
     _servers("kafka"),
     _servers("mailpit"),
+    _servers("etcd"),
+    _servers("zookeeper"),
     _servers("pushgateway"),
     _servers("s3"),
     _behind(

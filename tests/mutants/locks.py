@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from reference.coordination import RedisLock
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+from kazoo.recipe.lock import Lock
+
+from reference.coordination import EtcdLock, RedisLock, ZooKeeperLock
 
 
 class ChecksThenTakes(RedisLock):
@@ -39,3 +45,59 @@ class StartsAnew(RedisLock):
     def release(self, name: str) -> None:
         super().release(name)
         self._redis.delete(f"{self._key(name)}:tokens")
+
+
+class EtcdGrantsAlways(EtcdLock):
+    """Whoever asks for the lock has it: two leaders."""
+
+    def _waiting(self, name: str) -> Iterator[dict[str, Any]]:
+        own = self._held[name][1]
+        yield from (one for one in super()._waiting(name) if _text(one["key"]) == own)
+
+
+class EtcdLeaseForEver(EtcdLock):
+    """The lease of a holder that is gone never ends."""
+
+    def __init__(self, endpoints: str, prefix: str, ttl: int = 5):
+        super().__init__(endpoints, prefix, 3600)
+        self._alive_every = ttl
+
+
+class EtcdFencesNothing(EtcdLock):
+    """A write is taken from whoever sends it."""
+
+    def _fence(self, compared: dict[str, Any]) -> list[dict[str, Any]]:
+        return []
+
+
+class EtcdTokensFall(EtcdLock):
+    """Tokens are no greater than those of before."""
+
+    _numbers = itertools.count(1)
+
+    def _granted(self, first: dict[str, Any]) -> int:
+        self._token = super()._granted(first)
+        return 1_000_000_000 - self._token
+
+    def write(self, name: str, value: str, token: int) -> None:
+        super().write(name, value, 1_000_000_000 - token)
+
+
+class ZooKeeperGrantsAlways(ZooKeeperLock):
+    """Everybody has a lock of their own."""
+
+    def _lock(self, path: str) -> Lock:
+        return super()._lock(f"{path}-{self._client.client_id[0]}")
+
+
+class ZooKeeperFencesNothing(ZooKeeperLock):
+    """A write is taken from whoever sends it."""
+
+    def _fence(self, transaction: object, node: str) -> None:
+        pass
+
+
+def _text(encoded: str) -> str:
+    import base64
+
+    return base64.b64decode(encoded).decode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, parse_headers
 
@@ -39,8 +39,10 @@ _OF_ONE_CONNECTION = (
 )  # fmt: skip
 
 
-def serve(handle: Fault) -> Callable[[socket.socket, socket.socket], None]:
-    """What a proxy does with each connection."""
+def serve(
+    handle: Fault, *, streams: Sequence[str] = ()
+) -> Callable[[socket.socket, socket.socket], None]:
+    """What a proxy does with each connection; answers of paths in ``streams`` pass as they come."""
     state = State()
 
     def connection(client: socket.socket, server: socket.socket) -> None:
@@ -54,6 +56,11 @@ def serve(handle: Fault) -> Callable[[socket.socket, socket.socket], None]:
             return Told(answer.status, answer.read(), dict(answer.getheaders()))
 
         for asked in _requests(client):
+            if asked.path in streams:
+                upstream.request(asked.method, asked.path, asked.body, _kept(asked.headers))
+                while more := server.recv(65536):
+                    client.sendall(more)
+                return
             told = handle(state, asked, send)
             kept = _kept(told.headers)
             lines = [f"HTTP/1.1 {told.status} -", *(f"{k}: {v}" for k, v in kept.items()),

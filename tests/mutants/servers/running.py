@@ -20,7 +20,7 @@ from stackproof.services.base import Endpoint, Requirement
 from stackproof.stack.native import NativeProvider
 from tests.mutants.servers.proxy import Proxy
 
-#: What uses each service; scenarios that measure or break the server have no place here.
+#: What uses each service, as arguments; scenarios that measure or break it have no place here.
 FEATURES = {
     "redis": "features/cache",
     "postgresql": "features/database/transactions.feature",
@@ -29,6 +29,8 @@ FEATURES = {
     "mailpit": "features/mail",
     "pushgateway": "features/monitoring/pushing.feature",
     "s3": "features/objects",
+    "etcd": "--tags @COORD-01 features/coordination",
+    "zookeeper": "--tags @COORD-02 features/coordination",
 }
 #: Their clients go where the server says, not where they were sent at first.
 _ADVERTISING = ("kafka",)
@@ -121,7 +123,7 @@ def run_through(name: str, proxy: Proxy, place: Path, others: Mapping[str, str] 
         with (place / "output.txt").open("w") as output:
             subprocess.run(
                 [sys.executable, "-m", "stackproof", "run", "--no-report", "--jobs", "2",
-                 "--tags", _WITHOUT, "--reports", str(place), FEATURES[name]],
+                 "--tags", _WITHOUT, "--reports", str(place), *FEATURES[name].split()],
                 stdout=output, stderr=subprocess.STDOUT, timeout=_LONGEST, env=environment,
             )  # fmt: skip
     finally:
