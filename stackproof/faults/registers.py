@@ -69,8 +69,13 @@ class SharedRegisters:
         choice = random.Random(f"{self._session.seed} {number}")
         key = choice.choice(self._keys)
         action = choice.choices(("read", "write", "compare-and-set"), (5, 1, 4))[0]
+        # After a failure it reads until it is answered: writes without an answer may happen at any
+        # time after, and each of them doubles what must be searched.
+        method = getattr(self, f"_{'read' if self._own.lost else action.partition('-')[0]}")
+        self._own.lost = True
         with suppress(*self._kind.unready):
-            getattr(self, f"_{action.partition('-')[0]}")(key, f"value {number}".encode())
+            method(key, f"value {number}".encode())
+            self._own.lost = False
 
     def _begin_client(self) -> None:
         with self._lock:
@@ -79,7 +84,7 @@ class SharedRegisters:
             self._own.name = f"client {number + 1} at {node}"
             timeout = self._session.scaled(_ANSWERED_WITHIN)
             self._own.member = self._kind.keeper(self._endpoint, node, timeout=timeout)
-            self._own.seen = {}
+            self._own.seen, self._own.lost = {}, False
             self._opened.append(self._own.member)
 
     def _doing(self, action: str, key: str, **more: Any) -> Any:
