@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 from collections.abc import Iterator
 from typing import Any
@@ -98,6 +99,5 @@ class ZooKeeperFencesNothing(ZooKeeperLock):
 
 
 def _text(encoded: str) -> str:
-    import base64
 
     return base64.b64decode(encoded).decode()
