@@ -11,6 +11,7 @@ from stackproof.errors import Trouble, answered, explains
 if TYPE_CHECKING:
     import requests  # services are known before anybody asks them
 
+_REFUSED = "correct what the step says, or look at that server's settings and log"
 _SAID = 300  # characters of an answer that refuses
 
 
@@ -76,6 +77,8 @@ def reload(web: Web, what: str) -> None:
         Trouble: it cannot use it; ``what`` says what has changed.
         requests.HTTPError: nobody may ask for it.
     """
+    import requests
+
     try:
         web.ask("POST", "/-/reload")
     except requests.HTTPError as error:
@@ -93,4 +96,5 @@ def refusal(error: BaseException) -> Trouble | None:
     kinds = {400: "refused", 401: "forbidden", 403: "forbidden", 404: "lacking", 405: "lacking",
              413: "refused", 422: "refused", 501: "lacking"}  # fmt: skip
     kind = kinds.get(error.response.status_code)
-    return answered("the server", kind, str(error)) if kind else None
+    remedy = _REFUSED if kind == "refused" else ""
+    return answered("the server", kind, str(error), remedy) if kind else None

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import closing
 
 import psutil
 import pytest
 
+from stackproof.errors import Trouble, explained
 from stackproof.services import service
 from stackproof.services.base import Requirement, Versioned
+from stackproof.services.exposition import series
 from stackproof.services.keeping import Keeping
+from stackproof.services.prometheus.client import Prometheus, Sample
+from stackproof.services.web import Web, reload
 from stackproof.stack.native import NativeCluster
 from tests.native import native
 from tests.stack.conftest import posix_only
@@ -77,3 +82,33 @@ def test_it_listens_on_loopback_alone(cluster: NativeCluster) -> None:
         listening = {c.laddr.ip for c in sockets if c.status == "LISTEN"}
         assert listening == {"127.0.0.1"}
         assert not [c for c in sockets if c.type == 2 and c.laddr.ip != "127.0.0.1"]  # UDP
+
+
+def test_what_it_cannot_read_is_told(cluster: NativeCluster) -> None:
+    place = cluster.endpoint.directory("server")
+    if place is None:
+        pytest.skip("reads nothing while it runs")
+    name = {"prometheus": "bad.rules.yml", "alertmanager": "alertmanager.yml"}
+    file = place / name[cluster.endpoint.service]
+    before = file.read_text() if file.exists() else ""
+    file.write_text("groups: [{name: a, rules: [{alert: X, expr: 'sum('}]}]")
+    web = Web(cluster.endpoint.at("server"), cluster.endpoint.access)
+    with pytest.raises(Trouble, match=r"these files cannot be used"):
+        reload(web, "these files")
+    file.write_text(before)
+    reload(web, "these files")
+
+
+def test_what_it_refuses_is_told(cluster: NativeCluster) -> None:
+    if cluster.endpoint.service != "prometheus":
+        pytest.skip("answers no queries")
+    with closing(Prometheus(cluster.endpoint)) as client, pytest.raises(OSError) as refused:
+        client.query("sum(")
+    trouble = explained(refused.value)
+    assert isinstance(trouble, Trouble)
+    assert "parse error" in trouble.why
+    of = series("a", {"x": "1"})
+    with closing(Prometheus(cluster.endpoint)) as client:
+        client.write([Sample(of, time.time(), 1.0)])
+        with pytest.raises(OSError, match="out of order"):
+            client.write([Sample(of, time.time() - 60, 2.0)])
