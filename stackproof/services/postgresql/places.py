@@ -66,18 +66,13 @@ class Table:
     def rows(self) -> Sequence[Mapping[str, Any]]:
         """As PostgreSQL writes them in JSON: numbers exactly, times in UTC, others as texts."""
         query = sql.SQL("SELECT row_to_json(t)::text FROM {} t").format(sql.Identifier(self._name))
-        history = self._tables.history
-        op = history.invoke("list", client=_CLIENT, space=self._space, key=self._name)
-        try:
-            found = [text for (text,) in self._tables.database.run_in_utc(query)]
-        except BaseException as error:
-            history.answered(op, "unknown", error=str(error))
-            raise
-        read = [read_json(text) for text in found]
-        for row, text in zip(read, found, strict=True):
-            with self._doing("seen", str(next(iter(row.values()), "")), value=text, number=op):
-                pass
-        history.answered(op, "ok")
+        with self._tables.history.listing(client=_CLIENT, space=self._space) as found:
+            texts = [text for (text,) in self._tables.database.run_in_utc(query)]
+            read = [read_json(text) for text in texts]
+            found += [
+                (str(next(iter(row.values()), "")), text)
+                for row, text in zip(read, texts, strict=True)
+            ]
         return read
 
     def _doing(self, action: str, key: str, **more: Any) -> Any:
