@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import ClassVar
 
 from kafka.errors import KafkaError
@@ -13,6 +14,15 @@ from stackproof.services.fixture import Scenario
 from stackproof.services.kafka.client import Message
 from stackproof.services.kafka.fixture import KafkaFixture
 from stackproof.services.places import Letter
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Inside, a broker that does not answer is told in words."""
+    try:
+        yield
+    except KafkaError as error:
+        raise answered("Kafka", "lost", str(error)) from error
 
 
 class Topics:
@@ -34,7 +44,8 @@ class Topics:
 
     def find(self, name: str) -> Topic | None:
         """The topic; made by a step or by a system under test."""
-        real = self.fixture.real(name)
+        with _told():
+            real = self.fixture.real(name)
         return Topic(self, name, real) if real else None
 
 
@@ -62,10 +73,8 @@ class Topic:
 
     def look_whole(self, within: float) -> Sequence[Letter]:
         """Up to the ends of all partitions, as another client is told them."""
-        try:
+        with _told():
             ends = self._fixture.admin.end_offsets(self._real)
-        except KafkaError as error:
-            raise answered("Kafka", "lost", str(error)) from error
         self._fixture.reader(self._real).read_to(ends, within=within)
         return self._letters()
 
