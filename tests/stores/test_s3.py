@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import psutil
 import pytest
@@ -144,6 +145,27 @@ def test_an_endpoint_has_an_address_and_a_region(texts: dict[str, str], address:
     assert addresses == {"server": address}
 
 
+def test_an_endpoint_with_a_path_is_refused() -> None:
+    with pytest.raises(Trouble, match="/storage/v1/s3, is taken for a region"):
+        connect_external(S3(), {"url": "https://storage.example/storage/v1/s3"})
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "garage"])
+def test_a_bucket_is_made_in_the_region_of_its_client(region: str) -> None:
+    asked = []
+
+    class Client:
+        class meta:  # noqa: N801 -- as boto has it
+            region_name = region
+
+        def create_bucket(self, **how: Any) -> None:
+            asked.append(how)
+
+    make_bucket(Client(), "b")
+    told = asked[0].get("CreateBucketConfiguration")
+    assert told == (None if region == "us-east-1" else {"LocationConstraint": region})
+
+
 # -- what refusals mean --------------------------------------------------------
 def refused(code: str, status: int) -> ClientError:
     return ClientError(
@@ -156,6 +178,7 @@ def refused(code: str, status: int) -> ClientError:
     [
         ("NotImplemented", 501, NotSupported, "does not offer"),
         ("SlowDown", 503, Passing, "is lost"),
+        ("XMinioServerNotInitialized", 503, Passing, "is lost"),
         ("AccessDenied", 403, Trouble, "AWS_ACCESS_KEY_ID"),
         ("RequestTimeTooSkewed", 403, Trouble, "clocks"),
         ("SomethingElse", 400, Trouble, "refuses"),

@@ -7,12 +7,15 @@ from contextlib import closing
 from functools import cached_property
 from typing import Any
 
+from stackproof.access import Access
+from stackproof.errors import Trouble
 from stackproof.obtain import GoArtifact
 from stackproof.services.base import Endpoint, Image
 from stackproof.services.keeping import Keeper, KeeperWriter, Keeping
 from stackproof.services.location import Location
 from stackproof.services.s3.known import PASSWORD, REGION, SERVER, USER
 from stackproof.services.where import Node, Where
+from stackproof.urls import path_of
 
 _MODULE = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"
 #: It says 200 to a whole request.
@@ -76,6 +79,21 @@ class S3(Keeping):
         return [
             Node(SERVER, argv, env=env, data=data, memory_mb=256, health=("bash", "-c", _HEALTH))
         ]
+
+    def connect(self, texts: Mapping[str, str], access: Access) -> tuple[dict[str, str], Access]:
+        """See `stackproof.services.nodes.Service.connect`.
+
+        Raises:
+            Trouble: also where buckets lie below a path.
+        """
+        addresses, access = super().connect(texts, access)
+        if "/" in (path := path_of(addresses[SERVER])):
+            raise Trouble(
+                "the URL of S3 cannot be used",
+                f"its path, /{path}, is taken for a region: buckets lie directly below the host",
+                "name an endpoint without a path, and the region as AWS_REGION",
+            )
+        return addresses, access
 
     def keeper(self, endpoint: Endpoint, node: str = "", *, timeout: float = 10.0) -> Keeper:
         """What it keeps are buckets; see `stackproof.services.s3.client`."""

@@ -34,9 +34,7 @@ Send = Callable[[Asked], Told]
 #: Answers a request, by whatever the sound server tells.
 Fault = Callable[[State, Asked, Send], Told]
 
-_OF_ONE_CONNECTION = (
-    "content-length", "transfer-encoding", "connection", "content-encoding", "expect",
-)  # fmt: skip
+_OF_ONE_CONNECTION = ("content-length", "transfer-encoding", "connection", "expect")
 
 
 def serve(
