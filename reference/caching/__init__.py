@@ -1,6 +1,7 @@
-"""What many systems keep in Redis, as components: caches and rate limits."""
+"""What many systems keep in Redis, as components: caches, rate limits, sessions."""
 
 from reference.caching.aside import CacheAside, OriginError
 from reference.caching.limits import FixedWindow, SlidingWindow
+from reference.caching.sessions import SessionStore
 
-__all__ = ["CacheAside", "FixedWindow", "OriginError", "SlidingWindow"]
+__all__ = ["CacheAside", "FixedWindow", "OriginError", "SessionStore", "SlidingWindow"]

@@ -6,5 +6,6 @@ from .mirroring import Regions as Regions
 from .numbers import Numbers as Numbers
 from .pipeline import Pipeline as Pipeline
 from .promises import Promises as Promises
+from .sessions import SessionStore as SessionStore
 from .starting import Starts as Starts
 from .timing import Timing as Timing

@@ -18,7 +18,7 @@ from reference.churn_pipeline.config import Config, ConfigError
 from reference.churn_pipeline.pipeline import ChurnPipeline, PipelineError
 from reference.vector_stream.stream import VectorStream
 from tests import mutants
-from tests.mutants import caches, limits, locks, pools, takes_any_setting
+from tests.mutants import caches, limits, locks, pools, sessions, takes_any_setting
 from tests.reference.customers import as_bytes, numbered
 from tests.reference.fakes import FakeMessage, World
 
@@ -45,6 +45,7 @@ NO_MUTANTS = {
     "mutant",
     "pools",
     "run",
+    "sessions",
     "test_servers",
     "vocabulary",
 }
@@ -90,7 +91,7 @@ def test_the_list_is_complete() -> None:
 def test_the_list_of_components_is_complete() -> None:
     assert [entry["module"] for entry in OF_COMPONENTS] == [
         f"{module.__name__}:{name}"
-        for module in (pools, caches, limits, locks)
+        for module in (pools, caches, limits, locks, sessions)
         for name, kind in vars(module).items()
         if inspect.isclass(kind) and kind.__module__ == module.__name__
     ]
