@@ -6,6 +6,7 @@ import math
 import struct
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from stackproof.services.base import Endpoint
@@ -93,6 +94,19 @@ class Prometheus:
             "POST", "/api/v1/write", data=snappy.compress(_message(samples)), headers=headers
         )
 
+    def forget(self, selector: str) -> None:
+        """Delete series, where that is allowed; else they stay as long as everything does."""
+        with suppress(OSError):
+            self.delete(selector)
+
+    def delete(self, selector: str) -> None:
+        """Delete series.
+
+        Raises:
+            requests.HTTPError: nobody may.
+        """
+        self._web.ask("POST", "/api/v1/admin/tsdb/delete_series", data={"match[]": selector})
+
     def _get(self, path: str, asked: dict[str, str]) -> Any:
         return self._web.json("POST" if "query" in path else "GET", path, **_how(path, asked))[
             "data"
@@ -142,7 +156,7 @@ class SeriesKeeper(Prometheus):
         for first in range(0, len(distinct), _AT_ONCE):
             any_of_them = "|".join(map(pattern, distinct[first : first + _AT_ONCE]))
             match = f"{_KEPT}{{name=~{quoted(any_of_them)}}}"
-            self._web.ask("POST", "/api/v1/admin/tsdb/delete_series", data={"match[]": match})
+            self.delete(match)
 
 
 def _series(metric: dict[str, str]) -> Series:

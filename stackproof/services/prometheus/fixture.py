@@ -106,6 +106,7 @@ class PrometheusFixture:
             self._scenario.add_cleanup(lambda: file.unlink(missing_ok=True))
         beside = file.with_name(f"{self._scenario.id}.new")
         beside.write_text(text, encoding="utf-8")
+        beside.chmod(0o644)  # whatever the umask says: in a container it is another user
         beside.replace(file)
 
     def await_target(self, address: str, health: str, within: float = _FOUND_WITHIN) -> None:
@@ -145,6 +146,8 @@ class PrometheusFixture:
             for sample in samples:
                 operations.enter_context(self._doing("write", job, sample, str(sample.value)))
             self.client.write(samples)
+        if not self._endpoint.ours:
+            self._scenario.add_cleanup(lambda: self.client.forget(self._own_jobs))
         self._written += samples
         self._as_of = end
 
@@ -200,7 +203,11 @@ class PrometheusFixture:
 
     def jobs(self) -> dict[Series, float]:
         """All series of the scenario's jobs."""
-        return self.client.query(f"{{job=~{quoted(pattern(self.prefix) + '.*')}}}")
+        return self.client.query(self._own_jobs)
+
+    @property
+    def _own_jobs(self) -> str:
+        return f"{{job=~{quoted(pattern(self.prefix) + '.*')}}}"
 
     def value(self, query: str) -> float | str:
         """The one value of a query: a number, or NOTHING.

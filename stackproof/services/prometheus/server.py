@@ -21,13 +21,13 @@ global:
 rule_files: ["{shared}/*{rules}"]
 alerting:
   alertmanagers:
-    - file_sd_configs: [{{files: ["{shared}/*{alertmanagers}"]}}]
+    - file_sd_configs: [{{files: ["{shared}/*{alertmanagers}"], refresh_interval: 1s}}]
 scrape_configs:
   - job_name: applications
-    file_sd_configs: [{{files: ["{shared}/*{targets}"]}}]
+    file_sd_configs: [{{files: ["{shared}/*{targets}"], refresh_interval: 1s}}]
   - job_name: pushgateways
     honor_labels: true
-    file_sd_configs: [{{files: ["{shared}/*{gateways}"]}}]
+    file_sd_configs: [{{files: ["{shared}/*{gateways}"], refresh_interval: 1s}}]
 """
 
 
