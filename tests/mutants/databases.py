@@ -134,7 +134,8 @@ def _messages_are_transient() -> None:
     """What is published to RabbitMQ is not marked as persistent."""
     from stackproof.services.rabbitmq import writer
 
-    writer._PERSISTENT = 1
+    assert writer.PERSISTENT == 2
+    writer.PERSISTENT = 1
 
 
 def _memory_is_a_disk() -> None:
