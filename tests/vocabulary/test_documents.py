@@ -78,3 +78,18 @@ def test_a_broken_order_pipeline_fails(
     verdict, reason = found[scenario]
     assert verdict == "failed"
     assert told in reason
+
+
+def test_every_step_of_the_table_is_defined(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "vocabulary.md").read_text()
+    listed = re.findall(r"^\| `((?:Given|When|Then) .*?)`", text, re.MULTILINE)
+    for name in ("steps", "environment.py"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    steps = "\n    ".join(listed)
+    (tmp_path / "table.feature").write_text(f"Feature: table\n\n  Scenario: all\n    {steps}\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "stackproof", "run", "--plan", str(tmp_path / "table.feature")],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(listed) == 17
