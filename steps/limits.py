@@ -35,7 +35,7 @@ def requests_until(context: Context, clients: int, key: str, count: int) -> None
 @then('exactly {count:d} requests for "{key}" are permitted')
 def exactly_permitted(context: Context, count: int, key: str) -> None:
     """Of all that were made; the others were refused."""
-    permitted = limiter_of(context).permitted[key]
+    permitted = limiter_of(context).permitted_of(key)
     assert_that(permitted, equal_to(count), f'permitted requests for "{key}"')
 
 

@@ -36,7 +36,6 @@ class CacheAside(UnderTest):
 
     Attributes:
         unserved: what was told of readings that nobody served.
-        refused: kind of the error that the last reading ended with; empty: with none.
     """
 
     role = ROLE
@@ -49,7 +48,7 @@ class CacheAside(UnderTest):
         self._read: set[int] = set()
         self._pending: list[Task] = []
         self.unserved: list[str] = []
-        self.refused = ""
+        self._refused: str | None = None
 
     @cached_property
     def origin(self) -> Origin:
@@ -86,13 +85,20 @@ class CacheAside(UnderTest):
             answer.value = None if found is None else str(found)
         return found
 
+    @property
+    def refused(self) -> str:
+        """Kind of the error of the last reading, "": none; `PremiseNotMet`: nothing was read."""
+        if self._refused is None:
+            raise step_missing("a reading", "customer 1 is read")
+        return self._refused
+
     def try_to_read(self, number: int) -> None:
         """Read a customer; an error is kept in `refused`."""
-        self.refused = ""
+        self._refused = ""
         try:
             self.read(number)
         except ComponentError as error:
-            self.refused = error.kind
+            self._refused = error.kind
 
     def update(self, number: int) -> None:
         """Give a customer its next content; a cache that is only told of it finds it changed."""

@@ -69,6 +69,13 @@ class RateLimiter(UnderTest):
         self.permitted[key] += permitted
         return permitted
 
+    def permitted_of(self, key: str) -> int:
+        """How many requests of a key were permitted; `PremiseNotMet`: none was made."""
+        if key not in self.permitted:
+            before = f'20 clients make 300 requests for "{key}" at once'
+            raise step_missing(f'requests for "{key}"', before)
+        return self.permitted[key]
+
     def ask_together(self, key: str, clients: int, each: int) -> None:
         """Have so many clients ask so often each, all at once."""
         ClosedLoop(
