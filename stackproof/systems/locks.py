@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from stackproof.settings import SystemSettings
 
 TAKEN, FENCED = "taken", "fenced"
+ACCEPTED, REFUSED, UNANSWERED = "accepted", "refused", "without an answer"
 ROLE = Role(
     {"acquire": ("name", "wait"), "release": ("name",), "write": ("name", "value", "token")},
     {TAKEN: "NotAcquiredError", FENCED: "StaleTokenError"},
@@ -191,22 +192,27 @@ class LockClients:
             raise step_missing("a client that was paused", "the lock's holder is paused")
         return self._former
 
-    def write_late(self) -> list[bool]:
-        """The present holder writes, then the former one, again and again; what was accepted.
+    def write_late(self) -> list[str]:
+        """The present holder writes, then the former one, again and again; what came of these.
 
-        Its first writes may fail with its connection alone; then it has a new one.
+        Returns:
+            Of each late write: `ACCEPTED`, `REFUSED`, or `UNANSWERED`: the first ones may fail
+            with the connection of the former holder alone; then it has a new one.
         """
         if not self.write(self.holder):
             raise PremiseNotMet("the new holder cannot write what the lock protects")
-        accepted: list[bool] = []
+        came: list[str] = []
 
         def again() -> bool:
-            accepted.append(self.write(self._broken))
-            return len(accepted) == _LATE_WRITES
+            try:
+                came.append(ACCEPTED if self.write(self._broken) else REFUSED)
+            except ComponentError:  # recorded: whether it was written is not known
+                came.append(UNANSWERED)
+            return len(came) == _LATE_WRITES
 
         poll(again, within=self._session.scaled(_WAIT), first_pause=_LATE_PACE,
              longest_pause=_LATE_PACE, awaiting="late writes")  # fmt: skip
-        return accepted
+        return came
 
     # -- what came of it -----------------------------------------------------------
     def turns_while(self, fault: AbstractContextManager[object]) -> None:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from tests.mutants.servers.state import State
 
 _CREATE, _SET_DATA, _CREATE2 = 1, 5, 15
-_EPHEMERAL, _ANY_VERSION, _NOTIFICATION = 1, -1, -1
+_EPHEMERAL, _SEQUENTIAL, _ANY_VERSION, _NOTIFICATION = 1, 2, -1, -1
 #: Gets the number of a request and all that follows it.
 Request = Callable[[State, int, bytes], bytes]
 
@@ -34,12 +34,13 @@ def keeps_ephemerals(state: State, operation: int, request: bytes) -> bytes:
     return request[:-4] + _int(flags & ~_EPHEMERAL)
 
 
-def numbers_twice(state: State, operation: int, request: bytes) -> bytes:
-    """Every fifth node of a sequence is created as one that has no number of its own."""
-    if operation not in (_CREATE, _CREATE2) or request[-4:] != _int(2) or not state.every(5):
+def numbers_fall(state: State, operation: int, request: bytes) -> bytes:
+    """Each node of a sequence has a lower number than the one before."""
+    if operation not in (_CREATE, _CREATE2) or request[-4:] != _int(_SEQUENTIAL):
         return request
+    state.every(1)
     (length,) = struct.unpack(">i", request[:4])
-    path = request[4 : 4 + length] + b"0000000003"
+    path = request[4 : 4 + length] + b"%010d" % (10**9 - state.count)
     return _int(len(path)) + path + request[4 + length : -4] + _int(0)
 
 
@@ -50,7 +51,7 @@ def drops_notifications(state: State, operation: int, request: bytes) -> bytes:
 
 REQUESTS: dict[str, Request] = {
     fault.__name__: fault
-    for fault in (sound, ignores_version, keeps_ephemerals, numbers_twice, drops_notifications)
+    for fault in (sound, ignores_version, keeps_ephemerals, numbers_fall, drops_notifications)
 }
 
 
