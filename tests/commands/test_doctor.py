@@ -27,10 +27,10 @@ def answers_of_apt(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers_of_apt: Path) -> Path:
-    """A machine with Java, Maven and apt, no settings, and an empty cache."""
+    """A machine with Java, Maven, Go and apt, no settings, and an empty cache."""
     programs = tmp_path / "machine" / "bin"
     programs.mkdir(parents=True)
-    for name in ("java", "mvn"):
+    for name in ("java", "mvn", "go"):
         (programs / name).write_text("#!/bin/sh\nexit 1\n")
         (programs / name).chmod(0o755)
     for name in ("apt-get", "apt-cache", "apt-config", "dpkg", "dpkg-deb", "dpkg-query"):
@@ -92,6 +92,26 @@ def test_without_maven(machine: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["doctor", "redis"]) == 0  # it takes no jars
 
 
+def test_without_go(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (machine / "go").unlink()
+    assert main(["doctor"]) == 2
+    found = checks(capsys)
+    assert found["server mailpit"].startswith("FAIL it is built with Go, and `go` is not on")
+    assert found["server kafka"].startswith("ok")
+    place = Cache().path(service("mailpit").artifacts()[0])
+    place.mkdir(parents=True)
+    (place / ".manifest.json").write_text("{}")
+    assert main(["doctor", "mailpit"]) == 0  # what is built needs no Go
+
+
+def test_without_network_namespaces(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(doctor.namespaces, "refused", lambda: "Operation not permitted")
+    assert main(["doctor", "milvus"]) == 2
+    assert "is not permitted here: Operation not permitted" in checks(capsys)["server milvus"]
+
+
 def test_maven_is_not_needed_for_what_is_there(
     machine: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -99,7 +119,7 @@ def test_maven_is_not_needed_for_what_is_there(
     jars = Cache().path(service("kafka").artifacts()[0])
     jars.mkdir(parents=True)
     (jars / ".manifest.json").write_text("{}")
-    assert main(["doctor"]) == 0
+    assert main(["doctor", "kafka"]) == 0
     found = checks(capsys)
     assert "Apache Kafka 4.3.1 whole" in found["server kafka"]
 
