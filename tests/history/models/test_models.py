@@ -6,7 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from stackproof.history import MODELS, History, Locks, Members, Queue, Registers, check
+from stackproof.history import (
+    MODELS,
+    History,
+    Locks,
+    Members,
+    Queue,
+    Registers,
+    check,
+    tells_apart,
+)
 from stackproof.history.models.checking import books_of, expectation_from
 from stackproof.history.models.sets import until_visible
 from tests.history.models.cases import (
@@ -168,3 +177,22 @@ def test_recording() -> None:
     with pytest.raises(IndexError):
         made.answered(9, "ok")
     assert made.snapshot() is snapshot and made.snapshot().start > START
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ([("a", "1"), ("a", "2")], True),
+        ([("a", "1"), ("a", "1")], False),
+        ([("a", "1"), ("b", "1")], True),  # of two keys
+        ([("a", None), ("a", None)], True),  # nothing is no value
+    ],
+)
+def test_values_of_a_key_that_are_given_twice(
+    written: list[tuple[str, str | None]], told: bool
+) -> None:
+    history = History("given twice")
+    for key, value in written:
+        with history.doing("write", client="writer", space="store", key=key, value=value):
+            pass
+    assert tells_apart(history, Registers("store", "store")) is told

@@ -29,6 +29,7 @@ WORDS = {
     "until_visible",
     "__post_init__",
     "undecided",
+    "repeated",
     "_strict",
     "_current",
 }
