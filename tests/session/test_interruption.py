@@ -124,6 +124,12 @@ def test_a_run_that_is_told_to_end_leaves_nothing(
         running.kill()
 
 
+def assert_interrupted(steps: list[str], done: int) -> None:
+    """So many steps were done; the next one was under way, or was about to be."""
+    assert steps[:done] == ["passed"] * done
+    assert steps[done:] in (["error"], ["skipped"])
+
+
 def check_report(outcome: Outcome, moment: str, number: int) -> None:
     assert outcome.results["exit_code"] == outcome.code
     verdicts = outcome.verdicts
@@ -141,7 +147,7 @@ def check_report(outcome: Outcome, moment: str, number: int) -> None:
     assert f"interrupted by {how}" in outcome.err
     assert "Traceback" not in outcome.err
     if moment == "scenario":
-        assert outcome.scenario("under way")["steps"] == ["passed"] * 3 + ["error"]
+        assert_interrupted(outcome.scenario("under way")["steps"], 3)
 
 
 def test_what_never_began_is_told_behind_what_was_under_way(project: Project) -> None:
@@ -164,7 +170,7 @@ def test_what_never_began_is_told_behind_what_was_under_way(project: Project) ->
         running.kill()
     assert "formatter" not in outcome.text
     assert set(outcome.allure) == {"waits for its service", "under way"}
-    assert outcome.scenario("under way")["steps"] == ["passed", "error"]
+    assert_interrupted(outcome.scenario("under way")["steps"], 1)
 
 
 @pytest.fixture
@@ -201,7 +207,7 @@ def test_what_a_worker_had_said_is_heard_before_the_run_ends(project: Project) -
     finally:
         running.kill()
     assert outcome.verdicts == {"far on": "broken"}
-    assert outcome.scenario("far on")["steps"] == ["passed"] * 4 + ["error"]
+    assert_interrupted(outcome.scenario("far on")["steps"], 4)
 
 
 def test_more_ctrl_c_while_the_stack_is_removed_is_harmless(
