@@ -11,7 +11,7 @@ INDEXES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
     "IVF_FLAT": ({"nlist": 128}, {"nprobe": 64}),
     "IVF_SQ8": ({"nlist": 128}, {"nprobe": 64}),
     "IVF_PQ": ({"nlist": 128, "m": 64, "nbits": 8}, {"nprobe": 64}),
-    "HNSW": ({"M": 16, "efConstruction": 200}, {"ef": 200}),
+    "HNSW": ({"M": 32, "efConstruction": 400}, {"ef": 400}),
     "SCANN": ({"nlist": 128}, {"nprobe": 64, "reorder_k": 200}),
 }
 METRICS = ("L2", "IP", "COSINE")
