@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stackproof.errors import Trouble
+from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.base import Endpoint
 from stackproof.services.kafka.client import clearing
-from stackproof.services.kafka.client.direct import brokers_at
+from stackproof.services.kafka.client.direct import DirectBroker, brokers_at
 from stackproof.services.kafka.client.librdkafka import admin_client
 from stackproof.services.kafka.known import node_of, number_of
 
@@ -33,10 +34,32 @@ class KafkaRenewal:
             used = [name for name, state in groups.items() if state not in _WITHOUT_MEMBERS]
             if used:  # somebody is left who would go on
                 raise Trouble(f"group {used[0]} still has members")
+            self._await_ends(broker)
         admin = admin_client(self._endpoint.addresses, timeout=self._timeout)
         left = clearing.delete_topics(admin, clearing.topics(admin, ""))
         for name, error in left.items():
             raise Trouble(f"topic {name} cannot be deleted", str(error))
+
+    def _await_ends(self, broker: DirectBroker) -> None:
+        """Wait until no transaction is about to end.
+
+        Kafka 4.3 stops when the topic of transactions is deleted while it writes their markers
+        ("failed transition to state COMPLETE_COMMIT").
+        """
+        try:
+            poll(
+                lambda: [
+                    name
+                    for name, state in broker.transactions(timeout=self._timeout).items()
+                    if state.startswith("Prepare")
+                ],
+                until=lambda ending: not ending,
+                within=self._timeout,
+                awaiting="transactions to end",
+                describe=lambda ending: f"{', '.join(ending)} will end",
+            )
+        except DeadlineExceeded as late:
+            raise Trouble("a transaction does not end", str(late)) from late
 
     def made(self, node: str) -> Mapping[str, Sequence[str]]:
         """Topics, groups, transactional IDs, settings, quotas; and who is missed."""

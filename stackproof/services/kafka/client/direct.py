@@ -209,8 +209,8 @@ class DirectBroker:
         _must_tell("groups", answer)
         return {group.group_id: group.group_state for group in answer.groups}
 
-    def transactions(self, *, timeout: float) -> list[str]:
-        """The transactional IDs that it coordinates, open transaction or not.
+    def transactions(self, *, timeout: float) -> dict[str, str]:
+        """The transactional IDs that it coordinates, open transaction or not, with their states.
 
         Raises:
             OSError: no answer, or none that tells.
@@ -225,7 +225,7 @@ class DirectBroker:
         )
         answer = self.told(ListTransactionsResponse, request, timeout=timeout)
         _must_tell("transactions", answer)
-        return [transaction.transactional_id for transaction in answer.transaction_states]
+        return {one.transactional_id: one.transaction_state for one in answer.transaction_states}
 
     def changed_settings(self, broker: int, *, timeout: float) -> list[str]:
         """Names of its settings that were changed while it ran, and of quotas of clients.
