@@ -91,6 +91,60 @@ class Value(Place, Protocol):
         """What is there now: bytes, or plain data of what has members; None: nothing."""
 
 
+class Holder(Protocol):
+    """A fixture whose scenario puts and gets contents by name, each time recorded."""
+
+    def put(self, name: str, content: bytes, /) -> None:
+        """Put a content under a name."""
+
+    def get(self, name: str, /) -> bytes | None:
+        """What is there now; None: nothing."""
+
+    def expected(self) -> Expectation:
+        """The last content is got."""
+
+
+class Held:
+    """What a fixture holds under one name. See `Value`."""
+
+    def __init__(self, holder: Holder, name: str):
+        self._holder, self._name = holder, name
+
+    def put(self, body: bytes) -> None:
+        """Put it there."""
+        self._holder.put(self._name, body)
+
+    def value(self) -> bytes | None:
+        """What is there now; None: nothing."""
+        return self._holder.get(self._name)
+
+    def expected(self) -> Expectation:
+        """The last content is got."""
+        return self._holder.expected()
+
+
+class Holding:
+    """A store in which every name is that of a place, whether anything is there or not.
+
+    See `Places`; services say the noun, make the fixture, and name the fields.
+    """
+
+    def __init__(self, holder: Holder):
+        self._holder = holder
+
+    def names(self) -> Sequence[str]:
+        """None: nothing need be there."""
+        return ()
+
+    def fields(self) -> Mapping[str, str]:
+        """None, unless a service says some."""
+        return {}
+
+    def find(self, name: str) -> Held:
+        """The place, whether anything is there or not."""
+        return Held(self._holder, name)
+
+
 class Places(Protocol):
     """The places that a scenario has on its server of one service.
 

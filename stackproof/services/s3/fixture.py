@@ -84,6 +84,15 @@ class ObjectsFixture:
         self._uploaded[key] = self.content(size)
         self.told = self.bucket.put(key, self._uploaded[key], **more)
 
+    def put(self, key: str, body: bytes) -> None:
+        """Upload this content in one request."""
+        self.took(key, body)
+        self.bucket.put(key, body)
+
+    def get(self, key: str) -> bytes | None:
+        """Download an object; None: it is not there."""
+        return self.bucket.get(key)
+
     def expected(self) -> Registers:
         """See `Bucket.expected`."""
         return self.bucket.expected()
@@ -117,8 +126,7 @@ class ObjectsFixture:
 
     def copy(self, key: str, to: str) -> None:
         """Have the server copy an object."""
-        body = self.bucket.get(key)
-        self._uploaded[to] = body = body or b""
+        self._uploaded[to] = body = self.bucket.get(key) or b""
         with self.bucket.writing(to, body) as told:
             source = {"Bucket": self.bucket.name, "Key": key}
             done = self.bucket.client.copy_object(
@@ -165,13 +173,12 @@ class ObjectsFixture:
     def overwrite_while_reading(self, key: str, times: int, readers: int, size: int) -> None:
         """Overwrite an object again and again while others download it."""
         self.upload(key, size)
-        clients = [self.bucket.by(f"reader {number + 1}") for number in range(readers)]
 
         def read(number: int) -> None:
             self.bucket.by(f"reading {number}").get(key)
 
         within = self._scenario.scaled(_PATIENCE)
-        with ClosedLoop(read, clients=len(clients), name="readers", owner=self._scenario) as loop:
+        with ClosedLoop(read, clients=readers, name="readers", owner=self._scenario) as loop:
             loop.await_more(1, within=within, while_="before the first overwriting", each=True)
             for _ in range(times):
                 self.upload(key, size)
