@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import ClassVar
 
+from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import DebianArtifact
 from stackproof.services.base import Endpoint, Image
 from stackproof.services.location import Location
@@ -53,9 +56,49 @@ class Exporting(Service):
 
     def version(self, endpoint: Endpoint) -> str:
         """As its metrics tell it."""
-        told = Web(endpoint.at(SERVER), endpoint.access).ask("GET", "/metrics").text
+        with closing(Web(endpoint.at(SERVER), endpoint.access)) as web:
+            told = web.ask("GET", "/metrics").text
         found = re.search(rf'^{self.program}_build_info{{.*\bversion="([^"]*)"', told, re.MULTILINE)
         return f"{self.title} {found[1]}" if found else self.title
+
+
+def reload(web: Web, what: str) -> None:
+    """Have a server read its configuration anew.
+
+    Raises:
+        Trouble: it cannot use it; ``what`` says what has changed.
+        requests.HTTPError: nobody may ask for it.
+    """
+    import requests
+
+    try:
+        web.ask("POST", "/-/reload")
+    except requests.HTTPError as error:
+        if error.response is not None and error.response.status_code == 500:
+            raise Trouble(f"{what} cannot be used", str(error), "correct the file") from error
+        raise
+
+
+def directory_of(endpoint: Endpoint, what: str, reads: str) -> Path:
+    """Where a server reads files that scenarios write while it runs.
+
+    Args:
+        endpoint: the server.
+        what: completes "this Prometheus cannot be told ...".
+        reads: completes "nothing says where it reads ...".
+
+    Raises:
+        NotSupported: nobody has said where.
+    """
+    place = endpoint.directory(SERVER)
+    if place is None:
+        name = endpoint.service
+        raise NotSupported(
+            f"this {name.capitalize()} cannot be told {what}",
+            f"nothing says where it reads {reads}",
+            f"name the directory ({name.upper()}_DIRECTORY); see docs/endpoints.md",
+        )
+    return place
 
 
 def package_of(program: str) -> str:

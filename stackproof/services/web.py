@@ -15,6 +15,18 @@ _REFUSED = "correct what the step says, or look at that server's settings and lo
 _SAID = 300  # characters of an answer that refuses
 
 
+def session_of(access: Access) -> requests.Session:
+    """A session of `requests` that trusts whom ``access`` names, and shows its certificate."""
+    import requests
+
+    made = requests.Session()
+    made.trust_env = False  # neither a proxy of the environment nor a .netrc of a person's own
+    made.verify = access.ca_file or True
+    if access.certificate_file:
+        made.cert = (access.certificate_file, access.key_file or None)
+    return made
+
+
 class Web:
     """Asks one server by HTTP; answers within ``timeout`` seconds or raises an OSError.
 
@@ -25,20 +37,13 @@ class Web:
     """
 
     def __init__(self, address: str, access: Access, *, timeout: float = 10.0):
-        import requests
-
         scheme = "https" if access.tls else "http"
         self.url = (address if "://" in address else f"{scheme}://{address}").rstrip("/")
         self._timeout = timeout
-        self._session = requests.Session()
-        self._session.trust_env = False  # no proxy of the environment stands in between
+        self._session = session_of(access)
         self._session.headers["Accept-Encoding"] = (
             "identity"  # bytes on the way are those asked for
         )
-        if access.ca_file:
-            self._session.verify = access.ca_file
-        if access.certificate_file:
-            self._session.cert = (access.certificate_file, access.key_file or None)
         if access.username:
             self._session.auth = (access.username, access.password)
 
@@ -68,23 +73,6 @@ class Web:
     def close(self) -> None:
         """End its connections."""
         self._session.close()
-
-
-def reload(web: Web, what: str) -> None:
-    """Have a server of the Prometheus family read its configuration anew.
-
-    Raises:
-        Trouble: it cannot use it; ``what`` says what has changed.
-        requests.HTTPError: nobody may ask for it.
-    """
-    import requests
-
-    try:
-        web.ask("POST", "/-/reload")
-    except requests.HTTPError as error:
-        if error.response is not None and error.response.status_code == 500:
-            raise Trouble(f"{what} cannot be used", str(error), "correct the file") from error
-        raise
 
 
 @explains

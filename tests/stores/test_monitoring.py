@@ -13,10 +13,11 @@ import pytest
 from stackproof.errors import Trouble, explained
 from stackproof.services import service
 from stackproof.services.base import Requirement, Versioned
+from stackproof.services.exporting import reload
 from stackproof.services.exposition import series
 from stackproof.services.keeping import Keeping
 from stackproof.services.prometheus.client import Prometheus, Sample
-from stackproof.services.web import Web, reload
+from stackproof.services.web import Web
 from stackproof.stack.native import NativeCluster
 from tests.native import native
 from tests.stack.conftest import posix_only

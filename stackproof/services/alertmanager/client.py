@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from stackproof.services.base import Endpoint
-from stackproof.services.exporting import SERVER
-from stackproof.services.web import Web, reload
+from stackproof.services.exporting import SERVER, reload
+from stackproof.services.web import Web
 
 #: For how long an alert holds that nobody sends again.
 _HOLDS = timedelta(hours=1)
@@ -51,7 +51,7 @@ class Alertmanager:
         self._web.ask("DELETE", f"/api/v2/silence/{ident}")
 
     def reload(self) -> None:
-        """Read configuration anew; see `stackproof.services.web.reload`."""
+        """Read configuration anew; see `stackproof.services.exporting.reload`."""
         reload(self._web, "these routes")
 
     def close(self) -> None:

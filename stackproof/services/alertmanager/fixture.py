@@ -6,10 +6,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from stackproof.errors import NotSupported
 from stackproof.services.alertmanager.client import Alertmanager
 from stackproof.services.alertmanager.known import CONFIGURATION
-from stackproof.services.exporting import SERVER
+from stackproof.services.exporting import SERVER, directory_of
 from stackproof.services.fixture import Scenario
 
 _PATIENCE = 10.0
@@ -35,13 +34,7 @@ class AlertFixture:
                 ``{smtp}`` is where mails are sent.
             smtp: ``host:port``.
         """
-        place = self._endpoint.directory(SERVER)
-        if place is None:
-            raise NotSupported(
-                "this Alertmanager cannot be told where alerts go",
-                "nothing says where it reads its configuration",
-                "name the directory (ALERTMANAGER_DIRECTORY); see docs/endpoints.md",
-            )
+        place = directory_of(self._endpoint, "where alerts go", "its configuration")
         text = routes.read_text(encoding="utf-8")
         own = _ADDRESS.sub(lambda found: self._scenario.own(found[0]), text)
         file = place / CONFIGURATION

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-import requests
 from etcd3gw.client import Etcd3Client
 from etcd3gw.exceptions import ConnectionFailedError, Etcd3Exception
 from etcd3gw.lease import Lease
@@ -15,6 +14,7 @@ from etcd3gw.lease import Lease
 from stackproof.access import Access
 from stackproof.errors import Trouble, answered, explains
 from stackproof.services.base import Endpoint
+from stackproof.services.web import session_of
 from stackproof.urls import split_host_and_port
 
 T = TypeVar("T")
@@ -32,11 +32,7 @@ def connect(address: str, access: Access, *, timeout: float = 10.0) -> Etcd3Clie
         timeout: seconds for a connection, and for each silence in an answer.
     """
     host, port = split_host_and_port(address)
-    session = requests.Session()
-    session.trust_env = False  # no proxy of the environment stands in between
-    session.verify = access.ca_file or True
-    if access.certificate_file:
-        session.cert = (access.certificate_file, access.key_file or None)
+    session = session_of(access)
     protocol = "https" if access.tls else "http"
     client = Etcd3Client(host, port, protocol, timeout=timeout, api_path=_API, session=session)
     if access.username:

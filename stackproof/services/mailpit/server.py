@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any
 
 from stackproof.obtain import GoArtifact
@@ -77,8 +78,8 @@ class Mailpit(Keeping):
 
     def version(self, endpoint: Endpoint) -> str:
         """As its API tells it."""
-        web = Web(endpoint.at(SERVER, API), endpoint.access)
-        return f"Mailpit {web.json('GET', '/api/v1/info')['Version']}"
+        with closing(Web(endpoint.at(SERVER, API), endpoint.access)) as web:
+            return f"Mailpit {web.json('GET', '/api/v1/info')['Version']}"
 
 
 def _listen(where: Where, role: str) -> str:

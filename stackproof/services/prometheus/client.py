@@ -10,9 +10,9 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from stackproof.services.base import Endpoint
-from stackproof.services.exporting import SERVER
+from stackproof.services.exporting import SERVER, reload
 from stackproof.services.exposition import Series, series
-from stackproof.services.web import Web, reload
+from stackproof.services.web import Web
 
 _KEPT = "stackproof_kept"
 #: A number of names in one selector.
@@ -77,7 +77,7 @@ class Prometheus:
         return list(self._get("/api/v1/targets", {"state": "active"})["activeTargets"])
 
     def reload(self) -> None:
-        """Read configuration and rules anew; see `stackproof.services.web.reload`."""
+        """Read configuration and rules anew; see `stackproof.services.exporting.reload`."""
         reload(self._web, "these rules")
 
     def write(self, samples: Iterable[Sample]) -> None:
@@ -108,17 +108,13 @@ class Prometheus:
         self._web.ask("POST", "/api/v1/admin/tsdb/delete_series", data={"match[]": selector})
 
     def _get(self, path: str, asked: dict[str, str]) -> Any:
-        return self._web.json("POST" if "query" in path else "GET", path, **_how(path, asked))[
-            "data"
-        ]
+        if "query" in path:  # too long for a URL, perhaps
+            return self._web.json("POST", path, data=asked)["data"]
+        return self._web.json("GET", path, params=asked)["data"]
 
     def close(self) -> None:
         """Connections of HTTP."""
         self._web.close()
-
-
-def _how(path: str, asked: dict[str, str]) -> dict[str, Any]:
-    return {"data": asked} if "query" in path else {"params": asked}
 
 
 class SeriesKeeper(Prometheus):

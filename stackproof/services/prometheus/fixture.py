@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from stackproof.errors import NotSupported, step_missing
 from stackproof.history import Registers
 from stackproof.polling import DeadlineExceeded, poll
-from stackproof.services.exporting import SERVER
+from stackproof.services.exporting import directory_of
 from stackproof.services.exposition import Series, labels_of, series
 from stackproof.services.fixture import Scenario
 from stackproof.services.prometheus import export
@@ -92,13 +92,7 @@ class PrometheusFixture:
         self.client.reload()
 
     def _put(self, name: str, text: str, *, shared: bool = False) -> None:
-        place = self._endpoint.directory(SERVER)
-        if place is None:
-            raise NotSupported(
-                "this Prometheus cannot be told what to scrape and to evaluate",
-                "nothing says where it reads files of scenarios",
-                "name the directory (PROMETHEUS_DIRECTORY); see docs/endpoints.md",
-            )
+        place = directory_of(self._endpoint, "what to scrape and to evaluate", "files of scenarios")
         # A target that scenarios of a server of the suite's share need not be found anew.
         kept = shared and self._endpoint.ours
         file = place / (name if kept else f"{self.prefix}{name}").replace(":", "_")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
-import urllib.request
-from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pika
@@ -16,10 +13,11 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.credentials import ExternalCredentials, PlainCredentials
 
-from stackproof.access import tls_context
+from stackproof.access import Access, tls_context
 from stackproof.errors import Trouble, answered, explains
 from stackproof.services.base import Endpoint
 from stackproof.services.rabbitmq.known import FIRST, USER, VIRTUAL_HOST
+from stackproof.services.web import Web
 from stackproof.urls import path_of, split_host_and_port
 
 #: Seconds; what is between here and the broker forgets connections on which nothing moves.
@@ -27,9 +25,6 @@ _KEEP_ALIVE = 20
 #: AMQP cannot list queues, so that nobody could find what a run left behind when it crashed: the
 #: broker itself removes a queue that nobody has used for an hour.
 _REMOVED_AFTER_MS = 3_600_000
-
-#: Nodes are on this machine; a proxy of the machine's environment leads elsewhere.
-_PAST_PROXIES = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def parameters(
@@ -164,17 +159,9 @@ def manage(
     Raises:
         OSError: it does not answer, or refuses.
     """
-    request = urllib.request.Request(
-        f"http://{endpoint.others[f'{node} management']}/api/{path}",
-        None if body is None else json.dumps(body).encode(),
-        {
-            "Authorization": f"Basic {b64encode(f'{USER}:{USER}'.encode()).decode()}",
-            "Content-Type": "application/json",
-        },
-        method=method,
-    )
-    with _PAST_PROXIES.open(request, timeout=timeout) as answer:
-        return json.loads(answer.read() or b"null")
+    access = Access(username=USER, password=USER)
+    with closing(Web(endpoint.at(node, "management"), access, timeout=timeout)) as web:
+        return web.json(method, f"/api/{path}", json=body)
 
 
 def exists(endpoint: Endpoint, queue: str) -> bool:

@@ -16,6 +16,7 @@ from botocore.credentials import Credentials
 
 from stackproof.services.base import Endpoint
 from stackproof.services.s3.client import address_of, key_of
+from stackproof.services.web import session_of
 
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _NOW = timedelta()
@@ -110,9 +111,7 @@ def send(
     *, timeout: float,
 ) -> requests.Response:  # fmt: skip
     """Send it as it is, with nothing of boto's; any answer is one."""
-    with requests.Session() as session:
-        session.trust_env = False  # neither a proxy nor a .netrc of a person's own
-        session.verify = endpoint.access.ca_file or True
+    with session_of(endpoint.access) as session:
         return session.request(
             method, url, headers=dict(headers), data=body, timeout=timeout, allow_redirects=False
         )
