@@ -6,7 +6,7 @@ a set, the listing, with their sizes and entity tags as contents.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from stackproof.services.s3.client import AT_ONCE, missing, status_of
 
 if TYPE_CHECKING:
     from stackproof.history import Answer, History
+    from stackproof.history.operating import Content
 
 Told = Mapping[str, Any]
 
@@ -164,9 +165,14 @@ class Bucket:
             part: it is not a whole listing, and is not recorded.
             more: as boto has it.
         """
+        if part:
+            return self._list(page, [], more)
+        with self._history.listing(client=self._by, space=self._members) as seen:
+            return self._list(page, seen, more)
+
+    def _list(self, page: int, seen: list[tuple[str, Content]], more: Mapping[str, Any]) -> Listing:
+        """List it; key, and size with entity tag, of each object go into ``seen``."""
         found = Listing()
-        seen: list[tuple[str, str]] = []
-        op = None if part else self._invoke(self._members, "list", "all")
         asked = {"Bucket": self.name, "MaxKeys": page, **more}
         while True:
             told = self.client.list_objects_v2(**asked)
@@ -179,17 +185,7 @@ class Bucket:
                 break
             asked["ContinuationToken"] = told["NextContinuationToken"]
         found.keys.extend(key for key, _ in seen)
-        if op is not None:
-            self._history.answered(op, "ok")
-            self._saw(op, seen)
         return found
-
-    def _saw(self, op: int, seen: Iterable[tuple[str, str]]) -> None:
-        for key, content in seen:
-            with self._history.doing(
-                "seen", client=self._by, space=self._members, key=key, value=content, number=op
-            ):
-                pass
 
 
 def _member(size: int, tag: str | None) -> str:
