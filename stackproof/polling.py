@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -111,6 +112,22 @@ def poll(
             )
         time.sleep(max(0.0, min(pause, deadline - time.monotonic())))
         pause = min(pause * backoff, longest_pause)
+
+
+def watch_life(there: Callable[[], bool], lives: float, *, late: float, pace: float = 0.02) -> None:
+    """Look until something is gone, or has been there for too long: a second more than it may.
+
+    It judges nothing: whoever looks records what was seen.
+
+    Args:
+        there: whether it is there now.
+        lives: seconds that it may live.
+        late: seconds by which it may be late.
+        pace: seconds between two looks.
+    """
+    with suppress(DeadlineExceeded):
+        poll(lambda: not there(), within=lives + late + 1, awaiting="its end",
+             first_pause=pace, longest_pause=pace)  # fmt: skip
 
 
 class Progress:

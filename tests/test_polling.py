@@ -198,3 +198,17 @@ def test_never_waits_beyond_bound_and_deadline(
     assert all(0 <= pause <= longest for pause in clock.pauses)
     # No attempt begins later than the deadline, but for one that was running at it.
     assert begun[-1] <= 1000 + within + cost + 1e-6
+
+
+@pytest.mark.parametrize(("lives", "looks"), [(2, 3), (100, 4)])
+def test_a_life_is_watched_until_its_end_or_for_too_long(
+    clock: Clock, lives: int, looks: int
+) -> None:
+    seen: list[float] = []
+
+    def there() -> bool:
+        seen.append(clock.now)
+        return len(seen) <= lives
+
+    polling.watch_life(there, 1.0, late=1.0, pace=1.0)
+    assert len(seen) == looks

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from stackproof.history import Registers
-from stackproof.polling import poll
+from stackproof.polling import poll, watch_life
 from stackproof.systems.components import Component, Role, UnderTest
 from stackproof.workloads import ClosedLoop
 
@@ -94,12 +94,7 @@ class SessionStore(UnderTest):
             name: which.
             late: seconds that it may live longer.
         """
-        deadline = time.monotonic() + self._ttl_ms / 1000 + late + 1
-        poll(
-            lambda: self.read(name) is None or time.monotonic() > deadline,
-            within=self._ttl_ms / 1000 + late + _WITHIN, awaiting="the session's end",
-            longest_pause=0.02,
-        )  # fmt: skip
+        watch_life(lambda: self.read(name) is not None, self._ttl_ms / 1000, late=late)
         return Registers("sessions", _SPACE, late_ms=round(late * 1000))
 
     def update_together(self, name: str, clients: int, count: int) -> None:

@@ -15,7 +15,7 @@ from etcd3gw.lease import Lease
 
 from stackproof.errors import step_missing
 from stackproof.history import Answer, Queue, Registers
-from stackproof.polling import DeadlineExceeded, poll
+from stackproof.polling import DeadlineExceeded, poll, watch_life
 from stackproof.services.etcd.client import EtcdKeeper
 from stackproof.services.etcd.watching import Change, Watch
 from stackproof.services.fixture import Scenario
@@ -24,8 +24,8 @@ from stackproof.workloads import ClosedLoop, Task
 
 _PATIENCE = 10.0
 _SPACE, _CHANGES = "etcd", "changes"
-#: Seconds of silence after which a watch is begun anew, and between two readings of a key.
-_SILENCE, _PACE = 2.0, 0.02
+#: Seconds of silence after which a watch is begun anew.
+_SILENCE = 2.0
 _SERVED_WITHIN = 60.0
 _OPENING = 100
 
@@ -149,13 +149,7 @@ class EtcdFixture:
 
     def watch_life(self, key: str, late: float) -> Registers:
         """Read a key until it is gone, or has been there for too long; what is expected of it."""
-        deadline = time.monotonic() + self._lease(key).seconds + late + 1
-
-        def look() -> bool:
-            return self.get(key) is None or time.monotonic() > deadline
-
-        poll(look, within=self._lease(key).seconds + late + _PATIENCE, awaiting="the key's end",
-             first_pause=_PACE, longest_pause=_PACE)  # fmt: skip
+        watch_life(lambda: self.get(key) is not None, self._lease(key).seconds, late=late)
         return replace(self.expected(), late_ms=round(late * 1000))
 
     # -- watches -------------------------------------------------------------------

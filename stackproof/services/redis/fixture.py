@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from stackproof.errors import PremiseNotMet, step_missing
 from stackproof.history import Registers
-from stackproof.polling import poll
+from stackproof.polling import watch_life
 from stackproof.services.fixture import Scenario
 from stackproof.services.redis.client import connect
 from stackproof.services.redis.collections import COLLECTIONS, content, differences, read
@@ -136,19 +136,16 @@ class RedisFixture:
             How often it was there.
         """
         self._demand_in_time(key)
-        within = ttl + late + 1
-        deadline = time.monotonic() + within
-        there = 0
+        seen = 0
 
-        def look() -> bool:
-            nonlocal there
-            gone = self.get(key) is None
-            there += not gone
-            return gone or time.monotonic() > deadline
+        def there() -> bool:
+            nonlocal seen
+            found = self.get(key) is not None
+            seen += found
+            return found
 
-        poll(look, within=within + 10, awaiting="the key's end", first_pause=0.002,
-             longest_pause=0.01)  # fmt: skip
-        return there
+        watch_life(there, ttl, late=late, pace=0.01)
+        return seen
 
     def measure(self, count: int, size: int) -> dict[str, float]:
         """SET and GET ``count`` keys one after the other; the medians, in seconds."""
