@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from secrets import token_hex
 from typing import ClassVar, Protocol, runtime_checkable
 
@@ -118,14 +118,12 @@ class MemberProbe(KeeperProbe):
 
     def accepts_writes(self, node: str) -> None:
         """What is put is got, and dropped; "": by one of the nodes at least."""
-        asked = [node] if node else [*self._endpoint.addresses]
-        for one in asked:
-            try:
-                return super().accepts_writes(one)
-            except Exception:
-                if one == asked[-1]:
-                    raise
-        return None
+        *others, last = [node] if node else self._endpoint.addresses
+        for one in others:
+            with suppress(Exception):
+                super().accepts_writes(one)
+                return
+        super().accepts_writes(last)
 
     def seen_by_peers(self, node: str) -> None:
         """All others work with it."""

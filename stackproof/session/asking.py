@@ -7,6 +7,7 @@ time that one looks, and once more at its end, when the server itself has told w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -30,12 +31,12 @@ from stackproof.matching import (
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.places import Inbox, Letter, Outlet, Place, Rows, Value
 from stackproof.session.places import NamedPlaces
-from stackproof.systems.inputs.single import ValidInputs
 from stackproof.texts import counted
 from stackproof.vocabulary import Span
 
 if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
+    from stackproof.systems.inputs.single import ValidInputs
 
 T = TypeVar("T")
 _WHOLE_WITHIN = 15.0
@@ -80,13 +81,20 @@ class Asking:
     def __init__(self, session: ScenarioSession, feature: str):
         self._session = session
         self._places = session.use(NamedPlaces)
-        self._valid = ValidInputs(session.settings.systems, session.seed)
         self.reader = Reader(
-            f"{session.seed} {session.id}", Path(feature).parent, self._valid.document,
+            f"{session.seed} {session.id}", Path(feature).parent,
+            lambda name: self._valid.document(name),
             lambda name, value: session.parameters.update({name: as_text(value)}),
         )  # fmt: skip
         self._left_aside: dict[int, int] = {}
         self._last: tuple[str, Fields] | None = None
+
+    @cached_property
+    def _valid(self) -> ValidInputs:
+        """Makes valid inputs; loaded when one is asked for."""
+        from stackproof.systems.inputs.single import ValidInputs
+
+        return ValidInputs(self._session.settings.systems, self._session.seed)
 
     def _find(self, words: str, kind: Any, doing: str) -> Any:
         return self._places.find(self.reader.given(words), kind, doing)
