@@ -121,7 +121,7 @@ def parse_broker(text: str) -> str:
     return text
 
 
-@parse.with_pattern(r"the (?:server|primary|leader)|(?:replica|node|broker) \d+")
+@parse.with_pattern(r"the (?:server|primary|leader)|(?:replica|node|broker|sentinel) \d+")
 def parse_node(text: str) -> str:
     """The name of a node: "the primary" is ``primary``, "replica 1" is ``replica-1``; or a role."""
     return text.removeprefix("the ").replace(" ", "-")

@@ -34,7 +34,7 @@ class Faults:
 
         Args:
             words: of `FAULTS`.
-            node: its name, or a role of `NODE_ROLES`: whoever has it now.
+            node: its name, or a role of `NODE_ROLES` that no node is called by: whoever has it now.
 
         Raises:
             NotSupported: nobody can tell who has the role.
@@ -43,7 +43,7 @@ class Faults:
         return FAULTS[words](self._session, self._service, self._named(node))
 
     def _named(self, node: str) -> str:
-        if node not in NODE_ROLES:
+        if node not in NODE_ROLES or node in self._session.endpoint(self._service).addresses:
             return node
         witness = Witness(self._session, self._service)
         return poll(

@@ -33,7 +33,7 @@ FAULTS: Mapping[str, type[NodeFault]] = {
 
 
 #: What features call a node by what it is at the moment.
-NODE_ROLES = ("leader",)
+NODE_ROLES = ("leader", "primary")
 
 
 class Workload(NamedTuple):

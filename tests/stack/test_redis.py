@@ -10,12 +10,15 @@ import psutil
 import pytest
 from redis import exceptions
 
+from stackproof.actions import Crash
 from stackproof.errors import Trouble
+from stackproof.polling import poll
 from stackproof.ports import free_port
 from stackproof.services.base import Clearable, Endpoint, Explaining, Requirement
 from stackproof.services.external import connect as connect_external
 from stackproof.services.redis import Redis
 from stackproof.services.redis.client import connect
+from stackproof.services.redis.probe import RedisProbe
 from stackproof.stack.native import NativeCluster, NativeProvider
 from tests.native import native
 from tests.stack.conftest import lives, posix_only
@@ -155,3 +158,39 @@ def test_a_url_from_a_file(tmp_path: Path) -> None:
     file.write_text("redis://u:pw@h:7\n")
     addresses, access = connect_external(Redis(), {"url_file": str(file)})
     assert (addresses["server"], access.password) == ("h:7", "pw")
+
+
+#: How a Sentinel, a node of a Cluster and a primary tell that they are without a node.
+MISSED = (
+    "has sentinel-3 as (sdown|disconnected)", "has node-4 as (disconnected|.*fail)",
+    "primary has replica-1 as None",
+)  # fmt: skip
+SHAPES = [{"replicas": 1}, {"replicas": 2, "sentinels": 3}, {"nodes": 4, "replicas": 1}]
+
+
+@pytest.mark.parametrize("options", SHAPES, ids=["replicas", "sentinels", "cluster"])
+def test_several_nodes_are_in_order_on_loopback_alone(
+    provider: NativeProvider, options: dict[str, int]
+) -> None:
+    name = "redis-" + "-".join(options)
+    cluster = start(provider, name, **options)
+    listening = {
+        connection.laddr.ip
+        for process in cluster.processes().values()
+        for connection in psutil.Process(process).net_connections()
+        if connection.status == "LISTEN"
+    }
+    assert listening == {"127.0.0.1"}
+    Redis().check(cluster.endpoint, timeout=5)
+    with connect(cluster.endpoint) as client:
+        for number in range(50):  # in a Cluster they lie on all nodes
+            client.set(f"key {number}", number)
+            assert client.get(f"key {number}") == str(number).encode()
+    probe = RedisProbe(cluster.endpoint, timeout=1)
+    last = list(cluster.endpoint.addresses)[-1]
+    probe.seen_by_peers(last)
+    cluster.act(f"{name}-{last}", Crash())
+    with pytest.raises(exceptions.ConnectionError, match="|".join(MISSED)):
+        poll(lambda: probe.seen_by_peers(last), until=lambda _: False, within=20,
+             awaiting=f"the others to miss {last}")  # fmt: skip
+    cluster.stop()

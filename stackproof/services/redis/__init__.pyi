@@ -1,3 +1,4 @@
 from .fixture import RedisFixture as RedisFixture
+from .replication import Replication as Replication
 from .server import SERVICE as SERVICE
 from .server import Redis as Redis

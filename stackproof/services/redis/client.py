@@ -2,37 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, cast
 from urllib.parse import quote
 
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.cluster import ClusterNode, RedisCluster
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
 import stackproof.services.redis.refusals  # noqa: F401 -- whoever connects may be refused
 from stackproof.services.base import Endpoint
-from stackproof.services.redis.known import SERVER
+from stackproof.services.redis.known import WATCHED, clustered, sentinels
 from stackproof.urls import path_of, split_host_and_port
 
+Place = tuple[str, int]
 
-def url(endpoint: Endpoint, node: str = SERVER) -> str:
-    """Where a server is, for any client, with user and password."""
+
+def url(endpoint: Endpoint, node: str = "") -> str:
+    """Where a server is, for any client, with user and password; "": the first one."""
     access = endpoint.access
     login = f"{quote(access.username, safe='')}:{quote(access.password, safe='')}@"
     scheme = "rediss" if access.tls else "redis"
-    return f"{scheme}://{login if login != ':@' else ''}{endpoint.addresses[node]}"
+    address = endpoint.addresses[node or next(iter(endpoint.addresses))]
+    return f"{scheme}://{login if login != ':@' else ''}{address}"
 
 
-def connect(endpoint: Endpoint, node: str = SERVER, *, timeout: float = 10.0) -> Redis:
+def connect(endpoint: Endpoint, node: str = "", *, timeout: float = 10.0) -> Redis:
     """A client whose answers are bytes; safe to use from several threads.
 
     Args:
-        endpoint: where the server is: ``host:port`` or ``host:port/database``.
-        node: which of its servers.
+        endpoint: where the servers are: ``host:port`` or ``host:port/database``.
+        node: which of them; "": whichever takes the write, as Sentinels or a Cluster say.
         timeout: seconds until a connection or an answer counts as failed.
     """
-    address, access = endpoint.addresses[node], endpoint.access
-    host, port = split_host_and_port(address)
+    how = _how(endpoint, timeout)
+    if not node and clustered(endpoint.addresses):
+        return _to_cluster(endpoint, how)
+    if not node and (watching := sentinels(endpoint.addresses)):
+        places = [place_of(endpoint, one) for one in watching]
+        return cast(Redis, _Sentinels(endpoint, places, how).master_for(WATCHED))
+    node = node or next(iter(endpoint.addresses))
+    host, port = place_of(endpoint, node)
+    database = int(path_of(endpoint.addresses[node]) or 0)
+    # The library would repeat commands three times: a loss would go unseen.
+    return Redis(host=host, port=port, db=database, retry=Retry(NoBackoff(), 0), **how)
+
+
+def _how(endpoint: Endpoint, timeout: float) -> dict[str, Any]:
+    access = endpoint.access
     tls: dict[str, Any] = {}
     if access.tls:
         files = {
@@ -43,16 +62,51 @@ def connect(endpoint: Endpoint, node: str = SERVER, *, timeout: float = 10.0) ->
         }
         tls = {"ssl": True, "ssl_check_hostname": access.verify_hostname}
         tls |= {name: value for name, value in files.items() if value}
-    return Redis(
-        host=host,
-        port=port,
-        db=int(path_of(address) or 0),
-        username=access.username or None,
-        password=access.password or None,
-        socket_connect_timeout=timeout,
-        socket_timeout=timeout,
-        protocol=2,
-        # The library would repeat commands three times: a loss would go unseen.
-        retry=Retry(NoBackoff(), 0),
+    return {
+        "username": access.username or None,
+        "password": access.password or None,
+        "socket_connect_timeout": timeout,
+        "socket_timeout": timeout,
+        "protocol": 2,
         **tls,
-    )
+    }
+
+
+def place_of(endpoint: Endpoint, node: str) -> Place:
+    """Host and port of a node."""
+    return split_host_and_port(endpoint.addresses[node].partition("/")[0])
+
+
+def node_at(endpoint: Endpoint, told: Place) -> str:
+    """The node that servers call by a host and a port; "": none that is known.
+
+    They call each other by the nodes' names, or as they are reached past proxies.
+    """
+    if told[0] in endpoint.addresses:
+        return told[0]
+    direct = endpoint.past_proxies()
+    return next((node for node in direct.addresses if place_of(direct, node) == told), "")
+
+
+def _reached(endpoint: Endpoint, told: Place) -> Place:
+    """Where clients reach what servers call by a host and a port."""
+    node = node_at(endpoint, told)
+    return place_of(endpoint, node) if node else told
+
+
+class _Sentinels(Sentinel):
+    def __init__(self, endpoint: Endpoint, places: list[Place], how: dict[str, Any]):
+        once = {**how, "retry": Retry(NoBackoff(), 0)}
+        super().__init__(places, sentinel_kwargs=once, **once)
+        self._endpoint = endpoint
+
+    def discover_master(self, service_name: str) -> Place:
+        return _reached(self._endpoint, super().discover_master(service_name))
+
+
+def _to_cluster(endpoint: Endpoint, how: dict[str, Any]) -> Redis:
+    places = [ClusterNode(*place_of(endpoint, node)) for node in endpoint.addresses]
+    return cast(Redis, RedisCluster(
+        startup_nodes=places, address_remap=partial(_reached, endpoint),
+        retry=Retry(NoBackoff(), 0), **how,
+    ))  # fmt: skip

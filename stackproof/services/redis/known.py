@@ -1,7 +1,34 @@
 """What server, client, probe and steps of Redis call the same."""
 
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 
-SERVER = "server"
+SERVER, PRIMARY = "server", "primary"
+#: What Sentinels call what they watch.
+WATCHED = "mymaster"
 #: One command for each key; one MSET or MGET; all commands sent before the first answer is read.
 Batching = Literal["one by one", "in one batch", "in one pipeline"]
+
+
+def names(options: Mapping[str, Any]) -> list[str]:
+    """Of the nodes that keep data, the first primary first.
+
+    Where roles move, by Sentinels or in a Cluster, no name says one.
+    """
+    if options["nodes"]:
+        return [f"node-{n + 1}" for n in range(options["nodes"])]
+    if options["sentinels"]:
+        return [f"node-{n + 1}" for n in range(1 + options["replicas"])]
+    if options["replicas"]:
+        return [PRIMARY, *(f"replica-{n + 1}" for n in range(options["replicas"]))]
+    return [SERVER]
+
+
+def sentinels(nodes: Iterable[str]) -> list[str]:
+    """Those of these nodes that are Sentinels."""
+    return [node for node in nodes if node.startswith("sentinel-")]
+
+
+def clustered(nodes: Iterable[str]) -> bool:
+    """Whether these nodes are a Redis Cluster."""
+    return all(node.startswith("node-") for node in nodes)

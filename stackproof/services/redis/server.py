@@ -1,10 +1,11 @@
-"""Redis: one server, in memory only."""
+"""Redis, in memory only: one server, a primary with replicas, with Sentinels, or a Cluster."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from shlex import quote
 from typing import Any
 
 from stackproof.obtain import DebianArtifact
@@ -12,23 +13,45 @@ from stackproof.services.base import Endpoint, Image, Leftover
 from stackproof.services.location import Location
 from stackproof.services.nodes import Service
 from stackproof.services.probe import Probe
-from stackproof.services.redis.known import SERVER
+from stackproof.services.redis.known import WATCHED, clustered, names
 from stackproof.services.where import Node, Where
 from stackproof.services.writer import Writer
 
 #: What an idle server takes besides its data, measured: 10 MiB; doubled for its buffers.
 _BESIDES_MB = 20
-_DATA = "/data"
+_SENTINEL_MB = 24
+_DATA, _FILE = "/data", "redis.conf"
 #: A key is set and got.
 _HEALTH = """\
 redis-cli set stackproof-check $$ ex 60 > /dev/null \
 && test "$(redis-cli get stackproof-check)" = $$"""
+#: Who has which role is written there by the servers themselves.
+_OWN_FILE = """\
+[ -f {own} ] || cat {given} > {own}
+"""
+#: Replicas are sent at once what they lack; primary and replicas hear of each other every second.
+_REPLICATED = {
+    "repl-diskless-sync-delay": 0,
+    "repl-ping-replica-period": 1,
+    "repl-timeout": 10,
+    "repl-backlog-size": "16mb",
+    "min-replicas-max-lag": 2,
+}
+#: A node of a Cluster that is silent for so long has failed; a primary that Sentinels watch, too.
+_SILENT_MS = 3000
+_WATCHING = f"""\
+sentinel down-after-milliseconds {WATCHED} {_SILENT_MS}
+sentinel failover-timeout {WATCHED} 10000
+sentinel parallel-syncs {WATCHED} 2
+"""
 
 
 class Redis(Service):
     """The service ``redis``.
 
-    Options: ``max_memory_mb`` (of data; above that, writes are refused), ``config`` (pairs).
+    Options: ``max_memory_mb`` (of data; above that, writes are refused), ``config`` (pairs),
+    ``replicas`` (of the primary, in a Cluster of each), ``synchronous`` (a write waits for so many
+    of them), ``sentinels`` (how many watch), ``nodes`` (of a Cluster, in all; 0: it is none).
     """
 
     name = "redis"
@@ -38,8 +61,14 @@ class Redis(Service):
     unfit = "*?["  # it takes its file's path for a pattern
     image = Image("REDIS_IMAGE", "redis:7.0.15", "stackproof/redis:7.0.15")
     hello = b"PING\r\n"
-    ports: Mapping[str, int] = {"client": 6379}
-    options: Mapping[str, Any] = {"max_memory_mb": 64, "config": ()}
+    ports: Mapping[str, int] = {"client": 6379, "bus": 16379}
+    options: Mapping[str, Any] = {
+        "max_memory_mb": 64, "config": (), "replicas": 0, "synchronous": 0, "sentinels": 0,
+        "nodes": 0,
+    }  # fmt: skip
+    compose_files: Mapping[str, Mapping[str, Any]] = {
+        "redis-sentinel": {"replicas": 2, "sentinels": 3}
+    }
     location = Location(
         plain=("redis",),
         encrypted=("rediss",),
@@ -56,31 +85,89 @@ class Redis(Service):
     )
 
     def nodes(self, where: Where) -> list[Node]:
-        """One server with one configuration file; it writes nothing else."""
-        address, port = where.listen(SERVER)
+        """Those that keep data, then the Sentinels; each has one configuration file."""
+        watching = [f"sentinel-{n + 1}" for n in range(where.options["sentinels"])]
+        return [
+            *(self._server(where, name) for name in names(where.options)),
+            *(self._sentinel(where, name) for name in watching),
+        ]
+
+    def _server(self, where: Where, name: str) -> Node:
+        (address, port), data = where.listen(name), where.data(name, _DATA)
         settings = {
             "bind": address,
             "port": port,
-            "dir": _quoted(where.data(SERVER, _DATA)),
+            "dir": _quoted(data),
             "protected-mode": "no",  # reached from this machine or its own network alone
             "save": '""',
             "appendonly": "no",
             "maxmemory": f"{where.options['max_memory_mb']}mb",
             "maxmemory-policy": "noeviction",
+            **self._joined(where, name),
             **dict(where.options["config"]),
         }
-        text = "".join(f"{key} {value}\n" for key, value in settings.items())
-        return [
-            Node(
-                SERVER,
-                [where.program("redis-server"), where.file(SERVER, "redis.conf")],
-                files={"redis.conf": text},
-                data=where.data(SERVER, _DATA),
-                user="redis",
-                memory_mb=where.options["max_memory_mb"] + _BESIDES_MB,
-                health=("sh", "-c", _HEALTH),
-            )
-        ]
+        return self._node(
+            where, name, "".join(f"{key} {value}\n" for key, value in settings.items()),
+            memory_mb=where.options["max_memory_mb"] + _BESIDES_MB,
+        )  # fmt: skip
+
+    def _joined(self, where: Where, name: str) -> dict[str, Any]:
+        """What a server that has others beside it is told."""
+        first, *others = names(where.options)
+        if not others:
+            return {}
+        if where.options["nodes"]:
+            return {
+                **_REPLICATED,
+                "cluster-enabled": "yes",
+                "cluster-port": where.listen(name, "bus")[1],
+                "cluster-node-timeout": _SILENT_MS,
+                "cluster-allow-replica-migration": "no",
+                # Clients are told names, which they find among the addresses that they have.
+                "cluster-announce-hostname": name,
+                "cluster-preferred-endpoint-type": "hostname",
+            }
+        host, port = where.peer(first)
+        return {
+            **_REPLICATED,
+            "min-replicas-to-write": where.options["synchronous"],
+            "replica-announce-ip": where.peer(name)[0],
+            **({"replicaof": f"{host} {port}"} if name != first else {}),
+        }
+
+    def _sentinel(self, where: Where, name: str) -> Node:
+        (address, port), first = where.listen(name), names(where.options)[0]
+        host, of_first = where.peer(first)
+        most = where.options["sentinels"] // 2 + 1
+        text = (
+            f"bind {address}\nport {port}\ndir {_quoted(where.data(name, _DATA))}\n"
+            "protected-mode no\nsentinel resolve-hostnames yes\nsentinel announce-hostnames yes\n"
+            f"sentinel announce-ip {where.peer(name)[0]}\n"
+            f"sentinel monitor {WATCHED} {host} {of_first} {most}\n{_WATCHING}"
+        )
+        return self._node(where, name, text, "--sentinel", memory_mb=_SENTINEL_MB, after=(first,))
+
+    def _node(self, where: Where, name: str, text: str, *arguments: str, **more: Any) -> Node:
+        data, given = where.data(name, _DATA), where.file(name, _FILE)
+        alone = len(names(where.options)) == 1
+        own = given if alone else f"{data}/{_FILE}"
+        return Node(
+            name,
+            [where.program("redis-server"), own, *arguments],
+            before="" if alone else _OWN_FILE.format(own=quote(own), given=quote(given)),
+            files={_FILE: text},
+            data=data,
+            user="redis",
+            health=("sh", "-c", _HEALTH) if alone else ("redis-cli", "ping"),
+            **more,
+        )
+
+    def form(self, endpoint: Endpoint, *, within: float) -> None:
+        """Give the nodes of a Cluster their slots and their primaries; others find each other."""
+        from stackproof.services.redis.slots import form
+
+        if clustered(endpoint.addresses):
+            form(endpoint, int(endpoint.options["replicas"]), within=within)
 
     def probe(self, endpoint: Endpoint, *, timeout: float) -> Probe:
         """See `stackproof.services.redis.probe`."""
@@ -96,12 +183,13 @@ class Redis(Service):
 
     @cached_property
     def unready(self) -> tuple[type[BaseException], ...]:
-        """Refused connections, time-outs, and a server that still loads its data."""
+        """Refused connections, time-outs, and servers without their data, or without their role."""
         from redis import exceptions
 
         return (
             exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError,
-            OSError,
+            exceptions.ReadOnlyError, exceptions.MasterDownError, exceptions.ClusterError,
+            exceptions.RedisClusterException, OSError,
         )  # fmt: skip
 
     def version(self, endpoint: Endpoint) -> str:

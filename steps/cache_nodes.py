@@ -1,0 +1,159 @@
+"""Redis with replicas: what they hold, how soon, and who takes over."""
+
+from __future__ import annotations
+
+from behave import given, then, when
+from hamcrest import (
+    assert_that,
+    equal_to,
+    greater_than_or_equal_to,
+    has_length,
+    has_properties,
+    less_than,
+    less_than_or_equal_to,
+    only_contains,
+)
+
+from stackproof import faults
+from stackproof.faults.words import to_break
+from stackproof.services import redis
+from stackproof.session.measuring import Rounds
+from stackproof.session.needs import needs, needs_by
+from stackproof.session.premises import presume
+from stackproof.session.scenario import Context
+
+_MEGABYTE = 1_000_000
+
+
+def replication(context: Context) -> redis.Replication:
+    """The scenario's keys on the primary and the replicas."""
+    return context.session.use(redis.Replication)
+
+
+def faults_of(context: Context) -> faults.Faults:
+    """What the scenario breaks of Redis."""
+    return context.session.use(faults.Faults, "redis")
+
+
+# -- which nodes there are -----------------------------------------------------
+@given("a Redis primary with {count:d} replicas")
+@needs("redis", replicas="{count}")
+def a_primary_with_replicas(context: Context, count: int) -> None:
+    """Asynchronous ones: a write does not wait for them."""
+    presume(replication(context).replicas, has_length(count), "replicas")
+
+
+@given("a Redis primary with {count:d} replicas, {synchronous:d} of which each write waits for")
+@needs("redis", replicas="{count}", synchronous="{synchronous}")
+def a_primary_with_synchronous_replicas(context: Context, count: int, synchronous: int) -> None:
+    """Clients ask so by WAIT; the primary refuses writes where fewer follow it."""
+    presume(replication(context).replicas, has_length(count), "replicas")
+
+
+@given("a Redis primary with {count:d} replicas in a region {distance:Seconds} away")
+@needs("redis", dedicated=True, replicas="{count}", proxied_peers=True)
+def a_primary_with_far_replicas(context: Context, count: int, distance: float) -> None:
+    """What primary and replicas say to each other takes so long, each way."""
+    presume(replication(context).replicas, has_length(count), "replicas")
+    replication(context).set_distance(distance)
+
+
+# -- what is broken ------------------------------------------------------------
+@given("{node:Node} of Redis {fault:Fault}")
+@when("{node:Node} of Redis {fault:Fault}")
+@needs("redis", dedicated=True)
+@needs_by(lambda node, fault: to_break("redis", fault))
+def node_is_broken(context: Context, node: str, fault: str) -> None:
+    """Breaks it until it recovers; an independent client proves the effect."""
+    assert_that(faults_of(context).begin(fault, node).active)
+
+
+@when("{node:Node} of Redis recovers")
+@needs("redis", dedicated=True)
+def node_recovers(context: Context, node: str) -> None:
+    """Heals what ails it; it answers, and the others have it among them."""
+    faults_of(context).heal(node)
+
+
+# -- what is written, and where it is ------------------------------------------
+@when("{count:d} keys are set")
+def keys_are_set(context: Context, count: int) -> None:
+    """One after the other, each to something else."""
+    replication(context).set_keys(count)
+
+
+@when("{count:d} keys of {kilobytes:d} kilobytes are set")
+def large_keys_are_set(context: Context, count: int, kilobytes: int) -> None:
+    """The same with that much of random bytes."""
+    replication(context).set_keys(count, size=kilobytes * 1000)
+
+
+@then("each replica holds exactly these keys within {limit:Seconds}")
+def replicas_hold_keys(context: Context, limit: float) -> None:
+    """Compared byte for byte with what was acknowledged."""
+    replication(context).assert_replicas(context.session.scaled(limit))
+
+
+@then("each replica of Redis refuses to be written to")
+def replicas_refuse_writes(context: Context) -> None:
+    """They are for reading."""
+    assert_that(replication(context).refusals(), only_contains("read only"), "refusals")
+
+
+@then("no write to Redis is acknowledged")
+def no_write_is_acknowledged(context: Context) -> None:
+    """The primary refuses it, or too few replicas have it in time."""
+    assert_that(replication(context).is_refused(), equal_to(True), "it is refused")
+
+
+@when("{count:d} keys are set, each as soon as every replica shows the one before")
+def keys_are_timed(context: Context, count: int) -> None:
+    """A client of each replica reads until the key is there."""
+    context.session.use(Rounds).begin(replication(context).time_keys, count)
+
+
+@then(
+    "every replica shows each key at most {limit:Seconds} after its write began in the best of {rounds:d} rounds"
+)
+def replicas_are_prompt(context: Context, limit: float, rounds: int) -> None:
+    """The longest time from the beginning of a write."""
+    context.session.use(Rounds).judge(
+        "from a write to the last replica, at most",
+        float,
+        less_than_or_equal_to(limit),
+        rounds=rounds,
+        before="20 keys are set, each as soon as every replica shows the one before",
+    )
+
+
+@then("no replica shows a key earlier than {limit:Seconds} after its write began")
+def replicas_are_far(context: Context, limit: float) -> None:
+    """What was to keep it apart from the primary did so."""
+    presume(replication(context).soonest, greater_than_or_equal_to(limit), "the soonest, in s")
+
+
+@then(
+    "the primary of Redis has {replica:Replica} at least {megabytes:d} MB and {limit:Seconds} behind within {patience:Seconds}"
+)
+def replica_is_behind(
+    context: Context, replica: str, megabytes: int, limit: float, patience: float
+) -> None:
+    """What it has not confirmed, and for how long it has confirmed nothing."""
+    stalled = has_properties(
+        behind=greater_than_or_equal_to(megabytes * _MEGABYTE),
+        silent=greater_than_or_equal_to(limit),
+    )
+    patience = context.session.scaled(patience)
+    seen = replication(context).one_seen(replica, stalled.matches, patience)
+    assert_that(seen, stalled, f"{replica} in the primary's eyes")
+
+
+@then(
+    "the primary of Redis has {replica:Replica} less than {limit:Seconds} behind within {patience:Seconds}"
+)
+def replica_keeps_up(context: Context, replica: str, limit: float, patience: float) -> None:
+    """It is connected, and confirms what it is sent."""
+    prompt = has_properties(online=True, behind=less_than(_MEGABYTE), silent=less_than(limit))
+    patience = context.session.scaled(patience)
+    seen = replication(context).one_seen(replica, prompt.matches, patience)
+    assert_that(seen, prompt, f"{replica} in the primary's eyes")
