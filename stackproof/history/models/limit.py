@@ -4,15 +4,13 @@ Actions on whatever is limited, the key: "permit" (number: how many units, 1 whe
 "refuse".
 """
 
-from typing import Literal
-
 import numpy as np
 
 from stackproof.history.anomaly import Anomaly, number
 from stackproof.history.columns import OK, UNKNOWN, Array
 from stackproof.history.looked_for import Check
 from stackproof.history.models.expectations import Limit
-from stackproof.history.models.view import TICKS_A_MS, ModelBooks, Packing, View
+from stackproof.history.models.view import TICKS_A_MS, ModelBooks, View, ranked
 
 
 class Books(ModelBooks):
@@ -25,20 +23,21 @@ def _units(view: View, places: Array) -> Array:
     return np.maximum(view.number[places], 1)
 
 
-class _Sums:
-    """Sums of units up to a moment, by key."""
+def _up_to(
+    view: View, places: Array, time: Array, key: Array, moment: Array, *, at_it: bool = False
+) -> Array:
+    """The units of all lesser keys, and those of this key before a moment.
 
-    def __init__(self, key: Array, time: Array, units: Array):
-        self._packing = Packing.of(key, time)
-        packed = self._packing.pack(key, time)
-        order = np.argsort(packed)
-        self._sorted = packed[order]
-        self._sums = np.r_[0, np.cumsum(units[order])]
-
-    def up_to(self, key: Array, time: Array, *, side: Literal["left", "right"]) -> Array:
-        """The units of all lesser keys, and of this key before a moment ("right": and at it)."""
-        packed = self._packing.pack(key, time)
-        return self._sums[np.searchsorted(self._sorted, packed, side=side)]
+    Args:
+        view: where the operations are.
+        places: the operations that count.
+        time: when each of them counts.
+        key: of each question.
+        moment: of each question.
+        at_it: whether what counts at that very moment does so, too.
+    """
+    order, place = ranked(view.key[places], time, key, moment, at_it=at_it)
+    return np.r_[0, np.cumsum(_units(view, places)[order])][place]
 
 
 def more_than_allowed(books: Books) -> Anomaly:
@@ -50,12 +49,9 @@ def more_than_allowed(books: Books) -> Anomaly:
     view, of = books.view, books.of
     places = view.did("permit")
     places = places[np.argsort(view.began[places], kind="stable")]
-    key, units = view.key[places], _units(view, places)
-    granted = _Sums(key, view.ended[places], units)
-    asked = _Sums(key, view.began[places], units)
-    begin = view.began[places]
-    within = granted.up_to(key, begin + of.window_ms * TICKS_A_MS, side="left")
-    within = within - asked.up_to(key, begin, side="left")
+    key, begin = view.key[places], view.began[places]
+    within = _up_to(view, places, view.ended[places], key, begin + of.window_ms * TICKS_A_MS)
+    within -= _up_to(view, places, begin, key, begin)
     wrong = places[within > of.most]
     worst = int(within.max(initial=0))
 
@@ -76,15 +72,12 @@ def fewer_than_allowed(books: Books) -> Anomaly:
     """Find refusals though the window before cannot have been full."""
     view, of = books.view, books.of
     places = view.did("permit", status=(OK, UNKNOWN))
-    key, units = view.key[places], _units(view, places)
     refused = view.did("refuse")
-    begun = _Sums(key, view.began[places], units)
-    ended = _Sums(key, view.ended[places], units)
+    key = view.key[refused]
     # All that may have counted at the refusal's moment.
-    before = begun.up_to(view.key[refused], view.ended[refused], side="right")
-    gone = ended.up_to(
-        view.key[refused], view.began[refused] - of.window_ms * TICKS_A_MS, side="left"
-    )
+    before = _up_to(view, places, view.began[places], key, view.ended[refused], at_it=True)
+    window = view.began[refused] - of.window_ms * TICKS_A_MS
+    gone = _up_to(view, places, view.ended[places], key, window)
     wrong = refused[before - gone + _units(view, refused) <= of.most]
     return view.anomaly(
         "fewer-than-allowed", wrong,

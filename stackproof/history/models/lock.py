@@ -20,11 +20,10 @@ class Books(ModelBooks):
 
     of: Locks
 
-    @cached_property
+    @property
     def acquired(self) -> Array:
-        """Acquisitions that were granted, by lock and time."""
-        places = self.view.did("acquire")
-        return places[np.lexsort((self.view.ended[places], self.view.key[places]))]
+        """Acquisitions that were granted."""
+        return self.view.did("acquire")
 
     @cached_property
     def until(self) -> Array:

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from stackproof.history.anomaly import Anomaly, number
-from stackproof.history.columns import ACTIONS, FAIL, OK, UNKNOWN, Array
+from stackproof.history.columns import ACTIONS, FAIL, OK, UNKNOWN, Array, matching
 from stackproof.history.digests import digest_of
 from stackproof.history.looked_for import Check
 from stackproof.history.models.expectations import Registers
@@ -23,7 +23,7 @@ from stackproof.history.models.view import (
     TICKS_A_MS,
     Groups,
     ModelBooks,
-    firsts,
+    by_group_and_time,
     repeats,
 )
 
@@ -53,11 +53,6 @@ class Books(ModelBooks):
         """One integer for each key and value."""
         return self.view.with_key(self.view.value)
 
-    @cached_property
-    def by_content(self) -> Array:
-        """All operations, those of one key and value beside each other."""
-        return np.argsort(self.content)
-
     @property
     def repeated(self) -> bool:
         """Whether a key was given one value twice: which write a reading saw is unknown then."""
@@ -66,17 +61,8 @@ class Books(ModelBooks):
 
     def _seen(self, writes: Array) -> Array:
         """For each reading the place of the write of its value, -1 where nobody wrote it."""
-        order = self.by_content
-        if not len(writes):
-            return np.full(len(self.reads), -1)
-        of_write = np.full(len(order), -1)
-        of_write[writes] = writes
-        starts = firsts(self.content[order])
-        write = np.maximum.reduceat(of_write[order], starts)
-        sizes = np.diff(np.r_[starts, len(order)])
-        of_all = np.empty(len(order), dtype=np.int64)
-        of_all[order] = np.repeat(write, sizes)
-        return of_all[self.reads]
+        place = matching(self.content[self.reads], self.content[writes])
+        return np.append(writes, -1)[place]
 
     @cached_property
     def deletions(self) -> Array:
@@ -178,7 +164,7 @@ class Books(ModelBooks):
         swaps = view.did("compare-and-set", status=(OK, FAIL, UNKNOWN))
         asked = np.r_[swaps, self.deletions]
         keys = np.unique(view.key[asked[~self.mortal[asked]]])
-        order = np.argsort(view.key, kind="stable")
+        order = by_group_and_time(view.key, np.arange(len(view.key))) if len(keys) else keys
         found = {}
         for key in keys.tolist():
             left, right = np.searchsorted(view.key[order], [key, key + 1])
@@ -341,15 +327,19 @@ def not_linearizable(books: Books) -> Anomaly:
     if books.searched:
         counts &= ~np.isin(view.key, list(books.searched))
     wrong = [place for place, fits in books.searched.values() if fits is False]
-    places = books.by_content[counts[books.by_content]]
-    starts = firsts(books.content[places])
-    if len(starts):
-        low = np.minimum.reduceat(view.ended[places], starts)
-        high = np.maximum.reduceat(view.began[places], starts)
-        written = view.action[places] == _WRITE
-        low[~np.logical_or.reduceat(written, starts)] = BEFORE_ALL  # it was there before
-        first = places[starts]
-        wrong += first[_overlapping(view.key[first], low, high)].tolist()
+    low, high = view.ended.copy(), view.began.copy()
+    reads = counts[books.reads] & (books.source >= 0)
+    np.minimum.at(low, books.source[reads], view.ended[books.reads[reads]])
+    np.maximum.at(high, books.source[reads], view.began[books.reads[reads]])
+    # What was there before everything has a zone as well, that of the last reading of it.
+    initial = books.reads[counts[books.reads] & books.initial]
+    initial = initial[np.argsort(view.began[initial])]
+    last = np.full(view.keys, -1)
+    last[view.key[initial]] = initial
+    initial = last[last >= 0]
+    low[initial] = BEFORE_ALL
+    zones = np.r_[writes[counts[writes]], initial]
+    wrong += zones[_overlapping(view.key[zones], low[zones], high[zones])].tolist()
     places = np.array(sorted(wrong), dtype=np.int64)
     return view.anomaly_among(
         "not-linearizable", places,
@@ -375,7 +365,7 @@ def _overlapping(key: Array, low: Array, high: Array) -> Array:
     wrong |= is_forward & (reach > start)
     wrong |= ~is_forward & (reach > end)
     # Two forward zones that begin at one moment overlap as well.
-    order = np.lexsort((low[forward], key[forward]))
+    order = by_group_and_time(key[forward], low[forward])
     same = (np.diff(key[forward][order]) == 0) & (np.diff(low[forward][order]) == 0)
     wrong[forward[order[1:]][same]] = True
     return wrong

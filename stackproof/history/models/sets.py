@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from stackproof.history.anomaly import Anomaly, number
-from stackproof.history.columns import OK, UNKNOWN, Array, among, combined
+from stackproof.history.columns import OK, UNKNOWN, Array, combined, matching
 from stackproof.history.looked_for import Check
 from stackproof.history.models.expectations import Members
 from stackproof.history.models.view import BEFORE_ALL, NEVER, Groups, ModelBooks, repeats
@@ -41,18 +41,29 @@ class Books(ModelBooks):
         return lists[np.argsort(self.view.began[lists], kind="stable")]
 
     @cached_property
-    def seen(self) -> Array:
-        """Members in listings that were answered."""
-        seen = self.view.did("seen")
-        return seen[self.listing_of[seen] >= 0]
-
-    @cached_property
-    def listing_of(self) -> Array:
-        """For each operation the place of the listing that its number names, or -1."""
+    def _seen(self) -> tuple[Array, Array]:
+        """Members in listings that were answered, and for each the place of its listing."""
         place = np.full(len(self.view.snapshot.operations) + 1, -1)
         place[self.view.rows[self.listings]] = self.listings
-        number_ = np.clip(self.view.number, -1, len(place) - 1)
-        return place[number_]
+        seen = self.view.did("seen")
+        listing = place[np.clip(self.view.number[seen], -1, len(place) - 1)]
+        return seen[listing >= 0], listing[listing >= 0]
+
+    @property
+    def seen(self) -> Array:
+        """Members in listings that were answered."""
+        return self._seen[0]
+
+    @property
+    def listing(self) -> Array:
+        """For each of `seen` the place of its listing."""
+        return self._seen[1]
+
+    @cached_property
+    def again(self) -> tuple[Array, Array]:
+        """Members that one listing has once more, and for each the place of the one before."""
+        place = combined(self.view.key[self.seen], self.listing)
+        return repeats(place, self.view.began[self.seen], self.seen)
 
     @cached_property
     def last(self) -> int:
@@ -62,7 +73,7 @@ class Books(ModelBooks):
     @cached_property
     def in_last(self) -> Array:
         """For each member whether it is in the last listing."""
-        return self.view.marked(self.seen[self.listing_of[self.seen] == self.last])
+        return self.view.marked(self.seen[self.listing == self.last])
 
     @cached_property
     def added(self) -> Array:
@@ -74,10 +85,14 @@ class Books(ModelBooks):
         """The same of removals."""
         return self.view.marked(self.removes)
 
-    @cached_property
-    def content(self) -> Array:
+    def content(self, places: Array) -> Array:
         """One integer for each member and content."""
-        return self.view.with_key(self.view.value)
+        return self.view.with_key(self.view.value[places], places)
+
+    @cached_property
+    def adding(self) -> Array:
+        """For each of `seen` the last adding of its content, as a place in `adds`, or -1."""
+        return matching(self.content(self.seen), self.content(self.adds))
 
 
 def lost(books: Books) -> Anomaly:
@@ -107,10 +122,8 @@ def unexpected(books: Books) -> Anomaly:
 
 def twice(books: Books) -> Anomaly:
     """Find members that one listing has more than once."""
-    view, seen = books.view, books.seen
-    place = combined(view.key[seen], books.listing_of[seen])
-    wrong, before = repeats(place, view.began[seen], seen)
-    return view.anomaly(
+    wrong, before = books.again
+    return books.view.anomaly(
         "twice", wrong,
         f"{number(len(wrong), 'time')} a member was listed again by the same listing.",
         (before, "listed"), (wrong, "and again"),
@@ -120,9 +133,7 @@ def twice(books: Books) -> Anomaly:
 def corrupted(books: Books) -> Anomaly:
     """Find members with a content that nobody has given them."""
     view, seen = books.view, books.seen
-    wrong = seen[
-        books.added[view.key[seen]] & ~among(books.content[seen], books.content[books.adds])
-    ]
+    wrong = seen[books.added[view.key[seen]] & (books.adding < 0)]
     adding = np.zeros(view.keys, dtype=np.int64)
     adding[view.key[books.adds]] = books.adds
     return view.anomaly(
@@ -138,16 +149,20 @@ def stale(books: Books) -> Anomaly:
     Sure only where the removal, or the adding of another content, began after the adding of what
     was listed was answered, and was answered before the listing began.
     """
-    view, seen = books.view, books.seen
+    view = books.view
+    # Of all that happened to the member, at least its adding and one thing more.
+    times = np.bincount(view.key[np.r_[books.adds, books.removes]], minlength=view.keys)
+    known = (books.adding >= 0) & (times[view.key[books.seen]] > 1)
+    seen, listing = books.seen[known], books.listing[known]
     # The last adding of the same content tells since when it may be there.
     made = books.adds
-    contents = np.unique(books.content[np.r_[made, seen]], return_inverse=True)[1]
-    asked = Groups(contents[: len(made)], view.began[made], view.ended[made])
-    since, row = asked.greatest_before(contents[len(made) :], view.ended[seen] + 1)
+    contents = matching(books.content(made), books.content(made))
+    asked = Groups(contents, view.began[made], view.ended[made])
+    since, row = asked.greatest_before(books.adding[known], view.ended[seen] + 1)
     done = np.r_[view.did("remove"), view.did("add")]
     done = done[view.ended[done] < NEVER]
     later = Groups(view.key[done], view.ended[done], view.began[done])
-    began, by = later.greatest_before(view.key[seen], view.began[books.listing_of[seen]])
+    began, by = later.greatest_before(view.key[seen], view.began[listing])
     chosen = (row >= 0) & (by >= 0) & (began > np.where(row >= 0, since, BEFORE_ALL))
     wrong = seen[chosen]
     return view.anomaly(
@@ -162,15 +177,17 @@ def not_visible(books: Books) -> Anomaly:
     view = books.view
     adds = view.did("add")
     adds = adds[~books.removed[view.key[adds]]]
-    _, first = np.unique(view.key[adds], return_index=True)
-    adds = adds[first]
+    first = np.full(view.keys, -1)
+    first[view.key[adds[::-1]]] = adds[::-1]
+    adds = first[first >= 0]
     began = view.began[books.listings]
     ought = len(began) - np.searchsorted(began, view.ended[adds], side="right")
     since = np.full(view.keys, NEVER)
     since[view.key[adds]] = view.ended[adds]
-    late = books.seen[view.began[books.listing_of[books.seen]] > since[view.key[books.seen]]]
-    place = np.unique(combined(view.key[late], books.listing_of[late]), return_index=True)[1]
-    times = np.bincount(view.key[late[place]], minlength=view.keys)[view.key[adds]]
+    once = np.ones(len(view.rows), dtype=bool)
+    once[books.again[0]] = False
+    late = once[books.seen] & (view.began[books.listing] > since[view.key[books.seen]])
+    times = np.bincount(view.key[books.seen[late]], minlength=view.keys)[view.key[adds]]
     wrong = adds[times < ought]
     return view.anomaly(
         "not-visible", wrong,
@@ -193,14 +210,14 @@ _REGISTER: tuple[Check[Books, Members], ...] = (
 CHECKS = {check.name: check for check in _REGISTER}
 
 
-def until_visible(books: Books) -> list[float]:
+def until_visible(books: Books) -> Array:
     """Seconds from each adding's answer to the end of the first listing that has the member."""
     view = books.view
     first = np.full(books.view.keys, NEVER)
-    np.minimum.at(first, view.key[books.seen], view.ended[books.listing_of[books.seen]])
+    np.minimum.at(first, view.key[books.seen], view.ended[books.listing])
     adds = view.did("add")
     came = adds[first[view.key[adds]] < NEVER]
-    return list(np.maximum(view.seconds(first[view.key[came]] - view.ended[came]), 0.0))
+    return np.maximum(view.seconds(first[view.key[came]] - view.ended[came]), 0.0)
 
 
 def told(books: Books) -> tuple[list[str], str]:
@@ -210,8 +227,8 @@ def told(books: Books) -> tuple[list[str], str]:
         f"{number(len(books.removes), 'removal')}, {number(len(books.listings), 'listing')}"
         + (f" by {books.of.reader}" if books.of.reader else ""),
     ]
-    if spans := until_visible(books):
-        lines.append(f"  visible after {max(spans):.3f} s at worst")
+    if len(spans := until_visible(books)):
+        lines.append(f"  visible after {spans.max():.3f} s at worst")
     if not len(books.adds):
         return lines, "nothing was added"
     return lines, "" if len(books.listings) else "the set was never listed"

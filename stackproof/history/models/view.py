@@ -15,7 +15,7 @@ from stackproof.history.anomaly import (
     nothing,
     operated,
 )
-from stackproof.history.columns import ACTIONS, FAIL, OK, Array, Snapshot, combined
+from stackproof.history.columns import ACTIONS, FAIL, OK, STATUS, Array, Snapshot, combined
 
 _TICKS = 1e6
 """A second. What is nearer together than a tick counts as being at one moment: not before."""
@@ -115,10 +115,15 @@ class View:
     def did(self, *actions: str, status: tuple[int, ...] = (OK,)) -> Array:
         """Return the places of operations with one of these actions and outcomes."""
         if (actions, status) not in self._done:
-            codes = [ACTIONS.index(action) for action in actions]
-            mask = np.isin(self.action, codes) & np.isin(self.status, status)
-            self._done[actions, status] = np.flatnonzero(mask)
+            wanted = np.zeros((len(ACTIONS), len(STATUS)), dtype=bool)
+            wanted[np.ix_([ACTIONS.index(action) for action in actions], status)] = True
+            self._done[actions, status] = np.flatnonzero(wanted.ravel()[self._ending])
         return self._done[actions, status]
+
+    @cached_property
+    def _ending(self) -> Array:
+        """Action and outcome as one number."""
+        return self.action * np.uint8(len(STATUS)) + self.status
 
     @cached_property
     def _done(self) -> dict[tuple[tuple[str, ...], tuple[int, ...]], Array]:
@@ -200,42 +205,42 @@ class ModelBooks:
         return len(self.view.rows)
 
 
-class Packing:
-    """Groups and times as one integer each, which sorts by group, then time.
+def by_group_and_time(group: Array, time: Array) -> Array:
+    """Rows by group, then time, then number.
 
-    Raises:
-        ValueError: so many groups over so long a time do not fit into 63 bits.
+    Operations are recorded nearly in order, which the sorting of times makes use of; few groups
+    are sorted by their digits.
     """
+    order = np.argsort(time, kind="stable")
+    grouped = group[order]
+    if int(grouped.max(initial=0)) < 1 << 16:
+        grouped = grouped.astype(np.uint16)
+    return np.asarray(order[np.argsort(grouped, kind="stable")])
 
-    def __init__(self, groups: int, latest: int):
-        self._bits = (latest + 1).bit_length()
-        self._most = (1 << self._bits) - 1  # later than any time: what is asked for later is this
-        if groups.bit_length() + self._bits > 63:
-            raise ValueError(f"{groups:,} keys over {latest / _TICKS:,.0f} s are too much to check")
 
-    @classmethod
-    def of(cls, group: Array, *times: Array) -> "Packing":
-        """Return the packing for these groups and times; `NEVER` is no time."""
-        known = (np.where(time == NEVER, 0, time) for time in times)
-        latest = max(int(time.max(initial=0)) for time in known)
-        return cls(int(group.max(initial=0)), latest)
+def ranked(
+    group: Array, time: Array, asked: Array, moment: Array, *, at_it: bool = False
+) -> tuple[Array, Array]:
+    """Rows by group and time, and for each question how many of all come before it there.
 
-    def pack(self, group: Array, time: Array) -> Array:
-        """Of groups and times of 0 or more."""
-        return (group.astype(np.int64) << self._bits) | np.clip(time, 0, self._most)
-
-    def group(self, packed: Array) -> Array:
-        """The groups again."""
-        return packed >> self._bits
-
-    def time(self, packed: Array) -> Array:
-        """The times again."""
-        time = packed & self._most
-        return np.where(time == self._most, NEVER, time)
+    Args:
+        group: of each row, integers of 0 or more.
+        time: of each row, in ticks.
+        asked: the group of each question.
+        moment: of each question.
+        at_it: whether what is at that very moment comes before it, too.
+    """
+    rows, questions = (0, len(group)) if at_it else (len(asked), 0)
+    parts = [(group, time), (asked, moment)][:: 1 if at_it else -1]
+    order = by_group_and_time(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    is_row = (order >= rows) & (order < rows + len(group))
+    place = np.empty(len(asked), dtype=np.int64)
+    place[order[~is_row] - questions] = np.cumsum(is_row)[~is_row]
+    return order[is_row] - rows, place
 
 
 class Groups:
-    """Rows sorted by group and time, to be asked what was the greatest before a moment.
+    """Rows with a group and a time, to be asked what was the greatest before a moment.
 
     Args:
         group: of each row, integers of 0 or more.
@@ -244,38 +249,38 @@ class Groups:
     """
 
     def __init__(self, group: Array, time: Array, value: Array):
-        self._times = Packing.of(group, time)
-        packed = self._times.pack(group, time)
-        self.order = np.argsort(packed)
-        self._sorted = packed[self.order]
-        # Within each group the running maximum: greater groups are above lesser ones anyway.
-        self._values = Packing.of(group, value)
-        self._greatest = np.maximum.accumulate(self._values.pack(group, value)[self.order])
-        self._first_with = _first_of_runs(self._greatest)
+        self._group, self._time, self._value = group, time, value
 
     def greatest_before(self, group: Array, time: Array) -> tuple[Array, Array]:
         """For each question, the greatest value of its group whose time is less, and its row.
 
         Returns:
             The values (`BEFORE_ALL` where there is none) and the rows (-1 there).
-        """
-        if not len(self.order) or not len(group):
-            return np.full(len(group), BEFORE_ALL), np.full(len(group), -1)
-        asked = self._times.pack(np.minimum(group, self._beyond), time)
-        place = np.searchsorted(self._sorted, asked) - 1
-        there = (place >= 0) & (self._times.group(self._sorted[place]) == group)
-        value = np.where(there, self._values.time(self._greatest[place]), BEFORE_ALL)
-        return value, np.where(there, self.order[self._first_with[place]], -1)
 
-    @property
-    def _beyond(self) -> int:
-        """A group greater than all that there are."""
-        return int(self._times.group(self._sorted[-1])) + 1
+        Raises:
+            ValueError: so many groups and so great values do not fit into 63 bits.
+        """
+        if not len(self._group) or not len(group):
+            return np.full(len(group), BEFORE_ALL), np.full(len(group), -1)
+        order, place = ranked(self._group, self._time, group, time)
+        place -= 1
+        # Within each group the running maximum: greater groups are above lesser ones anyway.
+        known = np.where(self._value == NEVER, 0, self._value)
+        bits = (int(known.max()) + 1).bit_length()
+        if int(self._group.max()).bit_length() + bits > 63:
+            raise ValueError(f"too many keys with too great values to check: {bits} bits each")
+        never = (1 << bits) - 1
+        values = np.minimum(self._value[order], never)
+        greatest = np.maximum.accumulate((self._group[order].astype(np.int64) << bits) | values)
+        there = (place >= 0) & (greatest[place] >> bits == group)
+        value = greatest[place] & never
+        value = np.where(there, np.where(value == never, NEVER, value), BEFORE_ALL)
+        return value, np.where(there, order[_first_of_runs(greatest)[place]], -1)
 
 
 def repeats(group: Array, time: Array, places: Array) -> tuple[Array, Array]:
     """Places that follow another one of the same group, by time, and for each the one before."""
-    order = np.lexsort((time, group))
+    order = by_group_and_time(group, time)
     again = np.flatnonzero(group[order][1:] == group[order][:-1]) + 1
     return places[order[again]], places[order[again - 1]]
 

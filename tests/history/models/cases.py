@@ -203,6 +203,9 @@ REGISTER = {
              op("c", "read", "k", "1", 5, 6)],
             [W1, op("b", "compare-and-set", "k", "2", 2, 3, expected="1"),
              op("b", "read", "k", "1", 4, 5)],
+            # Nothing was there at first, and again after the writing: the last reading tells.
+            [op("b", "read", "k", None, 0, 0.5), W1, op("b", "read", "k", None, 5, 6),
+             op("b", "read", "j", None, 7, 8)],
         ],
     ),
 }  # fmt: skip
