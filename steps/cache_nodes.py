@@ -50,6 +50,24 @@ def a_primary_with_synchronous_replicas(context: Context, count: int, synchronou
     presume(replication(context).replicas, has_length(count), "replicas")
 
 
+@given("a Redis primary with {count:d} replicas and {sentinels:d} Sentinels")
+@needs("redis", replicas="{count}", sentinels="{sentinels}")
+def a_primary_with_sentinels(context: Context, count: int, sentinels: int) -> None:
+    """Clients ask the Sentinels who the primary is; it is called mymaster."""
+    presume(replication(context).replicas, has_length(count), "replicas")
+
+
+@given(
+    "a Redis primary with {count:d} replicas and {sentinels:d} Sentinels, {synchronous:d} of which each write waits for"
+)
+@needs("redis", replicas="{count}", sentinels="{sentinels}", synchronous="{synchronous}")
+def synchronous_with_sentinels(
+    context: Context, count: int, sentinels: int, synchronous: int
+) -> None:
+    """The same where clients wait for replicas by WAIT, and the primary for those that follow it."""
+    presume(replication(context).replicas, has_length(count), "replicas")
+
+
 @given("a Redis primary with {count:d} replicas in a region {distance:Seconds} away")
 @needs("redis", dedicated=True, replicas="{count}", proxied_peers=True)
 def a_primary_with_far_replicas(context: Context, count: int, distance: float) -> None:
@@ -73,6 +91,33 @@ def node_is_broken(context: Context, node: str, fault: str) -> None:
 def node_recovers(context: Context, node: str) -> None:
     """Heals what ails it; it answers, and the others have it among them."""
     faults_of(context).heal(node)
+
+
+@when("all nodes of Redis recover")
+@needs("redis", dedicated=True)
+def all_nodes_recover(context: Context) -> None:
+    """Heals all that is broken; each answers, and the others have it among them."""
+    faults_of(context).heal_all()
+
+
+@when("a client goes on setting keys there until another node is the primary, and for a while")
+@needs("redis", dedicated=True)
+def keys_are_set_apart(context: Context) -> None:
+    """It knows of the broken node alone; what it is acknowledged is recorded."""
+    (node,) = faults_of(context).ailing
+    replication(context).set_apart(node)
+
+
+@then("some of the acknowledged keys are lost")
+def some_keys_are_lost(context: Context) -> None:
+    """Those that only the old primary had; all others are there."""
+    context.session.assert_history(replication(context).expected(lost=True))
+
+
+@then("all acknowledged keys are there")
+def all_keys_are_there(context: Context) -> None:
+    """Read from the primary of the moment."""
+    context.session.assert_history(replication(context).expected())
 
 
 # -- what is written, and where it is ------------------------------------------

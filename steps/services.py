@@ -41,6 +41,21 @@ def nothing_is_lost(context: Context) -> None:
     context.session.kept(WRITING).assert_kept()
 
 
+@then("nothing acknowledged is lost but what came at most {limit:Seconds} before the outage")
+def only_the_latest_is_lost(context: Context, limit: float) -> None:
+    """Of copies that are made afterwards the latest ones may be missing."""
+    lost = context.session.kept(WRITING).lost(context.session.scaled(limit))
+    assert_that(lost, empty(), "acknowledged before that, or after the outage, and lost")
+
+
+@then("writes were acknowledged again at most {limit:Seconds} after the fault")
+def was_served_again(context: Context, limit: float) -> None:
+    """The longest time without any acknowledgement, while the fault was there and after it."""
+    began, end = context.session.kept(WRITING).outage
+    context.session.figure("without service", f"{end - began:.2f} s")
+    assert_that(end - began, less_than_or_equal_to(context.session.scaled(limit)), "s without any")
+
+
 @then("everything written before the fault is gone")
 def everything_is_gone(context: Context) -> None:
     """A memory that has been lost holds nothing of old; what came after the healing is there."""

@@ -65,6 +65,15 @@ class Faults:
         """
         self._begun.heal(node.replace("-", " "))
 
+    def heal_all(self) -> None:
+        """Heal all nodes.
+
+        Raises:
+            PremiseNotMet: nothing ails them.
+        """
+        for node in self.ailing or {"node"}:
+            self.heal(node)
+
     @property
     def ailing(self) -> set[str]:
         """The nodes that something ails now."""

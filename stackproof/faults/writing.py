@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from stackproof.errors import NotSupported, PremiseNotMet
@@ -133,6 +134,15 @@ class Writing:
         times = [at for at, _ in self.acknowledged]
         return max(min(at for at in times if at >= healed) - healed for healed in self.healed)
 
+    @property
+    def outage(self) -> tuple[float, float]:
+        """The longest time without an acknowledgement since the fault; its beginning and its end.
+
+        Both in seconds since the Unix epoch.
+        """
+        times = [self._began, *(at for at, _ in self.acknowledged if at >= self._began)]
+        return max(pairwise(times), key=lambda gap: gap[1] - gap[0])
+
     def finish(self) -> list[str]:
         """Write nothing more, and read all that is there; it is recorded."""
         self._task.end(within=self._session.scaled(_SERVED_WITHIN))
@@ -162,6 +172,17 @@ class Writing:
         return self._session.assert_history(
             Members(f"what was written to {self._name}", self._place, visible="at last")
         )
+
+    def lost(self, within: float) -> list[str]:
+        """What was acknowledged and is not there, those left out that came right before an outage.
+
+        Args:
+            within: seconds before it in which a write may be lost.
+        """
+        kept, (began, _) = set(self.finish()), self.outage
+        lost = {text: at for at, text in self.acknowledged if text not in kept}
+        self._session.figure("acknowledged and lost", counted(len(lost), "write"))
+        return sorted(text for text, at in lost.items() if not began - within <= at <= began)
 
     def still_there(self) -> list[str]:
         """What is there of all that was acknowledged before the fault.

@@ -30,7 +30,7 @@ _WITHIN, _SERVED_WITHIN = 10.0, 60.0
 #: Seconds in which a write that waits for replicas is acknowledged or given up.
 _ACKNOWLEDGED_WITHIN = 1.0
 #: Keys that are set at a node that is cut off, once another one has taken over.
-_APART = 50
+_APART = 10
 _KEYS, _STORE = "keys", "the primary"
 
 
