@@ -8,6 +8,7 @@ BENCHES = {
     "history": "recording and checking histories",
     "loops": "what closed and open loops cost, and what they see of a stall",
     "overhead": "the suite's own time per step, above bare behave",
+    "starts": "until each service is ready, and the memory it then has",
 }
 
 

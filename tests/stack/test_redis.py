@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from redis import exceptions
 
@@ -52,12 +51,6 @@ def test_a_check_leaves_no_key(server: NativeCluster) -> None:
 
 def test_it_says_which_version_it_is(server: NativeCluster) -> None:
     assert re.fullmatch(r"(Redis|Valkey) \d+\.\d+\.\d+", Redis().version(server.endpoint))
-
-
-def test_it_listens_on_loopback_alone(server: NativeCluster) -> None:
-    process = psutil.Process(server.processes()["redis-1-server"])
-    listening = [c.laddr.ip for c in process.net_connections() if c.status == "LISTEN"]
-    assert listening == ["127.0.0.1"]
 
 
 def test_two_servers_share_nothing(provider: NativeProvider, server: NativeCluster) -> None:

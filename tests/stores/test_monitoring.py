@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 
-import psutil
 import pytest
 
 from stackproof.errors import Trouble, explained
@@ -74,15 +73,6 @@ def test_it_tells_its_version(cluster: NativeCluster) -> None:
     kind = service(cluster.endpoint.service)
     assert isinstance(kind, Versioned)
     assert re.fullmatch(rf"{kind.title} \d+\.\d+\.\d+\S*", kind.version(cluster.endpoint))
-
-
-def test_it_listens_on_loopback_alone(cluster: NativeCluster) -> None:
-    for process_id in cluster.processes().values():
-        top = psutil.Process(process_id)
-        sockets = [c for p in (top, *top.children(recursive=True)) for c in p.net_connections()]
-        listening = {c.laddr.ip for c in sockets if c.status == "LISTEN"}
-        assert listening == {"127.0.0.1"}
-        assert not [c for c in sockets if c.type == 2 and c.laddr.ip != "127.0.0.1"]  # UDP
 
 
 def test_what_it_cannot_read_is_told(cluster: NativeCluster) -> None:

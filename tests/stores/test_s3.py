@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
-import psutil
 import pytest
 
 from stackproof.errors import NotSupported, Passing, Trouble, explained
@@ -42,13 +41,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeCluster]:
 def keeper(server: NativeCluster) -> Iterator[BucketKeeper]:
     with closing(BucketKeeper(server.endpoint, timeout=20)) as opened:
         yield opened
-
-
-def test_it_listens_on_loopback_alone(server: NativeCluster) -> None:
-    process = psutil.Process(server.processes()["s3-1-server"])
-    listening = {c.laddr.ip for c in process.net_connections() if c.status == "LISTEN"}
-    assert "127.0.0.1" in listening
-    assert listening <= {"127.0.0.1", "::1"}
 
 
 def test_a_check_leaves_nothing(server: NativeCluster, keeper: BucketKeeper) -> None:
