@@ -88,7 +88,7 @@ class OwnedServer:
 
 @contextlib.contextmanager
 def owned(
-    directory: Path, name: str, nodes: list[str], **options: Any
+    directory: Path, name: str, nodes: list[str], /, **options: Any
 ) -> Iterator[list[OwnedServer]]:
     """Start a cluster of a service below ``directory``; it is gone afterwards.
 
