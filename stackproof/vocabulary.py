@@ -17,6 +17,7 @@ from behave import register_type
 from stackproof.faults.roles import WORDS
 from stackproof.faults.words import FAULTS, PRODUCERS, TIMES, WORKLOADS, Workload
 from stackproof.services.milvus.known import MISTAKES as VECTOR_MISTAKES
+from stackproof.services.opensearch.known import MISTAKES as SEARCH_MISTAKES
 from stackproof.services.redis.known import Batching
 from stackproof.services.s3.known import CHECKSUMS, MISUSED, REFUSED
 from stackproof.settings.systems import NOUNS, spoken
@@ -221,6 +222,7 @@ TYPES: dict[str, Type] = {
     "Seconds": parse_seconds,
     "Span": parse_span,
     "Times": one_of(TIMES),
+    "SearchMistake": one_of(SEARCH_MISTAKES),
     "VectorMistake": one_of(VECTOR_MISTAKES),
     "Workload": parse_workload,
 }

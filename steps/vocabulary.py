@@ -114,13 +114,15 @@ def holds_exactly_in_any_order(context: Context, span: Span, place: str) -> None
 
 # -- rows ----------------------------------------------------------------------
 @when("these rows are put into {place:Place}")
+@when("these documents are put into {place:Place}")
 def rows_are_put(context: Context, place: str) -> None:
-    """Inserts them one after the other; the columns are those of the table below."""
+    """Puts them one after the other; the columns are those of the table below."""
     headings, cells = rows_of(context.table)
     asking(context).insert(place, headings, cells)
 
 
 @then('{span:Span} {place:Place} has exactly these rows, matched by "{columns}"')
+@then('{span:Span} {place:Place} has exactly these documents, matched by "{columns}"')
 def has_exactly_these_rows(context: Context, span: Span, place: str, columns: str) -> None:
     """A row for each below and no other; columns that are not named are not compared."""
     headings, cells = rows_of(context.table)
@@ -129,6 +131,7 @@ def has_exactly_these_rows(context: Context, span: Span, place: str, columns: st
 
 
 @then("{span:Span} {place:Place} has a row where")
+@then("{span:Span} {place:Place} has a document where")
 def has_a_row(context: Context, span: Span, place: str) -> None:
     """One of the rows has all these fields (field, is)."""
     asked = asking(context)
@@ -136,6 +139,7 @@ def has_a_row(context: Context, span: Span, place: str) -> None:
 
 
 @then("{span:Span} {place:Place} has no row where")
+@then("{span:Span} {place:Place} has no document where")
 def has_no_row(context: Context, span: Span, place: str) -> None:
     """None of the rows has all these fields (field, is)."""
     asked = asking(context)

@@ -52,6 +52,19 @@ Feature: A broken node costs what its service says, and no more
         | an object store | objects are uploaded | the server | has a full disk                           | 20      |
 
       @nightly
+      Examples: OpenSearch
+        | service         | writes            | node       | fault                                     | seconds |
+        | a search engine | documents are put | the server | has crashed                               | 60      |
+        | a search engine | documents are put | the server | is stopped                                | 60      |
+        | a search engine | documents are put | the server | is paused                                 | 20      |
+        | a search engine | documents are put | the server | is cut off from its clients               | 20      |
+        | a search engine | documents are put | the server | answers its clients 300 milliseconds late | 20      |
+        | a search engine | documents are put | the server | has 50 kilobytes a second for its clients | 20      |
+        | a search engine | documents are put | the server | resets its clients' connections           | 20      |
+        | a search engine | documents are put | the server | has a full disk                           | 60      |
+        | a search engine | documents are put | the server | has lost power                            | 60      |
+
+      @nightly
       Examples: Prometheus
         | service      | writes             | node       | fault                                     | seconds |
         | a Prometheus | series are written | the server | has crashed                               | 20      |

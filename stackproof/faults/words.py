@@ -63,6 +63,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "objects are uploaded": Workload("s3"),
     "series are written": Workload("prometheus"),
     "alerts are raised": Workload("alertmanager"),
+    "documents are put": Workload("opensearch"),
     "messages are published to a durable queue": Workload("rabbitmq"),
     "messages are published to a durable queue that has survived a restart": Workload(
         "rabbitmq", old=True

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from stackproof.errors import Trouble
@@ -17,7 +17,6 @@ from stackproof.obtain.java import find_java
 from stackproof.polling import poll
 from stackproof.ports import LOOPBACK, free_port
 from stackproof.processes.environment import server_environment
-from stackproof.processes.process import file_end
 from stackproof.services.kafka.client.librdkafka import admin_client
 from stackproof.services.kafka.properties import (
     BROKERS,
@@ -29,6 +28,7 @@ from stackproof.services.kafka.properties import (
     kafka_id,
     properties_of,
 )
+from stackproof.services.prepared import run_once
 
 JAVA = 17
 CHECKPOINT, CLASSES = "bootstrap.checkpoint", "classes.jsa"
@@ -94,27 +94,13 @@ class PreparedNode:
                       kafka_id(self.key), "-c", properties.name], place, cache)  # fmt: skip
         shutil.copy(place / "data" / CHECKPOINT, into)
         archive = into / CLASSES
-        log = place / "node.log"
-        with log.open("wb") as output:
-            node = cache.launch(
-                [launcher, *jvm_flags(384), f"-XX:ArchiveClassesAtExit={archive}",
-                 self.logging.flag(self.logging.file),
-                 "-cp", classes, "kafka.Kafka", properties.name],
-                output=output.fileno(), cwd=place, env=server_environment(),
-            )  # fmt: skip
-        try:
-            self._exercise(f"{LOOPBACK}:{port}", node)
-            node.terminate()
-            node.wait(timeout=60)
-        # Clients raise many kinds; a hung node is not told from a broken one here.
-        except Exception as error:
-            raise Trouble(
-                f"{self.title} could not be made",
-                f"{type(error).__name__}: {error}\nthe node's log ends:\n{file_end(log)}",
-                "run again; if it persists, remove the servers' cache (stackproof doctor)",
-            ) from error
-        finally:
-            cache.end(node)
+        run_once(
+            self.title,
+            [launcher, *jvm_flags(384), f"-XX:ArchiveClassesAtExit={archive}",
+             self.logging.flag(self.logging.file),
+             "-cp", classes, "kafka.Kafka", properties.name],
+            partial(self._exercise, f"{LOOPBACK}:{port}"), place=place, cache=cache,
+        )  # fmt: skip
         shutil.rmtree(place)
         if not archive.exists():
             say(f"{self.title}: this Java makes no class archive; starts will take 2 s longer")

@@ -1,0 +1,1 @@
+../../../stackproof/services/opensearch/Launcher.java

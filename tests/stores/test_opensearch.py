@@ -1,0 +1,120 @@
+"""A real search engine: its probe, what it keeps, how it refuses, what runs leave on it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+
+import psutil
+import pytest
+import requests
+
+from stackproof.matching.payloads import as_json
+from stackproof.ports import LOOPBACK
+from stackproof.services.base import Endpoint, Requirement
+from stackproof.services.opensearch.client import Indices, fitting
+from stackproof.services.opensearch.server import OpenSearch
+from tests.native import native
+from tests.stack.conftest import posix_only
+
+pytestmark = posix_only
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    with native(tmp_path_factory.mktemp("opensearch"), time_factor=4) as provider:
+        service = OpenSearch()
+        provider.obtain(service, lambda _: None)
+        cluster = provider.start(
+            service, Requirement("opensearch", (), dedicated=True), "opensearch-1"
+        )
+        yield cluster.endpoint
+
+
+@pytest.fixture
+def indices(endpoint: Endpoint) -> Iterator[Indices]:
+    with closing(Indices(endpoint, timeout=60)) as opened:
+        yield opened
+
+
+def test_it_listens_on_loopback_alone(endpoint: Endpoint) -> None:
+    port = int(endpoint.addresses["server"].rpartition(":")[2])
+    listens = [one for one in psutil.net_connections("tcp") if one.status == "LISTEN"]
+    (pid,) = {one.pid for one in listens if one.laddr.port == port}
+    found = [one.laddr for one in listens if one.pid == pid]
+    assert pid != os.getpid()
+    assert {address.ip.removeprefix("::ffff:") for address in found} == {LOOPBACK}
+    assert len(found) == 2  # for clients, and for nodes that it might have beside it
+
+
+def test_a_part_that_is_refused_is_told_though_the_request_is_answered_with_200(
+    indices: Indices,
+) -> None:
+    indices.create("refusing", {"count": {"type": "integer"}})
+    written = indices.write("refusing", [("1", {"count": 1}), ("2", {"count": "many"})])
+    assert list(written.refused) == ["2"]
+    status, reason = written.refused["2"]
+    assert status == 400
+    assert "count" in reason
+    assert indices.document("refusing", "1") == {"count": 1}
+    assert indices.document("refusing", "2") is None
+
+
+def test_everything_is_listed_page_by_page_and_figures_are_exact(indices: Indices) -> None:
+    indices.create("many", {"raw": {"type": "object", "enabled": False}}, refresh_interval=-1)
+    indices.write("many", ((str(n), {"n": n}) for n in range(2500)))
+    figures = '{"n": 12345678901234567890, "m": 0.1000000000000000055}'
+    indices.put_text("many", "exact", f'{{"raw": {figures}}}')
+    assert [*indices.documents("many")] == []  # not yet: nobody has refreshed
+    indices.refresh("many")
+    found = dict(indices.documents("many"))
+    assert len(found) == 2501
+    assert as_json(found["exact"]["raw"]) == figures
+
+
+def test_totals_are_exact_beyond_10000_only_where_asked_for(indices: Indices) -> None:
+    indices.create("crowded", {})
+    for first in range(0, 12_000, 4000):
+        indices.write("crowded", ((str(n), {}) for n in range(first, first + 4000)))
+    indices.refresh("crowded")
+    capped = indices.search("crowded", {"size": 1})
+    assert (capped.total, capped.exact) == (10_000, False)
+    whole = indices.search("crowded", {"size": 1, "track_total_hits": True})
+    assert (whole.total, whole.exact) == (12_000, True)
+
+
+def test_what_is_kept_is_listed_and_dropped(indices: Indices) -> None:
+    indices.put("left-a", "first")
+    indices.put("left-B c", "second")
+    assert sorted(indices.names("left-")) == ["left-a", "left-b-c"]
+    assert indices.get("left-B c") == "second"
+    indices.drop(["left-a", "left-a"])
+    assert indices.names("left-") == ["left-b-c"]
+    assert indices.get("left-a") is None
+
+
+def test_an_index_that_is_read_only_refuses_and_is_told(indices: Indices) -> None:
+    indices.create("full")
+    blocked = {"index.blocks.read_only_allow_delete": True}  # what a full disk leads to
+    indices.web.json("PUT", "/full/_settings", json=blocked)
+    assert indices.write("full", [("1", {})]).refused["1"][0] in (403, 429)
+    with pytest.raises(requests.HTTPError, match="read-only"):
+        indices.put_text("full", "1", "{}")
+
+
+def test_runs_are_cleared_by_name(endpoint: Endpoint, indices: Indices) -> None:
+    service = OpenSearch()
+    indices.create("stackproof-r1-s1-orders")
+    left = service.leftovers(endpoint, "stackproof-r1-")
+    assert [str(one) for one in left] == ["index stackproof-r1-s1-orders"]
+    service.remove(endpoint, left)
+    assert service.leftovers(endpoint, "stackproof-r1-") == []
+
+
+def test_it_tells_its_version(endpoint: Endpoint) -> None:
+    assert OpenSearch().version(endpoint).startswith("OpenSearch 2.19")
+
+
+def test_names_become_such_as_indices_can_have() -> None:
+    assert fitting('Orders of "A/B"') == "orders-of--a-b-"
