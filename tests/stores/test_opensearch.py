@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import closing
 
-import psutil
 import pytest
 import requests
 
 from stackproof.matching.payloads import as_json
-from stackproof.ports import LOOPBACK
 from stackproof.services.base import Endpoint, Requirement
 from stackproof.services.opensearch.client import Indices, fitting
 from stackproof.services.opensearch.server import OpenSearch
@@ -36,16 +33,6 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
 def indices(endpoint: Endpoint) -> Iterator[Indices]:
     with closing(Indices(endpoint, timeout=60)) as opened:
         yield opened
-
-
-def test_it_listens_on_loopback_alone(endpoint: Endpoint) -> None:
-    port = int(endpoint.addresses["server"].rpartition(":")[2])
-    listens = [one for one in psutil.net_connections("tcp") if one.status == "LISTEN"]
-    (pid,) = {one.pid for one in listens if one.laddr.port == port}
-    found = [one.laddr for one in listens if one.pid == pid]
-    assert pid != os.getpid()
-    assert {address.ip.removeprefix("::ffff:") for address in found} == {LOOPBACK}
-    assert len(found) == 2  # for clients, and for nodes that it might have beside it
 
 
 def test_a_part_that_is_refused_is_told_though_the_request_is_answered_with_200(
