@@ -151,8 +151,7 @@ def transfers_are_made(context: Context, clients: int, each: int, count: int) ->
 @then("every reading of all accounts shows the same total")
 def same_total(context: Context) -> None:
     """Nobody sees a transfer by half, and none overwrites another one."""
-    etcd = etcd_of(context)
-    assert_that(set(etcd.totals), equal_to({etcd.opened()}))
+    context.session.assert_history(etcd_of(context).same_total())
 
 
 # -- ZooKeeper -----------------------------------------------------------------

@@ -9,6 +9,7 @@ from concurrent.futures import TimeoutError as NoAnswer
 from typing import TYPE_CHECKING, Any
 
 from stackproof.errors import step_missing
+from stackproof.history import Locks, Queue
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.systems.components import ComponentError, Role, UnderTest
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 #: What the pool says of itself; other errors are the server's.
 EXHAUSTED = "exhausted"
+_QUERIES, _CONNECTIONS = "queries", "connections"
 ROLE = Role(
     {"query": ("text",), "take": (), "give_back": ("token",)}, {EXHAUSTED: "PoolExhaustedError"}
 )
@@ -36,8 +38,9 @@ class Pool(UnderTest):
         super().__init__(session, "connection-pool")
         self._fields = {"postgresql_url": url}
         self._asking: Future[Any] | None = None
+        self._asked_at = 0.0
         self._taken: list[str] = []
-        self.answers: list[tuple[int, Any]] = []
+        self.asked = 0
         self.refusals: list[ComponentError] = []
 
     def run(self, **options: Any) -> None:
@@ -50,39 +53,60 @@ class Pool(UnderTest):
         Raises:
             ComponentError: a query failed.
         """
-        self.answers = []
+        first, history = self.asked, self._session.history
+        self.asked += clients * queries
 
-        def one(client: int) -> list[tuple[int, Any, float]]:
-            found = []
-            for number in range(client * queries, (client + 1) * queries):
-                began = time.perf_counter()
-                rows = self.process().call("query", f"SELECT {number}")
-                found.append((number, rows, time.perf_counter() - began))
-            return found
+        def one(client: int) -> list[float]:
+            took, name = [], f"client {client + 1}"
+            for number in range(first + client * queries, first + (client + 1) * queries):
+                query = f"SELECT {number}"
+                with history.doing("put", client=name, space=_QUERIES, key=query,
+                                   value=str([[number]])):  # fmt: skip
+                    began = time.perf_counter()
+                with history.doing("take", client=name, space=_QUERIES, key=query) as answer:
+                    answer.value = str(self.process().call("query", query))
+                    took.append(time.perf_counter() - began)
+            return took
 
         with ThreadPoolExecutor(clients) as threads:
-            done = [row for rows in threads.map(one, range(clients)) for row in rows]
-        self.answers = [(number, rows) for number, rows, _ in done]
-        return sum(took for *_, took in done) / len(done)
+            done = [seconds for took in threads.map(one, range(clients)) for seconds in took]
+        return sum(done) / len(done)
 
-    def wrong_answers(self) -> list[str]:
-        """Queries that were answered with something else than they asked for."""
-        return [f"SELECT {n}: {rows}" for n, rows in self.answers if rows != [[n]]]
+    def each_answered(self) -> Queue:
+        """Each query is answered once, with its own rows."""
+        return Queue("the answers to the queries", _QUERIES)
+
+    def held_by_one(self) -> Locks:
+        """No connection is taken by two clients at once."""
+        return Locks("the pool's connections", _CONNECTIONS)
 
     def take(self, count: int) -> int:
         """Take so many connections; how many there were."""
+        began = time.time()
         found = [self.process().begin("take") for _ in range(count)]
         within = self._session.scaled(30)
-        self._taken += [answer.result(within) for answer in found]
+        for answer in found:
+            self._had(answer.result(within), began)
         return len(found)
+
+    def _had(self, token: str, began: float) -> None:
+        """Note that a connection was taken."""
+        op = self._session.history.invoke("acquire", client="the clients", space=_CONNECTIONS,
+                                          key=token, at=began)  # fmt: skip
+        self._session.history.answered(op, "ok")
+        self._taken.append(token)
 
     def give_back(self, count: int = 1) -> None:
         """Give back connections that were taken."""
         for _ in range(count):
-            self.process().call("give_back", self._taken.pop())
+            token = self._taken.pop()
+            with self._session.history.doing("release", client="the clients",
+                                             space=_CONNECTIONS, key=token):  # fmt: skip
+                self.process().call("give_back", token)
 
     def ask(self) -> None:
         """Ask for one more, without waiting for the answer."""
+        self._asked_at = time.time()
         self._asking = self.process().begin("take")
 
     def told(self, within: float) -> str:
@@ -94,7 +118,7 @@ class Pool(UnderTest):
         if self._asking is None:
             raise step_missing("a client that asks", "a client asks the pool for one more")
         try:
-            self._taken.append(self._asking.result(within))
+            self._had(self._asking.result(within), self._asked_at)
         except NoAnswer as late:
             raise DeadlineExceeded(f"waited for the pool for {within:g} s", None) from late
         except ComponentError as error:

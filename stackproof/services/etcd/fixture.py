@@ -23,7 +23,7 @@ from stackproof.texts import counted
 from stackproof.workloads import ClosedLoop, Task
 
 _PATIENCE = 10.0
-_SPACE, _CHANGES = "etcd", "changes"
+_SPACE, _CHANGES, _TOTALS = "etcd", "changes", "totals"
 #: Seconds of silence after which a watch is begun anew.
 _SILENCE = 2.0
 _SERVED_WITHIN = 60.0
@@ -55,7 +55,6 @@ class EtcdFixture:
         self._changing = ""
         self._there: dict[str, bytes] = {}
         self._acknowledged: list[str] = []
-        self.totals: list[int] = []
         self.transfers = 0
 
     @cached_property
@@ -240,6 +239,9 @@ class EtcdFixture:
         """Put so many accounts with the same amount each."""
         for number in range(count):
             self.keeper.put(self.own(f"account/{number}"), str(_OPENING).encode())
+        total, history = str(count * _OPENING), self._scenario.history
+        with history.doing("write", client="clients", space=_TOTALS, key="total", value=total):
+            """Transfers leave it as it is."""
 
     def transfer(self, clients: int, each: int) -> None:
         """Have clients move amounts between accounts, while another one reads all of them at once.
@@ -271,8 +273,12 @@ class EtcdFixture:
                  awaiting="a transfer that nobody overtakes")  # fmt: skip
 
         def look(_: int) -> None:
-            with suppress(Etcd3Exception, OSError):
-                self.totals.append(sum(amount for amount, _ in read(keepers[-1]).values()))
+            with (
+                suppress(Etcd3Exception, OSError),
+                self._scenario.history.doing("read", client="reader", space=_TOTALS,
+                                             key="total") as answer,
+            ):  # fmt: skip
+                answer.value = str(sum(amount for amount, _ in read(keepers[-1]).values()))
 
         reader = ClosedLoop(look, clients=1, name="reader", owner=self._scenario)
         writers = ClosedLoop(one, clients=clients, name="clients", owner=self._scenario,
@@ -282,11 +288,11 @@ class EtcdFixture:
         reader.end(within=within)
         self.transfers = clients * each
 
-    def opened(self) -> int:
-        """The total of all accounts at the beginning."""
-        if not self.totals:
+    def same_total(self) -> Registers:
+        """Nobody reads another total than that of the beginning."""
+        if not self.transfers:
             raise step_missing("transfers", "4 clients each make 20 transfers between 5 accounts")
-        return _OPENING * len(self.range("account/"))
+        return Registers("the total of all accounts", _TOTALS)
 
 
 def _ident(change: Change) -> str:
