@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from etcd3gw.client import Etcd3Client
@@ -18,6 +20,10 @@ from stackproof.services.web import session_of
 from stackproof.urls import split_host_and_port
 
 T = TypeVar("T")
+_LOG_IN = "correct username and password of etcd in the settings"
+_NOT_FOUND = 12  # gRPC's number for what a server does not have; HTTP says it in words
+#: What gRPC's numbers mean; those that are missing may pass: no leader, too many requests.
+_KINDS = {3: "refused", 7: "forbidden", 16: "forbidden", _NOT_FOUND: "lacking"}
 #: Not guessed from the server's version, which would be another request.
 _API = "/v3/"
 _PEERS = re.compile(r'^etcd_network_active_peers\{.*Remote="(\w+)"\} (\d+)$', re.MULTILINE)
@@ -81,15 +87,24 @@ class EtcdKeeper:
         return self._clients[node]
 
     def ask(self, operation: Callable[[Etcd3Client], T]) -> T:
-        """Have the present member do something.
+        """Have the present member do something; after a new log-in where the last one has expired.
 
         Raises:
             Etcd3Exception, OSError: it did not; the next operation goes to another one.
         """
+        node = self._nodes[0]
         try:
-            return operation(self.at(self._nodes[0]))
-        except (Etcd3Exception, OSError):
+            try:
+                return operation(self.at(node))
+            except Etcd3Exception as error:
+                if not _logged_out(error):
+                    raise
+                self._clients.pop(node, None)
+                return operation(self.at(node))
+        except (Etcd3Exception, OSError) as error:
             self._nodes.append(self._nodes.pop(0))
+            if isinstance(error, Etcd3Exception) and not any(error.args):
+                error.args = (said_of(error),)  # the library's own text says nothing
             raise
 
     def status(self, node: str = "") -> Any:
@@ -99,7 +114,8 @@ class EtcdKeeper:
     # -- as a keeper -----------------------------------------------------------
     def answers(self) -> None:
         """It reads what it has itself, with or without the others."""
-        self.ask(lambda client: client.get("/", serializable=True))
+        name = utf8(self._endpoint.check_name())  # its rights may end with the names of the suite
+        self.ask(lambda client: client.get(name, serializable=True))
 
     def put(self, name: str, content: str | bytes, lease: Lease | None = None) -> int:
         """Put a key; the revision that came of it."""
@@ -114,7 +130,7 @@ class EtcdKeeper:
 
     def revision(self) -> int:
         """The present one, as the majority has it."""
-        return self._revised("/kv/range", {"key": base64_of(b"\0"), "limit": "1"})
+        return self._revised("/kv/range", {"key": base64_of(utf8(self._endpoint.check_name()))})
 
     def _revised(self, path: str, asked: Mapping[str, str]) -> int:
         """The library keeps to itself what revision came of something."""
@@ -203,6 +219,17 @@ class EtcdKeeper:
         raise ConnectionFailedError(f"the members do not agree who is the {role}")
 
 
+def _logged_out(error: Etcd3Exception) -> bool:
+    """Whether its token is not known any more: refused before anything was done."""
+    said = said_of(error)
+    return "invalid auth token" in said or "revision of auth store is old" in said
+
+
+def said_of(error: Etcd3Exception) -> str:
+    """What the member said; the library keeps it apart from the exception's own text."""
+    return str(error.detail_text or error)
+
+
 def _hexadecimal(ident: str) -> str:
     return f"{int(ident):x}"
 
@@ -212,9 +239,13 @@ def refusal(error: BaseException) -> Trouble | None:
     """What an error of etcd means, in words for people; None: nothing definite."""
     if not isinstance(error, Etcd3Exception):
         return None
-    said = str(error.detail_text or error)
-    if "permission denied" in said or "authentication failed" in said or "user name is" in said:
-        return answered("etcd", "forbidden", said)
+    said = said_of(error)
     if isinstance(error, ConnectionFailedError):
         return answered("etcd", "lost", said)
-    return None
+    told, code = said, _NOT_FOUND if said.strip() == "Not Found" else 0
+    with suppress(ValueError, KeyError, TypeError):
+        told, code = (answer := json.loads(said))["error"], answer["code"]
+    if "authentication failed" in told or "user name is" in told:
+        return answered("etcd", "forbidden", told, _LOG_IN)
+    kind = "refused" if "space exceeded" in told else _KINDS.get(code)
+    return answered("etcd", kind, told) if kind else None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from etcd3gw.exceptions import Etcd3Exception
 from etcd3gw.lease import Lease
@@ -22,6 +22,7 @@ from stackproof.services.fixture import Scenario
 from stackproof.texts import counted
 from stackproof.workloads import ClosedLoop, Task
 
+T = TypeVar("T")
 _PATIENCE = 10.0
 _SPACE, _CHANGES, _TOTALS = "etcd", "changes", "totals"
 #: Seconds of silence after which a watch is begun anew.
@@ -125,6 +126,11 @@ class EtcdFixture:
             raise step_missing(f'a lease of "{key}"', f'"{key}" is put with a lease of 2 seconds')
         return self._leased[key]
 
+    def _asked(self, leased: _Leased, operation: Callable[[Lease], T]) -> T:
+        """Ask whichever member serves; the lease itself knows the one alone that has granted it."""
+        ident = leased.lease.id
+        return self.keeper.ask(lambda client: operation(Lease(ident, client=client)))
+
     def keep_alive(self, key: str, seconds: float) -> None:
         """Keep a key's lease alive for so long; the key is read meanwhile, and recorded."""
         leased = self._lease(key)
@@ -132,7 +138,7 @@ class EtcdFixture:
 
         def go_on() -> bool:
             with self._doing("expire", key, number=leased.seconds * 1000) as answer:
-                if leased.lease.refresh() <= 0:
+                if self._asked(leased, Lease.refresh) <= 0:
                     answer.fail("the lease has expired")
             return self.get(key) is None or time.monotonic() > until
 
@@ -144,7 +150,7 @@ class EtcdFixture:
         """Revoke a key's lease."""
         leased = self._lease(key)
         with self._doing("write", key, value=None):
-            leased.lease.revoke()
+            self._asked(leased, Lease.revoke)
 
     def watch_life(self, key: str, late: float) -> Registers:
         """Read a key until it is gone, or has been there for too long; what is expected of it."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import requests
 from etcd3gw.exceptions import Etcd3Exception
 
+from stackproof.errors import Trouble
 from stackproof.services.etcd.client import EtcdKeeper, after, base64_of, utf8
 from stackproof.workloads import Task
 
@@ -54,7 +55,11 @@ class Watch:
         self.resumed = -1
 
     def run(self, task: Task) -> None:
-        """Watch until the task is to end; silence for the keeper's time counts as a failure."""
+        """Watch until the task is to end; silence for the keeper's time counts as a failure.
+
+        Raises:
+            Trouble: etcd has removed what it was to be told of from its history.
+        """
         while not task.stopping:
             self.resumed += 1
             try:
@@ -75,12 +80,22 @@ class Watch:
                 if task.stopping:
                     return
                 self._told(change)
+        raise Etcd3Exception("the member has ended the watch")
 
     def _changes(self, answer: requests.Response) -> Iterator[Change]:
         for line in answer.iter_lines(chunk_size=None):
-            result = json.loads(line).get("result") if line else None
-            if result is None:
+            if not line:
                 continue
+            result = json.loads(line).get("result")
+            if result is None:
+                raise Etcd3Exception(line.decode(errors="replace"))
+            if begins := result.get("compact_revision"):
+                raise Trouble(
+                    "etcd has forgotten changes before the watch was told of them",
+                    f"it was to go on at revision {self.revision}; what etcd remembers begins at "
+                    f"{begins}",
+                    "have it keep its history for longer (--auto-compaction-retention)",
+                )
             if result.get("canceled"):
                 raise Etcd3Exception(str(result.get("cancel_reason") or result))
             events = result.get("events", ())

@@ -24,7 +24,7 @@ from kazoo.exceptions import (
 from kazoo.handlers.threading import KazooTimeoutError
 
 from stackproof.access import Access, tls_context
-from stackproof.errors import Trouble, answered, explains
+from stackproof.errors import NotSupported, Trouble, answered, explains
 from stackproof.services.base import Endpoint
 from stackproof.urls import path_of, split_host_and_port
 
@@ -44,6 +44,7 @@ def connect(
 
     Raises:
         KazooTimeoutError: there is none in time.
+        Trouble: the chroot is not there; whatever was made in it would make it, too.
     """
     hosts = ",".join(address.partition("/")[0] for address in addresses)
     chroot = path_of(addresses[0])
@@ -64,6 +65,12 @@ def connect(
     )  # fmt: skip
     try:
         client.start(timeout=timeout)
+        if chroot and client.exists("/") is None:
+            raise Trouble(
+                f"the chroot /{chroot} is not there in ZooKeeper",
+                f"{addresses[0]} is to be used below it",
+                "have its owner create it, or correct the setting",
+            )
     except BaseException:
         leave(client)
         raise
@@ -179,6 +186,7 @@ class ZooKeeperKeeper:
 
         Raises:
             OSError: it does not answer.
+            NotSupported: its owner does not let it.
         """
         place = split_host_and_port(self._endpoint.addresses[node])
         access = self._endpoint.access
@@ -192,7 +200,14 @@ class ZooKeeperKeeper:
                 said += more
         if not said:
             raise ConnectionResetError(f"{node} says nothing to {word}")
-        return dict(_TOLD.findall(said.decode(errors="replace")))
+        text = said.decode(errors="replace")
+        if "not in the whitelist" in text:
+            raise NotSupported(
+                "ZooKeeper does not say of itself what the suite asks for",
+                f"{self._endpoint.addresses[node]}: {text.strip()}",
+                "give its servers 4lw.commands.whitelist=srvr,mntr",
+            )
+        return dict(_TOLD.findall(text))
 
     def _role(self, node: str) -> str:
         return self.told(node).get("Mode", "without a quorum")
