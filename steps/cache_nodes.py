@@ -16,18 +16,29 @@ from hamcrest import (
 
 from stackproof import faults
 from stackproof.faults.words import to_break
+from stackproof.history import Registers
 from stackproof.services import redis
+from stackproof.session.matching import no_deviations
 from stackproof.session.measuring import Rounds
-from stackproof.session.needs import needs, needs_by
+from stackproof.session.needs import Need, needs, needs_by
 from stackproof.session.premises import presume
-from stackproof.session.scenario import Context
+from stackproof.session.scenario import Context, Kept
 
 _MEGABYTE = 1_000_000
+#: Later steps judge what became of them.
+MOVED = Kept[Registers](
+    "keys that moved", "4 clients read and write 50 keys while 20 slots move from node 1 to node 2"
+)
 
 
 def replication(context: Context) -> redis.Replication:
     """The scenario's keys on the primary and the replicas."""
     return context.session.use(redis.Replication)
+
+
+def cluster(context: Context) -> redis.ClusterKeys:
+    """Where its keys lie in a Cluster."""
+    return context.session.use(redis.ClusterKeys)
 
 
 def faults_of(context: Context) -> faults.Faults:
@@ -74,6 +85,17 @@ def a_primary_with_far_replicas(context: Context, count: int, distance: float) -
     """What primary and replicas say to each other takes so long, each way."""
     presume(replication(context).replicas, has_length(count), "replicas")
     replication(context).set_distance(distance)
+
+
+@given("a Redis Cluster of {count:d} primaries with {replicas:d} replicas in all")
+@needs_by(
+    lambda count, replicas: Need(
+        "redis", False, (("max_memory_mb", 16), ("nodes", count + replicas), ("replicas", replicas // count)),
+    )
+)  # fmt: skip
+def a_cluster(context: Context, count: int, replicas: int) -> None:
+    """Each primary has the same share of the slots, and of the replicas."""
+    presume(cluster(context).primaries, has_length(count), "primaries")
 
 
 # -- what is broken ------------------------------------------------------------
@@ -202,3 +224,49 @@ def replica_keeps_up(context: Context, replica: str, limit: float, patience: flo
     patience = context.session.scaled(patience)
     seen = replication(context).one_seen(replica, prompt.matches, patience)
     assert_that(seen, prompt, f"{replica} in the primary's eyes")
+
+
+# -- a Cluster's slots ---------------------------------------------------------
+@then("each key lies on the node that has its slot, and every primary has some")
+def keys_are_in_place(context: Context) -> None:
+    """Each node is asked for the keys that it has, and for whose the slots are."""
+    assert_that(cluster(context).misplaced(), no_deviations(), "keys out of place")
+
+
+@then("a node that is asked for a key of another one says MOVED, and names that one")
+def nodes_redirect(context: Context) -> None:
+    """The slot is right, too."""
+    assert_that(set(cluster(context).redirects()), equal_to({"moved there"}))
+
+
+@then("while a slot moves from {source:Node} to {target:Node}, ASK leads to what has moved already")
+@needs("redis", dedicated=True)
+def ask_leads_there(context: Context, source: str, target: str) -> None:
+    """A client that follows gets it; once the slot has moved, the answer is MOVED."""
+    told = cluster(context).half_way(source, target)
+    there = "ask there"
+    wanted = {
+        "moved": there,
+        "new": there,
+        "followed": "b'value'",
+        "finished": "moved there",
+    }
+    assert_that(told, equal_to(wanted))
+
+
+@when(
+    "{clients:d} clients read and write {keys:d} keys while {slots:d} slots move from {source:Node} to {target:Node}"
+)
+@needs("redis", dedicated=True)
+def keys_move(
+    context: Context, clients: int, keys: int, slots: int, source: str, target: str
+) -> None:
+    """All of the keys are in slots that move; clients are at work before, meanwhile and after."""
+    expected = cluster(context).use_while_moving(clients, keys, slots, source, target)
+    context.session.keep(MOVED, expected)
+
+
+@then("every reading shows the value that was written last")
+def readings_are_right(context: Context) -> None:
+    """No write is lost on its way, and none is read that has been replaced."""
+    context.session.assert_history(context.session.kept(MOVED))

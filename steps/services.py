@@ -26,6 +26,14 @@ def write_while_broken(context: Context, workload: Workload, node: str, fault: s
     writing(context, workload).while_broken(broken)
 
 
+@when("{workload:Workload} while {node:Node} {fault:Fault}, until another node has taken over")
+@needs_by(lambda workload, node, fault: to_break(workload.service, fault, workload.options))
+def write_until_replaced(context: Context, workload: Workload, node: str, fault: str) -> None:
+    """The same; it is not healed before others name one of them in its place."""
+    broken = faults.Faults(context.session, workload.service).fault(fault, node)
+    writing(context, workload).while_broken(broken, replaced=True)
+
+
 @when("{workload:Workload} while all nodes are restarted, one after the other")
 @needs_by(lambda workload: Need(workload.service, True, workload.options))
 def write_while_restarted(context: Context, workload: Workload) -> None:

@@ -7,14 +7,14 @@ Feature: Sentinels have a replica of Redis take over
   @HA-02 @critical
   Scenario: Writes that waited for a replica survive the primary
     Given a Redis primary with 2 replicas and 3 Sentinels, 1 of which each write waits for
-    When keys are set while the primary has crashed
+    When keys are set while the primary has crashed, until another node has taken over
     Then nothing acknowledged is lost
     And writes were acknowledged again at most 30 seconds after the fault
 
   @HA-02 @nightly
   Scenario Outline: Clients follow when the primary <fault>
     Given a Redis primary with 2 replicas and 3 Sentinels
-    When keys are set while the primary <fault>
+    When keys are set while the primary <fault>, until another node has taken over
     Then nothing acknowledged is lost but what came at most 1 second before the outage
     And writes were acknowledged again at most 30 seconds after the fault
 

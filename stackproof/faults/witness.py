@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 from stackproof.errors import NotSupported, Trouble
 from stackproof.services import service
 from stackproof.services.nodes import Service, instance
-from stackproof.services.probe import AcceptsWrites, Carries, HasRoles, Probe, SeesPeers
+from stackproof.services.probe import (
+    AcceptsWrites,
+    Carries,
+    HasRoles,
+    HasSuccessors,
+    Probe,
+    SeesPeers,
+)
 from stackproof.services.reaching import Answer
 from stackproof.urls import split_host_and_port
 
@@ -119,6 +126,19 @@ class Witness:
             with contextlib.suppress(*self._kind.unready):
                 return probe.holder(role)
         return ""
+
+    def replaced(self, node: str) -> bool:
+        """Whether another node has taken over what this one did.
+
+        Raises:
+            NotSupported: nobody can tell.
+        """
+        with contextlib.closing(self._probe()) as probe:
+            if not isinstance(probe, HasSuccessors):
+                raise self._unable("whether another node has taken over", "its nodes do not tell")
+            with contextlib.suppress(*self._kind.unready):
+                return probe.replaced(node)
+        return False
 
     def refusal(self, node: str) -> str:
         """How a node refuses to be written to; empty: it accepts it.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from stackproof.errors import NotSupported, PremiseNotMet
 from stackproof.faults.restarts import restart
+from stackproof.faults.witness import Witness
 from stackproof.history import Members
 from stackproof.polling import poll
 from stackproof.services import service
@@ -83,18 +84,28 @@ class Writing:
                 self.acknowledged.append((time.time(), text))
 
     # -- while something is broken -----------------------------------------------
-    def while_broken(self, fault: NodeFault) -> None:
+    def while_broken(self, fault: NodeFault, *, replaced: bool = False) -> None:
         """Write before, while and after a node is broken.
 
         Meanwhile some must be acknowledged; where the node is the one that is written to, and
         serves nobody, one must be tried.
 
+        Args:
+            fault: not begun.
+            replaced: another node must have taken over before it is healed.
+
         Raises:
             NoEffect, NotHealed: see `Fault`.
-            DeadlineExceeded: nothing was acknowledged when it had to be.
+            DeadlineExceeded: nothing was acknowledged when it had to be, or nobody took over.
         """
         self._begin()
         with fault:
+            if replaced:
+                poll(
+                    lambda: Witness(self._session, self._name).replaced(fault.node),
+                    within=self._session.scaled(_SERVED_WITHIN),
+                    awaiting=f"another node to take over from {fault.target}",
+                )
             if fault.serves or fault.node != self._writer.through:
                 self._await_acknowledged(_MEANWHILE, f"during the {fault.kind}")
             else:

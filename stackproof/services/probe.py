@@ -54,6 +54,18 @@ class HasRoles(Protocol):
 
 
 @runtime_checkable
+class HasSuccessors(Protocol):
+    """A probe of nodes that others take over from."""
+
+    def replaced(self, node: str) -> bool:
+        """Whether another node does what this one did, as the others see it.
+
+        Raises:
+            Exception: one of the service's `unready` while they cannot be asked.
+        """
+
+
+@runtime_checkable
 class AcceptsWrites(Protocol):
     """A probe that writes."""
 

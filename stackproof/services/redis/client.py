@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 from urllib.parse import quote
@@ -9,6 +10,7 @@ from urllib.parse import quote
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
+from redis.exceptions import AskError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -39,7 +41,7 @@ def connect(endpoint: Endpoint, node: str = "", *, timeout: float = 10.0) -> Red
     """
     how = _how(endpoint, timeout)
     if not node and clustered(endpoint.addresses):
-        return _to_cluster(endpoint, how)
+        return cast(Redis, _Cluster(endpoint, how))
     if not node and (watching := sentinels(endpoint.addresses)):
         places = [place_of(endpoint, one) for one in watching]
         return cast(Redis, _Sentinels(endpoint, places, how).master_for(WATCHED))
@@ -104,9 +106,26 @@ class _Sentinels(Sentinel):
         return _reached(self._endpoint, super().discover_master(service_name))
 
 
-def _to_cluster(endpoint: Endpoint, how: dict[str, Any]) -> Redis:
-    places = [ClusterNode(*place_of(endpoint, node)) for node in endpoint.addresses]
-    return cast(Redis, RedisCluster(
-        startup_nodes=places, address_remap=partial(_reached, endpoint),
-        retry=Retry(NoBackoff(), 0), **how,
-    ))  # fmt: skip
+class _Cluster(RedisCluster):
+    """The library maps the addresses that CLUSTER SLOTS tells, but not those of MOVED and ASK."""
+
+    def __init__(self, endpoint: Endpoint, how: dict[str, Any]):
+        self._endpoint = endpoint
+        super().__init__(
+            startup_nodes=[ClusterNode(*place_of(endpoint, node)) for node in endpoint.addresses],
+            address_remap=partial(_reached, endpoint),
+            retry=Retry(NoBackoff(), 0),
+            **how,
+        )
+
+    def on_connect(self, connection: Any) -> None:
+        super().on_connect(connection)
+        read = type(connection).read_response.__get__(connection)
+        connection.read_response = partial(self._read, read)
+
+    def _read(self, read: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        try:
+            return read(*arguments, **named)
+        except AskError as told:  # MOVED is one, too
+            told.host, told.port = _reached(self._endpoint, (told.host, told.port))
+            raise

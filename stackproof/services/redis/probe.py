@@ -116,6 +116,16 @@ class RedisProbe:
             raise exceptions.ConnectionError(f"nobody is the {role} for most Sentinels: {named}")
         return node
 
+    def replaced(self, node: str) -> bool:
+        """Another one is the primary, or has its slots: in the words of a node that is there."""
+        if not self._clustered:
+            return self.holder("primary") != node
+        for other in self._servers:
+            with suppress(*_SILENT):
+                if other != node:
+                    return not self.members(other)[node]["slots"]
+        return False
+
     def replication(self, node: str) -> Mapping[str, Any]:
         """What a node says of its role, and of whom it replicates."""
         with self._client(node) as client:

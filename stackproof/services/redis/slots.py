@@ -31,7 +31,7 @@ def form(endpoint: Endpoint, replicas: int, *, within: float) -> None:
     count = len(nodes) // (1 + replicas)
     with ExitStack() as opened:
         clients = [opened.enter_context(connect(endpoint, node)) for node in nodes]
-        idents = [client.execute_command("CLUSTER MYID").decode() for client in clients]
+        idents = list(map(_ident, clients))
         for number, client in enumerate(clients):
             client.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
             if number < count:
@@ -72,3 +72,59 @@ def _well(client: Redis) -> bool:
     told: dict[str, Any] = client.execute_command("CLUSTER INFO")
     link = client.info("replication").get("master_link_status", "up")
     return told["cluster_state"] == "ok" and link == "up"
+
+
+class Moving:
+    """Moves slots of a Cluster from one primary to another, as ``redis-cli --cluster`` does.
+
+    Args:
+        endpoint: of the Cluster.
+        source: the node that has them.
+        target: the one that is to have them.
+        timeout: seconds for each command.
+    """
+
+    def __init__(self, endpoint: Endpoint, source: str, target: str, *, timeout: float):
+        self._milliseconds = round(timeout * 1000)
+        self._clients = {
+            node: connect(endpoint, node, timeout=timeout) for node in (source, target)
+        }
+        self._source, self._target = self._clients.values()
+        self._from, self._to = map(_ident, self._clients.values())
+
+    def begin(self, slot: int) -> None:
+        """From now on the source answers ASK for what is not there any more."""
+        self._target.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", self._from)
+        self._source.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", self._to)
+
+    def carry(self, slot: int) -> int:
+        """Move all keys of a slot; how many."""
+        host, port, _ = _place(self._target)
+        carried = 0
+        while keys := self._source.execute_command("CLUSTER GETKEYSINSLOT", slot, 100):
+            self._source.execute_command(
+                "MIGRATE", host, port, "", 0, self._milliseconds, "KEYS", *keys
+            )
+            carried += len(keys)
+        return carried
+
+    def finish(self, slot: int) -> None:
+        """Have the target own the slot: it hears of that first."""
+        for client in (self._target, self._source):
+            client.execute_command("CLUSTER SETSLOT", slot, "NODE", self._to)
+
+    def move(self, slot: int) -> int:
+        """All of that; how many keys have moved."""
+        self.begin(slot)
+        carried = self.carry(slot)
+        self.finish(slot)
+        return carried
+
+    def close(self) -> None:
+        """End its connections."""
+        for client in self._clients.values():
+            client.close()
+
+
+def _ident(client: Redis) -> str:
+    return str(client.execute_command("CLUSTER MYID").decode())
