@@ -16,6 +16,7 @@ from behave import register_type
 
 from stackproof.faults.roles import WORDS
 from stackproof.faults.words import FAULTS, PRODUCERS, TIMES, WORKLOADS, Workload
+from stackproof.services.milvus.known import LEVELS as CONSISTENCY
 from stackproof.services.milvus.known import MISTAKES as VECTOR_MISTAKES
 from stackproof.services.opensearch.known import MISTAKES as SEARCH_MISTAKES
 from stackproof.services.redis.known import Batching
@@ -201,6 +202,7 @@ TYPES: dict[str, Type] = {
     "Brokers": counted("broker"),
     "Checksum": one_of(CHECKSUMS),
     "Collection": one_of(COLLECTIONS),
+    "Consistency": one_of(CONSISTENCY),
     "Coordination": one_of(COORDINATION),
     "Customers": counted("customer"),
     "Ending": one_of(SERVER_ENDINGS),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from behave import given, then, when
 from hamcrest import (
     assert_that,
+    calling,
     contains_string,
     empty,
     equal_to,
@@ -15,17 +16,21 @@ from hamcrest import (
     is_not,
     less_than_or_equal_to,
     not_,
+    raises,
 )
 
-from stackproof.services import milvus
+from stackproof.faults.restarts import restart
+from stackproof.services import milvus, service
 from stackproof.services.milvus.known import VECTOR
 from stackproof.session.matching import no_deviations
 from stackproof.session.measuring import Rounds
 from stackproof.session.needs import needs
 from stackproof.session.scenario import Context
 from stackproof.session.tables import column
+from stackproof.vocabulary import SERVER_ENDINGS
 
 _QUERIES = 50
+_PATIENCE = 20.0
 
 
 def vectors_of(context: Context) -> milvus.VectorsFixture:
@@ -96,6 +101,18 @@ def collection_is_indexed(context: Context, name: str, index: str) -> None:
     vectors_of(context).index(name, index)
 
 
+@when('the index of "{name}" is dropped')
+def index_is_dropped(context: Context, name: str) -> None:
+    """Takes the collection out of memory first."""
+    vectors_of(context).drop_index(name)
+
+
+@then('the collection "{name}" has no index')
+def collection_has_no_index(context: Context, name: str) -> None:
+    """The server lists none."""
+    assert_that(vectors_of(context).index_told(name), empty())
+
+
 @then('the index of "{name}" is "{index}" by "{metric}"')
 def index_is(context: Context, name: str, index: str, metric: str) -> None:
     """As the server describes it."""
@@ -139,6 +156,47 @@ def collection_counts(context: Context, name: str, count: int) -> None:
     assert_that(vectors_of(context).count(name), equal_to(count))
 
 
+@when('the collection "{name}" is flushed')
+def collection_is_flushed(context: Context, name: str) -> None:
+    """Has the server store for good what was written until now."""
+    vectors_of(context).flush(name)
+
+
+@when("the vector database {ending:Ending} and is started again")
+@needs("milvus", dedicated=True)
+def vector_database_restarts(context: Context, ending: str) -> None:
+    """Ends the scenario's own server by SIGTERM or SIGKILL; starts it again, until all is loaded."""
+    restart(context.session, "milvus", SERVER_ENDINGS[ending])
+    vectors_of(context).load_again()
+
+
+@then('a search in "{name}" with {level:Consistency} consistency sees this at once')
+def search_sees_at_once(context: Context, name: str, level: str) -> None:
+    """The first search after the acknowledgement finds what was written, or misses what was deleted."""
+    vectors_of(context).sees_last(name, level, 0)
+
+
+@then('a search in "{name}" with {level:Consistency} consistency sees this within {limit:Seconds}')
+def search_sees(context: Context, name: str, level: str, limit: float) -> None:
+    """The same after a while; how long it took is in the report."""
+    vectors_of(context).sees_last(name, level, limit)
+
+
+@then("a client can connect to the vector database, ask it something, and disconnect")
+def client_connects(context: Context) -> None:
+    """It lists its collections; over a connection that is closed nothing is answered."""
+    vectors = vectors_of(context)
+    guest = vectors.visit()
+    guest.close()
+    assert_that(calling(guest.list_collections), raises(Exception, "connect"))
+
+
+@then("the vector database is healthy")
+def vector_database_is_healthy(context: Context) -> None:
+    """What the suite waits for at its start: a collection is made, described and dropped."""
+    service("milvus").check(context.session.endpoint("milvus"), timeout=_PATIENCE)
+
+
 @then('each of these filters selects from "{name}" exactly what it says')
 def filters_select(context: Context, name: str) -> None:
     """Compared with a plain evaluation over the same vectors."""
@@ -171,6 +229,17 @@ def collection_has_no_partition(context: Context, name: str, partition: str) -> 
     assert_that(vectors_of(context).partitions(name), not_(has_item(partition)))
 
 
+@then(
+    'searches in partition "{partition}" of "{name}" find at least {percent:d} % of the {count:d} nearest vectors'
+)
+def searches_in_partition_find(
+    context: Context, partition: str, name: str, percent: int, count: int
+) -> None:
+    """The recall of 50 searches in one partition, against exact search over the vectors in it."""
+    found = vectors_of(context).recall(name, _QUERIES, count, partition=partition)
+    assert_that(found, greater_than_or_equal_to(percent / 100), "recall")
+
+
 @then('{mistake:VectorMistake} in "{name}" is refused with "{told}"')
 def mistake_is_refused(context: Context, mistake: str, name: str, told: str) -> None:
     """The server or its client says so, and what the text asks for is in what it says."""
@@ -179,7 +248,7 @@ def mistake_is_refused(context: Context, mistake: str, name: str, told: str) -> 
 
 @then('searches in "{name}" find at least {percent:d} % of the {count:d} nearest vectors')
 def searches_find(context: Context, name: str, percent: int, count: int) -> None:
-    """The recall of 50 searches, against exact search over the same vectors."""
+    """The recall of 50 searches in one request, against exact search over the same vectors."""
     found = vectors_of(context).recall(name, _QUERIES, count)
     assert_that(found, greater_than_or_equal_to(percent / 100), "recall")
 
@@ -212,6 +281,12 @@ def inserting_is_fast(context: Context, rate: int, rounds: int) -> None:
         told="{:.0f}/s".format,
         before='10000 vectors are inserted into "products" and timed',
     )
+
+
+@when('{clients:d} clients insert {count:d} vectors each into "{name}" at the same time')
+def clients_insert(context: Context, clients: int, count: int, name: str) -> None:
+    """Each with a connection of its own, in three requests; after each it must find what it inserted."""
+    vectors_of(context).insert_and_search(name, clients, count)
 
 
 @when('{clients:d} clients make {searches:d} searches each in "{name}" at the same time')

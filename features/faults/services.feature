@@ -19,7 +19,7 @@ Feature: A broken node costs what its service says, and no more
         | an etcd cluster of 3 nodes           | keys are put                              | the leader  | is paused   | 20      |
         | an object store                      | objects are uploaded                      | the server  | has crashed | 10      |
 
-      @nightly
+      @nightly @VEC-07
       Examples: Milvus
         | service           | writes               | node       | fault                                     | seconds |
         | a vector database | vectors are inserted | the server | has crashed                               | 60      |

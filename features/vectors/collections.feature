@@ -5,7 +5,12 @@ Feature: A vector database keeps what it has acknowledged
   Background:
     Given a vector database
 
-  @VEC-01 @VEC-02
+  @VEC-01
+  Scenario: A client connects, is answered, and disconnects
+    Then the vector database is healthy
+    And a client can connect to the vector database, ask it something, and disconnect
+
+  @VEC-02
   Scenario: A collection lives from its creation until it is dropped
     Given a collection "products" of vectors with 64 dimensions that is not loaded
     Then the collection "products" is listed, with vectors of 64 dimensions
@@ -27,6 +32,49 @@ Feature: A vector database keeps what it has acknowledged
     When 200 vectors of "products" are deleted
     Then the collection "products" holds exactly these vectors
     And "products" counts 1300 vectors
+
+  @VEC-03 @nightly
+  Scenario: With Strong consistency the first search sees what was changed
+    Given a collection "products" of vectors with 64 dimensions
+    When 500 vectors are inserted into "products"
+    Then a search in "products" with Strong consistency sees this at once
+    When 300 vectors of "products" are replaced
+    Then a search in "products" with Strong consistency sees this at once
+    When 200 vectors of "products" are deleted
+    Then a search in "products" with Strong consistency sees this at once
+
+  @VEC-03 @nightly
+  Scenario Outline: With <level> consistency what was changed is seen within seconds
+    Given a collection "products" of vectors with 64 dimensions
+    When 500 vectors are inserted into "products"
+    Then a search in "products" with <level> consistency sees this within 5 seconds
+    When 300 vectors of "products" are replaced
+    Then a search in "products" with <level> consistency sees this within 5 seconds
+    When 200 vectors of "products" are deleted
+    Then a search in "products" with <level> consistency sees this within 5 seconds
+
+    Examples:
+      | level      |
+      | Session    |
+      | Bounded    |
+      | Eventually |
+
+  @VEC-07 @critical @nightly @timeout:240
+  Scenario Outline: Nothing flushed is lost when the server <ending>
+    Given a collection "products" of vectors with 64 dimensions
+    When 1500 vectors are inserted into "products"
+    And 200 vectors of "products" are deleted
+    And the collection "products" is indexed by "HNSW" and loaded
+    And the collection "products" is flushed
+    And the vector database <ending> and is started again
+    Then the collection "products" holds exactly these vectors
+    And the index of "products" is "HNSW" by "L2"
+    And searches in "products" find at least 95 % of the 10 nearest vectors
+
+    Examples:
+      | ending     |
+      | crashes    |
+      | is stopped |
 
   @VEC-03
   Scenario: Filters select what they say
@@ -52,9 +100,11 @@ Feature: A vector database keeps what it has acknowledged
     And 200 vectors are inserted into "products"
     Then the collection "products" holds exactly these vectors
     And partition "spring" of "products" counts 300 vectors
+    And searches in partition "spring" of "products" find at least 100 % of the 10 nearest vectors
     When partition "spring" of "products" is dropped
-    Then "products" counts 200 vectors
-    And the collection "products" has no partition "spring"
+    Then the collection "products" has no partition "spring"
+    And the collection "products" holds exactly these vectors
+    And "products" counts 200 vectors
 
   @VEC-07
   Scenario Outline: A mistake is a clear error: <mistake>

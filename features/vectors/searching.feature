@@ -5,7 +5,7 @@ Feature: Searches find the nearest vectors
   Background:
     Given a vector database
 
-  @VEC-05 @VEC-03
+  @VEC-03 @VEC-04 @VEC-05
   Scenario Outline: Exact search finds the nearest ones by <metric>
     Given a collection "products" of vectors with 32 dimensions compared by "<metric>"
     When 1000 vectors are inserted into "products"
@@ -33,11 +33,30 @@ Feature: Searches find the nearest vectors
     Examples:
       | index    | percent |
       | FLAT     | 100     |
-      | IVF_FLAT | 95      |
-      | IVF_SQ8  | 90      |
-      | IVF_PQ   | 50      |
-      | HNSW     | 95      |
+      | IVF_FLAT | 99      |
+      | IVF_SQ8  | 95      |
+      | IVF_PQ   | 70      |
+      | HNSW     | 97      |
       | SCANN    | 90      |
+
+  @VEC-05 @nightly
+  Scenario: An index lives from its creation until it is dropped, and another takes its place
+    Given a collection "products" of vectors with 32 dimensions
+    When 3000 vectors are inserted into "products"
+    And the collection "products" is indexed by "IVF_FLAT" and loaded
+    Then the index of "products" is "IVF_FLAT" by "L2"
+    And searches in "products" find at least 99 % of the 10 nearest vectors
+    When the index of "products" is dropped
+    Then the collection "products" has no index
+    When the collection "products" is indexed by "HNSW" and loaded
+    Then the index of "products" is "HNSW" by "L2"
+    And searches in "products" find at least 97 % of the 10 nearest vectors
+
+  @VEC-08
+  Scenario: Ten clients insert at once, and each finds what it has inserted
+    Given a collection "products" of vectors with 64 dimensions
+    When 10 clients insert 60 vectors each into "products" at the same time
+    Then the collection "products" holds exactly these vectors
 
   @VEC-04 @performance @nightly
   Scenario: More than 1000 vectors a second are inserted

@@ -15,10 +15,12 @@ import numpy as np
 
 from stackproof.errors import explained, step_missing
 from stackproof.history import Members
+from stackproof.polling import poll
 from stackproof.services.fixture import Scenario
 from stackproof.services.milvus.client import connect, fitting, make_collection, prepare, rows_of
 from stackproof.services.milvus.data import FILTERS, Entity, entities, nearest, of_row
 from stackproof.services.milvus.known import COLOUR, INDEXES, KEY, PRICE, VECTOR
+from stackproof.texts import counted
 from stackproof.workloads import Latencies
 
 if TYPE_CHECKING:
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 
 _PATIENCE = 60.0
 _AT_ONCE = 1000
+#: How many of those that were last changed are looked for.
+_LOOKED_FOR = 20
+#: Of each client of a crowd that inserts.
+_REQUESTS = 3
 _ALL = [KEY, VECTOR, COLOUR, PRICE]
 
 
@@ -38,6 +44,8 @@ class Collection:
         dimensions: of its vectors.
         metric: by which they are compared.
         held: what must be in it, by key.
+        partitions: where that was put, by key, if not into the one that every collection has.
+        last: what was written or deleted by the last step.
         index: kind of its index.
     """
 
@@ -45,6 +53,8 @@ class Collection:
     dimensions: int
     metric: str = "L2"
     held: dict[int, Entity] = field(default_factory=dict)
+    partitions: dict[int, str] = field(default_factory=dict)
+    last: Sequence[Entity] = ()
     index: str = "FLAT"
 
 
@@ -64,6 +74,13 @@ class VectorsFixture:
         client = connect(self._endpoint, timeout=self._timeout)
         self._scenario.add_cleanup(client.close)
         return client
+
+    def visit(self) -> MilvusClient:
+        """One more connection, over which the server has answered."""
+        guest = connect(self._endpoint, timeout=self._timeout)
+        self._scenario.add_cleanup(guest.close)
+        guest.list_collections(timeout=self._timeout)
+        return guest
 
     def collection(self, name: str) -> Collection:
         """What was put into a collection; `PremiseNotMet`: no step has made it."""
@@ -114,6 +131,13 @@ class VectorsFixture:
         """Drop it with all that is in it."""
         self.client.drop_collection(self.collection(name).name, timeout=self._timeout)
 
+    def load_again(self) -> None:
+        """Wait until a server that was started again has in memory what was there before."""
+        there = self.client.list_collections(timeout=self._timeout)
+        for of in self._collections.values():
+            if of.name in there:
+                self.client.load_collection(of.name, timeout=self._timeout)
+
     # -- what is written -------------------------------------------------------
     def insert(self, name: str, count: int, *, partition: str = "") -> None:
         """Insert distinct vectors, a thousand in each request."""
@@ -138,6 +162,8 @@ class VectorsFixture:
                 write(into.name, [one.row for one in some], partition_name=partition,
                       timeout=self._timeout)  # fmt: skip
             into.held |= {one.key: one for one in some}
+        into.partitions |= dict.fromkeys(keys, partition) if partition else {}
+        into.last = made
 
     def delete(self, name: str, count: int) -> None:
         """Delete the first ones."""
@@ -145,29 +171,42 @@ class VectorsFixture:
         some = [into.held[key] for key in sorted(into.held)[:count]]
         with self._recording("remove", into, some):
             self.client.delete(into.name, ids=[one.key for one in some], timeout=self._timeout)
+        into.last = some
         for one in some:
             del into.held[one.key]
 
-    def _recording(self, action: str, into: Collection, some: Sequence[Entity]) -> ExitStack:
+    def flush(self, name: str) -> None:
+        """Have all that was written until now stored for good."""
+        self.client.flush(self.collection(name).name, timeout=self._timeout)
+
+    def _recording(
+        self, action: str, into: Collection, some: Sequence[Entity], *, client: str = "client"
+    ) -> ExitStack:
         """All of them begin and end together: they are one request."""
         stack = ExitStack()
         for one in some:
             content: dict[str, Any] = {"value": one.content} if action == "add" else {}
             stack.enter_context(
                 self._scenario.history.doing(
-                    action, client="client", space=into.name, key=str(one.key), **content
+                    action, client=client, space=into.name, key=str(one.key), **content
                 )
             )
         return stack
 
     # -- what is there ---------------------------------------------------------
     def listed(self, name: str) -> Members:
-        """Read everything; what is expected of it: all that was written, at once."""
+        """Read everything; what is expected of it: all that was written, at once.
+
+        A collection that is not there any more holds nothing.
+        """
         of = self.collection(name)
         with self._scenario.history.listing(client="client", space=of.name) as found:
+            there = self.client.has_collection(of.name, timeout=self._timeout)
             found += [
                 (str(row[KEY]), of_row(row).content)
-                for row in rows_of(self.client, of.name, _ALL, timeout=self._timeout)
+                for row in (
+                    rows_of(self.client, of.name, _ALL, timeout=self._timeout) if there else ()
+                )
             ]
         return Members(f'the vectors in "{name}"', of.name)
 
@@ -201,33 +240,43 @@ class VectorsFixture:
     def index(self, name: str, kind: str) -> None:
         """Replace the index by one of another kind, over all that is there; load it."""
         of = self.collection(name)
-        self.client.flush(of.name, timeout=self._timeout)
-        self.client.release_collection(of.name, timeout=self._timeout)
-        for old in self.client.list_indexes(of.name):
-            self.client.drop_index(of.name, old, timeout=self._timeout)
+        self.drop_index(name)
+        self.flush(name)
         prepare(self.client, of.name, kind, of.metric, INDEXES[kind][0], timeout=self._timeout)
         of.index = kind
 
-    def index_told(self, name: str) -> dict[str, str]:
-        """What the server says of the index: its kind and metric."""
+    def drop_index(self, name: str) -> None:
+        """Take the collection out of memory, and drop its index."""
         of = self.collection(name)
+        self.client.release_collection(of.name, timeout=self._timeout)
+        for old in self.client.list_indexes(of.name):
+            self.client.drop_index(of.name, old, timeout=self._timeout)
+
+    def index_told(self, name: str) -> dict[str, str]:
+        """What the server says of the index: its kind and metric; empty: there is none."""
+        of = self.collection(name)
+        if not self.client.list_indexes(of.name):
+            return {}
         (index,) = self.client.list_indexes(of.name)
         told = self.client.describe_index(of.name, index, timeout=self._timeout)
         return {"index": str(told["index_type"]), "metric": str(told["metric_type"])}
 
     def search(
         self, of: Collection, queries: Sequence[Any], count: int, text: str = "",
-        client: MilvusClient | None = None,
+        client: MilvusClient | None = None, *, level: str = "Strong", partition: str = "",
     ) -> list[list[int]]:  # fmt: skip
-        """The keys of the nearest ones for each query, nearest first."""
+        """The keys of the nearest ones for each query, nearest first; all in one request."""
         found = (client or self.client).search(
             of.name, data=[*queries], limit=count, filter=text, anns_field=VECTOR,
             search_params={"metric_type": of.metric, "params": INDEXES[of.index][1]},
-            consistency_level="Strong", timeout=self._timeout,
+            partition_names=[partition] if partition else None,
+            consistency_level=level, timeout=self._timeout,
         )  # fmt: skip
         return [[int(hit[KEY]) for hit in hits] for hits in found]
 
-    def recall(self, name: str, queries: int, count: int, text: str = "") -> float:
+    def recall(
+        self, name: str, queries: int, count: int, text: str = "", *, partition: str = ""
+    ) -> float:
         """Which part of the exact nearest neighbours is found, 0 to 1; in the report as well.
 
         Args:
@@ -235,19 +284,58 @@ class VectorsFixture:
             queries: how many, distinct from all that is there.
             count: neighbours of each.
             text: a filter that they must pass.
+            partition: where they must be; empty: anywhere.
         """
         of = self.collection(name)
-        those = [one for one in of.held.values() if not text or FILTERS[text](one)]
+        those = [
+            one
+            for key, one in of.held.items()
+            if (not text or FILTERS[text](one))
+            and (not partition or of.partitions.get(key) == partition)
+        ]
         among = np.stack([one.vector for one in those])
         keys = np.array([one.key for one in those])
         asked = [one.vector for one in entities(range(queries), of.dimensions, self._scenario.seed)]
         hits = 0
-        for query, found in zip(asked, self.search(of, asked, count, text), strict=True):
+        answers = self.search(of, asked, count, text, partition=partition)
+        for query, found in zip(asked, answers, strict=True):
             exact = set(keys[nearest(among, query, count, of.metric)].tolist())
             hits += len(exact & set(found))
         wanted = min(count, len(those)) * queries
         self._scenario.figure(f"recall@{count} of {of.index}", f"{hits / wanted:.4f}")
         return hits / wanted
+
+    def sees_last(self, name: str, level: str, within: float) -> None:
+        """Wait until searches see what was last written or deleted; how long, in the report.
+
+        Args:
+            name: of the collection; its index is exact.
+            level: of consistency, one of `known.LEVELS`.
+            within: seconds from the acknowledgement; 0: the first search must see it.
+
+        Raises:
+            DeadlineExceeded: they do not.
+        """
+        of = self.collection(name)
+        some = of.last[:_LOOKED_FOR]
+
+        def unseen() -> list[int]:
+            found = self.search(of, [one.vector for one in some], 1, level=level)
+            return [
+                one.key
+                for one, keys in zip(some, found, strict=True)
+                if (one.key in keys) != (one.key in of.held)
+            ]
+
+        began = time.perf_counter()
+        poll(
+            unseen, until=lambda left: not left, within=self._scenario.scaled(within),
+            awaiting=f"searches with {level} consistency to see what was last changed",
+            describe=lambda left: f"of {len(some)} vectors, {len(left)} are as before: {left[:5]}",
+        )  # fmt: skip
+        self._scenario.figure(
+            f"acknowledged to searchable, {level}", f"{time.perf_counter() - began:.3f} s"
+        )
 
     # -- partitions ------------------------------------------------------------
     def make_partition(self, name: str, partition: str) -> None:
@@ -259,8 +347,12 @@ class VectorsFixture:
     def drop_partition(self, name: str, partition: str) -> None:
         """Release and drop a partition."""
         of = self.collection(name)
+        some = [one for key, one in of.held.items() if of.partitions.get(key) == partition]
         self.client.release_partitions(of.name, [partition], timeout=self._timeout)
-        self.client.drop_partition(of.name, partition, timeout=self._timeout)
+        with self._recording("remove", of, some):
+            self.client.drop_partition(of.name, partition, timeout=self._timeout)
+        for one in some:
+            del of.held[one.key]
 
     def partitions(self, name: str) -> list[str]:
         """As the server lists them, without the one that every collection has."""
@@ -308,6 +400,46 @@ class VectorsFixture:
             took = Latencies(one for done in working for one in done.result())
         self._scenario.figure(f"top-10 search, {clients} clients at once", took.told())
         return {"p50": took.percentile(50), "p95": took.percentile(95)}
+
+    def insert_and_search(self, name: str, clients: int, count: int) -> None:
+        """Clients insert at the same time; each searches for what it has inserted.
+
+        Args:
+            name: of the collection; its index is exact.
+            clients: each with a connection of its own.
+            count: vectors that each inserts, in a few requests.
+
+        Raises:
+            AssertionError: one has not found what it has inserted.
+        """
+        into = self.collection(name)
+        first = max(into.held, default=0) + 1
+        made = entities(range(first, first + clients * count), into.dimensions, self._scenario.seed)
+        ready = threading.Barrier(clients)
+
+        def work(number: int) -> list[int]:
+            client, own = connect(self._endpoint, timeout=self._timeout), made[number::clients]
+            missed = []
+            try:
+                ready.wait(self._timeout)
+                for begin in range(0, count, -(-count // _REQUESTS)):
+                    some = own[begin : begin + -(-count // _REQUESTS)]
+                    with self._recording("add", into, some, client=f"client {number + 1}"):
+                        client.insert(into.name, [one.row for one in some], timeout=self._timeout)
+                    found = self.search(into, [one.vector for one in some], 1, client=client)
+                    missed += [
+                        one.key for one, keys in zip(some, found, strict=True) if keys != [one.key]
+                    ]
+            finally:
+                client.close()
+            return missed
+
+        with ThreadPoolExecutor(clients) as pool:
+            missed = [key for some in pool.map(work, range(clients)) for key in some]
+        into.held |= {one.key: one for one in made}
+        if missed:
+            raise AssertionError(f"{counted(len(missed), 'vector')} were not found by those who "
+                                 f"had inserted them: {missed[:5]}")  # fmt: skip
 
     def insert_rate(self, name: str, count: int) -> float:
         """Vectors a second while so many are inserted."""

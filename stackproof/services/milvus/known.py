@@ -10,11 +10,13 @@ INDEXES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
     "FLAT": ({}, {}),
     "IVF_FLAT": ({"nlist": 128}, {"nprobe": 64}),
     "IVF_SQ8": ({"nlist": 128}, {"nprobe": 64}),
-    "IVF_PQ": ({"nlist": 128, "m": 64, "nbits": 8}, {"nprobe": 64}),
+    "IVF_PQ": ({"nlist": 128, "m": 128, "nbits": 4}, {"nprobe": 64}),
     "HNSW": ({"M": 32, "efConstruction": 400}, {"ef": 400}),
     "SCANN": ({"nlist": 128}, {"nprobe": 64, "reorder_k": 200}),
 }
 METRICS = ("L2", "IP", "COSINE")
+#: What a reader may miss of what was acknowledged, as Milvus calls it.
+LEVELS = ("Strong", "Session", "Bounded", "Eventually")
 #: What a client may do wrong, as features say it; see `fixture.MISTAKES`.
 MISTAKES = (
     "a vector of another dimension",
