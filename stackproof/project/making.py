@@ -28,6 +28,10 @@ _BESIDES = {
 #: What the features of the suite's own pipeline are about, and what they are about here.
 _SYSTEM = "the churn pipeline"
 _WORDS = {
+    "churn_messages_received": "orders_received",
+    "churn_predictions": "orders_rated",
+    "churn_dead_letters": "orders_set_aside",
+    "churn_batch": "orders_batch",
     "churn pipeline": "order rater",
     "customer": "order",
     "prediction": "rating",

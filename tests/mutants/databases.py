@@ -204,11 +204,60 @@ def _filters_are_ignored() -> None:
 
 
 def _wrong_metric() -> None:
-    """Vectors that are searched for lose their length: what is found is nearest by direction."""
+    """Every index is built, and searched, by the inner product, whatever was asked for."""
+
+    def create_index(self: Any, real: Any, name: str, wanted: Any, **how: Any) -> Any:
+        other = self.prepare_index_params()
+        for one in wanted:
+            asked = {**one.to_dict(), "metric_type": "IP"}
+            other.add_index(
+                asked.pop("field_name"), asked.pop("index_type"), asked.pop("index_name"), **asked
+            )
+        return real(self, name, other, **how)
 
     def search(self: Any, real: Any, name: str, **how: Any) -> Any:
-        flat = [vector / abs(vector).max() for vector in how.pop("data")]
-        return real(self, name, data=flat, **how)
+        return real(self, name, **{**how, "search_params": {"metric_type": "IP"}})
+
+    _client_of_vectors(create_index=create_index, search=search)
+
+
+def _filters_of_searches_are_ignored() -> None:
+    """A search finds the nearest of all, whatever its filter."""
+
+    def search(self: Any, real: Any, name: str, **how: Any) -> Any:
+        return real(self, name, **{**how, "filter": ""})
+
+    _client_of_vectors(search=search)
+
+
+def _partitions_are_searched_together() -> None:
+    """A search in one partition finds what lies in others."""
+
+    def search(self: Any, real: Any, name: str, **how: Any) -> Any:
+        return real(self, name, **{**how, "partition_names": None})
+
+    _client_of_vectors(search=search)
+
+
+def _flushed_is_lost() -> None:
+    """Milvus begins without what it has stored, whenever it is started."""
+    from stackproof.services.milvus.server import Milvus
+
+    nodes = Milvus.nodes
+
+    def forgetful(self: Any, where: Any) -> Any:
+        begin = 'rm -rf "$0"/*; exec "$@"'
+        return [replace(one, argv=["sh", "-c", begin, one.data, *one.argv])
+                for one in nodes(self, where)]  # fmt: skip
+
+    Milvus.nodes = forgetful  # type: ignore[method-assign]
+
+
+def _strong_is_bounded() -> None:
+    """Milvus is asked for what it has got round to, where the newest was wanted."""
+
+    def search(self: Any, real: Any, name: str, **how: Any) -> Any:
+        return real(self, name, **{**how, "consistency_level": "Bounded"})
 
     _client_of_vectors(search=search)
 
@@ -299,6 +348,20 @@ MUTANTS = {
     "deletes_nothing": Broken(_deletes_nothing, _SEEN, "stale"),
     "filters_are_ignored": Broken(_filters_are_ignored, "Filters select what they say", "not fit"),
     "wrong_metric": Broken(_wrong_metric, "Exact search finds the nearest ones by L2", "recall"),
+    "filters_of_searches_are_ignored": Broken(
+        _filters_of_searches_are_ignored, "Exact search finds the nearest ones by L2", "recall"
+    ),
+    "partitions_are_searched_together": Broken(
+        _partitions_are_searched_together, "Partitions hold what was put into them", "recall"
+    ),
+    "flushed_is_lost": Broken(
+        _flushed_is_lost, "Nothing flushed is lost when the server crashes", "lost"
+    ),
+    "strong_is_bounded": Broken(
+        _strong_is_bounded,
+        "With Strong consistency the first search sees what was changed",
+        "are as before",
+    ),
     "partitions_are_one": Broken(
         _partitions_are_one, "Partitions hold what was put into them", "was <0>"
     ),

@@ -55,14 +55,17 @@ def test_a_file_is_no_place(tmp_path: Path) -> None:
 
 
 def test_shipped_features_come_along(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["init", str(tmp_path / "demo"), "--with", "cache,messaging"]) == 0
-    for area in ("cache", "messaging"):
+    assert main(["init", str(tmp_path / "demo"), "--with", "cache,messaging,monitoring"]) == 0
+    pipeline = (tmp_path / "demo" / "pipeline.py").read_text()
+    for area in ("cache", "messaging", "monitoring"):
         for source in (ROOT / "features" / area).glob("*.feature"):
             brought = tmp_path / "demo" / "features" / area / source.name
             text = source.read_text()
             if "the churn pipeline" in text:
                 assert not re.search("churn|customer|prediction", brought.read_text(), re.I)
                 assert "the order rater" in brought.read_text()
+                metrics = re.findall(r"(orders_\w+?)(?:_total|_bucket)\b", brought.read_text())
+                assert all(f'"{metric}"' in pipeline for metric in metrics)
             else:
                 assert brought.read_text() == text
     assert (tmp_path / "demo" / "features" / "messaging" / "contents" / "order.json").is_file()

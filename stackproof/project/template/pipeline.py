@@ -15,7 +15,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 from jsonschema import Draft202012Validator, FormatChecker
-from prometheus_client import Counter, start_http_server
+from prometheus_client import Counter, Histogram, start_http_server
 
 CONTRACTS = Path(__file__).with_name("contracts")
 ORDER = Draft202012Validator(
@@ -30,6 +30,7 @@ MOVED_ON = (
 RECEIVED = Counter("orders_received", "Orders that came in.")
 RATED = Counter("orders_rated", "Ratings that went out.")
 SET_ASIDE = Counter("orders_set_aside", "Dead letters that went out.")
+BATCH = Histogram("orders_batch_duration_seconds", "From a batch's first order to its commit.")
 #: Error types by the keyword of the contract that an order violates.
 ERRORS = {
     "required": "missing_field",
@@ -145,22 +146,30 @@ def main() -> None:
     consumer.subscribe([options.input], on_assign=lambda *_: print("ready", flush=True))
     while not ending:
         batch = [m for m in consumer.consume(200, timeout=0.1) if not m.error()]
-        for message in batch:
-            RECEIVED.inc()
-            about = {"key": message.key(), "headers": message.headers()}
-            try:
-                value = json.dumps(rate(message.value())).encode()
-                # Input and output have equally many partitions: order is kept whatever the key.
-                producer.produce(options.output, value, partition=message.partition(), **about)
-                RATED.inc()
-            except UnusableError as error:
-                producer.produce(options.dead_letters, dead_letter(message, error), **about)
-                SET_ASIDE.inc()
         if batch:
-            if producer.flush(30):
-                raise SystemExit("not everything was delivered")
-            commit(consumer)
+            with BATCH.time():
+                work(batch, consumer, producer, options)
     consumer.close()
+
+
+def work(
+    batch: list[Message], consumer: Consumer, producer: Producer, to: argparse.Namespace
+) -> None:
+    """Rate what has come in, deliver what it became, and commit it."""
+    for message in batch:
+        RECEIVED.inc()
+        about = {"key": message.key(), "headers": message.headers()}
+        try:
+            value = json.dumps(rate(message.value())).encode()
+            # Input and output have equally many partitions: order is kept whatever the key.
+            producer.produce(to.output, value, partition=message.partition(), **about)
+            RATED.inc()
+        except UnusableError as error:
+            producer.produce(to.dead_letters, dead_letter(message, error), **about)
+            SET_ASIDE.inc()
+    if producer.flush(30):
+        raise SystemExit("not everything was delivered")
+    commit(consumer)
 
 
 def commit(consumer: Consumer) -> None:
