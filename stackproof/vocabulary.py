@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from stackproof.systems.launching import RunningSystem
 
 Type = Callable[[str], object]
+_WORDS = "words"
 
 
 def _pattern(words: Iterable[str]) -> str:
@@ -42,7 +43,13 @@ def one_of(words: Iterable[str]) -> Type:
     def text_itself(text: str) -> str:
         return text
 
+    setattr(text_itself, _WORDS, tuple(words))
     return text_itself
+
+
+def words_of(name: str) -> tuple[str, ...]:
+    """The words that are values of a type of `TYPES`; none where they are not a list of words."""
+    return getattr(TYPES.get(name), _WORDS, ())
 
 
 def counted(noun: str) -> Type:
@@ -53,6 +60,38 @@ def counted(noun: str) -> Type:
         return int(text.split()[0])
 
     return number
+
+
+# -- services ------------------------------------------------------------------
+#: What features call a service that others use as well.
+SERVERS = {
+    "a Kafka broker": "kafka",
+    "a mail server": "mailpit",
+    "a PostgreSQL server": "postgresql",
+    "a Prometheus": "prometheus",
+    "a Pushgateway": "pushgateway",
+    "a RabbitMQ broker": "rabbitmq",
+    "a Redis server": "redis",
+    "a search engine": "opensearch",
+    "a vector database": "milvus",
+    "a ZooKeeper server": "zookeeper",
+    "an Alertmanager": "alertmanager",
+    "an etcd server": "etcd",
+    "an object store": "s3",
+}
+#: What they call one of several nodes, and its option that says of how many.
+CLUSTERS = {
+    "a Kafka cluster": ("kafka", "brokers"),
+    "a RabbitMQ cluster": ("rabbitmq", "nodes"),
+    "a ZooKeeper ensemble": ("zookeeper", "nodes"),
+    "an etcd cluster": ("etcd", "nodes"),
+}
+
+
+@parse.with_pattern(r"\d+ (?:node|broker)s?")
+def parse_nodes(text: str) -> int:
+    """How many nodes a cluster has, whatever its service calls them."""
+    return int(text.split()[0])
 
 
 # -- how something ends, and how long it takes ---------------------------------
@@ -141,6 +180,9 @@ def parse_workload(text: str) -> Workload:
     return WORKLOADS[text]
 
 
+setattr(parse_workload, _WORDS, tuple(WORKLOADS))
+
+
 # -- stores and queues ---------------------------------------------------------
 #: Rate limiters under test, as stackproof.toml calls them.
 LIMITERS = ("fixed-window-limiter", "sliding-window-limiter")
@@ -201,6 +243,7 @@ TYPES: dict[str, Type] = {
     "Broker": parse_broker,
     "Brokers": counted("broker"),
     "Checksum": one_of(CHECKSUMS),
+    "Cluster": one_of(CLUSTERS),
     "Collection": one_of(COLLECTIONS),
     "Consistency": one_of(CONSISTENCY),
     "Coordination": one_of(COORDINATION),
@@ -212,7 +255,7 @@ TYPES: dict[str, Type] = {
     "Misuse": one_of(MISUSED),
     "Limiter": one_of(LIMITERS),
     "Node": parse_node,
-    "Nodes": counted("node"),
+    "Nodes": parse_nodes,
     "Partitions": counted("partition"),
     "Place": parse_place,
     "Producer": one_of(PRODUCERS),
@@ -222,6 +265,7 @@ TYPES: dict[str, Type] = {
     "Replica": parse_replica,
     "Role": parse_role,
     "Seconds": parse_seconds,
+    "Server": one_of(SERVERS),
     "Span": parse_span,
     "Times": one_of(TIMES),
     "SearchMistake": one_of(SEARCH_MISTAKES),

@@ -5,10 +5,8 @@ from __future__ import annotations
 from behave import given, then, when
 from hamcrest import (
     assert_that,
-    empty,
     equal_to,
     greater_than,
-    is_not,
     less_than_or_equal_to,
     none,
 )
@@ -17,20 +15,12 @@ from stackproof.services import redis
 from stackproof.services.redis.known import Batching
 from stackproof.session.matching import no_deviations
 from stackproof.session.measuring import Rounds
-from stackproof.session.needs import needs
 from stackproof.session.scenario import Context
 
 
 def redis_of(context: Context) -> redis.RedisFixture:
     """The scenario's work with its Redis server."""
     return context.session.use(redis.RedisFixture)
-
-
-@given("a Redis server")
-@needs("redis")
-def a_redis_server(context: Context) -> None:
-    """A running Redis server, shared with other scenarios."""
-    assert_that(context.session.endpoint("redis").addresses, is_not(empty()))
 
 
 @given('the key "{key}" was set to "{value}"')

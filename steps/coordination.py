@@ -6,11 +6,9 @@ from behave import given, then, when
 from hamcrest import (
     all_of,
     assert_that,
-    empty,
     equal_to,
     greater_than,
     has_item,
-    has_length,
     is_not,
 )
 
@@ -19,9 +17,8 @@ from stackproof.faults.registers import REGISTERS, SharedRegisters
 from stackproof.faults.words import to_break
 from stackproof.services import etcd, zookeeper
 from stackproof.session.matching import no_deviations
-from stackproof.session.needs import needs, needs_by
+from stackproof.session.needs import needs_by
 from stackproof.session.places import NamedPlaces
-from stackproof.session.premises import presume
 from stackproof.session.scenario import Context
 from stackproof.session.tables import records
 from stackproof.settings import SystemSettings
@@ -40,20 +37,6 @@ def zookeeper_of(context: Context) -> zookeeper.ZooKeeperFixture:
 
 
 # -- etcd ----------------------------------------------------------------------
-@given("an etcd server")
-@needs("etcd")
-def an_etcd_server(context: Context) -> None:
-    """A running member, alone; shared with other scenarios."""
-    assert_that(context.session.endpoint("etcd").addresses, is_not(empty()))
-
-
-@given("an etcd cluster of {count:Nodes}")
-@needs("etcd", nodes="{count}")
-def an_etcd_cluster(context: Context, count: int) -> None:
-    """A running cluster of that many members."""
-    presume(context.session.endpoint("etcd").addresses, has_length(count), "members")
-
-
 @when("these keys are put")
 def these_keys_are_put(context: Context) -> None:
     """Puts the keys of the table: its columns are key and value."""
@@ -155,20 +138,6 @@ def same_total(context: Context) -> None:
 
 
 # -- ZooKeeper -----------------------------------------------------------------
-@given("a ZooKeeper server")
-@needs("zookeeper")
-def a_zookeeper_server(context: Context) -> None:
-    """A running server, alone; shared with other scenarios."""
-    assert_that(context.session.endpoint("zookeeper").addresses, is_not(empty()))
-
-
-@given("a ZooKeeper ensemble of {count:Nodes}")
-@needs("zookeeper", nodes="{count}")
-def a_zookeeper_ensemble(context: Context, count: int) -> None:
-    """A running ensemble of that many servers."""
-    presume(context.session.endpoint("zookeeper").addresses, has_length(count), "servers")
-
-
 @when('"{client}" creates the ephemeral znode "{path}"')
 def ephemeral_is_created(context: Context, client: str, path: str) -> None:
     """A client with a session of its own creates it; its content is the client's name."""

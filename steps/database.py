@@ -31,20 +31,6 @@ def database(context: Context) -> postgresql.Database:
     return context.session.use(postgresql.Database)
 
 
-@given("a PostgreSQL server")
-@needs("postgresql")
-def a_postgresql_server(context: Context) -> None:
-    """A running server, shared with other scenarios; each has a schema of its own."""
-    assert_that(database(context).schema, is_not(empty()))
-
-
-@given("a PostgreSQL server of its own")
-@needs("postgresql", dedicated=True)
-def a_postgresql_server_of_its_own(context: Context) -> None:
-    """A running server that no other scenario uses."""
-    assert_that(database(context).schema, is_not(empty()))
-
-
 @given('the table "{table}" holds')
 def table_holds(context: Context, table: str) -> None:
     """Creates a table with these rows; its first column is the primary key."""

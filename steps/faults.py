@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from behave import given, then, when
-from hamcrest import assert_that, equal_to, greater_than, has_length
+from hamcrest import assert_that, equal_to, greater_than
 
 from stackproof import faults
 from stackproof.faults.restarts import rolling_restart
@@ -17,13 +17,6 @@ from stackproof.session.scenario import Context
 def faults_of(context: Context) -> faults.BrokerFaults:
     """What the scenario breaks of Kafka."""
     return context.session.use(faults.BrokerFaults)
-
-
-@given("a Kafka cluster of {count:Brokers}")
-@needs("kafka", brokers="{count}")
-def a_kafka_cluster(context: Context, count: int) -> None:
-    """A running cluster of that many brokers, each a controller, too."""
-    presume(context.session.endpoint("kafka").instances, has_length(count), "brokers")
 
 
 @given('{producer:Producer} publishes to "{topic}" in the background')

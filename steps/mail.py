@@ -17,13 +17,6 @@ def mails_of(context: Context) -> mailpit.MailFixture:
     return context.session.use(mailpit.MailFixture)
 
 
-@given("a mail server")
-@needs("mailpit")
-def a_mail_server(context: Context) -> None:
-    """A running mail server, shared with other scenarios."""
-    assert_that(context.session.endpoint("mailpit").addresses, is_not(empty()))
-
-
 @given('a mail server that accepts mail for "{domain}" only')
 @needs("mailpit", accepts="{domain}")
 def a_mail_server_for(context: Context, domain: str) -> None:

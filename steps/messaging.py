@@ -6,12 +6,10 @@ from behave import given, then, when
 from hamcrest import (
     assert_that,
     contains_string,
-    empty,
     equal_to,
     has_item,
     has_length,
     has_property,
-    is_not,
     less_than_or_equal_to,
     not_none,
 )
@@ -37,13 +35,6 @@ PUBLISHED = Kept[float]("messages that were published", '50 messages are publish
 def kafka_of(context: Context) -> KafkaFixture:
     """The scenario's work with its Kafka cluster."""
     return context.session.use(KafkaFixture)
-
-
-@given("a Kafka broker")
-@needs("kafka")
-def a_kafka_broker(context: Context) -> None:
-    """A running Kafka-compatible broker, shared with other scenarios."""
-    assert_that(context.session.endpoint("kafka").addresses, is_not(empty()))
 
 
 @then("the broker accepts connections within {limit:Seconds}")

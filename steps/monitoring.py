@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from behave import given, then, when
-from hamcrest import assert_that, empty, equal_to, is_not
+from hamcrest import assert_that, equal_to
 
 from stackproof import systems
 from stackproof.paths import beside
@@ -22,13 +22,6 @@ from stackproof.vocabulary import Span
 def pushes_of(context: Context) -> pushgateway.PushFixture:
     """The scenario's work with its Pushgateway."""
     return context.session.use(pushgateway.PushFixture)
-
-
-@given("a Pushgateway")
-@needs("pushgateway")
-def a_pushgateway(context: Context) -> None:
-    """A running Pushgateway, shared with other scenarios."""
-    assert_that(context.session.endpoint("pushgateway").addresses, is_not(empty()))
 
 
 @when('the batch job "{job}" pushes these metrics')
@@ -64,13 +57,6 @@ def prometheus_of(context: Context) -> prometheus.PrometheusFixture:
 def host_of(context: Context) -> node_exporter.HostFixture:
     """The machine as a node exporter sees it."""
     return context.session.use(node_exporter.HostFixture)
-
-
-@given("a Prometheus")
-@needs("prometheus")
-def a_prometheus(context: Context) -> None:
-    """A running Prometheus, shared with other scenarios."""
-    assert_that(context.session.endpoint("prometheus").addresses, is_not(empty()))
 
 
 @given("a Pushgateway that Prometheus scrapes")
@@ -164,13 +150,6 @@ def picture_shows_lines(context: Context, count: int) -> None:
 def alerts_of(context: Context) -> alertmanager.AlertFixture:
     """The scenario's work with its Alertmanager."""
     return context.session.use(alertmanager.AlertFixture)
-
-
-@given("an Alertmanager")
-@needs("alertmanager")
-def an_alertmanager(context: Context) -> None:
-    """A running Alertmanager, shared with other scenarios; it tells nobody."""
-    assert_that(context.session.endpoint("alertmanager").addresses, is_not(empty()))
 
 
 @given('a Prometheus that evaluates the rules of "{file}"')

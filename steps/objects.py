@@ -27,13 +27,6 @@ def objects_of(context: Context) -> s3.ObjectsFixture:
     return context.session.use(s3.ObjectsFixture)
 
 
-@given("an object store")
-@needs("s3")
-def an_object_store(context: Context) -> None:
-    """A running server, shared with other scenarios."""
-    assert_that(context.session.endpoint("s3").addresses, is_not(empty()))
-
-
 @given("a bucket")
 @needs("s3")
 def a_bucket(context: Context) -> None:

@@ -6,9 +6,7 @@ from behave import given, then, when
 from hamcrest import (
     assert_that,
     contains_string,
-    empty,
     equal_to,
-    has_length,
     has_property,
     is_not,
 )
@@ -17,7 +15,6 @@ from stackproof.faults.restarts import restart
 from stackproof.services import rabbitmq
 from stackproof.session.matching import no_deviations
 from stackproof.session.needs import needs
-from stackproof.session.premises import presume
 from stackproof.session.scenario import Context
 from stackproof.vocabulary import SERVER_ENDINGS
 
@@ -28,20 +25,6 @@ def rabbit_of(context: Context) -> rabbitmq.RabbitMQFixture:
 
 
 # -- brokers and queues --------------------------------------------------------
-@given("a RabbitMQ broker")
-@needs("rabbitmq")
-def a_rabbitmq_broker(context: Context) -> None:
-    """A running RabbitMQ broker, shared with other scenarios."""
-    assert_that(context.session.endpoint("rabbitmq").addresses, is_not(empty()))
-
-
-@given("a RabbitMQ cluster of {count:d} nodes")
-@needs("rabbitmq", nodes="{count}")
-def a_rabbitmq_cluster(context: Context, count: int) -> None:
-    """Each node sees the others; a queue lies on one of them, a quorum queue on a majority."""
-    presume(context.session.endpoint("rabbitmq").addresses, has_length(count), "nodes")
-
-
 @given("the RabbitMQ broker was restarted")
 @needs("rabbitmq", dedicated=True)
 def broker_was_restarted(context: Context) -> None:

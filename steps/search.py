@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from behave import given, then, when
-from hamcrest import assert_that, contains_string, empty, equal_to, is_not
+from hamcrest import assert_that, contains_string, empty, equal_to
 
 from stackproof.services import opensearch
 from stackproof.services.opensearch.plain import read_query, read_sorting
 from stackproof.session.matching import no_deviations
-from stackproof.session.needs import needs
 from stackproof.session.scenario import Context
 from stackproof.session.tables import column
 
@@ -16,13 +15,6 @@ from stackproof.session.tables import column
 def search_of(context: Context) -> opensearch.SearchFixture:
     """The scenario's work with its search engine."""
     return context.session.use(opensearch.SearchFixture)
-
-
-@given("a search engine")
-@needs("opensearch")
-def a_search_engine(context: Context) -> None:
-    """A running OpenSearch, shared with other scenarios."""
-    assert_that(context.session.endpoint("opensearch").addresses, is_not(empty()))
 
 
 @given('an index "{name}"')

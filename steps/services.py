@@ -1,16 +1,43 @@
-"""Breaking a node of any service while a client goes on writing to it."""
+"""Servers and clusters of any service; breaking a node while a client goes on writing to it."""
 
 from __future__ import annotations
 
-from behave import then, when
-from hamcrest import assert_that, empty, less_than_or_equal_to
+from behave import given, then, when
+from hamcrest import assert_that, empty, has_length, is_not, less_than_or_equal_to
 
 from stackproof import faults
 from stackproof.faults.restarts import rolling_restart
 from stackproof.faults.words import Workload, to_break
 from stackproof.faults.writing import WRITING, Writing
 from stackproof.session.needs import Need, needs_by
+from stackproof.session.premises import presume
 from stackproof.session.scenario import Context
+from stackproof.vocabulary import CLUSTERS, SERVERS
+
+
+@given("{server:Server}")
+@needs_by(lambda server: Need(SERVERS[server], False, ()))
+def a_server(context: Context, server: str) -> None:
+    """A running server, alone and shared with other scenarios; what is kept there is the scenario's own."""
+    assert_that(context.session.endpoint(SERVERS[server]).addresses, is_not(empty()))
+
+
+@given("{server:Server} of its own")
+@needs_by(lambda server: Need(SERVERS[server], True, ()))
+def a_server_of_its_own(context: Context, server: str) -> None:
+    """A running server that no other scenario uses."""
+    assert_that(context.session.endpoint(SERVERS[server]).addresses, is_not(empty()))
+
+
+@given("{cluster:Cluster} of {count:Nodes}")
+@needs_by(
+    lambda cluster, count: Need(CLUSTERS[cluster][0], False, ((CLUSTERS[cluster][1], count),))
+)
+def a_cluster(context: Context, cluster: str, count: int) -> None:
+    """A running cluster of that many nodes, each of which sees the others."""
+    endpoint = context.session.endpoint(CLUSTERS[cluster][0])
+    nodes = max(endpoint.instances, endpoint.addresses, key=len)
+    presume(nodes, has_length(count), "nodes")
 
 
 def writing(context: Context, workload: Workload) -> Writing:

@@ -7,13 +7,11 @@ from hamcrest import (
     assert_that,
     calling,
     contains_string,
-    empty,
     equal_to,
     greater_than,
     greater_than_or_equal_to,
     has_entries,
     has_item,
-    is_not,
     less_than_or_equal_to,
     not_,
     raises,
@@ -24,7 +22,6 @@ from stackproof.services import milvus, service
 from stackproof.services.milvus.known import VECTOR
 from stackproof.session.matching import no_deviations
 from stackproof.session.measuring import Rounds
-from stackproof.session.needs import needs
 from stackproof.session.scenario import Context
 from stackproof.session.tables import column
 from stackproof.vocabulary import SERVER_ENDINGS
@@ -36,13 +33,6 @@ _PATIENCE = 20.0
 def vectors_of(context: Context) -> milvus.VectorsFixture:
     """The scenario's work with its vector database."""
     return context.session.use(milvus.VectorsFixture)
-
-
-@given("a vector database")
-@needs("milvus")
-def a_vector_database(context: Context) -> None:
-    """A running Milvus, shared with other scenarios."""
-    assert_that(context.session.endpoint("milvus").addresses, is_not(empty()))
 
 
 @given('a collection "{name}" of vectors with {dimensions:d} dimensions')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,8 @@ themselves; do not edit. `stackproof steps WORD` searches it.
 
 `{system:System}` is a system of `stackproof.toml`, by the name of its section; the scenario needs
 what the system needs. `{input:Input}`, `{inputs:Inputs}`, `{output:Output}` and `{outputs:Outputs}`
-are its `nouns`, or "message", "messages", "output", "outputs" ([systems.md](systems.md)).
+are its `nouns`, or "message", "messages", "output", "outputs" ([systems.md](systems.md)). The words
+for other types are [at the end](#words).
 """
 
 
@@ -47,6 +49,8 @@ def steps(words: Sequence[str], *, markdown: bool) -> int:
     for entry in found:
         print("\n".join(entry.wordings))
         print(f"    {entry.doc}" + (f"  [needs {entry.needs}]" if entry.needs else ""))
+        for name in _types(entry):
+            print(f"    {name}: {', '.join(vocabulary.words_of(name))}")
     if not found:
         print(f"no step contains {' and '.join(words)}")
     return EXIT_PASSED if found else EXIT_FAILED
@@ -119,8 +123,18 @@ def as_markdown(entries: Sequence[StepEntry]) -> str:
         lines += [f"- `{wording}`  " for wording in entry.wordings]
         lines.append(f"  {' '.join(entry.doc.split())}" + (
             f" *Needs {entry.needs}.*" if entry.needs else ""))  # fmt: skip
+    lines += ["", "## Words", "", "The words that may stand in the place of a parameter:", ""]
+    for name in sorted({name for entry in entries for name in _types(entry)}):
+        lines.append(f"- `{name}`: {', '.join(vocabulary.words_of(name))}")
     return "\n".join(lines).rstrip() + "\n"
 
 
+def _types(entry: StepEntry) -> list[str]:
+    """The types of a step's parameters that stand for certain words."""
+    names = dict.fromkeys(re.findall(r":(\w+)}", " ".join(entry.wordings)))
+    return [name for name in names if vocabulary.words_of(name)]
+
+
 def _searchable(entry: StepEntry) -> str:
-    return " ".join([*entry.wordings, entry.doc, entry.area]).lower()
+    words = (word for name in _types(entry) for word in vocabulary.words_of(name))
+    return " ".join([*entry.wordings, entry.doc, entry.area, *words]).lower()
