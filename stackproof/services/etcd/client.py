@@ -199,15 +199,25 @@ class EtcdKeeper:
 
     # -- as a member -----------------------------------------------------------
     def seen_by_peers(self, node: str) -> None:
-        """Another member has a connection to it on which something has come of late."""
-        ident = _hexadecimal(self.status(node)["header"]["member_id"])
-        others = [other for other in self._endpoint.addresses if other != node]
-        for other in others:
-            client = self.at(other)
-            told = client.session.get(f"{client.base_url}/metrics", timeout=self._timeout)
-            active = {name for name, count in _PEERS.findall(told.text) if count != "0"}
-            if ident not in active:
-                raise ConnectionFailedError(f"{other} has no connection to {node}")
+        """It and each other member have connections to each other on which something came of late.
+
+        Both are asked: a member that cannot connect is still sent to, and may answer, on
+        connections that the others have made; they call it active then, now and again.
+        """
+        told = {
+            one: _hexadecimal(self.status(one)["header"]["member_id"])
+            for one in self._endpoint.addresses
+        }
+        for other in told.keys() - {node}:
+            for one, peer in ((other, node), (node, other)):
+                if told[peer] not in self._active_peers(one):
+                    raise ConnectionFailedError(f"{one} has no connection to {peer}")
+
+    def _active_peers(self, node: str) -> set[str]:
+        """Members from which something has come to a member of late, as it says."""
+        client = self.at(node)
+        told = client.session.get(f"{client.base_url}/metrics", timeout=self._timeout)
+        return {name for name, count in _PEERS.findall(told.text) if count != "0"}
 
     def holder(self, role: str) -> str:
         """The leader that all members name."""
