@@ -12,7 +12,7 @@ Feature: A cluster speaks with one voice
       | store | nodes          |
       | etcd  | an etcd server |
 
-    @COORD-02
+    @COORD-02 @nightly
     Examples: ZooKeeper
       | store     | nodes              |
       | ZooKeeper | a ZooKeeper server |

@@ -106,5 +106,5 @@ Feature: Keys in etcd
     @COORD-01
     Scenario: Transfers between accounts keep their total
       Given an etcd server
-      When 4 clients each make 20 transfers between 5 accounts
+      When 4 clients each make 10 transfers between 5 accounts
       Then every reading of all accounts shows the same total

@@ -14,7 +14,7 @@ Feature: A lock has one holder
       | lock      | nodes          |
       | etcd-lock | an etcd server |
 
-    @COORD-02
+    @COORD-02 @nightly
     Examples: ZooKeeper
       | lock           | nodes              |
       | zookeeper-lock | a ZooKeeper server |
@@ -34,7 +34,7 @@ Feature: A lock has one holder
     Then late writes of the former holder are refused
     And the lock had one holder at a time
 
-    @COORD-01 @critical
+    @COORD-01 @critical @nightly
     Examples: etcd
       | lock      | nodes          |
       | etcd-lock | an etcd server |
@@ -44,7 +44,7 @@ Feature: A lock has one holder
       | lock           | nodes              |
       | zookeeper-lock | a ZooKeeper server |
 
-    @CACHE-07 @critical
+    @CACHE-07 @critical @nightly
     Examples: Redis
       | lock       | nodes          |
       | redis-lock | a Redis server |

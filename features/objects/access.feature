@@ -91,7 +91,7 @@ Feature: Who is let in, and what is refused
     When 8 clients create "leader" at once, each if it is not there
     Then one of them has created it, and that is what everybody reads
 
-  @S3-07
+  @S3-07 @nightly
   Scenario: No update is lost where each replaces only what it has read (put_object_ifmatch_good)
     When 6 clients count in "visits" at once, 6 times each, if nobody else has meanwhile
     Then "visits" has come to 36, and no update is lost

@@ -26,7 +26,7 @@ Feature: Objects are kept as they were uploaded
     Then the object "report.bin" is downloaded as it was uploaded last
     And a listing in pages of 1000 has each of them once, in order
 
-  @S3-01
+  @S3-01 @nightly
   Scenario: Nobody downloads a stale or a mixed content
     When the object "report.bin" of 200000 bytes is overwritten 20 times while 4 clients download it
     Then each download is one whole content, and none is stale
@@ -113,7 +113,7 @@ Feature: Objects are kept as they were uploaded
 
   @S3-04 @critical
   Scenario: A batch is uploaded, downloaded and deleted
-    When 100 objects are uploaded
+    When 40 objects are uploaded
     Then each of them is downloaded as it was uploaded
     When all of them are deleted in one request
     Then the bucket is empty

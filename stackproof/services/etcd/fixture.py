@@ -297,7 +297,7 @@ class EtcdFixture:
     def same_total(self) -> Registers:
         """Nobody reads another total than that of the beginning."""
         if not self.transfers:
-            raise step_missing("transfers", "4 clients each make 20 transfers between 5 accounts")
+            raise step_missing("transfers", "4 clients each make 10 transfers between 5 accounts")
         return Registers("the total of all accounts", _TOTALS)
 
 

@@ -34,7 +34,7 @@ class HostFixture:
         """Wait until what is told is what the kernel tells: processors, memory, disks, network.
 
         A counter only grows: what is told must have been reached by now, and had been since the
-        last look.
+        last look. A device that is gone meanwhile, or is another one of its name, says nothing.
 
         Args:
             ask: for the value of a query.
@@ -54,9 +54,9 @@ class HostFixture:
             told = {query: ask(query) for query in began}
             now = _counters()
             return [
-                f"{query} is {told[query]}, not from {began[query]:g} to {now[query]:g}"
-                for query in began
-                if not _within(told[query], began[query], now[query])
+                f"{query} is {told[query]}, not from {least:g} to {now[query]:g}"
+                for query, least in began.items()
+                if now.get(query, 0) >= least and not _within(told[query], least, now[query])
             ]
 
         poll(wrong, until=lambda left: not left, within=self._scenario.scaled(within),
