@@ -19,7 +19,7 @@ from stackproof.faults.words import FAULTS, PRODUCERS, TIMES, WORKLOADS, Workloa
 from stackproof.services.milvus.known import LEVELS as CONSISTENCY
 from stackproof.services.milvus.known import MISTAKES as VECTOR_MISTAKES
 from stackproof.services.opensearch.known import MISTAKES as SEARCH_MISTAKES
-from stackproof.services.redis.known import Batching
+from stackproof.services.redis.known import POLICIES, Batching
 from stackproof.services.s3.known import CHECKSUMS, MISUSED, REFUSED
 from stackproof.settings.systems import NOUNS, spoken
 
@@ -258,6 +258,7 @@ TYPES: dict[str, Type] = {
     "Nodes": parse_nodes,
     "Partitions": counted("partition"),
     "Place": parse_place,
+    "Policy": one_of(POLICIES),
     "Producer": one_of(PRODUCERS),
     "Promise": parse_promise,
     "ReadIsolation": one_of(READ_ISOLATIONS),

@@ -1,5 +1,10 @@
+from .channels import Channels as Channels
 from .cluster import ClusterKeys as ClusterKeys
+from .eviction import Eviction as Eviction
+from .eviction import refuses as refuses
+from .eviction import write_beyond as write_beyond
 from .fixture import RedisFixture as RedisFixture
 from .replication import Replication as Replication
 from .server import SERVICE as SERVICE
 from .server import Redis as Redis
+from .streams import Stream as Stream

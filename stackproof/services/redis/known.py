@@ -6,6 +6,11 @@ from typing import Any, Literal
 SERVER, PRIMARY = "server", "primary"
 #: What Sentinels call what they watch.
 WATCHED = "mymaster"
+#: What a full server does, by `maxmemory-policy`.
+POLICIES = (
+    "noeviction", "allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-lru", "volatile-lfu",
+    "volatile-random", "volatile-ttl",
+)  # fmt: skip
 #: One command for each key; one MSET or MGET; all commands sent before the first answer is read.
 Batching = Literal["one by one", "in one batch", "in one pipeline"]
 

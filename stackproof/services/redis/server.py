@@ -49,7 +49,8 @@ sentinel parallel-syncs {WATCHED} 2
 class Redis(Service):
     """The service ``redis``.
 
-    Options: ``max_memory_mb`` (of data; above that, writes are refused), ``config`` (pairs),
+    Options: ``max_memory_mb`` (of data), ``policy`` (what becomes of data above that; by default
+    writes are refused), ``config`` (pairs),
     ``replicas`` (of the primary, in a Cluster of each), ``synchronous`` (a write waits for so many
     of them), ``sentinels`` (how many watch), ``nodes`` (of a Cluster, in all; 0: it is none).
     """
@@ -63,8 +64,8 @@ class Redis(Service):
     hello = b"PING\r\n"
     ports: Mapping[str, int] = {"client": 6379, "bus": 16379}
     options: Mapping[str, Any] = {
-        "max_memory_mb": 64, "config": (), "replicas": 0, "synchronous": 0, "sentinels": 0,
-        "nodes": 0,
+        "max_memory_mb": 64, "policy": "noeviction", "config": (),
+        "replicas": 0, "synchronous": 0, "sentinels": 0, "nodes": 0,
     }  # fmt: skip
     compose_files: Mapping[str, Mapping[str, Any]] = {
         "redis-sentinel": {"replicas": 2, "sentinels": 3}
@@ -102,7 +103,7 @@ class Redis(Service):
             "save": '""',
             "appendonly": "no",
             "maxmemory": f"{where.options['max_memory_mb']}mb",
-            "maxmemory-policy": "noeviction",
+            "maxmemory-policy": where.options["policy"],
             **self._joined(where, name),
             **dict(where.options["config"]),
         }
