@@ -7,6 +7,7 @@ from hamcrest import (
     assert_that,
     calling,
     contains_string,
+    empty,
     equal_to,
     greater_than,
     greater_than_or_equal_to,
@@ -22,6 +23,7 @@ from stackproof.services import milvus, service
 from stackproof.services.milvus.known import VECTOR
 from stackproof.session.matching import no_deviations
 from stackproof.session.measuring import Rounds
+from stackproof.session.needs import needs
 from stackproof.session.scenario import Context
 from stackproof.session.tables import column
 from stackproof.vocabulary import SERVER_ENDINGS
