@@ -189,7 +189,7 @@ def vector_database_is_healthy(context: Context) -> None:
     service("milvus").check(context.session.endpoint("milvus"), timeout=_PATIENCE)
 
 
-@then('each of these filters selects from "{name}" exactly what it says')
+@then('each of these filters selects exactly the matching vectors of "{name}"')
 def filters_select(context: Context, name: str) -> None:
     """Compared with a plain evaluation over the same vectors."""
     vectors = vectors_of(context)
