@@ -189,7 +189,7 @@ def watch_tells_once(context: Context, limit: float) -> None:
 
 
 @then(
-    "the watcher sees the last change within {limit:Seconds}, and nothing outdated after it was told"
+    "the watcher sees the last change within {limit:Seconds}, and reads nothing older than that afterwards"
 )
 def watcher_sees_last(context: Context, limit: float) -> None:
     """No change goes by without the watch of the moment telling."""
@@ -246,19 +246,19 @@ def clients_of_lock(context: Context, count: int, lock: SystemSettings) -> None:
     context.session.keep(LOCKS, systems.LockClients(context.session, lock, fields, count))
 
 
-@given("one of them holds the lock, and the others wait for it")
+@given("one client holds the lock, and the others wait for the lock")
 def one_holds_the_lock(context: Context) -> None:
     """The first client gets it, then the others ask for it."""
     context.session.kept(LOCKS).compete()
 
 
-@when("each of them holds the lock {times:d} times")
+@when("each client holds the lock {times:d} times")
 def each_holds_the_lock(context: Context, times: int) -> None:
     """Whoever holds it writes what only its holder may write, and gives it back."""
     context.session.kept(LOCKS).take_turns(times)
 
 
-@when("they hold the lock in turn while {node:Node} of {store:Coordination} {fault:Fault}")
+@when("the clients hold the lock in turn while {node:Node} of {store:Coordination} {fault:Fault}")
 @needs_by(lambda node, store, fault: to_break(COORDINATION[store], fault))
 def turns_while_broken(context: Context, node: str, store: str, fault: str) -> None:
     """The same before, while and after the node is broken."""

@@ -177,7 +177,7 @@ def connections_are_open(context: Context, count: int) -> None:
     database(context).hold_connections(count)
 
 
-@then("its health shows {count:d} connections of {most:d}")
+@then("the server's health shows {count:d} connections of {most:d}")
 def health_shows_connections(context: Context, count: int, most: int) -> None:
     """As the server counts them, the one that asks left out."""
     health = database(context).health()
@@ -185,7 +185,7 @@ def health_shows_connections(context: Context, count: int, most: int) -> None:
 
 
 @then(
-    "its health shows {count:d} transaction open for more than {longer:Seconds} within {limit:Seconds}"
+    "the server's health shows {count:d} transaction open for more than {longer:Seconds} within {limit:Seconds}"
 )
 def health_shows_transaction(context: Context, count: int, longer: float, limit: float) -> None:
     """Idle or not; once it has been open for so long."""
@@ -194,14 +194,14 @@ def health_shows_transaction(context: Context, count: int, longer: float, limit:
     assert_that(len(found), equal_to(count), "long transactions")
 
 
-@then('none is shown once "{name}" commits')
+@then('no long transaction is shown once "{name}" commits')
 def no_long_transaction(context: Context, name: str) -> None:
     """What has ended is not shown any more."""
     database(context).transaction(name).commit()
     assert_that(database(context).health(longer_than=0).long_transactions, empty())
 
 
-@when("its health is asked for {times:d} times")
+@when("the server's health is asked for {times:d} times")
 def health_is_asked_for(context: Context, times: int) -> None:
     """Connections, long transactions and replication, by one question each time."""
     context.session.use(Rounds).begin(database(context).time_health, times)
@@ -215,7 +215,7 @@ def health_is_quick(context: Context, limit: float, rounds: int) -> None:
         float,
         less_than_or_equal_to(limit),
         rounds=rounds,
-        before="its health is asked for 20 times",
+        before="the server's health is asked for 20 times",
     )
 
 
@@ -278,7 +278,7 @@ def connections_are_taken(context: Context, count: int) -> None:
     presume(pool_of(context).take(count), equal_to(count), "connections taken")
 
 
-@when("a client asks the pool for one more")
+@when("another client asks the pool for a connection")
 def client_asks_for_connection(context: Context) -> None:
     """It waits as long as the pool lets it."""
     pool_of(context).ask()
@@ -290,14 +290,14 @@ def connection_is_given_back(context: Context) -> None:
     pool_of(context).give_back()
 
 
-@then("it is told within {limit:Seconds} that the pool is exhausted")
+@then("that client is told within {limit:Seconds} that the pool is exhausted")
 def told_exhausted(context: Context, limit: float) -> None:
     """An error of the pool's own, instead of a wait without end."""
     told = pool_of(context).told(context.session.scaled(limit))
     assert_that(told, equal_to(EXHAUSTED), "what the client is told")
 
 
-@then("the client gets it within {limit:Seconds}")
+@then("that client gets the connection within {limit:Seconds}")
 def client_gets_connection(context: Context, limit: float) -> None:
     """No error, and no wait until its time is over."""
     told = pool_of(context).told(context.session.scaled(limit))
@@ -311,7 +311,7 @@ def queries_fail(context: Context, count: int) -> None:
     pool_of(context).fail(count)
 
 
-@then("each of them is refused by the server")
+@then("each of these queries is refused by the server")
 def refused_by_server(context: Context) -> None:
     """And not by a pool that has lost its connections."""
     pool = pool_of(context)

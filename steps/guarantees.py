@@ -91,7 +91,7 @@ def consumer_sends_only(context: Context, count: int) -> None:
     context.session.kept(promises.COPYING).send_only(count)
 
 
-@when("another consumer of its group copies the rest")
+@when("another consumer of the same group copies the rest")
 def consumer_copies_rest(context: Context) -> None:
     """It goes on where the group has committed, until nothing is left."""
     context.session.kept(promises.COPYING).copy_rest()

@@ -96,7 +96,7 @@ def topic_is_asked_for(context: Context, topic: str, partitions: int) -> None:
     context.session.keep(REFUSAL, kafka_of(context).refusal)
 
 
-@then('the broker refuses it: "{reason}"')
+@then('the broker refuses the topic: "{reason}"')
 def broker_refuses(context: Context, reason: str) -> None:
     """The broker's error has this name, and the broker lives on."""
     refusal = context.session.kept(REFUSAL)

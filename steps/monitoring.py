@@ -84,7 +84,7 @@ def prometheus_scrapes_host(context: Context) -> None:
 
 
 @then(
-    "within {limit:Seconds} processors, memory, disks and network are told as the kernel tells them"
+    "within {limit:Seconds} the metrics of processors, memory, disks and network are those of the kernel"
 )
 @needs("node_exporter")
 def host_agrees(context: Context, limit: float) -> None:
@@ -106,7 +106,7 @@ def these_queries_answer(context: Context, limit: float) -> None:
     prometheus_of(context).answers(records(context.table, QUERIES), limit)
 
 
-@then('within {limit:Seconds} the query "{query}" tells exactly these series')
+@then('within {limit:Seconds} the query "{query}" returns exactly these series')
 @needs("prometheus")
 def query_tells(context: Context, limit: float, query: str) -> None:
     """Labels and value of each series are those of the table (labels, is), and there is no other."""

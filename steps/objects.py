@@ -103,20 +103,20 @@ def vectors_are_uploaded(context: Context, count: int, dimensions: int) -> None:
     objects_of(context).upload_vectors(count, dimensions)
 
 
-@given("{count:d} objects in it")
+@given("{count:d} objects in the bucket")
 @when("{count:d} objects are uploaded")
 def objects_are_uploaded(context: Context, count: int) -> None:
     """By eight clients at once."""
     objects_of(context).upload_many(count, 8)
 
 
-@then("each of them is downloaded as it was uploaded")
+@then("each object is downloaded as it was uploaded")
 def each_is_downloaded(context: Context) -> None:
     """By eight clients at once, byte for byte."""
     context.session.assert_history(objects_of(context).download_many(8))
 
 
-@when("all of them are deleted in one request")
+@when("all objects are deleted in one request")
 def all_are_deleted(context: Context) -> None:
     """A batch of up to a thousand keys."""
     objects_of(context).delete(objects_of(context).uploaded)
@@ -130,7 +130,7 @@ def bucket_is_empty(context: Context) -> None:
 
 
 # -- listings ------------------------------------------------------------------
-@then("a listing in pages of {size:d} has each of them once, in order")
+@then("a listing in pages of {size:d} has each object once, in order")
 def listed_in_pages(context: Context, size: int) -> None:
     """In the order of UTF-8, with sizes and entity tags; no page has more than it may."""
     objects = objects_of(context)
@@ -166,21 +166,21 @@ def small_upload_has_begun(context: Context, key: str, parts: int, size: int) ->
     uploads_of(context).begin(key, parts, size=size)
 
 
-@when("all parts are sent at once, and it is completed")
+@when("all parts are sent at once, and the upload is completed")
 def all_parts_are_sent(context: Context) -> None:
     """By three clients; the parts come in no order."""
     uploads_of(context).send_all(3)
     uploads_of(context).complete()
 
 
-@given("part {number:d} of it was sent")
-@when("part {number:d} of it is sent")
+@given("part {number:d} of the upload was sent")
+@when("part {number:d} of the upload is sent")
 def part_is_sent(context: Context, number: int) -> None:
     """One part in one request."""
     uploads_of(context).send([number])
 
 
-@when("part {number:d} of it is sent again with another content")
+@when("part {number:d} of the upload is sent again with another content")
 def part_is_sent_again(context: Context, number: int) -> None:
     """The last content of a part counts."""
     uploads_of(context).send_anew(number)
@@ -198,19 +198,19 @@ def upload_is_resumed(context: Context) -> None:
     assert_that(uploads_of(context).resume(), is_not(empty()), "parts that the server lacks")
 
 
-@when("it is completed")
+@when("the upload is completed")
 def upload_is_completed(context: Context) -> None:
     """With the parts that were sent; the server may refuse it."""
     uploads_of(context).complete()
 
 
-@when("it is completed with a wrong entity tag for part 1")
+@when("the upload is completed with a wrong entity tag for part 1")
 def upload_is_completed_wrongly(context: Context) -> None:
     """With the parts that were sent, and the tag of another one."""
     uploads_of(context).complete_with_wrong_tag()
 
 
-@when("it is aborted")
+@when("the upload is aborted")
 def upload_is_aborted(context: Context) -> None:
     """The server may forget its parts."""
     uploads_of(context).abort()
@@ -244,7 +244,7 @@ def streamed(context: Context, size: int) -> None:
 _STREAMED = "100 MB are uploaded from a stream, and downloaded again"
 
 
-@then("they go up at more than {up:d} MB/s and down at more than {down:d} MB/s in the best of {rounds:d} rounds")  # fmt: skip
+@then("the upload has more than {up:d} MB/s and the download more than {down:d} MB/s in the best of {rounds:d} rounds")  # fmt: skip
 def streamed_quickly(context: Context, up: int, down: int, rounds: int) -> None:
     """Each figure by its best round; every download is what was uploaded."""
     judge = context.session.use(Rounds).judge
@@ -307,7 +307,7 @@ def versions_are_there(context: Context, key: str) -> None:
     context.session.assert_history(objects_of(context).expected())
 
 
-@then('"{key}" is its version {number:d}')
+@then('the current version of "{key}" is version {number:d}')
 def is_version(context: Context, key: str, number: int) -> None:
     """A download without a version has the content of that one."""
     assert_that(versions_of(context).is_version(key, number), equal_to(True), "the same content")
@@ -358,7 +358,7 @@ def access_of(context: Context) -> s3.Access:
     return context.session.use(s3.Access)
 
 
-@when('{what:Refused} is asked for, of "{key}"')
+@when('a request for "{key}" has this mistake: {what:Refused}')
 def asked_for(context: Context, what: str, key: str) -> None:
     """One signed request, with nothing wrong but that."""
     access_of(context).ask(what, key)
@@ -370,7 +370,7 @@ def upload_is_cut(context: Context, size: int, key: str) -> None:
     access_of(context).cut(key, size)
 
 
-@then('it is refused with "{codes}"')
+@then('the request is refused with "{codes}"')
 def it_is_refused(context: Context, codes: str) -> None:
     """With this code, or one of several: "BadDigest or InvalidDigest"."""
     assert_that(access_of(context).refusal, is_in(codes.split(" or ")))
@@ -388,7 +388,7 @@ def uploaded_with_trailer(context: Context, key: str, size: int) -> None:
     access_of(context).upload_with_trailer(key, size)
 
 
-@then('the {checksum:Checksum} that is told of "{key}" is right')
+@then('the server tells the right {checksum:Checksum} of "{key}"')
 def checksum_is_right(context: Context, checksum: str, key: str) -> None:
     """HEAD tells the checksum of what was uploaded."""
     found = access_of(context).checksum_otherwise(key, checksum)
@@ -420,26 +420,26 @@ def conditions_of(context: Context) -> s3.Conditions:
     return context.session.use(s3.Conditions)
 
 
-@when('{clients:d} clients create "{key}" at once, each if it is not there')
+@when('{clients:d} clients create "{key}" at once, each only if the object is not there')
 def created_together(context: Context, clients: int, key: str) -> None:
     """If-None-Match: *"""
     conditions_of(context).create_together(key, clients)
 
 
-@then("one of them has created it, and that is what everybody reads")
+@then("one client has created the object, and everybody reads what it has uploaded")
 def one_has_created(context: Context) -> None:
     """All others were refused, without effect."""
     assert_that(conditions_of(context).created, equal_to(1), "clients that have created it")
     context.session.assert_history(conditions_of(context).expected())
 
 
-@when('{clients:d} clients count in "{key}" at once, {times:d} times each, if nobody else has meanwhile')  # fmt: skip
+@when('{clients:d} clients raise the counter "{key}" at once, {times:d} times each, only if nobody else has changed it')  # fmt: skip
 def counted_together(context: Context, clients: int, key: str, times: int) -> None:
     """If-Match: each reads, adds one, and writes; whoever is refused begins again."""
     conditions_of(context).count_together(key, clients, times)
 
 
-@then('"{key}" has come to {count:d}, and no update is lost')
+@then('the counter "{key}" has come to {count:d}, and no update is lost')
 def no_update_is_lost(context: Context, key: str, count: int) -> None:
     """Every counting counts."""
     found = conditions_of(context).count(key)

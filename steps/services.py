@@ -97,7 +97,7 @@ def everything_is_gone(context: Context) -> None:
     assert_that(context.session.kept(WRITING).still_there(), empty(), "of what was written before")
 
 
-@then("writes are acknowledged again within {limit:Seconds} of the healing")
+@then("writes are acknowledged again within {limit:Seconds} after the fault is over")
 def serves_again(context: Context, limit: float) -> None:
     """From the beginning of the healing to the first write that is acknowledged after it."""
     recovery = context.session.kept(WRITING).recovery

@@ -6,7 +6,7 @@ Feature: A lock has one holder
   Scenario Outline: Clients hold the <lock> one at a time
     Given <nodes>
     And 3 clients of the <lock>
-    When each of them holds the lock 10 times
+    When each client holds the lock 10 times
     Then the lock had one holder at a time
 
     @COORD-01
@@ -27,7 +27,7 @@ Feature: A lock has one holder
   Scenario Outline: A paused holder of the <lock> is replaced, and cannot write any more
     Given <nodes>
     And 2 clients of the <lock>
-    And one of them holds the lock, and the others wait for it
+    And one client holds the lock, and the others wait for the lock
     When the lock's holder is paused
     Then another client holds the lock within 15 seconds
     When the former holder goes on
@@ -52,7 +52,7 @@ Feature: A lock has one holder
   Scenario Outline: A killed holder of the <lock> is replaced
     Given <nodes>
     And 2 clients of the <lock>
-    And one of them holds the lock, and the others wait for it
+    And one client holds the lock, and the others wait for the lock
     When the lock's holder is killed
     Then another client holds the lock within 15 seconds
     And the lock had one holder at a time
@@ -76,7 +76,7 @@ Feature: A lock has one holder
   Scenario Outline: Clients hold the <lock> one at a time while <node> <fault>
     Given <nodes>
     And 3 clients of the <lock>
-    When they hold the lock in turn while <node> of <store> <fault>
+    When the clients hold the lock in turn while <node> of <store> <fault>
     Then the lock had one holder at a time
 
     @COORD-01

@@ -53,8 +53,8 @@ Feature: Nodes in ZooKeeper
       Then the watch tells of a change within 5 seconds, and of no other one
 
     @COORD-02
-    Scenario: Who sets its watch anew sees the last change
+    Scenario: A client that sets its watch again sees the last change
       Given a ZooKeeper server
       And the znode "/config" is watched again and again
       When 100 changes are made to the znode "/config"
-      Then the watcher sees the last change within 5 seconds, and nothing outdated after it was told
+      Then the watcher sees the last change within 5 seconds, and reads nothing older than that afterwards

@@ -24,22 +24,22 @@ Feature: Many clients share a pool of connections
   Scenario: An exhausted pool says so in time
     Given the connection-pool is running with 10 connections, each waited for 1 second at most
     When all 10 connections are taken
-    And a client asks the pool for one more
-    Then it is told within 5 seconds that the pool is exhausted
+    And another client asks the pool for a connection
+    Then that client is told within 5 seconds that the pool is exhausted
 
   @DB-01
-  Scenario: A connection that is given back is had by the client that waits
+  Scenario: A client that waits gets the connection that is given back
     Given the connection-pool is running with 10 connections, each waited for 60 seconds at most
     When all 10 connections are taken
-    And a client asks the pool for one more
+    And another client asks the pool for a connection
     And one of the connections is given back
-    Then the client gets it within 10 seconds
+    Then that client gets the connection within 10 seconds
 
   @DB-01
   Scenario: Queries that fail cost no connection
     Given the connection-pool is running with 10 connections
     When 100 queries that the server refuses are run through the pool
-    Then each of them is refused by the server
+    Then each of these queries is refused by the server
     And all 10 connections can be taken
 
   @DB-01

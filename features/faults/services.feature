@@ -8,7 +8,7 @@ Feature: A broken node costs what its service says, and no more
       Given <service>
       When <writes> while <node> <fault>
       Then nothing acknowledged is lost
-      And writes are acknowledged again within <seconds> seconds of the healing
+      And writes are acknowledged again within <seconds> seconds after the fault is over
 
       Examples: on every pull request
         | service                              | writes                                    | node        | fault       | seconds |
@@ -179,7 +179,7 @@ Feature: A broken node costs what its service says, and no more
       Given <service>
       When <writes> while all nodes are restarted, one after the other
       Then nothing acknowledged is lost
-      And writes are acknowledged again within 20 seconds of the healing
+      And writes are acknowledged again within 20 seconds after the fault is over
 
       Examples:
         | service                              | writes             |
@@ -193,7 +193,7 @@ Feature: A broken node costs what its service says, and no more
       Given <service>
       When <writes> while the server <fault>
       Then nothing acknowledged is lost
-      And writes are acknowledged again within 10 seconds of the healing
+      And writes are acknowledged again within 10 seconds after the fault is over
 
       Examples: on every pull request
         | service        | writes             | fault     |
@@ -222,7 +222,7 @@ Feature: A broken node costs what its service says, and no more
       Given <service>
       When <writes> while the server <fault>
       Then everything written before the fault is gone
-      And writes are acknowledged again within 10 seconds of the healing
+      And writes are acknowledged again within 10 seconds after the fault is over
 
       Examples:
         | service         | writes             | fault       |

@@ -73,7 +73,7 @@ Feature: Dead-letter routing
     Then exactly these messages are dead-lettered, unchanged, within 15 seconds
 
   @PIPE-05
-  Scenario: A message whose dead letter would be too large is named by it
+  Scenario: A dead letter that would be too large names its message instead
     When a message is published whose dead letter is 1 byte larger than its contract allows
     Then the dead letter tells that message's offset instead of carrying it, within 15 seconds
 

@@ -84,7 +84,7 @@ Feature: What is promised holds under faults, and what is lost is found
     When 300 messages are published to "orders"
     And a consumer of group "invoicing" copies 50 messages from "orders" to "invoices"
     And the consumer commits 50 more messages and ends before it has sent them
-    And another consumer of its group copies the rest
+    And another consumer of the same group copies the rest
     Then exactly 50 messages are missing in the copy, and none is there twice
 
   @MSG-04 @BEYOND-01
@@ -95,7 +95,7 @@ Feature: What is promised holds under faults, and what is lost is found
     When 300 messages are published to "orders"
     And a consumer of group "invoicing" copies 50 messages from "orders" to "invoices"
     And the consumer sends 50 more messages and ends before it has committed them
-    And another consumer of its group copies the rest
+    And another consumer of the same group copies the rest
     Then exactly 50 messages are in the copy twice, and none is missing
 
   @MSG-04 @BEYOND-01

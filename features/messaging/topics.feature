@@ -18,12 +18,12 @@ Feature: Topics as configured
   Scenario: A topic that exists already is refused
     Given a topic "telco.raw.customers.test" with 3 partitions
     When a topic "telco.raw.customers.test" with 3 partitions is asked for
-    Then the broker refuses it: "TopicAlreadyExists"
+    Then the broker refuses the topic: "TopicAlreadyExists"
 
   @PIPE-02
   Scenario Outline: A topic with <what> is refused
     When a topic "<topic>" with <partitions> partitions is asked for
-    Then the broker refuses it: "<reason>"
+    Then the broker refuses the topic: "<reason>"
 
     Examples:
       | what               | topic               | partitions | reason            |

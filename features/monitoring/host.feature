@@ -5,7 +5,7 @@ Feature: The machine is watched
   @MON-03 @critical
   Scenario: The metrics of a machine are those of its kernel
     Given Prometheus scrapes a node exporter on this machine
-    Then within 20 seconds processors, memory, disks and network are told as the kernel tells them
+    Then within 20 seconds the metrics of processors, memory, disks and network are those of the kernel
     And within 10 seconds these queries answer
       | query                                                                                       | is   |
       | up{job="host"}                                                                              | 1    |

@@ -29,7 +29,7 @@ Feature: Queries answer what follows from the values
       | histogram_quantile(0.5, rate(order_seconds_bucket{job="shop"}[1m])) | 0.1     |
       | histogram_quantile(0.9, rate(order_seconds_bucket{job="shop"}[1m])) | 0.7     |
       | requests_total{job="shop", path="/other"}                           | nothing |
-    And within 5 seconds the query "sum by (path) (rate(requests_total{job="shop"}[1m]))" tells exactly these series
+    And within 5 seconds the query "sum by (path) (rate(requests_total{job="shop"}[1m]))" returns exactly these series
       | labels       | is |
       | path="/"     | 2  |
       | path="/cart" | 1  |

@@ -23,7 +23,7 @@ Feature: What is measured can be asked for
       | import_age_seconds{job="import"} < 0                           | -0.5    |
       | import_age_seconds{job="import"} > 0                           | nothing |
       | histogram_quantile(0.5, file_seconds_bucket{job="import"})     | 0.55    |
-    And within 5 seconds the query "max by (job, source) (rows_imported_total{job="import"})" tells exactly these series
+    And within 5 seconds the query "max by (job, source) (rows_imported_total{job="import"})" returns exactly these series
       | labels                                    | is   |
       | job="import", source="crm"                | 1200 |
       | job="import", source="web \"shop\", Köln" | 7    |

@@ -8,8 +8,8 @@ Feature: Who is let in, and what is refused
 
   @S3-06 @critical
   Scenario Outline: <what> is refused with <code>
-    When <what> is asked for, of "report.csv"
-    Then it is refused with "<code>"
+    When a request for "report.csv" has this mistake: <what>
+    Then the request is refused with "<code>"
     And the object "report.csv" is downloaded as it was uploaded last
 
     Examples: what is not there
@@ -46,7 +46,7 @@ Feature: Who is let in, and what is refused
   @S3-06
   Scenario Outline: A <checksum> that comes with an upload stays with the object
     When an object "checked.bin" of 100000 bytes is uploaded with its <checksum>
-    Then the <checksum> that is told of "checked.bin" is right
+    Then the server tells the right <checksum> of "checked.bin"
     And the object "checked.bin" is downloaded as it was uploaded last
 
     Examples:
@@ -70,9 +70,9 @@ Feature: Who is let in, and what is refused
     Then somebody without an access key downloads "by url/a+b=ü (1).bin" by a presigned URL, as it was uploaded last
 
   @S3-07
-  Scenario Outline: A URL that was presigned for a download is good for nothing <else>
+  Scenario Outline: A URL that was presigned for a download is refused <else>
     When a URL that was presigned for a download of "report.csv" is used <else>
-    Then it is refused with "<code>"
+    Then the request is refused with "<code>"
     And the object "report.csv" is downloaded as it was uploaded last
 
     Examples:
@@ -88,13 +88,13 @@ Feature: Who is let in, and what is refused
 
   @S3-07 @critical
   Scenario: Of clients that create the same object, one succeeds (put_object_ifnonmatch_nonexisted_good)
-    When 8 clients create "leader" at once, each if it is not there
-    Then one of them has created it, and that is what everybody reads
+    When 8 clients create "leader" at once, each only if the object is not there
+    Then one client has created the object, and everybody reads what it has uploaded
 
   @S3-07 @nightly
   Scenario: No update is lost where each replaces only what it has read (put_object_ifmatch_good)
-    When 6 clients count in "visits" at once, 6 times each, if nobody else has meanwhile
-    Then "visits" has come to 36, and no update is lost
+    When 6 clients raise the counter "visits" at once, 6 times each, only if nobody else has changed it
+    Then the counter "visits" has come to 36, and no update is lost
 
   @S3-07
   Scenario: Conditional downloads

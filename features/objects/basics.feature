@@ -24,7 +24,7 @@ Feature: Objects are kept as they were uploaded
     When an object "report.bin" of 2000 bytes is uploaded
     And an object "report.bin" of 500 bytes is uploaded
     Then the object "report.bin" is downloaded as it was uploaded last
-    And a listing in pages of 1000 has each of them once, in order
+    And a listing in pages of 1000 has each object once, in order
 
   @S3-01 @nightly
   Scenario: Nobody downloads a stale or a mixed content
@@ -57,7 +57,7 @@ Feature: Objects are kept as they were uploaded
       | Content-Disposition | attachment; filename="report 2026.csv" |
       | owner               | Ada Lovelace                           |
       | source-row          | 42                                     |
-    And each of them is downloaded as it was uploaded
+    And each object is downloaded as it was uploaded
 
   @S3-01
   Scenario: An object is replaced as a whole
@@ -93,8 +93,8 @@ Feature: Objects are kept as they were uploaded
       | ..hidden/...                |
       | UPPER                       |
       | upper                       |
-    Then each of them is downloaded as it was uploaded
-    And a listing in pages of 1000 has each of them once, in order
+    Then each object is downloaded as it was uploaded
+    And a listing in pages of 1000 has each object once, in order
 
   @S3-01
   Scenario: A key may end as a folder's does
@@ -103,17 +103,17 @@ Feature: Objects are kept as they were uploaded
       | models/    |
       | models/a/  |
       | models/a/b |
-    Then each of them is downloaded as it was uploaded
-    And a listing in pages of 1000 has each of them once, in order
+    Then each object is downloaded as it was uploaded
+    And a listing in pages of 1000 has each object once, in order
 
   @S3-02 @critical
   Scenario: Stored vectors keep every bit
     When 50 vectors of 128 dimensions are uploaded, with NaN, infinite, denormal and negative zero values
-    Then each of them is downloaded as it was uploaded
+    Then each object is downloaded as it was uploaded
 
   @S3-04 @critical
   Scenario: A batch is uploaded, downloaded and deleted
     When 40 objects are uploaded
-    Then each of them is downloaded as it was uploaded
-    When all of them are deleted in one request
+    Then each object is downloaded as it was uploaded
+    When all objects are deleted in one request
     Then the bucket is empty

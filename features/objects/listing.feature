@@ -8,15 +8,15 @@ Feature: A listing has every object once
 
   @S3-01 @critical
   Scenario: A listing goes on page by page to its end (bucket_listv2_many)
-    Given 60 objects in it
-    Then a listing in pages of 7 has each of them once, in order
-    And a listing in pages of 60 has each of them once, in order
+    Given 60 objects in the bucket
+    Then a listing in pages of 7 has each object once, in order
+    And a listing in pages of 60 has each object once, in order
 
   @S3-01 @nightly @timeout:180
   Scenario: More than 1,000 objects are listed (bucket_list_return_data)
-    Given 1107 objects in it
-    Then a listing in pages of 1000 has each of them once, in order
-    And a listing in pages of 37 has each of them once, in order
+    Given 1107 objects in the bucket
+    Then a listing in pages of 1000 has each object once, in order
+    And a listing in pages of 37 has each object once, in order
 
   @S3-01
   Scenario: Parts of a listing are told by prefix, delimiter and first key

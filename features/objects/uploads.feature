@@ -9,55 +9,55 @@ Feature: Large objects go up in parts, and come down in ranges
   @S3-03 @critical
   Scenario: An upload in parts is one object in the end (multipart_upload)
     Given an upload of "backup.tar" in 3 parts has begun
-    When all parts are sent at once, and it is completed
+    When all parts are sent at once, and the upload is completed
     Then the object "backup.tar" is downloaded as it was uploaded last
-    And a listing in pages of 1000 has each of them once, in order
+    And a listing in pages of 1000 has each object once, in order
 
   @S3-03 @nightly
   Scenario: There is no object before the upload is completed
     Given an upload of "backup.tar" in 2 parts has begun
-    When part 1 of it is sent
-    And part 2 of it is sent
+    When part 1 of the upload is sent
+    And part 2 of the upload is sent
     Then "backup.tar" is not there
 
   @S3-03 @nightly
   Scenario: A part that is sent again replaces the one before (multipart_upload_resend_part)
     Given an upload of "backup.tar" in 2 parts has begun
-    When part 2 of it is sent
-    And part 1 of it is sent
-    And part 1 of it is sent again with another content
-    And it is completed
+    When part 2 of the upload is sent
+    And part 1 of the upload is sent
+    And part 1 of the upload is sent again with another content
+    And the upload is completed
     Then the object "backup.tar" is downloaded as it was uploaded last
 
   @S3-03 @critical
   Scenario: An upload whose connection is cut goes on with what the server lacks
     Given an upload of "backup.tar" in 3 parts has begun
-    And part 1 of it was sent
+    And part 1 of the upload was sent
     When the connection is cut in the middle of part 2
     And the upload is resumed with what the server lacks
-    And it is completed
+    And the upload is completed
     Then the object "backup.tar" is downloaded as it was uploaded last
 
   @S3-03
   Scenario: An aborted upload leaves nothing (abort_multipart_upload)
     Given an upload of "backup.tar" in 2 parts has begun
-    And part 1 of it was sent
-    When it is aborted
+    And part 1 of the upload was sent
+    When the upload is aborted
     Then nothing is left of the upload
 
   @S3-03
   Scenario: Parts that are too small are refused (multipart_upload_size_too_small)
     Given an upload of "backup.tar" in 2 parts of 1000 bytes has begun
-    When all parts are sent at once, and it is completed
+    When all parts are sent at once, and the upload is completed
     Then the upload is refused with "EntityTooSmall"
     And "backup.tar" is not there
 
   @S3-03 @nightly
   Scenario: Parts with another entity tag are refused (multipart_upload_incorrect_etag)
     Given an upload of "backup.tar" in 2 parts of 1000 bytes has begun
-    And part 1 of it was sent
-    And part 2 of it was sent
-    When it is completed with a wrong entity tag for part 1
+    And part 1 of the upload was sent
+    And part 2 of the upload was sent
+    When the upload is completed with a wrong entity tag for part 1
     Then the upload is refused with "InvalidPart"
     And "backup.tar" is not there
 
@@ -78,5 +78,5 @@ Feature: Large objects go up in parts, and come down in ranges
   @S3-03 @performance @nightly @timeout:180
   Scenario: 100 MB are streamed up and down, and never lie in memory
     When 100 MB are uploaded from a stream, and downloaded again
-    Then they go up at more than 10 MB/s and down at more than 20 MB/s in the best of 3 rounds
+    Then the upload has more than 10 MB/s and the download more than 20 MB/s in the best of 3 rounds
     And the client's memory has grown by at most 80 MiB

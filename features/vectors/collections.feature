@@ -77,10 +77,10 @@ Feature: A vector database keeps what it has acknowledged
       | is stopped |
 
   @VEC-03
-  Scenario: Filters select what they say
+  Scenario: Filters select exactly the matching vectors
     Given a collection "products" of vectors with 8 dimensions
     When 2000 vectors are inserted into "products"
-    Then each of these filters selects from "products" exactly what it says
+    Then each of these filters selects exactly the matching vectors of "products"
       | filter                                      |
       | price > 500                                 |
       | colour == "red"                             |

@@ -116,7 +116,9 @@ class Pool(UnderTest):
             DeadlineExceeded: nothing, in ``within`` seconds.
         """
         if self._asking is None:
-            raise step_missing("a client that asks", "a client asks the pool for one more")
+            raise step_missing(
+                "a client that asks", "another client asks the pool for a connection"
+            )
         try:
             self._had(self._asking.result(within), self._asked_at)
         except NoAnswer as late:

@@ -346,7 +346,9 @@ MUTANTS = {
     "vectors_are_dropped": Broken(_vectors_are_dropped, _SEEN, "lost"),
     "upserts_add": Broken(_upserts_add, _SEEN, "stale"),
     "deletes_nothing": Broken(_deletes_nothing, _SEEN, "stale"),
-    "filters_are_ignored": Broken(_filters_are_ignored, "Filters select what they say", "not fit"),
+    "filters_are_ignored": Broken(
+        _filters_are_ignored, "Filters select exactly the matching vectors", "not fit"
+    ),
     "wrong_metric": Broken(_wrong_metric, "Exact search finds the nearest ones by L2", "recall"),
     "filters_of_searches_are_ignored": Broken(
         _filters_of_searches_are_ignored, "Exact search finds the nearest ones by L2", "recall"

@@ -267,7 +267,7 @@ class Database:
     def long_transactions(
         self, count: int, *, longer_than: float, within: float
     ) -> tuple[float, ...]:
-        """Wait until its health shows so many; seconds that each has been open.
+        """Wait until the server's health shows so many; seconds that each has been open.
 
         Raises:
             DeadlineExceeded: after ``within`` seconds it does not.
