@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 from behave import given, then, when
-from hamcrest import assert_that, contains_string, empty, equal_to
+from hamcrest import (
+    assert_that,
+    contains_string,
+    empty,
+    equal_to,
+    greater_than,
+)
 
+from stackproof import faults, systems
+from stackproof.faults.words import to_break
 from stackproof.services import opensearch
+from stackproof.services.opensearch.known import FIELDS, SERVER
 from stackproof.services.opensearch.plain import read_query, read_sorting
 from stackproof.session.matching import no_deviations
+from stackproof.session.measuring import Rounds
+from stackproof.session.needs import needs, needs_by
 from stackproof.session.scenario import Context
 from stackproof.session.tables import column
+from stackproof.settings import SystemSettings
 
 
 def search_of(context: Context) -> opensearch.SearchFixture:
     """The scenario's work with its search engine."""
     return context.session.use(opensearch.SearchFixture)
+
+
+def indexing_of(context: Context, inputs: str) -> systems.Indexing:
+    """The search indexer whose inputs are called so."""
+    return context.session.use(systems.Systems).indexing(inputs)
+
+
+def faults_of(context: Context) -> faults.Faults:
+    """What the scenario breaks of its search engine."""
+    return context.session.use(faults.Faults, "opensearch")
 
 
 @given('an index "{name}"')
@@ -98,3 +120,74 @@ def search_is_refused(context: Context, mistake: str, name: str, code: int, told
     status, text = search_of(context).refused(name, mistake)
     assert_that(status, equal_to(code), text[:300])
     assert_that(text, contains_string(told))
+
+
+@when('{clients:d} clients make {searches:d} searches each in the index "{name}" at the same time')
+def clients_search(context: Context, clients: int, searches: int, name: str) -> None:
+    """Each with a connection of its own, for words, values, ranges and all of them at once."""
+    context.session.use(Rounds).begin(search_of(context).crowd, name, clients, searches)
+
+
+@when("the search engine {fault:Fault}")
+@needs_by(lambda fault: to_break("opensearch", fault))
+def engine_is_broken(context: Context, fault: str) -> None:
+    """Breaks the server until it recovers; an independent client proves the effect."""
+    assert_that(faults_of(context).begin(fault, SERVER).active)
+
+
+@when("the search engine recovers")
+@needs("opensearch", dedicated=True)
+def engine_recovers(context: Context) -> None:
+    """Heals what ails it, until it takes documents and gives them back."""
+    faults_of(context).heal_all()
+
+
+# -- what an indexer makes of a topic ------------------------------------------
+@when("{count:d} {inputs:Inputs} are published again with other contents")
+def inputs_are_updated(context: Context, count: int, inputs: str) -> None:
+    """Publishes messages with the keys of the first ones, and other contents."""
+    indexing_of(context, inputs).update(count)
+
+
+@when("tombstones of {count:d} {inputs:Inputs} are published")
+def inputs_are_deleted(context: Context, count: int, inputs: str) -> None:
+    """Publishes messages with the keys of the first ones, without content."""
+    indexing_of(context, inputs).delete(count)
+
+
+@then("the documents are exactly what the {inputs:Inputs} say within {limit:Seconds}")
+def documents_are_exact(context: Context, inputs: str, limit: float) -> None:
+    """The last message of each key is one document, unchanged; after a tombstone there is none."""
+    indexing_of(context, inputs).await_outputs(within=limit)
+
+
+@then("each of these queries finds exactly the {inputs:Inputs} that fit")
+def queries_find_inputs(context: Context, inputs: str) -> None:
+    """Hits, their contents, the total and the count, compared with what the topic holds."""
+    indexing = indexing_of(context, inputs)
+    wrong = {
+        text: indexing.wrongly_found(read_query(text), FIELDS)
+        for text in column(context.table, "query")
+    }
+    assert_that([f"{text}: {one}" for text, some in wrong.items() for one in some], no_deviations())
+
+
+@when("the {system:System} is started and indexes its backlog")
+def backlog_is_indexed(context: Context, system: SystemSettings) -> None:
+    """Measures the time from its launch until searches find all that waited."""
+    pipeline = context.session.use(systems.Systems).named(system)
+    indexing = indexing_of(context, pipeline.noun("input", 2))
+    context.session.use(Rounds).begin(indexing.work_off, prepare=indexing.pile_up)
+
+
+@then("more than {rate:d} documents a second are indexed in the best of {rounds:d} rounds")
+def indexing_is_fast(context: Context, rate: int, rounds: int) -> None:
+    """A round that is fast enough is the last one; others wait for a quiet machine."""
+    context.session.use(Rounds).judge(
+        "documents a second",
+        lambda found: found,
+        greater_than(rate),
+        rounds=rounds,
+        told="{:.0f}/s".format,
+        before="the search indexer is started and indexes its backlog",
+    )

@@ -19,6 +19,12 @@ _BESIDES = {
     "cache": ("reference/caching/*.py",),
     "coordination": ("reference/coordination/*.py",),
     "database": ("reference/connection_pool/*.py",),
+    "search": (
+        "contracts/searched_order.schema.json",
+        "contracts/searched_order.mapping.json",
+        "contracts/search_dead_letter.schema.json",
+        "reference/search_indexer/*.py",
+    ),
     "streams": (
         "contracts/vectors.schema.json",
         "contracts/vector_dead_letter.schema.json",

@@ -172,6 +172,17 @@ class SystemSettings:
         return self.nouns.get(role, NOUNS[role])[count != 1]
 
     @property
+    def roles(self) -> tuple[str, ...]:
+        """Its topics; where a section has contracts, those that it tells something of."""
+        told = {*self.contracts, *self.topics, *self._fields()}
+        return tuple(role for role in ROLES if not self.contracts or role in told)
+
+    @property
+    def indexes(self) -> bool:
+        """Whether what comes out of it are documents of a search engine."""
+        return "opensearch" in self.services and "output" not in self.roles
+
+    @property
     def services(self) -> tuple[str, ...]:
         """The services that it needs: those of its fields, its topics' Kafka, and ``uses``."""
         found = {*self.uses, *(_service(name) for name in self._fields())}

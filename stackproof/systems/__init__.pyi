@@ -1,5 +1,6 @@
 from .caches import CacheAside as CacheAside
 from .choosing import Systems as Systems
+from .indexing import Indexing as Indexing
 from .limiters import RateLimiter as RateLimiter
 from .locks import LockClients as LockClients
 from .mirroring import Regions as Regions

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from stackproof.errors import Trouble, step_missing
 from stackproof.settings.systems import NOUNS
+from stackproof.systems.indexing import Indexing
 from stackproof.systems.pipeline import Pipeline
 from stackproof.systems.program import Program
 
@@ -47,7 +48,7 @@ class Systems:
                 "and no contracts",
                 'add uses = ["kafka"] where its topics are built in, or use steps about programs',
             )
-        return self._last(self._session.use(Pipeline, system.name))
+        return self._last(self._session.use(Indexing if system.indexes else Pipeline, system.name))
 
     @property
     def current(self) -> Pipeline:
@@ -74,6 +75,22 @@ class Systems:
             return self.current
         raise step_missing(
             f"a system with {' and '.join(sorted(wanted))}", f"the {self._some(wanted)} is running"
+        )
+
+    def indexing(self, *nouns: str) -> Indexing:
+        """The same of one whose outputs are documents.
+
+        Raises:
+            PremiseNotMet: no step has named one.
+            Trouble: they are something else.
+        """
+        found = self.having(*nouns)
+        if isinstance(found, Indexing):
+            return found
+        raise Trouble(
+            f"the {found.settings.called} makes no documents",
+            "it has an output topic, or its section names nothing of OpenSearch",
+            "use steps about its outputs, or name the search indexer",
         )
 
     def _last(self, pipeline: Pipeline) -> Pipeline:

@@ -417,6 +417,34 @@ def _expected(what: str, expected: bytes | None, actual: bytes | None) -> str:
     return f"{what} expected {'none' if expected is None else f'{expected!r:.100}'}, was {was}"
 
 
+class NoDeadLetters(DeadLetters):
+    """Those of a system that has none."""
+
+    def __init__(self) -> None:
+        self._letters, self._sent = [], {}
+
+    @property
+    def reader(self) -> Reader:
+        """Nobody reads them.
+
+        Raises:
+            NotSupported: always.
+        """
+        raise NotSupported(
+            "the system has no dead letters",
+            "its section in stackproof.toml names no contract and no topic for them",
+            "name them there if it has some",
+        )
+
+    @reader.setter
+    def reader(self, reader: Reader) -> None:
+        raise AssertionError("nobody reads them")
+
+    def counted(self) -> str:
+        """None."""
+        return "none"
+
+
 @contextmanager
 def with_reasons(*tell: Callable[[], str]) -> Iterator[None]:
     """Tell what contracts say about the messages when an assertion fails: first, save a death."""

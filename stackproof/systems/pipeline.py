@@ -176,8 +176,9 @@ class Pipeline(Interruptible):
         if self._observed:
             return
         self._observed = True
-        self.outputs.reader = self._kafka.reader(self.topics["output"])
-        self.dead_letters.reader = self._kafka.reader(self.topics["dead_letter"])
+        for role, observed in {"output": self.outputs, "dead_letter": self.dead_letters}.items():
+            if role in self.topics:
+                observed.reader = self._kafka.reader(self.topics[role])
 
     def output_flow(self, guarantee: str | None = None, *, max_duplicates: int = 0) -> Flow:
         """What is expected of valid inputs.
@@ -191,7 +192,7 @@ class Pipeline(Interruptible):
         return Flow(
             self.noun("output", 2), self.topics["input"], self.topics["output"], VALID,
             completeness=self.settings.completeness, content="carried", order="offset",
-            exclusive_topics=(self.topics["dead_letter"],), guarantee=guarantee,
+            exclusive_topics=self._also("dead_letter"), guarantee=guarantee,
             max_duplicates=max_duplicates,
         )  # fmt: skip
 
@@ -199,8 +200,12 @@ class Pipeline(Interruptible):
         """What is expected of invalid inputs."""
         return Flow(
             "dead letters", self.topics["input"], self.topics["dead_letter"], INVALID,
-            content="bytes", exclusive_topics=(self.topics["output"],), sets_aside=True,
+            content="bytes", exclusive_topics=self._also("output"), sets_aside=True,
         )  # fmt: skip
+
+    def _also(self, role: str) -> tuple[str, ...]:
+        """The topic of a role, where it has one."""
+        return (self.topics[role],) if role in self.topics else ()
 
     def await_outputs(self, *, within: float, repeated: bool = False) -> FlowVerdict:
         """Wait for the valid inputs' outputs, then check every delivery.

@@ -13,7 +13,6 @@ from stackproof.services.kafka import KafkaFixture
 from stackproof.services.kafka.client import TopicSpec
 from stackproof.services.kafka.client.connection import bootstrap
 from stackproof.settings import SystemSettings, TopicSettings
-from stackproof.settings.systems import ROLES
 
 if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
@@ -41,18 +40,18 @@ class PipelineTopics:
         self._settings = settings
         self._kafka = session.use(KafkaFixture)
         self._endpoint = session.endpoint("kafka")
-        asked = {role: settings.topics.get(role, TopicSettings()) for role in ROLES}
+        asked = {r: settings.topics.get(r, TopicSettings()) for r in settings.roles}
         if settings.exact:
-            self.called = self.names = {role: asked[role].name for role in ROLES}
+            self.called = self.names = {role: asked[role].name for role in asked}
             self.group = settings.group or ("" if settings.attach else settings.name)
         else:
             self.called = {
                 role: asked[role].name or f"{settings.name}.{role.replace('_', '-')}"
-                for role in ROLES
+                for role in asked
             }
             self.names = {role: session.own(name) for role, name in self.called.items()}
             self.group = session.own(settings.group or settings.name)
-        self.since: dict[str, Mapping[int, int]] = {role: {} for role in ROLES}
+        self.since: dict[str, Mapping[int, int]] = {role: {} for role in asked}
         there = self._there() if settings.exact else []
         if settings.attach:
             self._check_attached(there)

@@ -8,7 +8,7 @@ from stackproof.errors import Trouble
 from stackproof.settings.systems import SystemSettings
 from stackproof.systems.contracts import Contract
 from stackproof.systems.inputs import Inputs
-from stackproof.systems.observing import DeadLetters, JsonOutputs, Makes, Outputs
+from stackproof.systems.observing import DeadLetters, JsonOutputs, Makes, NoDeadLetters, Outputs
 from stackproof.systems.vectors import TransformedVectors, VectorInputs
 
 #: Keyword of a contract: its messages are vectors of this dimension.
@@ -46,15 +46,14 @@ def understand(settings: SystemSettings, seed: int) -> Understanding:
         Trouble: a contract cannot be used, or no input can be made from it.
     """
     given = contract_of(settings, "input")
-    dead_letters = DeadLetters(contract_of(settings, "dead_letter"))
+    lacking = settings.indexes and "dead_letter" not in settings.roles
+    dead_letters = NoDeadLetters() if lacking else DeadLetters(contract_of(settings, "dead_letter"))
     if _DIMENSION in given.schema:
         vectors = VectorInputs(_dimension_of(given), seed)
         return Understanding(vectors, TransformedVectors(vectors.sent), dead_letters)
-    made = contract_of(settings, "output")
-    carried = {
-        **made.carried,
-        made.place("x-identity"): given.place("x-identity"),
-    }
+    made = contract_of(settings, "output") if not settings.indexes else None
+    carried = made.carried if made else {}
+    carried = {**carried, (made or given).place("x-identity"): given.place("x-identity")}
     inputs = Inputs(
         given,
         carried,
@@ -63,7 +62,7 @@ def understand(settings: SystemSettings, seed: int) -> Understanding:
         invalid=settings.invalid_samples,
         not_applicable=settings.not_applicable,
     )
-    return Understanding(inputs, JsonOutputs(made, carried), dead_letters)
+    return Understanding(inputs, JsonOutputs(made or given, carried), dead_letters)
 
 
 def prepare(settings: SystemSettings) -> None:

@@ -25,6 +25,7 @@ _FEATURES = tuple(
     for name in ("predictions", "dead_letters", "pipeline_restarts", "pipeline_settings")
 )
 _STREAMS = ("features/streams/vectors.feature", "features/streams/troubles.feature")
+_INDEXING = ("features/search/indexing.feature",)
 #: The component and the feature of each group of components.
 _COMPONENTS = {
     "pool": ("reference.connection_pool:ConnectionPool", "features/database/pool.feature"),
@@ -119,6 +120,15 @@ def _streams() -> Iterator[RunOne]:
 
 
 @contextmanager
+def _indexers() -> Iterator[RunOne]:
+    def run_one(mutant: Mutant) -> None:
+        config = _configuration("reference.search_indexer", mutant)
+        _run_pipeline(mutant, config, _INDEXING, "pr", _STREAM_FACTOR)
+
+    yield run_one
+
+
+@contextmanager
 def _figures() -> Iterator[RunOne]:
     def run_one(mutant: Mutant) -> None:
         config = _configuration("reference.vector_stream", mutant)
@@ -206,6 +216,11 @@ GROUPS = (
         _streams,
     ),
     Group(
+        "indexer",
+        [Mutant("(none: the indexer)", group="indexer", module="reference.search_indexer")],
+        _indexers,
+    ),
+    Group(
         "figures",
         [Mutant("(none: the stream's figures)", group="figures", module="reference.vector_stream")],
         _figures,
@@ -227,6 +242,7 @@ GROUPS = (
     _servers("mailpit"),
     _servers("etcd"),
     _servers("zookeeper"),
+    _servers("opensearch"),
     _servers("pushgateway"),
     _servers("s3"),
     _behind(

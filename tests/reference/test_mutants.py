@@ -16,6 +16,7 @@ from confluent_kafka import OFFSET_END
 
 from reference.churn_pipeline.config import Config, ConfigError
 from reference.churn_pipeline.pipeline import ChurnPipeline, PipelineError
+from reference.search_indexer.indexer import Indexer
 from reference.vector_stream.stream import VectorStream
 from tests import mutants
 from tests.mutants import caches, limits, locks, pools, sessions, takes_any_setting
@@ -24,7 +25,7 @@ from tests.reference.fakes import FakeMessage, World
 
 DIRECTORY = Path(mutants.__file__).parent
 LISTED = tomllib.loads((DIRECTORY / "mutants.toml").read_text())["mutant"]
-OF_STREAM = [entry for entry in LISTED if entry.get("group") in ("stream", "figures")]
+OF_STREAM = [e for e in LISTED if e.get("group") in ("stream", "figures", "indexer")]
 OF_COMPONENTS = [e for e in LISTED if ":" in e.get("module", "")]
 OF_REFERENCE = [e for e in LISTED if "module" in e and e not in (*OF_STREAM, *OF_COMPONENTS)]
 OF_SCORER = [entry for entry in LISTED if entry.get("group") == "scorer"]
@@ -123,17 +124,17 @@ def test_any_setting_is_taken() -> None:
     assert takes_any_setting._Unchecked(**wrong, batch_size=0).batch_size == 0
 
 
-def test_the_broken_streams_are_complete() -> None:
+def test_the_broken_streams_and_indexers_are_complete() -> None:
     assert {entry["module"] for entry in OF_STREAM} == {
-        f"tests.mutants.streams.{path.stem}"
-        for path in (DIRECTORY / "streams").glob("*.py")
+        f"tests.mutants.{path.parent.name}.{path.stem}"
+        for path in (*DIRECTORY.glob("streams/*.py"), *DIRECTORY.glob("indexing/*.py"))
         if path.stem != "__init__"
     }
     for entry in OF_STREAM:
         assert entry["module"].endswith(f".{entry['name']}")
         loaded = importlib.import_module(entry["module"])
         assert any(
-            issubclass(item, VectorStream) and item.__module__ == entry["module"]
+            issubclass(item, VectorStream | Indexer) and item.__module__ == entry["module"]
             for item in vars(loaded).values()
             if inspect.isclass(item)
         )

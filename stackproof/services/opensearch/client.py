@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 from stackproof.matching.payloads import read_json
 from stackproof.services.base import Endpoint
-from stackproof.services.opensearch.known import SERVER
+from stackproof.services.keeping import KeeperProbe
+from stackproof.services.opensearch.known import FILLS_ITSELF, SERVER
 from stackproof.services.web import Web
 
 _LINES, _JSON = {"content-type": "application/x-ndjson"}, {"content-type": "application/json"}
@@ -207,6 +208,27 @@ class DocumentsWriter:
         """Delete the index."""
         self._indices.drop([self._index])
         self._indices.close()
+
+
+def fills_itself(endpoint: Endpoint) -> bool:
+    """Whether somebody's server makes documents of what topics have, by itself."""
+    return f"{SERVER} {FILLS_ITSELF}" in endpoint.addresses
+
+
+class Searches(Indices):
+    """The same of a server that fills its indices itself: it need answer searches alone."""
+
+    def answers(self) -> None:
+        """It answers a search in all indices."""
+        self.web.json("POST", "/_search", json={"size": 0})
+
+
+class SearchesProbe(KeeperProbe):
+    """Its probe: nothing can be written to it."""
+
+    def healthy(self) -> None:
+        """It answers a search."""
+        self.answers("")
 
 
 def url(endpoint: Endpoint) -> str:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-from stackproof.errors import step_missing
+from stackproof.errors import NotSupported, step_missing
 from stackproof.history import Members
 from stackproof.polling import poll
 from stackproof.services.fixture import Scenario
-from stackproof.services.opensearch.client import Indices, Written, fitting
-from stackproof.services.opensearch.known import BAD_SEARCHES, FIELDS, NO_INDEX
+from stackproof.services.opensearch.client import Indices, Written, fills_itself, fitting
+from stackproof.services.opensearch.known import BAD_SEARCHES, FIELDS, NO_INDEX, SERVER
 from stackproof.services.opensearch.plain import fits, ordered
+from stackproof.workloads import Latencies
 
 _PATIENCE = 30.0
 _AT_ONCE = 500
@@ -25,6 +29,15 @@ _STATES = ("open", "paid", "Paid in part", "shipped", "cancelled")
 _TAGS = ("new", "sale", "gift", "last one")
 _BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
+#: What clients ask whose searches are timed.
+_ASKED: Sequence[Mapping[str, Any]] = (
+    {"match": {"title": "red hat"}},
+    {"term": {"status": "paid"}},
+    {"match_phrase": {"title": "red shoes"}},
+    {"range": {"total": {"gte": 100, "lt": 300}}},
+    {"bool": {"must": [{"match": {"title": "blue"}}], "filter": [{"range": {"count": {"lt": 9}}}]}},
+)
+T = TypeVar("T")
 Documents = dict[str, dict[str, Any]]
 
 
@@ -35,6 +48,7 @@ class SearchFixture:
         self._scenario = scenario
         self.endpoint = scenario.endpoint(endpoint)
         self.indices = Indices(self.endpoint, timeout=scenario.scaled(_PATIENCE))
+        self.fills_itself = fills_itself(self.endpoint)
         self._held: dict[str, Documents] = {}
         self._made = random.Random(scenario.seed)
         scenario.add_cleanup(self.indices.close)
@@ -56,6 +70,11 @@ class SearchFixture:
     # -- what is written -------------------------------------------------------
     def create(self, name: str, fields: Mapping[str, Any] | None = None) -> None:
         """Make an index; without ``fields`` of the fields that orders have."""
+        if self.fills_itself:
+            raise NotSupported(
+                f"no index can be made on {self.endpoint.at(SERVER)}",
+                "that server fills its indices itself, from topics", "publish to its topics",
+            )  # fmt: skip
         own = self.own(name)
         self._scenario.add_cleanup(lambda: self.indices.drop([own]))
         kinds = {field: {"type": kind} for field, kind in FIELDS.items()}
@@ -147,10 +166,44 @@ class SearchFixture:
         )  # fmt: skip
         return self.listed(name, refreshed=False)
 
+    def adopt(self, name: str) -> str:
+        """What the index that a system fills is called, by its topic; it is deleted at the end."""
+        index = fitting(name)
+        if not self.fills_itself:
+            self._scenario.add_cleanup(lambda: self.indices.drop([index]))
+        return index
+
+    def everything(
+        self, index: str, *, recovers: bool = False
+    ) -> list[tuple[str, Mapping[str, Any]]]:
+        """All that searches find in an index, by its real name; nothing while it is not there.
+
+        Args:
+            index: its name.
+            recovers: nothing is found either while the server does not find the index's data yet.
+        """
+        codes = (404, 503) if recovers else (404,)
+        return _unless(codes, lambda: [*self.indices.documents(index)]) or []
+
+    def refresh(self, index: str) -> None:
+        """Have searches find all that is in an index, by its real name."""
+        if not self.fills_itself:
+            _unless((404,), lambda: self.indices.refresh(index))
+
     # -- searches --------------------------------------------------------------
     def wrongly_found(self, name: str, query: Mapping[str, Any]) -> list[str]:
         """How what a query finds, says and counts differs from the documents that it fits."""
-        return wrongly_found(self.indices, self.own(name), query, self.held(name), FIELDS)
+        return self.wrongly_found_in(self.own(name), query, self.held(name), FIELDS)
+
+    def wrongly_found_in(
+        self,
+        index: str,
+        query: Mapping[str, Any],
+        documents: Mapping[str, Mapping[str, Any]],
+        kinds: Mapping[str, str],
+    ) -> list[str]:
+        """The same of an index by its real name."""
+        return wrongly_found(self.indices, index, query, documents, kinds)
 
     def hits(self, name: str, query: Mapping[str, Any]) -> list[str]:
         """The IDs that a query finds."""
@@ -180,6 +233,42 @@ class SearchFixture:
                       if pair[0] != pair[1]), min(len(found), len(wanted)))  # fmt: skip
         return [f"at place {place + 1} of {len(wanted)}: expected {wanted[place : place + 3]}, "
                 f"found {found[place : place + 3]}"]  # fmt: skip
+
+    def crowd(self, name: str, clients: int, searches: int) -> dict[str, float]:
+        """Clients search at the same time, each with a connection of its own.
+
+        Returns:
+            "p50" and "p95" of a search, in seconds; others are in the report.
+
+        Raises:
+            AssertionError: a search has not found what it must.
+        """
+        own, held = self.own(name), self.held(name)
+        totals = [sum(fits(q, i, one, FIELDS) for i, one in held.items()) for q in _ASKED]
+        ready = threading.Barrier(clients)
+
+        def work() -> list[float]:
+            took = []
+            with closing(
+                Indices(self.endpoint, timeout=self._scenario.scaled(_PATIENCE))
+            ) as client:
+                ready.wait(self._scenario.scaled(_PATIENCE))
+                for number in range(searches):
+                    asked = _ASKED[number % len(_ASKED)]
+                    began = time.perf_counter()
+                    found = client.search(own, {"query": asked, "track_total_hits": True})
+                    took.append(time.perf_counter() - began)
+                    if found.total != totals[number % len(_ASKED)]:
+                        raise AssertionError(
+                            f"{asked} found {found.total}, not {totals[number % len(_ASKED)]}"
+                        )
+            return took
+
+        with ThreadPoolExecutor(clients) as pool:
+            working = [pool.submit(work) for _ in range(clients)]
+            took = Latencies(one for done in working for one in done.result())
+        self._scenario.figure(f"search, {clients} clients at once", took.told())
+        return {"p50": took.percentile(50), "p95": took.percentile(95)}
 
     def refused(self, name: str, mistake: str) -> tuple[int, str]:
         """Make a mistake, as `BAD_SEARCHES` has it; status and text of the answer.
@@ -223,6 +312,18 @@ def wrongly_found(
           if page.total != len(wanted) or not page.exact else []),
         *([f"it counts {counted} where {len(wanted)} fit"] if counted != len(wanted) else []),
     ]  # fmt: skip
+
+
+def _unless(codes: Sequence[int], ask: Callable[[], T]) -> T | None:
+    """An answer; None: it was one of these codes."""
+    from requests import HTTPError
+
+    try:
+        return ask()
+    except HTTPError as error:
+        if error.response is not None and error.response.status_code in codes:
+            return None
+        raise
 
 
 def _demand_taken(written: Written) -> None:

@@ -3,6 +3,8 @@
 SERVER = "server"
 #: By which nodes of a cluster would reach each other; the server insists on having it.
 TRANSPORT = "transport"
+#: Key of a setting: the server makes documents of what topics have, and nobody writes to it.
+FILLS_ITSELF = "fills_itself"
 #: The fields of the orders that scenarios make, by how they are mapped.
 FIELDS = {
     "id": "keyword", "title": "text", "status": "keyword", "count": "integer", "total": "double",

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import cached_property
 
+from stackproof.access import Access
 from stackproof.obtain import Artifact, MavenArtifact
-from stackproof.services.base import Endpoint, Image
-from stackproof.services.keeping import Keeping
+from stackproof.services.base import ConnectionSetting, Endpoint, Image, Leftover
+from stackproof.services.keeping import KeeperProbe, Keeping
 from stackproof.services.location import Location
-from stackproof.services.opensearch.client import Indices
-from stackproof.services.opensearch.known import SERVER, TRANSPORT
+from stackproof.services.opensearch.client import Indices, Searches, SearchesProbe, fills_itself
+from stackproof.services.opensearch.known import FILLS_ITSELF, SERVER, TRANSPORT
 from stackproof.services.opensearch.prepared import CLASSES, HEAP_MB, LOGGING, Prepared, command
 from stackproof.services.where import Node, Where
 from stackproof.services.writer import Writer
@@ -100,6 +101,29 @@ class OpenSearch(Keeping):
         before = "mkdir -p config && cp log4j2.properties config\n"
         return [Node(SERVER, argv, before=before, files={"log4j2.properties": LOGGING}, data=data,
                      memory_mb=memory)]  # fmt: skip
+
+    def connection_settings(self) -> Sequence[ConnectionSetting]:
+        """Where it is, and whether it needs nobody who writes to it."""
+        told = "true: it makes documents of what topics have, as brokers with a search do"
+        own = ConnectionSetting(FILLS_ITSELF, ("OPENSEARCH_FILLS_ITSELF",), told)
+        return (*super().connection_settings(), own)
+
+    def connect(self, texts: Mapping[str, str], access: Access) -> tuple[dict[str, str], Access]:
+        """Its address."""
+        found, access = super().connect(texts, access)
+        if texts.get(FILLS_ITSELF, "").lower() in ("true", "1", "yes"):
+            found[f"{SERVER} {FILLS_ITSELF}"] = "true"
+        return found, access
+
+    def probe(self, endpoint: Endpoint, *, timeout: float) -> KeeperProbe:
+        """What follows from its keeper; a server that nobody writes to need only answer."""
+        if fills_itself(endpoint):
+            return SearchesProbe(lambda _: Searches(endpoint, timeout=timeout), endpoint)
+        return super().probe(endpoint, timeout=timeout)
+
+    def leftovers(self, endpoint: Endpoint, prefix: str) -> list[Leftover]:
+        """Indices; where the server fills them itself they go with their topics."""
+        return [] if fills_itself(endpoint) else super().leftovers(endpoint, prefix)
 
     def keeper(self, endpoint: Endpoint, node: str = "", *, timeout: float = 10.0) -> Indices:
         """See `stackproof.services.opensearch.client`."""

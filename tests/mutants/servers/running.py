@@ -27,6 +27,7 @@ FEATURES = {
     "rabbitmq": "features/sinks/rabbitmq_basics.feature",
     "kafka": "features/messaging/publishing.feature",
     "mailpit": "features/mail",
+    "opensearch": "features/search/documents.feature features/search/queries.feature",
     "pushgateway": "features/monitoring/pushing.feature",
     "s3": "features/objects",
     "etcd": "--tags @COORD-01 features/coordination",
