@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any, NoReturn
 
 from stackproof.texts import printable
 
 _SHOWN = 300
+_SHOWN_OF_NUMBER = 40
+_BYTE_ORDER_MARK = "\ufeff"
 #: More digits than that Python does not read as an integer.
 _DIGITS = 4000
 
@@ -60,43 +64,94 @@ def same(one: object, other: object) -> bool:
     return type(one) is type(other) and one == other
 
 
-def read_json(data: bytes | str) -> Any:
-    """A content as plain data: numbers exactly, members once each.
+def read_json(data: bytes | str, *, exactly: bool = True, most_nested: int | None = None) -> Any:
+    """A content as plain data, by the letter of RFC 8259; members are there once each.
 
-    A byte order mark is passed over. Integers are `int`, other numbers `Exact`.
+    `json.loads` also takes NaN, UTF-16 and the same name twice, and gives up with other errors
+    than ValueError.
+
+    Args:
+        data: the content, in UTF-8 where it is bytes.
+        exactly: integers are `int`, other numbers `Exact`, and a byte order mark is passed over.
+            Otherwise what RFC 8259 leaves to readers is settled as RFC 7493 (I-JSON) does:
+            numbers are doubles, and neither one that no double can hold nor a byte order mark is
+            taken.
+        most_nested: levels of arrays and objects at most; None: as many as can be read.
 
     Raises:
-        NotJson: it is no JSON (NaN and Infinity are none), or has a member twice.
+        NotJson: it is no JSON, or what is said above.
     """
+    number, whole = (Exact.of, _integer) if exactly else (_double, _whole_double)
     try:
-        text = data.decode("utf-8-sig") if isinstance(data, bytes) else data.removeprefix("\ufeff")
-        return json.loads(
-            text, parse_float=Exact.of, parse_int=_integer, parse_constant=_no_number,
-            object_pairs_hook=_members,
+        text = data.decode("utf-8") if isinstance(data, bytes) else data
+        if text.startswith(_BYTE_ORDER_MARK) and not exactly:
+            raise NotJson("it begins with a byte order mark")
+        document = json.loads(
+            text.removeprefix(_BYTE_ORDER_MARK), parse_float=number, parse_int=whole,
+            parse_constant=_no_number, object_pairs_hook=_members,
         )  # fmt: skip
     except UnicodeDecodeError as error:
-        raise NotJson(f"byte {error.start} is not UTF-8") from None
+        raise NotJson(
+            f"byte 0x{error.object[error.start]:02x} at {error.start} is not UTF-8"
+        ) from None
     except RecursionError:
-        raise NotJson("it is nested too deeply") from None
-    except ValueError as error:
+        raise _too_deep(most_nested) from None
+    except json.JSONDecodeError as error:
         raise NotJson(str(error)) from None
+    if most_nested is not None and _deeper_than(document, most_nested):
+        raise _too_deep(most_nested)
+    return document
 
 
 def _integer(text: str) -> int | Exact:
     return int(text) if len(text) < _DIGITS else Exact.of(text)
 
 
+def _double(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        shown = text if len(text) <= _SHOWN_OF_NUMBER else f"{text[:_SHOWN_OF_NUMBER]}..."
+        raise NotJson(f"the number {shown} is beyond the range of a double")
+    return number
+
+
+def _whole_double(text: str) -> int:
+    _double(text)  # int() refuses very long ones with another error; these are beyond it
+    return int(text)
+
+
 def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number in JSON")
+    raise NotJson(f"{text} is not JSON")
 
 
 def _members(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the member {twice!r} is there twice")
+        (twice, _), *_ = Counter(name for name, _ in pairs).most_common(1)
+        raise NotJson(f"the name {twice!a:.60} occurs more than once in one object")
     return members
+
+
+def _deeper_than(document: Any, limit: int) -> bool:
+    level = [document]
+    for _ in range(limit):
+        level = [child for parent in level for child in _children(parent)]
+        if not level:
+            return False
+    return any(isinstance(item, dict | list) for item in level)
+
+
+def _children(item: Any) -> Iterator[Any]:
+    if isinstance(item, dict):
+        yield from item.values()
+    elif isinstance(item, list):
+        yield from item
+
+
+def _too_deep(limit: int | None) -> NotJson:
+    return NotJson(
+        "it is nested " + ("too deeply" if limit is None else f"deeper than {limit} levels")
+    )
 
 
 def as_text(value: Any) -> str:

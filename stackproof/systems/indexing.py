@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from stackproof.errors import NotSupported, PremiseNotMet
 from stackproof.history import Flow, Members, Verdict
+from stackproof.matching import NotJson
 from stackproof.polling import Died, pause
 from stackproof.services.kafka.client.messages import Message, Received
 from stackproof.services.opensearch import SearchFixture
-from stackproof.systems.contracts import NotJsonError, strict_json
+from stackproof.systems.contracts import strict_json
 from stackproof.systems.labels import VALID
 from stackproof.systems.observing import JsonOutputs
 from stackproof.systems.pipeline import Pipeline
@@ -151,7 +152,7 @@ class Indexing(Pipeline):
                 continue
             try:
                 document = strict_json(record.value)
-            except NotJsonError:  # somebody else's, who publishes there too
+            except NotJson:  # somebody else's, who publishes there too
                 continue
             changes.append((str(self._identity.of(document)), _text(document)))
         return changes

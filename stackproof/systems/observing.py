@@ -13,13 +13,13 @@ from typing import Any, ClassVar, Protocol
 
 from stackproof.errors import NotSupported, step_missing
 from stackproof.history import Enclosed, carried_digest, digest_of
+from stackproof.matching import NotJson
 from stackproof.polling import Died
 from stackproof.services.kafka.client.messages import Message, Received
 from stackproof.systems.contracts import (
     Contract,
     ContractViolationError,
     Embedded,
-    NotJsonError,
     strict_json,
     strict_object,
     value_digest,
@@ -171,7 +171,7 @@ class JsonOutputs(Outputs):
         for record in self.records:
             try:
                 strict_json(record.value, most_nested=self.contract.most_nested)
-            except NotJsonError as error:
+            except NotJson as error:
                 found.append((record, f"it is not JSON: {error}: {record.value!r:.100}"))
         return self._told(found)
 
@@ -232,7 +232,7 @@ class DeadLetters(Observed):
     def expect(self, originals: Iterable[Message]) -> None:
         """Note what is sent, so that an original is recognised that comes as a JSON value."""
         for message in originals:
-            with suppress(NotJsonError):
+            with suppress(NotJson):
                 value = value_digest(strict_json(message.value))
                 self._sent[message.ident, value] = digest_of(message.value)
 

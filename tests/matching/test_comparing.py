@@ -70,11 +70,11 @@ def test_values_are_the_same_in_kind_and_figure(expected: str, found: str, same:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("NaN", "NaN is no number"),
-        ('{"a": -Infinity}', "-Infinity is no number"),
-        ('{"a": 1, "a": 2}', "'a' is there twice"),
+        ("NaN", "NaN is not JSON"),
+        ('{"a": -Infinity}', "-Infinity is not JSON"),
+        ('{"a": 1, "a": 2}', "'a' occurs more than once"),
         ("[" * 100_000, "nested too deeply"),
-        (b"\xff", "byte 0 is not UTF-8"),
+        (b"\xff", "byte 0xff at 0 is not UTF-8"),
         ("{'a': 1}", "Expecting property name"),
     ],
 )

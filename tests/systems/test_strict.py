@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from stackproof.systems.contracts import Contract, NotJsonError, strict_json, value_digest
+from stackproof.matching import NotJson
+from stackproof.systems.contracts import Contract, strict_json, value_digest
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ from stackproof.systems.contracts import Contract, NotJsonError, strict_json, va
     ],
 )
 def test_what_is_not_json(value, says):
-    with pytest.raises(NotJsonError) as found:
+    with pytest.raises(NotJson) as found:
         strict_json(value)
     assert says in str(found.value)
     str(found.value).encode()

@@ -7,7 +7,6 @@ It may touch `history` and the places in messages (`systems.places`).
 
 from stackproof.systems.contracts.contract import Contract, ContractViolationError, Embedded
 from stackproof.systems.contracts.strict import (
-    NotJsonError,
     strict_json,
     strict_object,
     value_digest,
@@ -17,7 +16,6 @@ __all__ = [
     "Contract",
     "ContractViolationError",
     "Embedded",
-    "NotJsonError",
     "strict_json",
     "strict_object",
     "value_digest",

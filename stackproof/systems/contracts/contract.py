@@ -31,7 +31,8 @@ from pathlib import Path
 from typing import Any
 
 from stackproof.errors import Trouble
-from stackproof.systems.contracts.strict import MOST_NESTED, NotJsonError, strict_json
+from stackproof.matching import NotJson
+from stackproof.systems.contracts.strict import MOST_NESTED, strict_json
 from stackproof.systems.places import MISSING, Place
 
 _ERRORS_SHOWN = 3
@@ -170,7 +171,7 @@ class Contract:
         """What the contract describes: the document in a message, or its headers.
 
         Raises:
-            NotJsonError: the message is no JSON.
+            NotJson: the message is no JSON.
         """
         if self.describes_headers:
             return {
@@ -185,7 +186,7 @@ class Contract:
         """The document in a message (None: there is none), and why it does not conform, or ""."""
         try:
             document = self.read(value, headers)
-        except NotJsonError as error:
+        except NotJson as error:
             return None, f"it is not JSON: {error}: {(value or b'')!r:.100}"
         errors = self.errors(document)
         more = [f"and {len(errors) - _ERRORS_SHOWN} more"] if len(errors) > _ERRORS_SHOWN else []

@@ -13,7 +13,8 @@ import jsonschema_specifications
 import referencing
 
 from stackproof.errors import Trouble, reason_of
-from stackproof.systems.contracts.strict import NotJsonError, strict_json
+from stackproof.matching import NotJson
+from stackproof.systems.contracts.strict import strict_json
 
 
 def read_schema(file: Path) -> Any:
@@ -38,7 +39,7 @@ def read_schema(file: Path) -> Any:
                       "save it as UTF-8")  # fmt: skip
     try:
         return strict_json(text.encode())
-    except NotJsonError as error:
+    except NotJson as error:
         raise Trouble(f"the contract {file} is not JSON", str(error), "correct it") from error
 
 

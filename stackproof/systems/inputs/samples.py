@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from stackproof.errors import Trouble
-from stackproof.systems.contracts import Contract, NotJsonError, strict_json
+from stackproof.matching import NotJson
+from stackproof.systems.contracts import Contract, strict_json
 from stackproof.values import unknown_key
 
 
@@ -108,7 +109,7 @@ def _lines(file: Path) -> Iterator[tuple[int, str]]:
 def _object(line: str, file: Path, number: int) -> dict[str, Any]:
     try:
         document = strict_json(line.encode())
-    except NotJsonError as error:
+    except NotJson as error:
         raise Trouble(f"{file}, line {number}, is not JSON", str(error), "correct it") from error
     if not isinstance(document, dict):
         raise Trouble(f"{file}, line {number}, is no object", f"{line:.100}", "correct it")
