@@ -7,7 +7,6 @@ from hamcrest import (
     assert_that,
     equal_to,
     greater_than_or_equal_to,
-    has_length,
     has_properties,
     less_than,
     less_than_or_equal_to,
@@ -51,21 +50,21 @@ def faults_of(context: Context) -> faults.Faults:
 @needs("redis", replicas="{count}")
 def a_primary_with_replicas(context: Context, count: int) -> None:
     """Asynchronous ones: a write does not wait for them."""
-    presume(replication(context).replicas, has_length(count), "replicas")
+    replication(context).demand(count)
 
 
 @given("a Redis primary with {count:d} replicas, {synchronous:d} of which each write waits for")
 @needs("redis", replicas="{count}", synchronous="{synchronous}")
 def a_primary_with_synchronous_replicas(context: Context, count: int, synchronous: int) -> None:
     """Clients ask so by WAIT; the primary refuses writes where fewer follow it."""
-    presume(replication(context).replicas, has_length(count), "replicas")
+    replication(context).demand(count)
 
 
 @given("a Redis primary with {count:d} replicas and {sentinels:d} Sentinels")
 @needs("redis", replicas="{count}", sentinels="{sentinels}")
 def a_primary_with_sentinels(context: Context, count: int, sentinels: int) -> None:
     """Clients ask the Sentinels who the primary is; it is called mymaster."""
-    presume(replication(context).replicas, has_length(count), "replicas")
+    replication(context).demand(count)
 
 
 @given(
@@ -76,26 +75,26 @@ def synchronous_with_sentinels(
     context: Context, count: int, sentinels: int, synchronous: int
 ) -> None:
     """The same where clients wait for replicas by WAIT, and the primary for those that follow it."""
-    presume(replication(context).replicas, has_length(count), "replicas")
+    replication(context).demand(count)
 
 
 @given("a Redis primary with {count:d} replicas in a region {distance:Seconds} away")
 @needs("redis", dedicated=True, replicas="{count}", proxied_peers=True)
 def a_primary_with_far_replicas(context: Context, count: int, distance: float) -> None:
     """What primary and replicas say to each other takes so long, each way."""
-    presume(replication(context).replicas, has_length(count), "replicas")
+    replication(context).demand(count)
     replication(context).set_distance(distance)
 
 
 @given("a Redis Cluster of {count:d} primaries with {replicas:d} replicas in all")
 @needs_by(
     lambda count, replicas: Need(
-        "redis", False, (("max_memory_mb", 16), ("nodes", count + replicas), ("replicas", replicas // count)),
+        "redis", False, (("nodes", count + replicas), ("replicas", replicas // count)),
     )
 )  # fmt: skip
 def a_cluster(context: Context, count: int, replicas: int) -> None:
     """Each primary has the same share of the slots, and of the replicas."""
-    presume(cluster(context).primaries, has_length(count), "primaries")
+    cluster(context).demand(count)
 
 
 # -- what is broken ------------------------------------------------------------

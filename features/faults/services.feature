@@ -232,3 +232,33 @@ Feature: A broken node costs what its service says, and no more
         | a Pushgateway   | metrics are pushed | is stopped  |
         | an Alertmanager | alerts are raised  | has crashed |
         | an Alertmanager | alerts are raised  | is stopped  |
+
+    # Nobody takes over from it, and it has nothing when it is back: its replicas follow it.
+    @nightly
+    Scenario Outline: All that was there is gone when the primary <fault>: keys are set
+      Given a Redis primary with 2 replicas
+      When keys are set while the primary <fault>
+      Then everything written before the fault is gone
+      And writes are acknowledged again within 10 seconds of the healing
+
+      Examples:
+        | fault       |
+        | has crashed |
+        | is stopped  |
+
+    @nightly
+    Scenario Outline: Nothing acknowledged is lost while <node> <fault>: keys are set
+      Given a Redis primary with 2 replicas
+      When keys are set while <node> <fault>
+      Then nothing acknowledged is lost
+      And writes are acknowledged again within 10 seconds of the healing
+
+      Examples:
+        | node        | fault                                     |
+        | the primary | is paused                                 |
+        | the primary | is cut off from its peers                 |
+        | the primary | answers its clients 300 milliseconds late |
+        | replica 1   | has crashed                               |
+        | replica 1   | is paused                                 |
+        | replica 1   | is cut off from its peers                 |
+        | replica 1   | cannot send to its peers                  |

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,8 +16,10 @@ from stackproof.errors import NotSupported, Passing, Trouble, explained
 from stackproof.polling import poll
 from stackproof.reporting.outcome import step_outcome
 from stackproof.services import service
+from stackproof.services.base import Endpoint, Requirement
 from stackproof.services.redis.client import connect
 from stackproof.stack.external import asked
+from tests.native import native
 from tests.stores.conftest import StartRedis, endpoint_of, verdicts_of
 
 ROOT = Path(__file__).parents[2]
@@ -186,3 +189,46 @@ def test_a_sentinel_holds_no_keys(redis_server: StartRedis, tmp_path: Path) -> N
     endpoint = endpoint_of(address)
     with pytest.raises(NotSupported, match="is a Redis Sentinel"):
         service("redis").check(endpoint, timeout=5)
+
+
+@pytest.fixture
+def several_servers(tmp_path: Path) -> Iterator[Callable[..., Endpoint]]:
+    """Starts what is to be somebody's own, with these options."""
+    with native(tmp_path / "somebodys", time_factor=3) as provider:
+        provider.obtain(service("redis"), lambda _: None)
+
+        def start(**options: int) -> Endpoint:
+            asked = Requirement("redis", tuple(options.items()))
+            return provider.start(service("redis"), asked, "somebodys").endpoint
+
+        yield start
+
+
+def test_a_cluster_that_somebody_else_has_started(
+    several_servers: Callable[..., Endpoint], tmp_path: Path
+) -> None:
+    endpoint = several_servers(nodes=6, replicas=1)
+    found = verdicts_of(
+        "features/cache/cluster.feature", "features/cache/basics.feature", "--name",
+        "its slot|last value|in one batch|while their slots", place=tmp_path,
+        REDIS_NODES=",".join(endpoint.addresses.values()),
+    )  # fmt: skip
+    ended = {name.partition(" -- ")[0]: verdict for name, verdict in found.items()}
+    assert ended.pop("Each key lies on the node that has its slot") == "passed"
+    assert ended.pop("A key holds the last value that was set") == "passed"
+    assert ended and set(ended.values()) == {"not supported"}
+    with connect(endpoint) as client:
+        assert not list(client.scan_iter("qa-*"))
+
+
+def test_sentinels_that_somebody_else_has_started(
+    several_servers: Callable[..., Endpoint], tmp_path: Path
+) -> None:
+    addresses = several_servers(replicas=1, sentinels=3).addresses
+    watching = [address for node, address in addresses.items() if node.startswith("sentinel")]
+    found = verdicts_of(
+        "features/cache/failover.feature", "features/cache/basics.feature",
+        "features/cache/replication.feature", "--name", "last value|survive|read on both",
+        place=tmp_path, REDIS_SENTINELS=",".join(watching),
+    )  # fmt: skip
+    assert sorted(found.values()) == ["not supported", "not supported", "passed"]

@@ -15,8 +15,9 @@ from stackproof.history import Registers
 from stackproof.polling import poll
 from stackproof.services.fixture import Scenario
 from stackproof.services.redis.client import connect, node_at
+from stackproof.services.redis.known import clustered
 from stackproof.services.redis.probe import RedisProbe
-from stackproof.services.redis.slots import Moving
+from stackproof.services.redis.slots import Moving, demand_shape
 from stackproof.texts import counted
 from stackproof.workloads import ClosedLoop
 
@@ -46,6 +47,11 @@ class ClusterKeys:
         client = connect(self._endpoint, timeout=self._scenario.scaled(_WITHIN))
         self._scenario.add_cleanup(client.close)
         return client
+
+    def demand(self, primaries: int) -> None:
+        """Be sure that it has so many; errors as of `demand_shape`."""
+        found = self.primaries if clustered(self._endpoint.addresses) else []
+        demand_shape(self._endpoint, "primaries of a Cluster", found, primaries)
 
     def _at(self, node: str) -> Redis:
         return connect(self._endpoint, node, timeout=self._scenario.scaled(_WITHIN))

@@ -15,6 +15,7 @@ from stackproof.errors import NotSupported
 from stackproof.services.base import Endpoint
 from stackproof.services.redis.client import connect, node_at
 from stackproof.services.redis.known import WATCHED, clustered, sentinels
+from stackproof.services.redis.refusals import IN_CLUSTER, NAME_NODES
 from stackproof.urls import split_host_and_port
 
 #: Seconds of silence after which a replica does not follow: each side is heard of every second.
@@ -89,7 +90,7 @@ class RedisProbe:
                 self.answers(node)
             if self._clustered and not self.formed():
                 return
-            for node in nodes:
+            for node in nodes if self._endpoint.ours else ():  # others are named as somebody likes
                 self.seen_by_peers(node)
         self.accepts_writes()
 
@@ -229,8 +230,7 @@ def _refuse_other_modes(client: Redis, place: str) -> None:
             return
     said = f"it says: its mode is {mode}"
     if mode == "cluster":
-        raise NotSupported(f"{place} is part of a Redis Cluster", said,
-                           "name its nodes (services.redis.nodes, REDIS_NODES)")  # fmt: skip
+        raise NotSupported(f"{place} {IN_CLUSTER}", said, NAME_NODES)
     if mode == "sentinel":
         raise NotSupported(f"{place} is a Redis Sentinel, which holds no keys", said,
                            "name it so (services.redis.sentinels, REDIS_SENTINELS)")  # fmt: skip

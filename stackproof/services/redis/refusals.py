@@ -13,8 +13,9 @@ _LACKING = re.compile(
     r"unknown (sub)?command|wrong number of arguments|syntax error|unsupported|disabled"
     r"|not (supported|implemented|allowed|available)|permissions to run the", re.IGNORECASE,
 )  # fmt: skip
-#: Which commands pass there would depend on the keys' slots.
-IN_CLUSTER = "is part of a Redis Cluster, which the suite does not support"
+#: Where keys lie on several nodes; and what is to be done where one of them was named alone.
+IN_CLUSTER = "is part of a Redis Cluster"
+NAME_NODES = "name its nodes (services.redis.nodes, REDIS_NODES)"
 #: What is to be said of an error, by its class or how its text begins; the first one counts.
 _MEANINGS: tuple[tuple[tuple[type[Exception], ...], str, type[Trouble], str, str], ...] = (
     ((exceptions.AuthenticationError, exceptions.AuthorizationError),
@@ -23,8 +24,10 @@ _MEANINGS: tuple[tuple[tuple[type[Exception], ...], str, type[Trouble], str, str
     ((exceptions.BusyLoadingError,), "", Passing, "is still loading its data", "wait for it"),
     ((exceptions.ReadOnlyError, exceptions.MasterDownError), "", Trouble,
      "is a replica, and takes no writes", "name the primary"),
-    ((exceptions.AskError, exceptions.ClusterError, exceptions.TryAgainError,
-      exceptions.ClusterCrossSlotError), "", NotSupported, IN_CLUSTER, ELSEWHERE),
+    ((exceptions.AskError, exceptions.ClusterError, exceptions.TryAgainError), "", NotSupported,
+     IN_CLUSTER, NAME_NODES),
+    ((exceptions.ClusterCrossSlotError, exceptions.RedisClusterException), "", NotSupported,
+     f"{IN_CLUSTER}, which does nothing at once with keys of several slots", ELSEWHERE),
     ((exceptions.OutOfMemoryError,), "", Trouble, "has no memory left for data",
      "free some, or raise its maxmemory"),
     ((), "-?DENIED", Trouble, "lets in clients of its own machine only",
@@ -39,7 +42,7 @@ _MEANINGS: tuple[tuple[tuple[type[Exception], ...], str, type[Trouble], str, str
 @explains
 def refusal(error: BaseException) -> Trouble | None:
     """What an error of redis-py means, in words for people; None: it is none of redis-py's."""
-    if not isinstance(error, exceptions.RedisError):
+    if not isinstance(error, exceptions.RedisError | exceptions.RedisClusterException):
         return None
     text = str(error) or type(error).__name__
     said = f"it says: {text}"

@@ -20,6 +20,7 @@ from stackproof.services.nodes import instance
 from stackproof.services.redis.client import connect
 from stackproof.services.redis.probe import RedisProbe, Replica
 from stackproof.services.redis.server import Redis as Service
+from stackproof.services.redis.slots import demand_shape
 from stackproof.services.redis.writer import set_for
 from stackproof.texts import counted
 
@@ -67,6 +68,15 @@ class Replication:
     def probe(self) -> RedisProbe:
         """Asks the nodes past all proxies."""
         return RedisProbe(self.endpoint.past_proxies(), timeout=self._scenario.scaled(_WITHIN))
+
+    def demand(self, replicas: int) -> None:
+        """Be sure that the primary has so many replicas, each of which can be asked.
+
+        Raises:
+            PremiseNotMet: it has others; `NotSupported`: somebody's own has.
+        """
+        found = list(self.probe.replicas()) if len(self.endpoint.addresses) > 1 else []
+        demand_shape(self.endpoint, "replicas", found, replicas)
 
     def _open(self, node: str = "") -> Redis:
         return connect(self.endpoint, node, timeout=self._scenario.scaled(_WITHIN))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from shlex import quote
 from typing import Any
 
+from stackproof.access import Access
 from stackproof.obtain import DebianArtifact
-from stackproof.services.base import Endpoint, Image, Leftover
+from stackproof.services.base import ConnectionSetting, Endpoint, Image, Leftover
 from stackproof.services.location import Location
 from stackproof.services.nodes import Service
 from stackproof.services.probe import Probe
@@ -62,6 +64,10 @@ class Redis(Service):
     unfit = "*?["  # it takes its file's path for a pattern
     image = Image("REDIS_IMAGE", "redis:7.0.15", "stackproof/redis:7.0.15")
     hello = b"PING\r\n"
+    untold: Mapping[str, str] = {
+        "cut one way of primary": "replicas connect to it, not it to them, so that nobody misses it"
+    }
+    verified_options = ("nodes", "replicas")
     ports: Mapping[str, int] = {"client": 6379, "bus": 16379}
     options: Mapping[str, Any] = {
         "max_memory_mb": 64, "policy": "noeviction", "config": (),
@@ -77,11 +83,14 @@ class Redis(Service):
         default_path="0",
         default_is_implied=True,
         path_is_number=True,
+        several="nodes",
         variables={
             "url": ("REDIS_URL",),
             "host": ("REDIS_HOST",),
             "port": ("REDIS_PORT",),
             "database": ("REDIS_DB",),
+            "nodes": ("REDIS_NODES",),
+            "sentinels": ("REDIS_SENTINELS",),
         },
     )
 
@@ -169,6 +178,20 @@ class Redis(Service):
 
         if clustered(endpoint.addresses):
             form(endpoint, int(endpoint.options["replicas"]), within=within)
+
+    def connection_settings(self) -> Sequence[ConnectionSetting]:
+        """Nodes are those of a Cluster; Sentinels may be named instead of what they watch."""
+        text = f"host:port of Sentinels that watch {WATCHED}, comma-separated"
+        variables = self.location.variables["sentinels"]
+        return [*super().connection_settings(), ConnectionSetting("sentinels", variables, text)]
+
+    def connect(self, texts: Mapping[str, str], access: Access) -> tuple[dict[str, str], Access]:
+        """See `Service.connect`."""
+        if not texts.get("sentinels"):
+            return super().connect(texts, access)
+        location = replace(self.location, several="sentinels")
+        found, access = location.each(self, texts, access, usual=26379)
+        return {f"sentinel-{n + 1}": address for n, address in enumerate(found)}, access
 
     def probe(self, endpoint: Endpoint, *, timeout: float) -> Probe:
         """See `stackproof.services.redis.probe`."""

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
 from redis import Redis, exceptions
 
-from stackproof.errors import Trouble
+from stackproof.errors import ELSEWHERE, NotSupported, PremiseNotMet, Trouble
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.base import Endpoint
 from stackproof.services.redis.client import connect
 from stackproof.services.redis.probe import RedisProbe
 
 SLOTS = 16384
+
+
+def demand_shape(endpoint: Endpoint, what: str, found: Sequence[str], count: int) -> None:
+    """Be sure that there are so many nodes of a kind, all of them known by address.
+
+    Raises:
+        PremiseNotMet: there are others; `NotSupported`: of an endpoint that is somebody's own.
+    """
+    known = sorted(node for node in found if node in endpoint.addresses)
+    if len(known) == count:
+        return
+    wanted = f"{count} {what} were to be there, known by address are {', '.join(known) or 'none'}"
+    if endpoint.ours:
+        raise PremiseNotMet(f"the Redis that was started has other {what}", wanted)
+    raise NotSupported(f"the external Redis has other {what}", wanted, ELSEWHERE)
 
 
 def form(endpoint: Endpoint, replicas: int, *, within: float) -> None:
