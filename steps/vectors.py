@@ -281,10 +281,12 @@ def clients_insert(context: Context, clients: int, count: int, name: str) -> Non
     vectors_of(context).insert_and_search(name, clients, count)
 
 
-@when('{clients:d} clients make {searches:d} searches each in "{name}" at the same time')
-def clients_search(context: Context, clients: int, searches: int, name: str) -> None:
+@when(
+    '{clients:d} clients make {searches:d} searches each in "{name}" at the same time, with {level:Consistency} consistency'
+)
+def clients_search(context: Context, clients: int, searches: int, name: str, level: str) -> None:
     """Each with a connection of its own, for the ten nearest vectors."""
-    context.session.use(Rounds).begin(vectors_of(context).crowd, name, clients, searches)
+    context.session.use(Rounds).begin(vectors_of(context).crowd, name, clients, searches, level)
 
 
 @then("half of the searches take at most {limit:Seconds} in the best of {rounds:d} rounds")
@@ -296,5 +298,5 @@ def searches_are_quick(context: Context, limit: float, rounds: int) -> None:
         less_than_or_equal_to(limit),
         rounds=rounds,
         told="{:.4f} s".format,
-        before='10 clients make 50 searches each in "products" at the same time',
+        before='10 clients make 50 searches each in "products" at the same time, with Bounded consistency',
     )

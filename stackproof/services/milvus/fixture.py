@@ -371,8 +371,10 @@ class VectorsFixture:
         return ""
 
     # -- figures ---------------------------------------------------------------
-    def crowd(self, name: str, clients: int, searches: int) -> dict[str, float]:
+    def crowd(self, name: str, clients: int, searches: int, level: str) -> dict[str, float]:
         """Clients search at the same time, each with a connection of its own.
+
+        With Strong consistency a search waits for the server's next tick of time, up to 0.4 s.
 
         Returns:
             "p50" and "p95" of a search for the ten nearest, in seconds.
@@ -387,7 +389,7 @@ class VectorsFixture:
                 ready.wait(self._timeout)
                 for query in queries:
                     began = time.perf_counter()
-                    found = self.search(of, [query.vector], 10, client=client)
+                    found = self.search(of, [query.vector], 10, client=client, level=level)
                     took.append(time.perf_counter() - began)
                     if len(found[0]) != min(10, len(of.held)):
                         raise AssertionError(f"{len(found[0])} of 10 neighbours were found")
