@@ -216,6 +216,8 @@ ELSEWHERE = {
     "RabbitMQ 3.13 and 4": "not in Debian 12, and in no other registry that the suite uses",
     "Ceph, SeaweedFS, Garage": "published as container images and packages of their makers",
     "KeyDB, Dragonfly": "published as container images and packages of their makers",
+    "Milvus 2.4 and newer": "published as container images; the wheel on PyPI that the suite runs "
+    "is of 2.3.5: newer ones are endpoints, see [vectors.md](vectors.md)",
     "Kafka of cloud services": "needs an account: run `stackproof compatibility kafka` there",
 }
 

@@ -74,6 +74,14 @@ def test_one_port_is_forwarded_and_nothing_else_crosses() -> None:
             socket.create_connection((LOOPBACK, 18080), timeout=5)
 
 
+def test_a_busy_machine_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*command: object, **how: object) -> None:
+        raise subprocess.TimeoutExpired("unshare", 60)
+
+    monkeypatch.setattr(namespaces.subprocess, "run", slow)
+    assert namespaces.refused() == ""
+
+
 def test_two_have_the_same_ports_side_by_side() -> None:
     one, other = free_port(), free_port()
     with socket.create_server((LOOPBACK, 0)) as outside:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import grpc
 from pymilvus import DataType, MilvusClient
 from pymilvus.exceptions import MilvusException
 
@@ -16,6 +17,7 @@ from stackproof.services.milvus.known import COLOUR, KEY, PRICE, SERVER, VECTOR
 from stackproof.urls import path_of
 
 _AT_ONCE = 1000
+_FORBIDDEN = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
 #: The library tells of each attempt that fails, at length, although it raises as well.
 logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
 
@@ -25,6 +27,7 @@ def connect(endpoint: Endpoint, *, timeout: float = 10.0) -> MilvusClient:
 
     Raises:
         MilvusException: it does not answer.
+        Trouble: it lets nobody in with this name and password.
     """
     address, access = endpoint.at(SERVER), endpoint.access
     tls: dict[str, Any] = {}
@@ -32,15 +35,31 @@ def connect(endpoint: Endpoint, *, timeout: float = 10.0) -> MilvusClient:
         tls = {"ca_pem_path": access.ca_file, "client_pem_path": access.certificate_file,
                "client_key_path": access.key_file, "secure": True}  # fmt: skip
     scheme = "https" if access.tls else "http"
-    return MilvusClient(
-        uri=f"{scheme}://{address.partition('/')[0]}",
-        user=access.username,
-        password=access.password,
-        db_name=path_of(address) or "",
-        timeout=timeout,
-        dedicated=True,
-        **{name: value for name, value in tls.items() if value},
-    )
+    try:
+        return MilvusClient(
+            uri=f"{scheme}://{address.partition('/')[0]}",
+            user=access.username,
+            password=access.password,
+            db_name=path_of(address) or "",
+            timeout=timeout,
+            dedicated=True,
+            **{name: value for name, value in tls.items() if value},
+        )
+    except MilvusException as error:
+        if said := _forbidden(error):
+            raise answered("Milvus", "forbidden", said) from error
+        raise
+
+
+def _forbidden(error: BaseException | None) -> str:
+    """What the server says to whom it does not let in; the library only says that it failed."""
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        if isinstance(error, grpc.Call) and error.code() in _FORBIDDEN:
+            return str(error.details())
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 def make_collection(
