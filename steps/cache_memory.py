@@ -57,13 +57,15 @@ def evicts_at_random(context: Context) -> None:
     assert_that(found.immortal, equal_to(0), "evicted without a time to live")
 
 
-@when("{count:d} values of {kilobytes:d} kilobytes are written, more than it has memory for")
+@when(
+    "{count:d} values of {kilobytes:d} kilobytes are written, more than the server has memory for"
+)
 def more_is_written(context: Context, count: int, kilobytes: int) -> None:
     """One by one; what is refused is recorded so."""
     redis.write_beyond(redis_of(context), count, kilobytes)
 
 
-@then("a further value is refused for want of memory")
+@then("a further value is refused because the memory is full")
 def is_refused(context: Context) -> None:
     """The server says OOM; nothing else would be clear."""
     assert_that(redis.refuses(redis_of(context)), equal_to(True), "it is refused")

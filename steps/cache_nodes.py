@@ -232,7 +232,7 @@ def keys_are_in_place(context: Context) -> None:
     assert_that(cluster(context).misplaced(), no_deviations(), "keys out of place")
 
 
-@then("a node that is asked for a key of another one says MOVED, and names that one")
+@then("a node that is asked for a key of another node answers MOVED and names that node")
 def nodes_redirect(context: Context) -> None:
     """The slot is right, too."""
     assert_that(set(cluster(context).redirects()), equal_to({"moved there"}))

@@ -156,7 +156,7 @@ def sequential_are_created(context: Context, clients: int, each: int, path: str)
     zookeeper_of(context).create_sequence(path, clients, each)
 
 
-@then('all of them are below "{path}", and their numbers rise in the order of their creation')
+@then('all these znodes are below "{path}", and their numbers rise in the order of creation')
 def numbers_rise(context: Context, path: str) -> None:
     """Each has a number of its own, greater than that of all that had been created before."""
     zookeeper = zookeeper_of(context)
@@ -182,7 +182,7 @@ def znode_is_changed(context: Context, count: int, path: str) -> None:
     zookeeper_of(context).change(path, count)
 
 
-@then("the watch tells of a change within {limit:Seconds}, and of no other one")
+@then("the watch tells of a change within {limit:Seconds}, and of no other change")
 def watch_tells_once(context: Context, limit: float) -> None:
     """A watch is used up by the first change."""
     assert_that(zookeeper_of(context).await_told(limit), equal_to(["CHANGED"]))

@@ -130,7 +130,7 @@ def messages_acknowledged(context: Context, count: int, limit: float) -> None:
     assert_that(published_in, less_than_or_equal_to(context.session.scaled(limit)))
 
 
-@then('it fails with "{reason}"')
+@then('publishing fails with "{reason}"')
 def publishing_fails(context: Context, reason: str) -> None:
     """The publishing has failed for good, with an error of this name."""
     context.session.kept(PUBLISHED)

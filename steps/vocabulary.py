@@ -72,7 +72,7 @@ def valid_is_published(context: Context, name: str, place: str, key: str) -> Non
     asking(context).publish_valid(place, name, context.table, key=key)
 
 
-@when("what {place:Place} has received so far is left aside")
+@when("the messages that {place:Place} has received so far are ignored")
 def left_aside(context: Context, place: str) -> None:
     """From now on only what comes later counts there."""
     asking(context).leave_aside(place)

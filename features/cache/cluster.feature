@@ -10,7 +10,7 @@ Feature: A Redis Cluster spreads keys over its nodes
   Scenario: Each key lies on the node that has its slot
     When 300 keys are set
     Then each key lies on the node that has its slot, and every primary has some
-    And a node that is asked for a key of another one says MOVED, and names that one
+    And a node that is asked for a key of another node answers MOVED and names that node
 
   @HA-01
   Scenario: While a slot moves, clients are led to each of its keys

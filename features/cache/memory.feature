@@ -6,8 +6,8 @@ Feature: A full Redis does what its policy says
   @HA-04 @critical
   Scenario: Without eviction, writes are refused and nothing is lost
     Given a Redis server with 8 MB for data and the policy noeviction
-    When 2500 values of 4 kilobytes are written, more than it has memory for
-    Then a further value is refused for want of memory
+    When 2500 values of 4 kilobytes are written, more than the server has memory for
+    Then a further value is refused because the memory is full
     And every acknowledged value is there, byte for byte
 
   @HA-04

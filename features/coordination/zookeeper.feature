@@ -41,7 +41,7 @@ Feature: Nodes in ZooKeeper
   Scenario: Numbers of sequential nodes rise, whoever creates them
     Given a ZooKeeper server
     When 4 clients each create 25 sequential znodes below "/queue"
-    Then all of them are below "/queue", and their numbers rise in the order of their creation
+    Then all these znodes are below "/queue", and their numbers rise in the order of creation
 
   Rule: A watch tells of the next change
 
@@ -50,7 +50,7 @@ Feature: Nodes in ZooKeeper
       Given a ZooKeeper server
       And the znode "/config" is watched once
       When 3 changes are made to the znode "/config"
-      Then the watch tells of a change within 5 seconds, and of no other one
+      Then the watch tells of a change within 5 seconds, and of no other change
 
     @COORD-02
     Scenario: A client that sets its watch again sees the last change

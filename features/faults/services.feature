@@ -239,7 +239,7 @@ Feature: A broken node costs what its service says, and no more
       Given a Redis primary with 2 replicas
       When keys are set while the primary <fault>
       Then everything written before the fault is gone
-      And writes are acknowledged again within 10 seconds of the healing
+      And writes are acknowledged again within 10 seconds after the fault is over
 
       Examples:
         | fault       |
@@ -251,7 +251,7 @@ Feature: A broken node costs what its service says, and no more
       Given a Redis primary with 2 replicas
       When keys are set while <node> <fault>
       Then nothing acknowledged is lost
-      And writes are acknowledged again within 10 seconds of the healing
+      And writes are acknowledged again within 10 seconds after the fault is over
 
       Examples:
         | node        | fault                                     |

@@ -75,7 +75,7 @@ Feature: What a message carries
       """
       {"step": 1}
       """
-    And what "orders" has received so far is left aside
+    And the messages that "orders" has received so far are ignored
     And this message is published to "orders" with key "{any UUID as second}"
       """
       {"step": {any number as step}}

@@ -21,5 +21,5 @@ Feature: Publishing with acknowledgement
   @PIPE-03
   Scenario: A message above the broker's limit is refused, and nothing of it is kept
     When a message of 2000000 bytes is published to "telco.raw.customers.test"
-    Then it fails with "MessageSizeTooLarge"
+    Then publishing fails with "MessageSizeTooLarge"
     And "telco.raw.customers.test" is empty

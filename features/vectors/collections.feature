@@ -37,21 +37,21 @@ Feature: A vector database keeps what it has acknowledged
   Scenario: With Strong consistency the first search sees what was changed
     Given a collection "products" of vectors with 64 dimensions
     When 500 vectors are inserted into "products"
-    Then a search in "products" with Strong consistency sees this at once
+    Then a search in "products" with Strong consistency sees the last change at once
     When 300 vectors of "products" are replaced
-    Then a search in "products" with Strong consistency sees this at once
+    Then a search in "products" with Strong consistency sees the last change at once
     When 200 vectors of "products" are deleted
-    Then a search in "products" with Strong consistency sees this at once
+    Then a search in "products" with Strong consistency sees the last change at once
 
   @VEC-03 @nightly
   Scenario Outline: With <level> consistency what was changed is seen within seconds
     Given a collection "products" of vectors with 64 dimensions
     When 500 vectors are inserted into "products"
-    Then a search in "products" with <level> consistency sees this within 5 seconds
+    Then a search in "products" with <level> consistency sees the last change within 5 seconds
     When 300 vectors of "products" are replaced
-    Then a search in "products" with <level> consistency sees this within 5 seconds
+    Then a search in "products" with <level> consistency sees the last change within 5 seconds
     When 200 vectors of "products" are deleted
-    Then a search in "products" with <level> consistency sees this within 5 seconds
+    Then a search in "products" with <level> consistency sees the last change within 5 seconds
 
     Examples:
       | level      |
