@@ -439,7 +439,7 @@ def counted_together(context: Context, clients: int, key: str, times: int) -> No
     conditions_of(context).count_together(key, clients, times)
 
 
-@then('the counter the counter "{key}" has come to {count:d}, and no update is lost')
+@then('the counter "{key}" has come to {count:d}, and no update is lost')
 def no_update_is_lost(context: Context, key: str, count: int) -> None:
     """Every counting counts."""
     found = conditions_of(context).count(key)

@@ -94,7 +94,7 @@ Feature: Who is let in, and what is refused
   @S3-07 @nightly
   Scenario: No update is lost where each replaces only what it has read (put_object_ifmatch_good)
     When 6 clients raise the counter "visits" at once, 6 times each, only if nobody else has changed it
-    Then the counter the counter "visits" has come to 36, and no update is lost
+    Then the counter "visits" has come to 36, and no update is lost
 
   @S3-07
   Scenario: Conditional downloads
