@@ -239,6 +239,7 @@ def every_register_is_linearizable(context: Context) -> None:
 
 
 # -- both: locks and leaders ---------------------------------------------------
+@given("{count:d} candidates of the {lock:Component}")
 @given("{count:d} clients of the {lock:Component}")
 def clients_of_lock(context: Context, count: int, lock: SystemSettings) -> None:
     """Starts the component in that many processes; each is a client of one lock."""
@@ -246,18 +247,21 @@ def clients_of_lock(context: Context, count: int, lock: SystemSettings) -> None:
     context.session.keep(LOCKS, systems.LockClients(context.session, lock, fields, count))
 
 
+@given("one candidate is elected, and the others stand by")
 @given("one client holds the lock, and the others wait for the lock")
 def one_holds_the_lock(context: Context) -> None:
     """The first client gets it, then the others ask for it."""
     context.session.kept(LOCKS).compete()
 
 
+@when("each candidate is elected {times:d} times")
 @when("each client holds the lock {times:d} times")
 def each_holds_the_lock(context: Context, times: int) -> None:
     """Whoever holds it writes what only its holder may write, and gives it back."""
     context.session.kept(LOCKS).take_turns(times)
 
 
+@when("the candidates are elected in turn while {node:Node} of {store:Coordination} {fault:Fault}")
 @when("the clients hold the lock in turn while {node:Node} of {store:Coordination} {fault:Fault}")
 @needs_by(lambda node, store, fault: to_break(COORDINATION[store], fault))
 def turns_while_broken(context: Context, node: str, store: str, fault: str) -> None:
@@ -266,30 +270,35 @@ def turns_while_broken(context: Context, node: str, store: str, fault: str) -> N
     context.session.kept(LOCKS).turns_while(broken)
 
 
+@when("the elected candidate is paused")
 @when("the lock's holder is paused")
 def holder_is_paused(context: Context) -> None:
     """Stops its process in its tracks; it does not know of it."""
     context.session.kept(LOCKS).break_holder("pause")
 
 
+@when("the elected candidate is killed")
 @when("the lock's holder is killed")
 def holder_is_killed(context: Context) -> None:
     """Ends its process without a word."""
     context.session.kept(LOCKS).break_holder("kill")
 
 
+@then("another candidate is elected within {limit:Seconds}")
 @then("another client holds the lock within {limit:Seconds}")
 def another_holds_the_lock(context: Context, limit: float) -> None:
     """The former holder's lease or session has ended."""
     assert_that(context.session.kept(LOCKS).await_successor(limit), greater_than(0))
 
 
+@when("the former leader goes on")
 @when("the former holder goes on")
 def former_holder_goes_on(context: Context) -> None:
     """Its process runs again where it was stopped."""
     context.session.kept(LOCKS).resume()
 
 
+@then("what the former leader proclaims is refused")
 @then("late writes of the former holder are refused")
 def late_writes_are_refused(context: Context) -> None:
     """After a write of the new holder, the former one writes with the token that it once got."""
@@ -297,6 +306,7 @@ def late_writes_are_refused(context: Context) -> None:
     assert_that(came, all_of(has_item(REFUSED), is_not(has_item(ACCEPTED))))
 
 
+@then("there was one leader at a time")
 @then("the lock had one holder at a time")
 def one_holder_at_a_time(context: Context) -> None:
     """Nobody was granted it while another client held it, and tokens have risen."""

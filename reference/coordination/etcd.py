@@ -1,4 +1,7 @@
-"""A lock by etcd: whose key is the oldest holds it, and each key lives as long as its lease."""
+"""Locks and elections by etcd.
+
+Of a lock, whose key is the oldest holds it, and each key lives as long as its lease.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,7 @@ class EtcdLock:
         self._ttl = ttl
         self._own = threading.local()
         self._held: dict[str, tuple[str, str, threading.Event]] = {}
+        self._leaders: dict[str, dict[str, str]] = {}
 
     # -- as a client -------------------------------------------------------------
     def acquire(self, name: str, wait: float) -> int:
@@ -41,10 +45,7 @@ class EtcdLock:
             NotAcquiredError: it was not free within ``wait`` seconds.
         """
         until = time.monotonic() + wait
-        lease = str(self._insist("lease/grant", {"TTL": self._ttl}, until)["ID"])
-        key, ended = f"{self._prefix}{name}/{lease}", threading.Event()
-        self._held[name] = lease, key, ended
-        threading.Thread(target=self._keep_alive, args=(lease, ended), daemon=True).start()
+        lease, key, ended = self._begin(name, until)
         self._insist("kv/put", {"key": _b(key), "value": "", "lease": lease}, until)
         while time.monotonic() < until:
             with suppress(*_TROUBLES):
@@ -54,6 +55,13 @@ class EtcdLock:
             ended.wait(_PAUSE)
         self.release(name)
         raise NotAcquiredError(f"{name} was not free within {wait:g} s")
+
+    def _begin(self, name: str, until: float) -> tuple[str, str, threading.Event]:
+        """A lease that is kept alive: its ID, the key that goes with it, and what ends it."""
+        lease = str(self._insist("lease/grant", {"TTL": self._ttl}, until)["ID"])
+        self._held[name] = held = lease, f"{self._prefix}{name}/{lease}", threading.Event()
+        threading.Thread(target=self._keep_alive, args=(lease, held[2]), daemon=True).start()
+        return held
 
     def _granted(self, first: dict[str, Any]) -> int:
         """The token: it grows with each key that is put."""
@@ -108,19 +116,56 @@ class EtcdLock:
                     raise NotAcquiredError(f"etcd does not answer: {error}") from error
                 threading.Event().wait(_PAUSE)
 
-    def _ask(self, path: str, asked: dict[str, Any]) -> Any:
-        """Ask one member; after a failure the next one, from then on."""
+    def _ask(self, path: str, asked: dict[str, Any], within: float = 0) -> Any:
+        """Ask one member, ``within`` seconds; after a failure the next one, from then on."""
         if not hasattr(self._own, "session"):
             self._own.session, self._own.urls = requests.Session(), list(self._urls)
             self._own.session.trust_env = False
         try:
             url = f"{self._own.urls[0]}/v3/{path}"
-            answer = self._own.session.post(url, json=asked, timeout=self._ttl / 4)
+            answer = self._own.session.post(url, json=asked, timeout=within or self._ttl / 4)
             answer.raise_for_status()
         except requests.RequestException:
             self._own.urls.append(self._own.urls.pop(0))
             raise
         return answer.json()
+
+
+class EtcdElection(EtcdLock):
+    """One candidate for being the leader, by etcd's own elections."""
+
+    def acquire(self, name: str, wait: float) -> int:
+        """Wait to be elected; the revision of the election, which grows.
+
+        Raises:
+            NotAcquiredError: another one was the leader for all of ``wait`` seconds.
+        """
+        until = time.monotonic() + wait
+        lease, _, ended = self._begin(name, until)
+        asked = {"name": _b(f"{self._prefix}{name}"), "value": _b("elected"), "lease": lease}
+        while (left := until - time.monotonic()) > 0:
+            with suppress(*_TROUBLES):
+                # A member that dies meanwhile may not say so: another one is asked now and then.
+                leader = self._ask("election/campaign", asked, min(left, self._ttl))["leader"]
+                self._leaders[name] = leader
+                return int(leader["rev"])
+            ended.wait(_PAUSE)
+        self.release(name)
+        raise NotAcquiredError(f"{name} was led by another one for {wait:g} s")
+
+    def write(self, name: str, value: str, token: int) -> None:
+        """Proclaim something as the leader.
+
+        Raises:
+            StaleTokenError: the election with this revision is over.
+        """
+        leader = {**self._leaders[name], "rev": str(token)}
+        try:
+            self._ask("election/proclaim", {"leader": leader, "value": _b(value)})
+        except requests.HTTPError as error:
+            if "not leader" not in error.response.text:
+                raise
+            raise StaleTokenError(f"the leader of {name} by {token} is not it any more") from error
 
 
 def _b(text: str) -> str:

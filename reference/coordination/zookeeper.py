@@ -1,4 +1,7 @@
-"""A lock by ZooKeeper, by Kazoo's recipe: whose ephemeral node has the lowest number holds it."""
+"""Locks and elections by ZooKeeper, by Kazoo's recipes.
+
+Whose ephemeral node has the lowest number holds the lock, or is the leader.
+"""
 
 from __future__ import annotations
 
@@ -77,3 +80,10 @@ class ZooKeeperLock:
     def _fence(self, transaction: object, node: str) -> None:
         """What must hold for a write: the node of this very acquisition is there."""
         transaction.check(node, 0)  # type: ignore[attr-defined]
+
+
+class ZooKeeperElection(ZooKeeperLock):
+    """One candidate for being the leader, by Kazoo's recipe for elections."""
+
+    def _lock(self, path: str) -> Lock:
+        return self._client.Election(path).lock

@@ -39,7 +39,7 @@ class Somebodys:
         addresses: the setting that names all of them.
         chosen: arguments that choose what runs on it.
         one_row: a scenario that kills a node.
-        system: of the suite's own settings, that the features use; empty: none.
+        systems: of the suite's own settings, that the features use.
     """
 
     nodes: Sequence[str]
@@ -47,7 +47,7 @@ class Somebodys:
     addresses: str
     chosen: Sequence[str]
     one_row: str
-    system: str = ""
+    systems: Sequence[str] = ()
 
 
 _NODES = [f"node-{number}" for number in (1, 2, 3)]
@@ -57,7 +57,7 @@ def _coordination(addresses: str, requirement: str, store: str) -> Somebodys:
     chosen = (str(FEATURES / "coordination"), "--suite", "release", "--tags", requirement)
     return Somebodys(_NODES, "nodes", addresses, chosen,
                      f"Registers in {store} are linearizable while node 2 has crashed",
-                     f"{store.lower()}-lock")  # fmt: skip
+                     [f"{store.lower()}-{what}" for what in ("lock", "election")])  # fmt: skip
 
 
 CLUSTERS = {
@@ -82,7 +82,7 @@ def settings(name: str, servers: list[OwnedServer], **instead: list[str]) -> str
     for server in servers:
         lines += [f"[services.{name}.nodes.{server.name}]", f'address = "{server.address}"',
                   server.commands(**instead)]  # fmt: skip
-    if system := CLUSTERS[name].system:
+    for system in CLUSTERS[name].systems:
         ours = (ROOT / "stackproof.toml").read_text()
         (section,) = re.findall(rf"^\[systems\.{system}\]\n[^\[]*", ours, re.MULTILINE)
         lines += [section, f'directory = "{ROOT}"']
