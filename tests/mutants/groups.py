@@ -26,24 +26,31 @@ _FEATURES = tuple(
 )
 _STREAMS = ("features/streams/vectors.feature", "features/streams/troubles.feature")
 _INDEXING = ("features/search/indexing.feature",)
-#: The component and the feature of each group of components.
+
+
+def _alone(feature: str, name: str) -> tuple[str, ...]:
+    """Its nightly scenarios, too, but those in which a server breaks, or a client is killed."""
+    return (f"features/coordination/{feature}.feature", "--suite", "nightly",
+            "--name", rf"^(?!.*killed).*\b{name}\b(?!.* while )")  # fmt: skip
+
+
+#: The component and the arguments of each group of components.
 _COMPONENTS = {
     "pool": ("reference.connection_pool:ConnectionPool", "features/database/pool.feature"),
-    "etcd-lock": ("reference.coordination:EtcdLock", "features/coordination/locks.feature"),
-    "zookeeper-lock": (
-        "reference.coordination:ZooKeeperLock",
-        "features/coordination/locks.feature",
-    ),
+    **{
+        name: (f"reference.coordination:{component}", *_alone(feature, name))
+        for name, component, feature in (
+            ("etcd-election", "EtcdElection", "elections"),
+            ("zookeeper-election", "ZooKeeperElection", "elections"),
+            ("etcd-lock", "EtcdLock", "locks"),
+            ("zookeeper-lock", "ZooKeeperLock", "locks"),
+        )
+    },
     "cache": ("reference.caching:CacheAside", "features/cache/aside.feature"),
     "fixed window": ("reference.caching:FixedWindow", "features/cache/rate_limits.feature"),
     "session": ("reference.caching:SessionStore", "features/cache/sessions.feature"),
     "sliding window": ("reference.caching:SlidingWindow", "features/cache/rate_limits.feature"),
-    "lock": (
-        "reference.coordination:RedisLock",
-        "features/coordination/locks.feature",
-        "--name",
-        "redis-lock",
-    ),
+    "lock": ("reference.coordination:RedisLock", *_alone("locks", "redis-lock")),
 }
 _FIGURES = ("--tags=@performance", "features/streams/vectors.feature")
 #: An interrupted transaction keeps its successor waiting for seconds.

@@ -5,11 +5,20 @@ from __future__ import annotations
 import base64
 import itertools
 from collections.abc import Iterator
+from contextlib import suppress
+from secrets import token_hex
 from typing import Any
 
 from kazoo.recipe.lock import Lock
 
-from reference.coordination import EtcdLock, RedisLock, ZooKeeperLock
+from reference.coordination import (
+    EtcdElection,
+    EtcdLock,
+    RedisLock,
+    StaleTokenError,
+    ZooKeeperElection,
+    ZooKeeperLock,
+)
 
 
 class ChecksThenTakes(RedisLock):
@@ -84,6 +93,28 @@ class EtcdTokensFall(EtcdLock):
         super().write(name, value, 1_000_000_000 - token)
 
 
+class EtcdElectsEverybody(EtcdElection):
+    """Every candidate has an election of its own."""
+
+    def __init__(self, endpoints: str, prefix: str, ttl: int = 5):
+        super().__init__(endpoints, f"{prefix}{token_hex(4)}-", ttl)
+
+
+class EtcdProclaimsAlways(EtcdElection):
+    """A former leader is not told that it is none any more."""
+
+    def write(self, name: str, value: str, token: int) -> None:
+        with suppress(StaleTokenError):
+            super().write(name, value, token)
+
+
+class ZooKeeperElectsEverybody(ZooKeeperElection):
+    """Every candidate has an election of its own."""
+
+    def _lock(self, path: str) -> Lock:
+        return super()._lock(f"{path}-{self._client.client_id[0]}")
+
+
 class ZooKeeperGrantsAlways(ZooKeeperLock):
     """Everybody has a lock of their own."""
 
@@ -99,5 +130,4 @@ class ZooKeeperFencesNothing(ZooKeeperLock):
 
 
 def _text(encoded: str) -> str:
-
     return base64.b64decode(encoded).decode()
