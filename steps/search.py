@@ -149,6 +149,14 @@ def inputs_are_updated(context: Context, count: int, inputs: str) -> None:
     indexing_of(context, inputs).update(count)
 
 
+@when(
+    "a message with a key of {length:d} characters is published among {count:d} valid {inputs:Inputs}"
+)
+def long_key_among_valid(context: Context, length: int, count: int, inputs: str) -> None:
+    """Engines take IDs of 512 bytes at most, and refuse a whole request for one that is longer."""
+    indexing_of(context, inputs).publish_with_long_key(length, count)
+
+
 @when("tombstones of {count:d} {inputs:Inputs} are published")
 def inputs_are_deleted(context: Context, count: int, inputs: str) -> None:
     """Publishes messages with the keys of the first ones, without content."""

@@ -100,17 +100,18 @@ class Engine:
                 f"{self._url}/{self.index}/_bulk", data=body.encode(), headers=_LINES,
                 timeout=_TIMEOUT,
             )  # fmt: skip
-            if answer.status_code == _TOO_LARGE:
-                return self._halved(changes)
+            if answer.status_code in (_BAD, _TOO_LARGE):
+                return self._halved(changes, f"{answer.status_code} {answer.text[:1000]}")
             answer.raise_for_status()
             items = answer.json()["items"]
         except (requests.RequestException, ValueError) as error:
             return [Outcome("again", str(error))] * len(changes)
         return [outcome(part) for item in items for part in item.values()]
 
-    def _halved(self, changes: Sequence[Change]) -> list[Outcome]:
+    def _halved(self, changes: Sequence[Change], reason: str) -> list[Outcome]:
+        """One that cannot be (an ID that is too long, a document that is too large) fails all."""
         if len(changes) == 1:
-            return [Outcome("refused", "the document is larger than the engine takes")]
+            return [Outcome("refused", reason)]
         half = len(changes) // 2
         return [*self.write(changes[:half]), *self.write(changes[half:])]
 

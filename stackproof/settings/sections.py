@@ -234,13 +234,13 @@ def _check(system: SystemSettings, table: Mapping[str, Any]) -> None:
         if system.ready_group and not system.group:
             raise ValueError("ready_group = true needs the name of the group: group = ...")
     if system.exact:
-        unnamed = [r for r in ROLES if r not in system.topics or not system.topics[r].name]
+        unnamed = [r for r in system.roles if r not in system.topics or not system.topics[r].name]
         if unnamed:
             raise ValueError(
                 f'names = "exact" needs the name of each topic, and topics.{unnamed[0]} '
                 f'has none: {unnamed[0]} = {{ name = "..." }}'
             )
-        named = [system.topics[r].name for r in ROLES]
+        named = [system.topics[r].name for r in system.roles]
         if len(set(named)) < len(named):
             raise ValueError(f"input, output and dead_letter must differ, not {', '.join(named)}")
 

@@ -16,7 +16,7 @@ from stackproof.polling import Died, pause
 from stackproof.services.kafka.client.messages import Message, Received
 from stackproof.services.opensearch import SearchFixture
 from stackproof.systems.contracts import strict_json
-from stackproof.systems.labels import VALID
+from stackproof.systems.labels import INVALID, VALID
 from stackproof.systems.observing import JsonOutputs
 from stackproof.systems.pipeline import Pipeline
 from stackproof.systems.places import Place
@@ -47,6 +47,8 @@ class IndexReader:
         self._search, self._index = search, index
         self._documents, self._identity = documents, identity
         self.records: list[Received] = []
+        #: Documents that were there before and do not count: whose they are, by their IDs.
+        self.old: Mapping[str, str] = {}
 
     def read(self) -> list[Received]:
         """All documents that searches find now; waits a moment."""
@@ -57,6 +59,7 @@ class IndexReader:
         self.records = [
             Received(self._index, 0, number, ident.encode(), _text(content).encode(), 0)
             for number, (ident, content) in enumerate(there)
+            if ident not in self.old
         ]
         self._documents.received = Counter(self.found())
         return self.records
@@ -93,6 +96,11 @@ class Indexing(Pipeline):
         self.index = self._search.adopt(self.topics["input"])
         self._identity = self.outputs.contract.place("x-identity")
         self._reader = IndexReader(self._search, self.index, self.outputs, self._identity)
+        if self.settings.exact:  # somebody may have used it before
+            self._reader.old = {
+                ident: str(self._identity.of(content))
+                for ident, content in self._search.everything(self.index)
+            }
         self._noted = self._waits = self._indexed = 0
         self.waiting.drain = self._drain
 
@@ -129,6 +137,16 @@ class Indexing(Pipeline):
         """
         self.publish([Message(ident.encode(), None, VALID) for ident in self._first(count)])
 
+    def publish_with_long_key(self, length: int, valid: int) -> None:
+        """Publish an input whose key has so many characters, in the middle of valid ones."""
+        messages = self.make_valid(valid + 1)
+        middle = valid // 2
+        odd = replace(messages[middle], key=b"k" * length, label=INVALID)
+        messages[middle] = odd
+        self.published_invalid.append(odd)
+        self.dead_letters.expect([odd])
+        self.publish(messages)
+
     def _first(self, count: int) -> list[str]:
         there = [ident for ident, content in self.wanted().items() if content is not None]
         if len(there) < count:
@@ -159,7 +177,10 @@ class Indexing(Pipeline):
 
     def wanted(self) -> Contents:
         """The content of each document that there must be; None: there must be none."""
-        return dict(self._changes())
+        wanted = dict(self._changes())
+        left = self._reader.old.items()
+        self._reader.old = {ident: whose for ident, whose in left if whose not in wanted}
+        return wanted
 
     def await_outputs(self, *, within: float, repeated: bool = False) -> Any:
         """Wait until there is what there must be, then check every document.
@@ -236,7 +257,10 @@ class Indexing(Pipeline):
     def wrongly_found(self, query: Mapping[str, Any], kinds: Mapping[str, str]) -> list[str]:
         """How what a query finds differs from the messages of the topic that it fits."""
         held = {ident: json.loads(text) for ident, text in self.wanted().items() if text}
-        return self._search.wrongly_found_in(self.index, query, held, kinds)
+        return self._search.wrongly_found_in(
+            self.index, query, held, kinds,
+            whose=lambda _, content: str(self._identity.of(content)), but=sorted(self._reader.old),
+        )  # fmt: skip
 
     # -- figures -------------------------------------------------------------
     def pile_up(self) -> None:

@@ -8,6 +8,7 @@ from contextlib import closing
 import pytest
 import requests
 
+from reference.search_indexer.engine import DONE, Change, Engine
 from stackproof.matching.payloads import as_json
 from stackproof.services.base import Endpoint, Requirement
 from stackproof.services.opensearch.client import Indices, fitting
@@ -88,6 +89,30 @@ def test_an_index_that_is_read_only_refuses_and_is_told(indices: Indices) -> Non
     assert indices.write("full", [("1", {})]).refused["1"][0] in (403, 429)
     with pytest.raises(requests.HTTPError, match="read-only"):
         indices.put_text("full", "1", "{}")
+
+
+def test_one_message_that_fails_a_whole_request_keeps_no_other_one_out(
+    endpoint: Endpoint, indices: Indices
+) -> None:
+    engine = Engine(f"http://{endpoint.addresses['server']}", "poisoned")
+    engine.create(None)
+    engine.create(None)  # it may be there already
+    keys = ["a", "k" * 513, "b", "", "c"]
+    became = engine.write([Change(key, 1, {"n": 1}) for key in keys])
+    assert [one.kind for one in became] == ["done", "refused", "done", "refused", "done"]
+    assert "no longer than 512 bytes" in became[1].reason
+    indices.refresh("poisoned")
+    assert sorted(ident for ident, _ in indices.documents("poisoned")) == ["a", "b", "c"]
+
+
+def test_an_older_change_replaces_no_newer_one(endpoint: Endpoint, indices: Indices) -> None:
+    engine = Engine(f"http://{endpoint.addresses['server']}", "versions")
+    for version, content in ((5, {"n": 5}), (3, {"n": 3}), (5, {"n": 6})):
+        (became,) = engine.write([Change("a", version, content)])
+        assert became == DONE
+    assert indices.document("versions", "a") == {"n": 5}
+    assert engine.write([Change("a", 9, None), Change("a", 7, {"n": 7})]) == [DONE, DONE]
+    assert indices.document("versions", "a") is None
 
 
 def test_runs_are_cleared_by_name(endpoint: Endpoint, indices: Indices) -> None:

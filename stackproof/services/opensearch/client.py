@@ -129,11 +129,14 @@ class Indices:
         return int(self.web.json("POST", f"/{index}/_count", json={"query": query})["count"])
 
     def documents(self, index: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """All that searches find there, as often as they find it."""
+        """All that searches find there, as often as they find it.
+
+        A server that knows no scrolling is asked for one page after the other.
+        """
         body = {"query": {"match_all": {}}, "sort": ["_doc"], "size": _PAGE}
         asked = {"scroll": _KEPT_FOR}
         answer = self._exactly(f"/{index}/_search", json=body, params=asked)
-        scroll = ""
+        scroll, told = "", 0
         try:
             while True:
                 scroll = answer.get("_scroll_id") or ""
@@ -141,10 +144,14 @@ class Indices:
                 if page.failed:
                     raise ConnectionError(f"{page.failed} shards of {index} did not answer")
                 yield from page.hits
-                if len(page.hits) < _PAGE or not scroll:
+                told += len(page.hits)
+                if len(page.hits) < _PAGE:
                     break
-                more = {"scroll": _KEPT_FOR, "scroll_id": scroll}
-                answer = self._exactly("/_search/scroll", json=more)
+                if scroll:
+                    more = {"scroll": _KEPT_FOR, "scroll_id": scroll}
+                    answer = self._exactly("/_search/scroll", json=more)
+                else:
+                    answer = self._exactly(f"/{index}/_search", json={**body, "from": told})
         finally:
             if scroll:
                 self.web.json("DELETE", "/_search/scroll", json={"scroll_id": [scroll]})

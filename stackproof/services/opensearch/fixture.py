@@ -6,6 +6,7 @@ import json
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -37,6 +38,7 @@ _ASKED: Sequence[Mapping[str, Any]] = (
     {"range": {"total": {"gte": 100, "lt": 300}}},
     {"bool": {"must": [{"match": {"title": "blue"}}], "filter": [{"range": {"count": {"lt": 9}}}]}},
 )
+Whose = Callable[[str, Mapping[str, Any]], str]
 T = TypeVar("T")
 Documents = dict[str, dict[str, Any]]
 
@@ -201,9 +203,41 @@ class SearchFixture:
         query: Mapping[str, Any],
         documents: Mapping[str, Mapping[str, Any]],
         kinds: Mapping[str, str],
+        *,
+        whose: Whose = lambda ident, content: ident,
+        but: Sequence[str] = (),
     ) -> list[str]:
-        """The same of an index by its real name."""
-        return wrongly_found(self.indices, index, query, documents, kinds)
+        """The same of an index by its real name.
+
+        Args:
+            index: its name.
+            query: as the engine's makers have it.
+            documents: content by whose it is.
+            kinds: how fields are mapped.
+            whose: tells of a hit's ID and content whose it is.
+            but: IDs of documents that do not count.
+        """
+        asked = query
+        if but:
+            asked = {"bool": {"must": [query], "must_not": [{"ids": {"values": [*but]}}]}}
+        body = {"query": asked, "size": 10_000, "track_total_hits": True}
+        page = self.indices.search(index, body)
+        counted = page.total if self.fills_itself else self.indices.count(index, asked)
+        wanted = {ident for ident, one in documents.items() if fits(query, ident, one, kinds)}
+        hits = [(whose(ident, content), content) for ident, content in page.hits]
+        there = Counter(ident for ident, _ in hits)
+        return [
+            *(f"{one} is missing" for one in sorted(wanted - there.keys())),
+            *(f"{one} does not fit" for one in sorted(there.keys() - wanted)),
+            *(f"{one} is there {times} times" for one, times in sorted(there.items()) if times > 1),
+            *(f"{ident} is altered: {_text(content)}" for ident, content in hits
+              if ident in wanted and content != documents[ident]),
+            *([f"{page.failed} shards did not answer"] if page.failed else []),
+            *([f"it says {page.total} in all where {len(wanted)} fit"]
+              if page.total != len(wanted) or not page.exact else []),
+            *([f"it counts {counted} where {len(wanted)} fit"]
+              if counted != len(wanted) else []),
+        ]  # fmt: skip
 
     def hits(self, name: str, query: Mapping[str, Any]) -> list[str]:
         """The IDs that a query finds."""
@@ -287,31 +321,6 @@ class SearchFixture:
             assert error.response is not None
             return error.response.status_code, error.response.text
         raise AssertionError(f"{mistake} was answered with {_text(found)[:300]}")
-
-
-def wrongly_found(
-    indices: Indices,
-    index: str,
-    query: Mapping[str, Any],
-    documents: Mapping[str, Mapping[str, Any]],
-    kinds: Mapping[str, str],
-) -> list[str]:
-    """How what a query finds, says and counts differs from the documents that it fits."""
-    wanted = {ident for ident, one in documents.items() if fits(query, ident, one, kinds)}
-    page = indices.search(index, {"query": query, "size": 10_000, "track_total_hits": True})
-    there, counted = page.ids, indices.count(index, query)
-    return [
-        *(f"{one} is missing" for one in sorted(wanted - set(there))),
-        *(f"{one} does not fit" for one in sorted(set(there) - wanted)),
-        *(f"{one} is there {there.count(one)} times"
-          for one in sorted(set(there)) if there.count(one) > 1),
-        *(f"{ident} is altered: {_text(content)}" for ident, content in page.hits
-          if ident in wanted and content != documents[ident]),
-        *([f"{page.failed} shards did not answer"] if page.failed else []),
-        *([f"it says {page.total} in all where {len(wanted)} fit"]
-          if page.total != len(wanted) or not page.exact else []),
-        *([f"it counts {counted} where {len(wanted)} fit"] if counted != len(wanted) else []),
-    ]  # fmt: skip
 
 
 def _unless(codes: Sequence[int], ask: Callable[[], T]) -> T | None:

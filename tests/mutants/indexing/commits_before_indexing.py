@@ -1,4 +1,4 @@
-"""Offsets are committed at once, documents written when the next batch comes."""
+"""Offsets are committed at once, documents written when the next batch comes, or after 1.5 s."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from reference.search_indexer.indexer import Indexer
 
 class CommitsBeforeIndexing(Indexer):
     waiting: Sequence[Any] = ()
+    idle = 0
 
     def index(self, batch: Sequence[Any]) -> bool:
         before, self.waiting = self.waiting, batch
@@ -19,7 +20,8 @@ class CommitsBeforeIndexing(Indexer):
 
     def collect(self) -> list[Any]:
         found = super().collect()
-        if not found and self.waiting:
+        self.idle = 0 if found else self.idle + 1
+        if self.idle > 15:
             self.index([])
         return found
 
