@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from stackproof.services.base import Endpoint, Requirement
-from stackproof.services.mailpit.client import Mail, MailKeeper
+from stackproof.services.mailpit.client import Mail, MailKeeper, read
 from stackproof.services.mailpit.server import Mailpit
 from tests.native import native
 from tests.stack.conftest import posix_only
@@ -48,6 +48,27 @@ def test_an_awkward_mail_is_read_as_it_was_sent(keeper: MailKeeper) -> None:
     found = keeper.find("o'hara+tag@example.com")
     assert [one.ident for one in found] == [AWKWARD.ident]
     assert keeper.read(found[0].number).content == AWKWARD.content
+
+
+def test_mails_that_are_badly_written_are_read() -> None:
+    mail = read(
+        b"From: a@b.c\nTo: d@e.f\nSubject: x\nMessage-ID: <[not an address]>\n"
+        b"Content-Type: text/plain; charset=x-unknown\n\n\xc3\xbcber\n"
+    )
+    assert (mail.ident, mail.text) == ("[not an address]", "über\n")
+
+
+def test_each_attachment_is_told_whole() -> None:
+    message = Mail("s@example.com", ["r@example.com"], text="x", ident="i@s").message()
+    for content in (b"1", b"2", b"3"):
+        message.add_attachment(content, maintype="text", subtype="csv", filename="same.csv")
+    inner = Mail("q@example.com", ["r@example.com"], text="forwarded", ident="q@s").message()
+    message.add_attachment(inner, filename="inner.eml")
+    found = read(message.as_bytes()).attachments
+    assert [found[name] for name in ("same.csv", "same.csv (2)", "same.csv (3)")] == [
+        b"1", b"2", b"3",
+    ]  # fmt: skip
+    assert b"forwarded" in found["inner.eml"]
 
 
 def test_an_address_is_no_pattern(keeper: MailKeeper) -> None:

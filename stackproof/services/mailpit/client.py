@@ -6,7 +6,8 @@ import smtplib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
-from email.message import EmailMessage
+from email.errors import MessageError
+from email.message import EmailMessage, Message
 from email.utils import getaddresses
 from hashlib import sha256
 from mimetypes import guess_type
@@ -96,6 +97,53 @@ def _lines(text: str) -> str:
     return text.replace("\r\n", "\n").rstrip("\n")
 
 
+def read(raw: bytes) -> Mail:
+    """A mail as its recipient understands it, however badly it was written."""
+    message = message_from_bytes(raw, policy=policy.default)
+    plain = message_from_bytes(raw, policy=policy.compat32)
+
+    def values(header: str) -> list[str]:
+        try:
+            return [str(value) for value in message.get_all(header, ())]
+        except (IndexError, MessageError):  # the parser gives up on some that are malformed
+            return [str(value) for value in plain.get_all(header, ())]
+
+    def addresses(header: str) -> list[str]:
+        return [address for _, address in getaddresses(values(header))]
+
+    def part(kind: str) -> str:
+        body = message.get_body((kind,))
+        if body is None:
+            return ""
+        try:
+            return str(body.get_content())
+        except LookupError:  # a character set that nobody knows
+            return _payload(body).decode("utf-8", "replace")
+
+    attachments: dict[str, bytes] = {}
+    for one in message.iter_attachments():
+        name = one.get_filename() or ""
+        same = sum(known == name or known.startswith(f"{name} (") for known in attachments)
+        attachments[f"{name} ({same + 1})" if same else name] = _payload(one)
+    return Mail(
+        sender=", ".join(addresses("From")),
+        to=addresses("To"),
+        cc=addresses("Cc"),
+        subject="".join(values("Subject")[:1]),
+        text=part("plain"),
+        html=part("html"),
+        attachments=attachments,
+        ident="".join(values("Message-ID")[:1]).strip("<> "),
+    )
+
+
+def _payload(part: Message) -> bytes:
+    """What a part holds; of one that is a message itself, all of it."""
+    if part.is_multipart():
+        return b"".join(bytes(one) for one in part.get_payload() if isinstance(one, Message))
+    return bytes(part.get_payload(decode=True) or b"")
+
+
 class MailKeeper:
     """Sends and reads. As a `stackproof.services.keeping.Keeper` its names are mailboxes."""
 
@@ -148,30 +196,7 @@ class MailKeeper:
 
     def read(self, number: str) -> Mail:
         """One mail, from its raw text: nothing that the server makes of it is believed."""
-        raw = self.web.ask("GET", f"/api/v1/message/{number}/raw").content
-        message = message_from_bytes(raw, policy=policy.default)
-
-        def addresses(header: str) -> list[str]:
-            values = [str(value) for value in message.get_all(header, ())]
-            return [address for _, address in getaddresses(values)]
-
-        def part(kind: str) -> str:
-            body = message.get_body((kind,))
-            return str(body.get_content()) if body is not None else ""
-
-        return Mail(
-            sender=", ".join(addresses("From")),
-            to=addresses("To"),
-            cc=addresses("Cc"),
-            subject=str(message["Subject"] or ""),
-            text=part("plain"),
-            html=part("html"),
-            attachments={
-                one.get_filename() or "": bytes(one.get_payload(decode=True) or b"")
-                for one in message.iter_attachments()
-            },
-            ident=str(message["Message-ID"] or "").strip("<>"),
-        )
+        return read(self.web.ask("GET", f"/api/v1/message/{number}/raw").content)
 
     # -- as a keeper -----------------------------------------------------------
     def _address(self, name: str) -> str:
