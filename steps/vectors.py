@@ -139,7 +139,9 @@ def vectors_are_deleted(context: Context, count: int, name: str) -> None:
 @then('the collection "{name}" holds exactly these vectors')
 def collection_holds(context: Context, name: str) -> None:
     """Each acknowledged vector once, with its fields, bit by bit; none that was deleted."""
-    context.session.assert_history(vectors_of(context).listed(name))
+    vectors = vectors_of(context)
+    context.session.assert_history(vectors.listed(name))
+    assert_that(vectors.hidden(name), equal_to(0), "vectors that are there twice")
 
 
 @then('"{name}" counts {count:d} vectors')

@@ -35,6 +35,8 @@ _HAMCREST = re.compile(
 _FOREIGN = re.compile(r"site-packages[/\\](?:behave|hamcrest)[/\\]")
 _HOOK_LINE = re.compile(r"^HOOK-ERROR in .*\n?", re.MULTILINE)
 _BEFORE_TROUBLE = re.compile(r"\AHOOK-ERROR in \w+: \w+: ")
+#: So many of the errors that led to one another are told.
+_CAUSES = 10
 _CARETS = re.compile(r"^ +[~^]+\n", re.MULTILINE)
 _ERROR_ECHO = re.compile(r"\A(?:ASSERT FAILED|ERROR): ")
 _TOO_LONG_LINES = 60
@@ -316,11 +318,14 @@ def _last_error_line(text: str | None) -> str:
 def _traceback(statement: Any, message: str) -> str:
     """Where the error arose, without the frames of behave and the matchers.
 
-    What ``message`` says is not said again, unless it had to be shortened.
+    What ``message`` says is not said again, unless it had to be shortened. Of a long chain of
+    errors, as clients make them that try again and again, the last ones are told; it may be a ring.
     """
     error: BaseException | None = statement.exception
     parts: list[str] = []
-    while error is not None:
+    told: set[int] = set()
+    while error is not None and id(error) not in told and len(told) < _CAUSES:
+        told.add(id(error))
         arose = statement.exc_traceback if error is statement.exception else error.__traceback__
         stack = traceback.extract_tb(arose)
         own = [frame for frame in stack if not _FOREIGN.search(frame.filename)]

@@ -176,6 +176,15 @@ def _vectors_are_dropped() -> None:
     _client_of_vectors(insert=insert)
 
 
+def _inserts_twice() -> None:
+    """Of each request that inserts vectors the last one is stored twice; a query shows it once."""
+
+    def insert(self: Any, real: Any, name: str, rows: Any, **how: Any) -> Any:
+        return real(self, name, [*rows, rows[-1]], **how)
+
+    _client_of_vectors(insert=insert)
+
+
 def _upserts_add() -> None:
     """An upsert adds the new vector and leaves the old one there."""
 
@@ -344,6 +353,7 @@ MUTANTS = {
     "watch_begins_late": Broken(_watch_begins_late, _WATCHED, "lost"),
     "rows_are_confirmed_early": Broken(_rows_are_confirmed_early, _CRASHED, "lost"),
     "vectors_are_dropped": Broken(_vectors_are_dropped, _SEEN, "lost"),
+    "inserts_twice": Broken(_inserts_twice, _SEEN, "there twice"),
     "upserts_add": Broken(_upserts_add, _SEEN, "stale"),
     "deletes_nothing": Broken(_deletes_nothing, _SEEN, "stale"),
     "filters_are_ignored": Broken(

@@ -65,6 +65,29 @@ def test_a_cause_that_the_message_does_not_tell_stands_in_the_trace():
     assert "ValueError: no such record" not in outcome.trace
 
 
+def test_errors_that_lead_to_each_other_are_told_once():
+    def fail() -> None:
+        first, second = KeyError("offset"), ValueError("no such record")
+        first.__context__, second.__context__ = second, first
+        raise AssertionError("lost") from first
+
+    outcome = step_outcome(raised(fail))
+    assert outcome.trace.count("KeyError: 'offset'") == 1
+    assert outcome.trace.count("ValueError: no such record") == 1
+
+
+def test_of_a_hundred_attempts_the_last_are_told():
+    def fail() -> None:
+        error: BaseException | None = None
+        for number in range(100):
+            later = ConnectionError(f"attempt {number}")
+            later.__cause__, error = error, later
+        raise AssertionError("lost") from error
+
+    outcome = step_outcome(raised(fail))
+    assert "attempt 99" in outcome.trace and "attempt 9\n" not in outcome.trace
+
+
 def test_what_a_message_had_to_leave_out_stands_in_the_trace():
     def fail() -> None:
         raise AssertionError("\n".join(f"line {n}" for n in range(200)))

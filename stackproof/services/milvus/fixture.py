@@ -197,7 +197,8 @@ class VectorsFixture:
     def listed(self, name: str) -> Members:
         """Read everything; what is expected of it: all that was written, at once.
 
-        A collection that is not there any more holds nothing.
+        A collection that is not there any more holds nothing. A key that is there twice is read
+        once: `hidden` tells of that.
         """
         of = self.collection(name)
         with self._scenario.history.listing(client="client", space=of.name) as found:
@@ -209,6 +210,10 @@ class VectorsFixture:
                 )
             ]
         return Members(f'the vectors in "{name}"', of.name)
+
+    def hidden(self, name: str) -> int:
+        """How many vectors the server counts that it does not show: their keys are there twice."""
+        return self.count(name) - len(self.collection(name).held)
 
     def count(self, name: str, partition: str = "") -> int:
         """How many the server counts, in one partition if it is named."""
