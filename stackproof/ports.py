@@ -66,7 +66,7 @@ def free_port() -> int:
     raise Trouble(
         f"no free port was found on {LOOPBACK}",
         f"all {len(choice)} ports from {choice.start} to {choice.stop - 1} are in use",
-        "end programs that hold many ports (ss -ltn lists them)",
+        "end some programs that hold many ports (ss -ltn lists them)",
     )
 
 

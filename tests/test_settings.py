@@ -388,7 +388,7 @@ def test_a_system_that_is_called_like_a_word_of_the_steps(
 ) -> None:
     write(f"[systems.{name}]\ncommand = ['p']\n")
     told = trouble(tmp_path)
-    assert "called like a word of the steps" in told
+    assert "has the name of a word of the steps" in told
     assert f"[systems.{name}-service]" in told
 
 

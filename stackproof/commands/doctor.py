@@ -184,7 +184,7 @@ def _node() -> str:
 def _memory() -> str:
     free = psutil.virtual_memory().available
     if free < _ENOUGH_MEMORY:
-        raise Trouble(f"only {free >> 20} MiB are free", "a broker needs 512", "end programs")
+        raise Trouble(f"only {free >> 20} MiB are free", "a broker needs 512", "end some programs")
     return f"{free / 2**30:.1f} GiB free"
 
 

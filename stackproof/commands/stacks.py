@@ -62,7 +62,7 @@ def _requirement(text: str) -> Requirement:
         return Requirement(name)
     if not (port.isdecimal() and 0 < int(port) < 65536):
         raise Trouble(
-            f"{port!r} is no port", f"it stands in {text!r}", "e.g. `stackproof up kafka:9092`"
+            f"{port!r} is not a port", f"it stands in {text!r}", "e.g. `stackproof up kafka:9092`"
         )
     return Requirement(name, (("port", int(port)),))
 

@@ -65,7 +65,7 @@ def catalogue(root: Path) -> list[StepEntry]:
     directory = root / "steps"
     if not directory.is_dir():
         raise Trouble(f"there is no directory {directory}", "steps are looked for there",
-                      "call this from the project's directory")  # fmt: skip
+                      "run this command in the project's directory")  # fmt: skip
     entries: dict[Any, StepEntry] = {}
     for keyword, matcher in registered(directory):
         function = matcher.func
@@ -94,7 +94,7 @@ def registered(directory: Path) -> list[tuple[str, Any]]:
     except (Exception, SystemExit) as error:
         what = "".join(traceback.format_exception_only(error)).strip()
         raise Trouble(f"the steps in {directory} cannot be loaded", what,
-                      "mend the module") from error  # fmt: skip
+                      "correct the module") from error  # fmt: skip
     pairs = {
         (str(matcher.location), keyword, matcher.pattern): (keyword, matcher)
         for keyword, matchers in registry.steps.items()

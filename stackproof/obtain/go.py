@@ -151,7 +151,7 @@ class GoArtifact:
             f"Go {describe_exit(done.code)} and says: " + "\n".join(lines[-_SAID:] or ["nothing"]),
             "look at the network and at `go env GOPROXY`, then run again"
             if self.module
-            else "mend the module, or look at the network and at `go env GOPROXY`",
+            else "correct the module, or look at the network and at `go env GOPROXY`",
         )
 
 

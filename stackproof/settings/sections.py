@@ -54,9 +54,9 @@ def read_system(name: str, table: Any, file: Path | None) -> SystemSettings:
         raise Trouble(f"{where} is not a section", "", f"write [systems.{name}]")
     if spoken(name).lower() in RESERVED:
         raise Trouble(
-            f"{where} is called like a word of the steps",
+            f"{where} has the name of a word of the steps",
             f'in features, "the {spoken(name)}" is something else',
-            f"call it otherwise, e.g. [systems.{name}-service]",
+            f"choose another name, e.g. [systems.{name}-service]",
         )
     for key in table:
         if key not in (*_READERS, "command"):

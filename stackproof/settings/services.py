@@ -101,7 +101,7 @@ def _read(
         if place == values.COMMAND_LINE and key.partition(".")[0] in _FILE_ALONE:
             raise Trouble(
                 f"{key} cannot be given on the command line",
-                "what is run or may be broken, and how, is written down where it is reviewed",
+                "what is run, and what may be broken, belongs in a file that is reviewed",
                 f"write it into [services.{name}] of {values.FILE_NAME}",
             )
         if key not in known and key not in _OWN_KEYS:

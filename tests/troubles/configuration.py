@@ -81,8 +81,8 @@ def unknown_noun(box: Sandbox) -> Outcome:
     return box.features("features/messaging/predictions.feature", "--name", "Fifty")
 
 
-@trouble(SETTINGS, "A system that is called like a word of the steps",
-         r"\[systems.leader\] .* is called like a word of the steps",
+@trouble(SETTINGS, "A system that has the name of a word of the steps",
+         r"\[systems.leader\] .* has the name of a word of the steps",
          remedy="systems.leader-service")  # fmt: skip
 def reserved_name(box: Sandbox) -> Outcome:
     box.reconfigure("systems.churn-pipeline", "systems.leader")

@@ -124,7 +124,7 @@ def reports_not_writable(box: Sandbox) -> Outcome:
 
 
 @trouble(MACHINE, "No port is free", "no free port was found", "are in use",
-         remedy="end programs", missing=not_root)  # fmt: skip
+         remedy="end some programs", missing=not_root)  # fmt: skip
 def ports_exhausted(box: Sandbox) -> Outcome:
     # A server on all addresses and every port of the range, in a network of its own.
     server = box.write("occupy.py", _OCCUPY)

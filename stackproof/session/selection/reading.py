@@ -296,5 +296,5 @@ def _load(what: str, load: Any, place: Any) -> None:
         raise Trouble(
             f"the {what} cannot be loaded",
             "".join(trace.format(chain=False)).strip(),
-            "install what requirements.txt names, or mend the module",
+            "install what requirements.txt names, or correct the module",
         ) from error
