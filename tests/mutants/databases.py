@@ -317,6 +317,68 @@ def _watch_begins_late() -> None:
     Watch._follow = following  # type: ignore[method-assign]
 
 
+def _replica_hides_lag() -> None:
+    """The primary of Redis says of every replica that it is not behind."""
+    from stackproof.services.redis.probe import RedisProbe
+
+    replicas = RedisProbe.replicas
+
+    def lying(self: Any) -> Any:
+        return {n: replace(one, behind=0, silent=0) for n, one in replicas(self).items()}
+
+    RedisProbe.replicas = lying  # type: ignore[method-assign]
+
+
+def _nobody_waits_for_replicas() -> None:
+    """Redis acknowledges a write that was to wait for a replica at once."""
+    from stackproof.services.redis import replication, server
+
+    replication.set_for = (  # type: ignore[assignment]
+        lambda client, key, value, replicas, *, timeout: client.set(key, value)
+    )
+    server.Redis.options = {**server.Redis.options, "config": (("min-replicas-to-write", 0),)}
+
+
+def _evicts_at_random() -> None:
+    """Redis evicts any key, whatever its policy says."""
+    from stackproof.services.redis.eviction import Eviction
+
+    fill = Eviction.fill
+
+    def filling(self: Any) -> None:
+        self._client.config_set("maxmemory-policy", "allkeys-random")
+        fill(self)
+
+    Eviction.fill = filling  # type: ignore[method-assign]
+
+
+def _drops_keys_that_move() -> None:
+    """Keys of a slot that moves to another node of a Redis Cluster do not get there."""
+    from stackproof.services.redis.slots import Moving
+
+    def dropping(self: Any, slot: int) -> int:
+        keys = self._source.execute_command("CLUSTER GETKEYSINSLOT", slot, 1000)
+        for key in keys:
+            self._source.delete(key)
+        return len(keys)
+
+    Moving.carry = dropping  # type: ignore[method-assign]
+
+
+def _fails_over_to_nothing() -> None:
+    """What takes over from a primary of Redis is empty."""
+    from stackproof.services.redis.writer import KeysWriter
+
+    write = KeysWriter.write
+
+    def writing(self: Any, text: str) -> None:
+        if self._client.info("replication")["connected_slaves"] == 1 and not hasattr(self, "gone"):
+            self.gone = self._client.delete(*self._keys())
+        write(self, text)
+
+    KeysWriter.write = writing  # type: ignore[method-assign]
+
+
 _KEPT = "Nothing acknowledged is lost while {}"
 _CUT = _KEPT.format("the server is cut off from its clients: keys are set")
 _PAUSED = _KEPT.format("the server is paused: keys are set")
@@ -351,6 +413,25 @@ MUTANTS = {
     "reads_are_local": Broken(_reads_are_local, _ALONE, "stale-read"),
     "watch_skips": Broken(_watch_skips, "A watcher is told of every change", "lost"),
     "watch_begins_late": Broken(_watch_begins_late, _WATCHED, "lost"),
+    "replica_hides_lag": Broken(
+        _replica_hides_lag,
+        "A replica of Redis that stalls is noticed",
+        "replica-1 in the primary's eyes",
+    ),
+    "nobody_waits_for_replicas": Broken(
+        _nobody_waits_for_replicas,
+        "Nothing is acknowledged that only the primary has",
+        "it is refused",
+    ),
+    "evicts_at_random": Broken(
+        _evicts_at_random, "By volatile-lru the right keys are evicted", "evicted"
+    ),
+    "drops_keys_that_move": Broken(
+        _drops_keys_that_move, "Keys are read and written while their slots move", "lost"
+    ),
+    "fails_over_to_nothing": Broken(
+        _fails_over_to_nothing, "Writes that waited for a replica survive the primary", "lost"
+    ),
     "rows_are_confirmed_early": Broken(_rows_are_confirmed_early, _CRASHED, "lost"),
     "vectors_are_dropped": Broken(_vectors_are_dropped, _SEEN, "lost"),
     "inserts_twice": Broken(_inserts_twice, _SEEN, "there twice"),
@@ -393,7 +474,7 @@ KIND = Kind(
         "|---|---|---|---|---|\n",
     ),
     arguments=lambda place: ["-m", "stackproof", "run", "features/database", "features/faults",
-                             "features/vectors", "features/coordination"],
+                             "features/vectors", "features/coordination", "features/cache"],
     environment=lambda name: {
         VARIABLE: name or "none",
         "PYTHONPATH": os.pathsep.join([str(_WITHIN), str(ROOT)]),

@@ -168,6 +168,8 @@ class Redis(Service):
             files={_FILE: text},
             data=data,
             user="redis",
+            # A name that is looked up in vain, for its container is down, must not hold up others.
+            env={} if alone else {"RES_OPTIONS": "timeout:1 attempts:1"},
             health=("sh", "-c", _HEALTH) if alone else ("redis-cli", "ping"),
             **more,
         )

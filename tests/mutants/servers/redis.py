@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, BinaryIO
@@ -62,11 +64,31 @@ def ignores_nx(state: State, command: list[bytes], ask: Any, pipelined: bool) ->
     return ask([part for part in command if part.upper() != b"NX"])
 
 
+def serves_expired(state: State, command: list[bytes], ask: Any, pipelined: bool) -> bytes:
+    """A value that has expired is served for ever, as by a cache that never looks at the time."""
+    answer = ask(command)
+    if command[0].upper() != b"GET":
+        return answer
+    with state.lock:
+        if answer in _NOTHING:
+            return state.old.get(command[1], (0.0, answer))[1]
+        state.old[command[1]] = (0.0, answer)
+    return answer
+
+
+def claims_for_everybody(state: State, command: list[bytes], ask: Any, pipelined: bool) -> bytes:
+    """What is pending is claimed however short a time ago it was handed to somebody else."""
+    if command[0].upper() == b"XAUTOCLAIM":
+        threading.Event().wait(0.02)  # so that others get the same
+        command = [*command[:4], b"0", *command[5:]]
+    return ask(command)
+
+
 FAULTS: dict[str, Fault] = {
     fault.__name__: fault
     for fault in (
         sound, forgets_expire, serves_stale, one_not_a_number, drops_pipelined, keeps_deleted,
-        ignores_nx,
+        ignores_nx, serves_expired, claims_for_everybody,
     )
 }  # fmt: skip
 
@@ -85,9 +107,26 @@ def serve(fault: str) -> Callable[[socket.socket, socket.socket], None]:
             return _answer(answers)
 
         while (command := _command(commands)) is not None:
+            if command[0].upper() in (b"SUBSCRIBE", b"PSUBSCRIBE"):
+                client.sendall(ask(command))
+                _pass_on(commands, server, answers, client)
+                return
             client.sendall(handle(state, command, ask, _waiting(client, commands)))
 
     return connection
+
+
+def _pass_on(commands: Any, server: socket.socket, answers: Any, client: socket.socket) -> None:
+    """From a subscription on the server speaks when it likes."""
+
+    def told() -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while data := answers.read1():
+                client.sendall(data)
+
+    threading.Thread(target=told, daemon=True).start()
+    while data := commands.read1():
+        server.sendall(data)
 
 
 def _waiting(client: socket.socket, commands: Any) -> bool:
