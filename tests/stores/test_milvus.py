@@ -99,6 +99,14 @@ def test_who_does_not_answer_may_come_yet() -> None:
     assert isinstance(explained(caught.value), Passing)
 
 
+def test_what_is_not_answered_in_time_is_told(server: tuple[int, str]) -> None:
+    """The library passes some errors of gRPC on as they are."""
+    client = connect(endpoint_of(server[1], "Milvus"), timeout=20)
+    with closing(client), pytest.raises((*Milvus().unready,)) as caught:
+        client.list_collections(timeout=1e-6)
+    assert isinstance(explained(caught.value), Passing)
+
+
 def test_it_tells_its_version(endpoint: Endpoint) -> None:
     assert Milvus().version(endpoint).startswith("Milvus v2.")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 import grpc
@@ -17,6 +18,7 @@ from stackproof.services.milvus.known import COLOUR, KEY, PRICE, SERVER, VECTOR
 from stackproof.urls import path_of
 
 _AT_ONCE = 1000
+_PATIENCE = 30.0
 _FORBIDDEN = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
 #: The library tells of each attempt that fails, at length, although it raises as well.
 logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
@@ -179,10 +181,11 @@ class VectorsWriter:
         return [str(row[KEY]) for row in rows_of(client, self._name, [KEY], timeout=30)]
 
     def close(self) -> None:
-        """Drop the collection."""
-        client = self._connected()
-        client.drop_collection(self._name, timeout=self._timeout)
-        client.close()
+        """Drop the collection; a server that was broken just now takes its time for that."""
+        if self._client is not None:
+            self._client.close()
+        with closing(connect(self._endpoint, timeout=_PATIENCE)) as client:
+            client.drop_collection(self._name, timeout=_PATIENCE)
 
 
 def prepare(
@@ -203,7 +206,10 @@ def prepare(
 
 @explains
 def refusal(error: BaseException) -> Trouble | None:
-    """What an error of pymilvus means, in words for people; None: it is none of them."""
+    """What an error of pymilvus, or of gRPC below it, means in words for people; None: neither."""
+    if isinstance(error, grpc.Call) and isinstance(error, grpc.RpcError):
+        kind = "forbidden" if error.code() in _FORBIDDEN else "lost"
+        return answered("Milvus", kind, f"{error.code().name}: {error.details()}")
     if not isinstance(error, MilvusException):
         return None
     said = str(error.message or error)
