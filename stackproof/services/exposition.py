@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 #: Of tables of metrics.
 COLUMNS = ("metric", "type", "labels", "value", "buckets")
 _TYPES = ("counter", "gauge", "histogram")
+_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _BUCKETS = (0.1, 0.5, 1.0)
 
 
@@ -126,13 +127,18 @@ def _measured(row: Mapping[str, str]) -> Measured:
     metric, kind = row["metric"], row.get("type") or "gauge"
     if kind not in _TYPES:
         raise _unclear(metric, f"its type is {kind!r}", f"the types are {', '.join(_TYPES)}")
+    if not _NAME.fullmatch(metric):
+        raise _unclear(metric, "it is no name of a metric", "use letters, digits, _ and : alone")
     if kind == "counter" and not metric.endswith("_total"):
         raise _unclear(metric, "a counter's name ends in _total", "call it so")
     values = _numbers(metric, row["value"])
     if len(values) != 1 and kind != "histogram":
         raise _unclear(metric, f"a {kind} has one value, not {len(values)}", "correct it")
     buckets = _numbers(metric, row.get("buckets", "")) or _BUCKETS
-    return Measured(metric, kind, labels_of(row.get("labels", "")), values, buckets)
+    labels = labels_of(row.get("labels", ""))
+    if "job" in labels:  # the gateway would put the group's own in its place, and say nothing
+        raise _unclear(metric, "it has a label job", "leave it out: the step says whose it is")
+    return Measured(metric, kind, labels, values, buckets)
 
 
 def labels_of(text: str) -> dict[str, str]:

@@ -38,6 +38,9 @@ def test_a_histogram_is_one_metric() -> None:
         ({"metric": "a", "type": "gauge", "value": "many"}, "many"),
         ({"metric": "a", "type": "gauge", "value": "1, 2"}, "one value"),
         ({"metric": "a", "type": "gauge", "value": "1", "labels": "x=1"}, "labels"),
+        ({"metric": "a-b", "type": "gauge", "value": "1"}, "no name of a metric"),
+        ({"metric": "1a", "type": "gauge", "value": "1"}, "no name of a metric"),
+        ({"metric": "a", "type": "gauge", "value": "1", "labels": 'job="x"'}, "a label job"),
     ],
 )
 def test_nonsense_is_refused(row: dict[str, str], told: str) -> None:

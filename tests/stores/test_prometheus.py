@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any, cast
+
 import pytest
 
+from stackproof.services.base import Endpoint
 from stackproof.services.exposition import series
 from stackproof.services.prometheus import export
 from stackproof.services.prometheus.client import pattern, quoted
-from stackproof.services.prometheus.fixture import NOTHING, same
+from stackproof.services.prometheus.fixture import NOTHING, PrometheusFixture, same
 
 TOLD = {
     series("", {"path": "/", "who": 'a "b", ü'}): [(1000.0, 0.1 + 0.2), (1015.0, 1e9)],
@@ -53,3 +57,31 @@ def test_values_are_compared(told: float | str, wanted: str, fits: bool) -> None
 def test_texts_in_queries() -> None:
     assert quoted('a "b"\\\n') == '"a \\"b\\"\\\\\\n"'
     assert pattern("a.b+ü") == "a\\x{2e}b\\x{2b}ü"
+
+
+@pytest.mark.parametrize(
+    ("written", "asked"),
+    [
+        ('up{job="shop"}', 'up{job="own-shop"}'),
+        ("up{job='shop'}", "up{job='own-shop'}"),
+        ("up{job=`shop`}", "up{job=`own-shop`}"),
+        ('up{a="b", job != "shop"}', 'up{a="b", job != "own-shop"}'),
+        ('up{job=~"shop|cart.*"}', 'up{job=~"own-(?:shop|cart.*)"}'),
+        ('up{job!~"shop", a="b"}', 'up{job!~"own-(?:shop)", a="b"}'),
+        ('up{job=~".+"}', 'up{job=~"own-(?:.+)"}'),
+        ('up{job="a \\"b\\""}', 'up{job="own-a \\"b\\""}'),
+        ('up{job=""} + up{job="x"}', 'up{job=""} + up{job="own-x"}'),
+        ('up{exported_job="shop"}', 'up{exported_job="shop"}'),
+        ("sum by (job) (up)", "sum by (job) (up)"),
+    ],
+)
+def test_jobs_are_those_of_the_scenario_however_they_are_asked_for(
+    written: str, asked: str
+) -> None:
+    scenario = SimpleNamespace(
+        endpoint=lambda _: Endpoint("prometheus", "p", "", {"server": "127.0.0.1:9"}),
+        scaled=lambda seconds: seconds,
+        own=lambda name: f"own-{name}",
+        add_cleanup=lambda _: None,
+    )
+    assert PrometheusFixture(cast(Any, scenario)).in_own_names(written) == asked

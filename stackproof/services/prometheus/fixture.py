@@ -25,7 +25,8 @@ from stackproof.services.prometheus.known import ALERTMANAGERS, GATEWAYS, RULES,
 _PATIENCE = 10.0
 #: It looks for new targets every 5 s, and hands them on to what scrapes every 5 s.
 _FOUND_WITHIN = 30.0
-_JOB = re.compile(r'\b(job\s*=\s*")([^"]*)')
+#: A matcher of jobs, in each kind of quotes that PromQL has.
+_JOB = re.compile(r"""\b(job\s*(=~|!~|!=|=)\s*)(["'`])(.*?)(?<!\\)\3""")
 #: Close enough for sums of decimal fractions.
 _TOLERANCE = 1e-9
 NOTHING = "nothing"
@@ -193,7 +194,14 @@ class PrometheusFixture:
     # -- what it answers -------------------------------------------------------
     def in_own_names(self, query: str) -> str:
         """A query, or rules, with the scenario's own names of jobs."""
-        return _JOB.sub(lambda found: found[1] + self._scenario.own(found[2]), query)
+        return _JOB.sub(self._own_job, query)
+
+    def _own_job(self, found: re.Match[str]) -> str:
+        before, how, quote, job = found.groups()
+        if not job:  # without a job
+            return found[0]
+        own = f"{self.prefix}(?:{job})" if "~" in how else self._scenario.own(job)
+        return f"{before}{quote}{own}{quote}"
 
     def jobs(self) -> dict[Series, float]:
         """All series of the scenario's jobs."""
