@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -163,6 +163,29 @@ class RedisFixture:
         for name, latencies in took.items():
             self._scenario.figure(f"{name}, {counted(count, 'time')}", latencies.told())
         return {name: latencies.percentile(50) for name, latencies in took.items()}
+
+    def measure_mixed(self, count: int) -> float:
+        """Do so many operations of eight kinds, one after the other; the average, in seconds."""
+        key, table, queue = (self.own(f"mixed:{kind}") for kind in ("key", "hash", "list"))
+        operations: list[Callable[[int], object]] = [
+            lambda n: self.client.set(key, n),
+            lambda n: self.client.get(key),
+            lambda n: self.client.incr(key),
+            lambda n: self.client.expire(key, 60),
+            lambda n: self.client.hset(table, str(n), n),
+            lambda n: self.client.hgetall(table) if n < 100 else self.client.hget(table, str(n)),
+            lambda n: self.client.lpush(queue, n),
+            lambda n: self.client.rpop(queue),
+        ]
+        took = Latencies()
+        began = time.perf_counter()
+        for number in range(count):
+            before = time.perf_counter()
+            operations[number % len(operations)](number)
+            took.record(time.perf_counter() - before)
+        average = (time.perf_counter() - began) / count
+        self._scenario.figure(f"mixed operations, {counted(count, 'time')}", took.told())
+        return average
 
     # -- collections ---------------------------------------------------------
     def write_collection(self, kind: str, key: str, count: int) -> None:
