@@ -22,6 +22,7 @@ from kafka.errors import (
     GroupIdNotFoundError,
     KafkaConnectionError,
     KafkaError,
+    KafkaTimeoutError,
     NotCoordinatorError,
     TopicAlreadyExistsError,
     TopicAuthorizationFailedError,
@@ -318,11 +319,27 @@ class KafkaAdmin:
         return described.members if described and stable else ()
 
     def _described(self, group: str) -> ConsumerGroupDescription | None:
-        """A group of the classic or of the new protocol (KIP-848); None: there is none."""
+        """A group of the classic or of the new protocol (KIP-848); None: there is none.
+
+        librdkafka asks three times in 0.3 s which broker coordinates the group. If none does yet,
+        it then asks nothing until the time for the answer is over: so it is asked with little
+        time first, and with more each time.
+        """
+        patience = self._soon["request_timeout"]
+        shorter = iter([1.0, 2.0, 4.0])
 
         def ask() -> ConsumerGroupDescription:
-            (future,) = self._client.describe_consumer_groups([group], **self._soon).values()
-            return future.result()
+            within = min(next(shorter, patience), patience)
+            (future,) = self._client.describe_consumer_groups(
+                [group], request_timeout=within
+            ).values()
+            try:
+                with translated():
+                    return future.result()
+            except KafkaTimeoutError:
+                if within == patience:
+                    raise
+                raise CoordinatorNotAvailableError from None
 
         try:
             return self._coordinated("DescribeGroups", ask, group)
