@@ -1,4 +1,4 @@
-"""A group that no broker coordinates yet: librdkafka then answers nothing until its time is over."""
+"""A group that no broker coordinates yet: librdkafka answers nothing until its time is over."""
 
 from __future__ import annotations
 
