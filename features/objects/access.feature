@@ -91,7 +91,7 @@ Feature: Who is let in, and what is refused
     When 8 clients create "leader" at once, each only if the object is not there
     Then one client has created the object, and everybody reads what it has uploaded
 
-  @S3-07 @nightly
+  @S3-07
   Scenario: No update is lost where each replaces only what it has read (put_object_ifmatch_good)
     When 6 clients raise the counter "visits" at once, 6 times each, only if nobody else has changed it
     Then the counter "visits" has come to 36, and no update is lost
