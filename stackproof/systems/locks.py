@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
@@ -70,13 +71,30 @@ class LockClients:
     def take_turns(self, each: int, *, broken: bool = False) -> None:
         """Have each client hold the lock so many times, and write what only its holder may.
 
+        All ask for the free lock at the same moment each time: a lock that is looked at first and
+        taken afterwards is then had by several of them.
+
         Args:
             each: how many times.
             broken: what the lock rests on may fail; such a time is tried again.
         """
         within = self._session.scaled(4 * _WAIT)
 
+        together = threading.Barrier(len(self._clients))
+
         def one(client: int) -> None:
+            try:
+                if not broken:
+                    together.wait(within)
+            except threading.BrokenBarrierError:
+                return  # another client has failed, and says so
+            try:
+                hold(client)
+            except BaseException:
+                together.abort()
+                raise
+
+        def hold(client: int) -> None:
             poll(lambda: self._turn(client), within=within, awaiting="a turn",
                  retry_on=(ComponentError,) if broken else ())  # fmt: skip
 
