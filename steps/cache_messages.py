@@ -11,7 +11,7 @@ from stackproof.session.measuring import Rounds
 from stackproof.session.needs import needs
 from stackproof.session.scenario import Context, Kept
 
-STREAM = Kept[redis.Stream]("a stream", 'the stream "orders" with the group "billing"')
+STREAM: Kept[redis.Stream] = Kept("a stream", 'the stream "orders" with the group "billing"')
 
 
 def channels(context: Context) -> redis.Channels:

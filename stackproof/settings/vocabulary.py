@@ -59,6 +59,7 @@ MISTAKES = (
 #: What features call something else, after "the": no system may be called so.
 RESERVED = frozenset({
     "admin api", "broker", "brokers", "client", "cluster", "consumer", "consumers", "controller",
-    "dead letter", "dead letters", "dead letter topic", "group", "leader", "message", "messages",
-    "node", "primary", "producer", "queue", "replica", "server", "table", "topic",
+    "dead letter", "dead letters", "dead letter topic", "elected candidate", "group", "leader",
+    "message", "messages", "node", "primary", "producer", "queue", "replica", "search engine",
+    "server", "table", "topic",
 })  # fmt: skip

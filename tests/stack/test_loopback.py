@@ -33,6 +33,13 @@ _RESOLVING = 10.0
 STARTED = [*((name, {}) for name in service_names()), *CLUSTERS]
 
 
+def connections(process: psutil.Process, kind: str) -> list[Any]:
+    """Of one that has ended meanwhile: none."""
+    with suppress(psutil.NoSuchProcess):
+        return process.net_connections(kind)
+    return []
+
+
 def listening(processes: Iterable[psutil.Process]) -> set[tuple[str, int]]:
     """Addresses and ports at which these listen.
 
@@ -41,7 +48,7 @@ def listening(processes: Iterable[psutil.Process]) -> set[tuple[str, int]]:
     return {
         (one.laddr.ip, one.laddr.port)
         for process in processes
-        for one in process.net_connections("tcp")
+        for one in connections(process, "tcp")
         if one.status == psutil.CONN_LISTEN
     }
 
@@ -51,7 +58,7 @@ def taking_datagrams(processes: Iterable[psutil.Process]) -> set[tuple[str, int]
     return {
         (one.laddr.ip, one.laddr.port)
         for process in processes
-        for one in process.net_connections("udp")
+        for one in connections(process, "udp")
         if not one.raddr
     }
 

@@ -84,7 +84,14 @@ class Counting:
         self._measured = [one for one in self._measured if one[1] >= second]
 
     def between(self, name: str, first: int, last: int) -> tuple[Sequence[str], Sequence[str]]:
-        """Measurements of these seconds as the server has them, and as they must be."""
+        """Measurements of these seconds as the server has them, and as they must be.
+
+        Raises:
+            PremiseNotMet: none were kept.
+        """
+        if not self._measured:
+            kept = 'a measurement for each of 200 seconds is kept in "load", in any order'
+            raise step_missing("measurements", kept)
         told = self._client.zrangebyscore(self._redis.own(name), first, last)
         wanted = sorted((at, value) for value, at in self._measured if first <= at <= last)
         return [one.decode() for one in told], [value for _, value in wanted]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from redis import Redis, exceptions
 
-from stackproof.errors import PremiseNotMet, Trouble
+from stackproof.errors import Trouble, step_missing
 from stackproof.polling import poll
 from stackproof.services.fixture import Scenario
 from stackproof.services.redis.fixture import RedisFixture
@@ -82,6 +82,9 @@ class Eviction:
         self._scenario = scenario
         self._own = scenario.own("")
         policy = self._client.config_get("maxmemory-policy")["maxmemory-policy"]
+        if policy not in PREFERRING:
+            small = "a Redis server with 8 MB for data and the policy allkeys-lru"
+            raise step_missing("a server that evicts", small)
         self._kinds = PREFERRING[policy]
         self._names = {
             kind: [f"{self._own}{kind}:{n}" for n in range(_KEYS)]
@@ -119,15 +122,19 @@ class Eviction:
 
         1.0 is as far as a fair choice gets once in 1.7 million times.
         """
-        count = self.kept + self.others
-        if not count:
-            raise PremiseNotMet("nothing was evicted")
+        count = self._evicted()
         return abs(self.kept - count / 2) / (_DEVIATIONS * math.sqrt(count) / 2)
 
     @property
     def of_the_other(self) -> float:
         """Which part of the evicted keys is of the kind that is to be evicted, in percent."""
-        return 100 * self.others / (self.kept + self.others)
+        return 100 * self.others / self._evicted()
+
+    def _evicted(self) -> int:
+        if not (count := self.kept + self.others):
+            filled = "it is filled until 150 of its first keys are evicted"
+            raise step_missing("keys that were evicted", filled)
+        return count
 
 
 def write_beyond(redis: RedisFixture, count: int, kilobytes: int) -> None:
@@ -137,7 +144,12 @@ def write_beyond(redis: RedisFixture, count: int, kilobytes: int) -> None:
 
 
 def refuses(redis: RedisFixture) -> bool:
-    """Whether a key more is refused for want of memory, said as such."""
+    """Whether a key more is refused for want of memory, said as such.
+
+    Raises:
+        PremiseNotMet: no step has written any.
+    """
+    _ = redis.values
     try:
         redis.client.set(redis.own("one more"), b"x" * _SIZE)
     except exceptions.OutOfMemoryError:

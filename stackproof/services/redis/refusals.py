@@ -15,7 +15,7 @@ _LACKING = re.compile(
 )  # fmt: skip
 #: Where keys lie on several nodes; and what is to be done where one of them was named alone.
 IN_CLUSTER = "is part of a Redis Cluster"
-NAME_NODES = "name its nodes (services.redis.nodes, REDIS_NODES)"
+NAME_NODES = "name its nodes (services.redis.cluster_nodes, REDIS_NODES)"
 #: What is to be said of an error, by its class or how its text begins; the first one counts.
 _MEANINGS: tuple[tuple[tuple[type[Exception], ...], str, type[Trouble], str, str], ...] = (
     ((exceptions.AuthenticationError, exceptions.AuthorizationError),

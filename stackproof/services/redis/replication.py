@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from redis import Redis, exceptions
 
 from stackproof.actions import SlowPeers
+from stackproof.errors import step_missing
 from stackproof.history import Members
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.fixture import Scenario
@@ -40,7 +41,6 @@ class Replication:
 
     Attributes:
         acknowledged: value by name of each key that was.
-        soonest: the shortest of all times that `time_keys` has measured, in seconds.
     """
 
     def __init__(self, scenario: Scenario, endpoint: str = "redis"):
@@ -50,8 +50,8 @@ class Replication:
         self._random = random.Random(scenario.seed)
         self._waits_for = int(self.endpoint.options.get("synchronous", 0))
         self.acknowledged: dict[str, bytes] = {}
-        self.soonest = math.inf
-        self._numbers = 0
+        self._soonest = math.inf
+        self._numbers = self._demanded = 0
         scenario.parameters["seed"] = str(scenario.seed)
         scenario.add_cleanup(self._remove)
 
@@ -77,14 +77,39 @@ class Replication:
         """
         found = list(self.probe.replicas()) if len(self.endpoint.addresses) > 1 else []
         demand_shape(self.endpoint, "replicas", found, replicas)
+        self._demanded = replicas
 
     def _open(self, node: str = "") -> Redis:
         return connect(self.endpoint, node, timeout=self._scenario.scaled(_WITHIN))
 
     @property
     def replicas(self) -> list[str]:
-        """The nodes that are replicas of the primary there is now."""
-        return sorted(self.probe.replicas())
+        """The nodes that are replicas of the primary there is now.
+
+        Raises:
+            PremiseNotMet: no step has asked for any.
+            DeadlineExceeded: there are fewer than were asked for.
+        """
+        if not self._demanded:
+            raise step_missing("replicas of Redis", "a Redis primary with 2 replicas")
+        return poll(
+            lambda: sorted(self.probe.replicas()),
+            until=lambda found: len(found) >= self._demanded,
+            within=self._scenario.scaled(_WITHIN),
+            awaiting=f"{counted(self._demanded, 'replica')} of the primary",
+        )
+
+    @property
+    def soonest(self) -> float:
+        """The shortest of all times that `time_keys` has measured, in seconds.
+
+        Raises:
+            PremiseNotMet: it has measured none.
+        """
+        if self._soonest == math.inf:
+            timed = "20 keys are set, each as soon as every replica shows the one before"
+            raise step_missing("keys that were timed", timed)
+        return self._soonest
 
     # -- writing -----------------------------------------------------------------
     def set_keys(self, count: int, *, size: int = 20) -> None:
@@ -105,7 +130,14 @@ class Replication:
         return key
 
     def is_refused(self) -> bool:
-        """Whether a write is not acknowledged: too few replicas have it."""
+        """Whether a write is not acknowledged: too few replicas have it.
+
+        Raises:
+            PremiseNotMet: writes wait for none.
+        """
+        if not self._waits_for:
+            waiting = "a Redis primary with 2 replicas, 1 of which each write waits for"
+            raise step_missing("a primary whose writes wait for replicas", waiting)
         before = len(self.acknowledged)
         with closing(self._open()) as client, suppress(exceptions.ConnectionError):
             self._set(client, _STORE)
@@ -217,7 +249,7 @@ class Replication:
                 began = time.perf_counter()
                 key = self._set(writer, _STORE)
                 took = self._shown(key, readers, began)
-                self.soonest, longest = min(self.soonest, *took), max(longest, *took)
+                self._soonest, longest = min(self._soonest, *took), max(longest, *took)
         return longest
 
     def _shown(self, key: str, readers: Sequence[Redis], began: float) -> list[float]:
@@ -248,7 +280,13 @@ class Replication:
     def one_seen(
         self, node: str, wanted: Callable[[Replica], bool], within: float
     ) -> Replica | None:
-        """A replica as its primary sees it, once it is as wanted, or after ``within`` seconds."""
+        """A replica as its primary sees it, once it is as wanted, or after ``within`` seconds.
+
+        Raises:
+            PremiseNotMet: no step has asked for replicas.
+        """
+        if not self._demanded:
+            raise step_missing("replicas of Redis", "a Redis primary with 2 replicas")
         seen: list[Replica | None] = []
 
         def look() -> bool:

@@ -83,13 +83,13 @@ class Redis(Service):
         default_path="0",
         default_is_implied=True,
         path_is_number=True,
-        several="nodes",
+        several="cluster_nodes",
         variables={
             "url": ("REDIS_URL",),
             "host": ("REDIS_HOST",),
             "port": ("REDIS_PORT",),
             "database": ("REDIS_DB",),
-            "nodes": ("REDIS_NODES",),
+            "cluster_nodes": ("REDIS_NODES",),
             "sentinels": ("REDIS_SENTINELS",),
         },
     )
