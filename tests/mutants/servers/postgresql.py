@@ -34,7 +34,7 @@ def checks_nothing(state: State, text: str) -> str:
 
 def drops_updates(state: State, text: str) -> str:
     """The second update of a transfer is answered, and not carried out."""
-    return text.replace("WHERE id = 2", "WHERE id = -2") if "+ 30" in text else text
+    return f"{text} AND false" if _second_of_transfer(text) else text
 
 
 def commits_rollbacks(state: State, text: str) -> str:
@@ -49,7 +49,11 @@ def lets_all_in(state: State, text: str) -> str:
 
 def rounds_up(state: State, text: str) -> str:
     """An update changes one row more than it should."""
-    return text.replace("WHERE id = 1", "WHERE id IN (1, 2)") if "- 30" in text else text
+    return f"{text} OR true" if _second_of_transfer(text) else text
+
+
+def _second_of_transfer(text: str) -> bool:
+    return text.startswith("UPDATE") and "130" in text
 
 
 FAULTS: dict[str, Fault] = {
