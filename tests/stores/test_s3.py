@@ -44,8 +44,9 @@ def keeper(server: NativeCluster) -> Iterator[BucketKeeper]:
 
 
 def test_a_check_leaves_nothing(server: NativeCluster, keeper: BucketKeeper) -> None:
+    before = keeper.names("stackproof-check")  # while it started, one may have been given up
     S3().check(server.endpoint, timeout=20)
-    assert keeper.names("stackproof-check") == []
+    assert keeper.names("stackproof-check") == before
 
 
 def test_what_is_kept_is_listed_and_dropped(keeper: BucketKeeper) -> None:
