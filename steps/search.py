@@ -20,7 +20,7 @@ from stackproof.session.matching import no_deviations
 from stackproof.session.measuring import Rounds
 from stackproof.session.needs import needs, needs_by
 from stackproof.session.scenario import Context
-from stackproof.session.tables import column
+from stackproof.session.tables import each_deviates
 from stackproof.settings import SystemSettings
 
 
@@ -88,11 +88,10 @@ def searches_find_all(context: Context, name: str, limit: float) -> None:
 def queries_find(context: Context, name: str) -> None:
     """Hits, their contents, the total and the count are those of a plain evaluation."""
     search = search_of(context)
-    wrong = {
-        text: search.wrongly_found(name, read_query(text))
-        for text in column(context.table, "query")
-    }
-    assert_that([f"{text}: {one}" for text, some in wrong.items() for one in some], no_deviations())
+    wrong = each_deviates(
+        context.table, "query", lambda text: search.wrongly_found(name, read_query(text))
+    )
+    assert_that(wrong, no_deviations())
 
 
 @then('the query {text} finds nothing in the index "{name}"')
@@ -107,11 +106,11 @@ def query_finds_nothing(context: Context, text: str, name: str) -> None:
 def pages_come_in_order(context: Context, size: int, name: str) -> None:
     """One page after the other, compared with a plain sorting; "-total, id": by total, falling."""
     search = search_of(context)
-    wrong = {
-        text: search.wrongly_ordered(name, read_sorting(text), size)
-        for text in column(context.table, "sorted by")
-    }
-    assert_that([f"{text}: {one}" for text, some in wrong.items() for one in some], no_deviations())
+    wrong = each_deviates(
+        context.table, "sorted by",
+        lambda text: search.wrongly_ordered(name, read_sorting(text), size),
+    )  # fmt: skip
+    assert_that(wrong, no_deviations())
 
 
 @then('{mistake:SearchMistake} in the index "{name}" is refused with code {code:d} and "{told}"')
@@ -173,11 +172,10 @@ def documents_are_exact(context: Context, inputs: str, limit: float) -> None:
 def queries_find_inputs(context: Context, inputs: str) -> None:
     """Hits, their contents, the total and the count, compared with what the topic holds."""
     indexing = indexing_of(context, inputs)
-    wrong = {
-        text: indexing.wrongly_found(read_query(text), FIELDS)
-        for text in column(context.table, "query")
-    }
-    assert_that([f"{text}: {one}" for text, some in wrong.items() for one in some], no_deviations())
+    wrong = each_deviates(
+        context.table, "query", lambda text: indexing.wrongly_found(read_query(text), FIELDS)
+    )
+    assert_that(wrong, no_deviations())
 
 
 @when("the {system:System} is started and indexes its backlog")

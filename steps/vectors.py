@@ -25,7 +25,7 @@ from stackproof.session.matching import no_deviations
 from stackproof.session.measuring import Rounds
 from stackproof.session.needs import needs
 from stackproof.session.scenario import Context
-from stackproof.session.tables import column
+from stackproof.session.tables import each_deviates
 from stackproof.vocabulary import SERVER_ENDINGS
 
 _QUERIES = 50
@@ -197,8 +197,8 @@ def vector_database_is_healthy(context: Context) -> None:
 def filters_select(context: Context, name: str) -> None:
     """Compared with a plain evaluation over the same vectors."""
     vectors = vectors_of(context)
-    wrong = {text: vectors.filtered_wrong(name, text) for text in column(context.table, "filter")}
-    assert_that([f"{text}: {one}" for text, some in wrong.items() for one in some], no_deviations())
+    wrong = each_deviates(context.table, "filter", lambda text: vectors.filtered_wrong(name, text))
+    assert_that(wrong, no_deviations())
 
 
 @given('the collection "{name}" has a partition "{partition}"')

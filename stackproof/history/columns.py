@@ -368,6 +368,10 @@ def among(values: Array, others: Array) -> Array:
     return np.asarray(matching(values, others) >= 0)
 
 
+GOLDEN = 0x9E3779B97F4A7C15
+"""The golden ratio in 64 bits: multiples of it are spread evenly."""
+
+
 def matching(values: Array, others: Array) -> Array:
     """Return for each of these integers the place of the last equal one among others, or -1.
 
@@ -378,7 +382,7 @@ def matching(values: Array, others: Array) -> Array:
     values, others = values.astype(np.uint64), others.astype(np.uint64)
     found = np.full(len(values), -1)
     asked, left = np.arange(len(values)), np.arange(len(others))
-    factor = 0x9E3779B97F4A7C15  # the golden ratio in 64 bits: spreads its multiples evenly
+    factor = GOLDEN
     while len(asked) and len(left):
         shift = np.uint64(62 - len(left).bit_length())
         slots = ((others[left] * np.uint64(factor)) >> shift).astype(np.int64)
@@ -389,5 +393,5 @@ def matching(values: Array, others: Array) -> Array:
         found[asked[same]] = held[same]
         asked = asked[(held >= 0) & ~same]
         left = left[others[table[slots]] != others[left]]
-        factor = factor * 0x9E3779B97F4A7C15 % (1 << 64)
+        factor = factor * GOLDEN % (1 << 64)
     return found

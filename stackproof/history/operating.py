@@ -6,8 +6,8 @@ ended "ok", "fail" or "unknown", from when to when. `stackproof.history.models` 
 
 import math
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import EllipsisType
 
@@ -169,6 +169,30 @@ class Operating(Ledger):
         self.answered(
             op, answer.status, number=answer.number, value=answer.value, error=answer.error
         )
+
+    @contextmanager
+    def doing_all(
+        self,
+        action: str,
+        contents: Mapping[str, Content | EllipsisType],
+        *,
+        client: str,
+        space: str,
+    ) -> Iterator[None]:
+        """Record operations on several keys that are one request: they begin and end together.
+
+        Args:
+            action: the same for each.
+            contents: by key; ``...``: the action has none.
+            client: who does it.
+            space: where the keys are.
+        """
+        with ExitStack() as operations:
+            for key, value in contents.items():
+                operations.enter_context(
+                    self.doing(action, client=client, space=space, key=key, value=value)
+                )
+            yield
 
     @contextmanager
     def listing(

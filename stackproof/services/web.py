@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from stackproof.access import Access
 from stackproof.errors import Trouble, answered, explains
@@ -11,6 +12,7 @@ from stackproof.errors import Trouble, answered, explains
 if TYPE_CHECKING:
     import requests  # services are known before anybody asks them
 
+T = TypeVar("T")
 _REFUSED = "correct what the step says, or look at that server's settings and log"
 _SAID = 300  # characters of an answer that refuses
 
@@ -73,6 +75,18 @@ class Web:
     def close(self) -> None:
         """End its connections."""
         self._session.close()
+
+
+def unless(codes: Collection[int], ask: Callable[[], T]) -> T | None:
+    """An answer; None: it was one of these codes."""
+    from requests import HTTPError
+
+    try:
+        return ask()
+    except HTTPError as error:
+        if error.response is not None and error.response.status_code in codes:
+            return None
+        raise
 
 
 @explains

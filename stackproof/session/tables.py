@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 
 from stackproof import values
 from stackproof.errors import Trouble
@@ -19,6 +19,17 @@ def column(table: Table | None, heading: str) -> list[str]:
     if table is None or heading not in table.headings:
         raise Trouble(f"the step needs a table with a column {heading!r}", "", "add it")
     return [row[heading] for row in table]
+
+
+def each_deviates(
+    table: Table | None, heading: str, find: Callable[[str], Iterable[str]]
+) -> list[str]:
+    """What ``find`` says of each cell of one column, with the cell in front of it.
+
+    Raises:
+        Trouble: there is no such column, or no table.
+    """
+    return [f"{cell}: {one}" for cell in column(table, heading) for one in find(cell)]
 
 
 def topic_specs(table: Table | None) -> list[TopicSpec]:

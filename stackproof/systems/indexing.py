@@ -47,6 +47,7 @@ class IndexReader:
         self._search, self._index = search, index
         self._documents, self._identity = documents, identity
         self.records: list[Received] = []
+        self._found: list[tuple[str, str]] = []
         #: Documents that were there before and do not count: whose they are, by their IDs.
         self.old: Mapping[str, str] = {}
 
@@ -56,12 +57,13 @@ class IndexReader:
         return self._take(self._search.everything(self._index, recovers=True))
 
     def _take(self, there: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Received]:
+        new = [(ident, _text(content)) for ident, content in there if ident not in self.old]
+        self._found = [(str(self._identity.of(json.loads(text))), text) for _, text in new]
         self.records = [
-            Received(self._index, 0, number, ident.encode(), _text(content).encode(), 0)
-            for number, (ident, content) in enumerate(there)
-            if ident not in self.old
+            Received(self._index, 0, number, ident.encode(), text.encode(), 0)
+            for number, (ident, text) in enumerate(new)
         ]
-        self._documents.received = Counter(self.found())
+        self._documents.received = Counter(whose for whose, _ in self._found)
         return self.records
 
     def drain(self, *, within: float) -> list[Received]:
@@ -69,15 +71,11 @@ class IndexReader:
         self._search.refresh(self._index)
         return self._take(self._search.everything(self._index))
 
-    def found(self) -> list[str]:
-        """Whose the documents are."""
-        return [str(self._identity.of(json.loads(record.value or b""))) for record in self.records]
-
     def contents(self) -> dict[str, list[str]]:
         """What is there, by whose it is; more than one content: it is there so often."""
         made: dict[str, list[str]] = {}
-        for ident, record in zip(self.found(), self.records, strict=True):
-            made.setdefault(ident, []).append((record.value or b"").decode())
+        for whose, text in self._found:
+            made.setdefault(whose, []).append(text)
         return made
 
 

@@ -20,8 +20,9 @@ from stackproof.ports import LOOPBACK, free_port
 from stackproof.processes.process import file_end
 from stackproof.services import service
 from stackproof.services.base import resolve_options
-from stackproof.services.kafka.prepared import alone, class_path, java
+from stackproof.services.kafka.prepared import alone, class_path
 from stackproof.services.kafka.properties import jvm_flags, kafka_id
+from stackproof.services.prepared import java
 from stackproof.stack.site import LocalSite
 from stackproof.urls import split_host_and_port
 

@@ -15,13 +15,20 @@ from stackproof.history.anomaly import (
     nothing,
     operated,
 )
-from stackproof.history.columns import ACTIONS, FAIL, OK, STATUS, Array, Snapshot, combined
+from stackproof.history.columns import (
+    ACTIONS,
+    FAIL,
+    GOLDEN,
+    OK,
+    STATUS,
+    Array,
+    Snapshot,
+    combined,
+)
 
 _TICKS = 1e6
 """A second. What is nearer together than a tick counts as being at one moment: not before."""
 TICKS_A_MS = 1000
-_SPREAD = np.uint64(0x9E3779B97F4A7C15)
-"""The golden ratio in 64 bits: multiples of it are spread evenly."""
 NEVER = np.int64(1 << 61)
 """Later than any time: an operation without an answer may still take effect."""
 BEFORE_ALL = np.int64(-1)
@@ -287,7 +294,7 @@ def repeats(group: Array, time: Array, places: Array) -> tuple[Array, Array]:
 
 def spread(numbers: Array) -> Array:
     """Small numbers as ones that differ in all of their 64 bits."""
-    return numbers.astype(np.uint64) * _SPREAD
+    return numbers.astype(np.uint64) * np.uint64(GOLDEN)
 
 
 def firsts(values: Array) -> Array:

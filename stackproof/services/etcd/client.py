@@ -208,9 +208,10 @@ class EtcdKeeper:
             one: _hexadecimal(self.status(one)["header"]["member_id"])
             for one in self._endpoint.addresses
         }
+        active = {one: self._active_peers(one) for one in told}
         for other in told.keys() - {node}:
             for one, peer in ((other, node), (node, other)):
-                if told[peer] not in self._active_peers(one):
+                if told[peer] not in active[one]:
                     raise ConnectionFailedError(f"{one} has no connection to {peer}")
 
     def _active_peers(self, node: str) -> set[str]:

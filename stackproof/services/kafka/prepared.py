@@ -6,17 +6,13 @@ import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 
-from stackproof.errors import Trouble
-from stackproof.obtain import Cache, MavenArtifact, Say
-from stackproof.obtain.java import find_java
+from stackproof.obtain import Cache, Say
 from stackproof.polling import poll
 from stackproof.ports import LOOPBACK, free_port
-from stackproof.processes.environment import server_environment
 from stackproof.services.kafka.client.librdkafka import admin_client
 from stackproof.services.kafka.properties import (
     BROKERS,
@@ -28,24 +24,14 @@ from stackproof.services.kafka.properties import (
     kafka_id,
     properties_of,
 )
-from stackproof.services.prepared import run_once
+from stackproof.services.prepared import PreparedJars, java, run_once
 
-JAVA = 17
 CHECKPOINT, CLASSES = "bootstrap.checkpoint", "classes.jsa"
 
 
 def class_path(jars: Path) -> str:
     """Explicit and sorted: class-data sharing demands the same string each time."""
     return os.pathsep.join(str(jar) for jar in sorted((jars / "lib").glob("*.jar")))
-
-
-def java() -> str:
-    """The launcher of a Java that Kafka runs on.
-
-    Raises:
-        Trouble: there is none.
-    """
-    return str(find_java(at_least=JAVA).launcher)
 
 
 def alone(client: int, *, extra: dict[str, str]) -> str:
@@ -57,7 +43,7 @@ def alone(client: int, *, extra: dict[str, str]) -> str:
 
 
 @dataclass(frozen=True)
-class PreparedNode:
+class PreparedNode(PreparedJars):
     """Made once by running one node.
 
     ``bootstrap.checkpoint`` spares the formatting tool's JVM at each start; the
@@ -65,18 +51,7 @@ class PreparedNode:
     bound to the exact jars, the archive also to the exact Java and place.
     """
 
-    jars: MavenArtifact
     logging: Logging
-
-    @cached_property
-    def key(self) -> str:
-        """Names the jars' and Java's versions."""
-        return f"{self.jars.key}-prepared-java-{find_java(at_least=JAVA).version}"
-
-    @property
-    def title(self) -> str:
-        """Name for people."""
-        return f"{self.jars.title} start-up data"
 
     def build(self, into: Path, cache: Cache, say: Say) -> None:
         """Format a node, run it once, and keep its checkpoint and class archive."""
@@ -90,9 +65,14 @@ class PreparedNode:
         properties = place / "server.properties"
         properties.write_text(alone(port, extra={"num.partitions": "1"}), encoding="utf-8")
         (place / self.logging.file).write_text(self.logging.text, encoding="utf-8")
-        self._format([launcher, "-cp", classes, "kafka.tools.StorageTool", "format", "-t",
-                      kafka_id(self.key), "-c", properties.name], place, cache)  # fmt: skip
-        shutil.copy(place / "data" / CHECKPOINT, into)
+        checkpoint = place / "data" / CHECKPOINT
+        self.run_tool(
+            cache,
+            [launcher, "-cp", classes, "kafka.tools.StorageTool", "format", "-t",
+             kafka_id(self.key), "-c", properties.name],
+            checkpoint, remedy="run again", cwd=place,
+        )  # fmt: skip
+        shutil.copy(checkpoint, into)
         archive = into / CLASSES
         run_once(
             self.title,
@@ -131,11 +111,3 @@ class PreparedNode:
             clients.callback(consumer.close)
             poll(lambda: consumer.poll(timeout_ms=200), within=20, awaiting="the first record")
             consumer.commit()
-
-    def _format(self, command: Sequence[str], place: Path, cache: Cache) -> None:
-        try:
-            done = cache.run(command, within=120, cwd=place, env=server_environment())
-        except subprocess.TimeoutExpired as error:
-            raise Trouble(f"{self.title} could not be made", str(error), "run again") from error
-        if done.code or not (place / "data" / CHECKPOINT).exists():
-            raise Trouble(f"{self.title} could not be made", done.output, "run again")

@@ -20,7 +20,7 @@ from stackproof.services.external import host_and_port, required
 from stackproof.services.kafka.client.connection import bootstrap
 from stackproof.services.kafka.client.security import MECHANISMS, PROTOCOLS, secured
 from stackproof.services.kafka.known import VERSION, node_of
-from stackproof.services.kafka.prepared import CHECKPOINT, CLASSES, PreparedNode, class_path, java
+from stackproof.services.kafka.prepared import CHECKPOINT, CLASSES, PreparedNode, class_path
 from stackproof.services.kafka.properties import (
     BROKERS,
     CLIENTS,
@@ -33,6 +33,7 @@ from stackproof.services.kafka.properties import (
     properties_of,
 )
 from stackproof.services.location import Location
+from stackproof.services.prepared import java
 from stackproof.services.probe import Probe
 from stackproof.services.renewal import Renewal, Renewing
 from stackproof.services.where import Node, Where

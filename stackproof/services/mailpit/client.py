@@ -100,12 +100,12 @@ def _lines(text: str) -> str:
 def read(raw: bytes) -> Mail:
     """A mail as its recipient understands it, however badly it was written."""
     message = message_from_bytes(raw, policy=policy.default)
-    plain = message_from_bytes(raw, policy=policy.compat32)
 
     def values(header: str) -> list[str]:
         try:
             return [str(value) for value in message.get_all(header, ())]
         except (IndexError, MessageError):  # the parser gives up on some that are malformed
+            plain = message_from_bytes(raw, policy=policy.compat32)
             return [str(value) for value in plain.get_all(header, ())]
 
     def addresses(header: str) -> list[str]:

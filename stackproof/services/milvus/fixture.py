@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -21,11 +19,12 @@ from stackproof.services.milvus.client import connect, fitting, make_collection,
 from stackproof.services.milvus.data import FILTERS, Entity, entities, nearest, of_row
 from stackproof.services.milvus.known import COLOUR, INDEXES, KEY, PRICE, VECTOR
 from stackproof.texts import counted
-from stackproof.workloads import Latencies
+from stackproof.workloads import Latencies, at_once
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
 
+T = TypeVar("T")
 _PATIENCE = 60.0
 _AT_ONCE = 1000
 #: How many of those that were last changed are looked for.
@@ -181,17 +180,10 @@ class VectorsFixture:
 
     def _recording(
         self, action: str, into: Collection, some: Sequence[Entity], *, client: str = "client"
-    ) -> ExitStack:
-        """All of them begin and end together: they are one request."""
-        stack = ExitStack()
-        for one in some:
-            content: dict[str, Any] = {"value": one.content} if action == "add" else {}
-            stack.enter_context(
-                self._scenario.history.doing(
-                    action, client=client, space=into.name, key=str(one.key), **content
-                )
-            )
-        return stack
+    ) -> AbstractContextManager[None]:
+        """All of them are one request."""
+        contents = {str(one.key): one.content if action == "add" else ... for one in some}
+        return self._scenario.history.doing_all(action, contents, client=client, space=into.name)
 
     # -- what is there ---------------------------------------------------------
     def listed(self, name: str) -> Members:
@@ -260,9 +252,10 @@ class VectorsFixture:
     def index_told(self, name: str) -> dict[str, str]:
         """What the server says of the index: its kind and metric; empty: there is none."""
         of = self.collection(name)
-        if not self.client.list_indexes(of.name):
+        indexes = self.client.list_indexes(of.name)
+        if not indexes:
             return {}
-        (index,) = self.client.list_indexes(of.name)
+        (index,) = indexes
         told = self.client.describe_index(of.name, index, timeout=self._timeout)
         return {"index": str(told["index_type"]), "metric": str(told["metric_type"])}
 
@@ -386,25 +379,18 @@ class VectorsFixture:
         """
         of = self.collection(name)
         queries = entities(range(searches), of.dimensions, self._scenario.seed + 7)
-        ready = threading.Barrier(clients)
 
-        def work() -> list[float]:
-            client, took = connect(self._endpoint, timeout=self._timeout), []
-            try:
-                ready.wait(self._timeout)
-                for query in queries:
-                    began = time.perf_counter()
-                    found = self.search(of, [query.vector], 10, client=client, level=level)
-                    took.append(time.perf_counter() - began)
-                    if len(found[0]) != min(10, len(of.held)):
-                        raise AssertionError(f"{len(found[0])} of 10 neighbours were found")
-            finally:
-                client.close()
+        def work(client: MilvusClient, _: int) -> list[float]:
+            took = []
+            for query in queries:
+                began = time.perf_counter()
+                found = self.search(of, [query.vector], 10, client=client, level=level)
+                took.append(time.perf_counter() - began)
+                if len(found[0]) != min(10, len(of.held)):
+                    raise AssertionError(f"{len(found[0])} of 10 neighbours were found")
             return took
 
-        with ThreadPoolExecutor(clients) as pool:
-            working = [pool.submit(work) for _ in range(clients)]
-            took = Latencies(one for done in working for one in done.result())
+        took = Latencies(one for each in self._at_once(clients, work) for one in each)
         self._scenario.figure(f"top-10 search, {clients} clients at once", took.told())
         return {"p50": took.percentile(50), "p95": took.percentile(95)}
 
@@ -422,31 +408,31 @@ class VectorsFixture:
         into = self.collection(name)
         first = max(into.held, default=0) + 1
         made = entities(range(first, first + clients * count), into.dimensions, self._scenario.seed)
-        ready = threading.Barrier(clients)
+        size = -(-count // _REQUESTS)
 
-        def work(number: int) -> list[int]:
-            client, own = connect(self._endpoint, timeout=self._timeout), made[number::clients]
-            missed = []
-            try:
-                ready.wait(self._timeout)
-                for begin in range(0, count, -(-count // _REQUESTS)):
-                    some = own[begin : begin + -(-count // _REQUESTS)]
-                    with self._recording("add", into, some, client=f"client {number + 1}"):
-                        client.insert(into.name, [one.row for one in some], timeout=self._timeout)
-                    found = self.search(into, [one.vector for one in some], 1, client=client)
-                    missed += [
-                        one.key for one, keys in zip(some, found, strict=True) if keys != [one.key]
-                    ]
-            finally:
-                client.close()
+        def work(client: MilvusClient, number: int) -> list[int]:
+            own, missed = made[number::clients], []
+            for begin in range(0, count, size):
+                some = own[begin : begin + size]
+                with self._recording("add", into, some, client=f"client {number + 1}"):
+                    client.insert(into.name, [one.row for one in some], timeout=self._timeout)
+                found = self.search(into, [one.vector for one in some], 1, client=client)
+                missed += [
+                    one.key for one, keys in zip(some, found, strict=True) if keys != [one.key]
+                ]
             return missed
 
-        with ThreadPoolExecutor(clients) as pool:
-            missed = [key for some in pool.map(work, range(clients)) for key in some]
+        missed = [key for some in self._at_once(clients, work) for key in some]
         into.held |= {one.key: one for one in made}
         if missed:
             raise AssertionError(f"{counted(len(missed), 'vector')} were not found by those who "
                                  f"had inserted them: {missed[:5]}")  # fmt: skip
+
+    def _at_once(self, clients: int, work: Callable[[MilvusClient, int], T]) -> list[T]:
+        return at_once(
+            clients, lambda: connect(self._endpoint, timeout=self._timeout), work,
+            within=self._timeout,
+        )  # fmt: skip
 
     def insert_rate(self, name: str, count: int) -> float:
         """Vectors a second while so many are inserted."""

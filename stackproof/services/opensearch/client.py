@@ -13,7 +13,7 @@ from stackproof.matching.payloads import read_json
 from stackproof.services.base import Endpoint
 from stackproof.services.keeping import KeeperProbe
 from stackproof.services.opensearch.known import FILLS_ITSELF, SERVER
-from stackproof.services.web import Web
+from stackproof.services.web import Web, unless
 
 _LINES, _JSON = {"content-type": "application/x-ndjson"}, {"content-type": "application/json"}
 #: Documents of one page; servers refuse more than 10,000.
@@ -238,15 +238,6 @@ class SearchesProbe(KeeperProbe):
         self.answers("")
 
 
-def url(endpoint: Endpoint) -> str:
-    """For any client: with user and password."""
-    access = endpoint.access
-    login = quote(access.username, safe="")
-    login += f":{quote(access.password, safe='')}" * bool(access.password)
-    scheme = "https" if access.tls else "http"
-    return f"{scheme}://{login}{'@' * bool(login)}{endpoint.at(SERVER)}"
-
-
 def fitting(name: str) -> str:
     """A name as indices can have it: lower-case letters, digits, and a few signs."""
     return re.sub(r'[\\/*?"<>| ,#:]', "-", name.lower())
@@ -267,14 +258,7 @@ def _found(answer: Mapping[str, Any]) -> Found:
 
 def _unless_missing(web: Web, method: str, path: str) -> Any:
     """An answer in JSON, or an empty mapping without one; None: there is no such thing."""
-    from requests import HTTPError
-
-    try:
-        return web.json(method, path) or {}
-    except HTTPError as error:
-        if error.response is not None and error.response.status_code == 404:
-            return None
-        raise
+    return unless((404,), lambda: web.json(method, path) or {})
 
 
 def _reason(error: Any) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import random
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from types import EllipsisType
+from typing import Any
 
 from stackproof.errors import NotSupported, step_missing
 from stackproof.history import Members
@@ -20,7 +19,8 @@ from stackproof.services.fixture import Scenario
 from stackproof.services.opensearch.client import Indices, Written, fills_itself, fitting
 from stackproof.services.opensearch.known import BAD_SEARCHES, FIELDS, NO_INDEX, SERVER
 from stackproof.services.opensearch.plain import fits, ordered
-from stackproof.workloads import Latencies
+from stackproof.services.web import unless
+from stackproof.workloads import Latencies, at_once
 
 _PATIENCE = 30.0
 _AT_ONCE = 500
@@ -39,7 +39,6 @@ _ASKED: Sequence[Mapping[str, Any]] = (
     {"bool": {"must": [{"match": {"title": "blue"}}], "filter": [{"range": {"count": {"lt": 9}}}]}},
 )
 Whose = Callable[[str, Mapping[str, Any]], str]
-T = TypeVar("T")
 Documents = dict[str, dict[str, Any]]
 
 
@@ -117,9 +116,8 @@ class SearchFixture:
         items = [(ident, dict(content)) for ident, content in documents.items()]
         for first in range(0, len(items), _AT_ONCE):
             some = items[first : first + _AT_ONCE]
-            with ExitStack() as stack:
-                for ident, content in some:
-                    self._doing(stack, "add", name, ident, value=_text(content))
+            texts = {ident: _text(content) for ident, content in some}
+            with self._doing("add", name, texts):
                 _demand_taken(self.indices.write(self.own(name), some))
             self.held(name).update(some)
 
@@ -127,19 +125,16 @@ class SearchFixture:
         """Delete the first ones."""
         held = self.held(name)
         some = list(held)[:count]
-        with ExitStack() as stack:
-            for ident in some:
-                self._doing(stack, "remove", name, ident)
+        with self._doing("remove", name, dict.fromkeys(some, ...)):
             _demand_taken(self.indices.delete(self.own(name), some))
         for ident in some:
             del held[ident]
 
-    def _doing(self, stack: ExitStack, action: str, name: str, ident: str, **more: Any) -> None:
-        """All of one request begin and end together."""
-        stack.enter_context(
-            self._scenario.history.doing(
-                action, client="client", space=self.own(name), key=ident, **more
-            )
+    def _doing(
+        self, action: str, name: str, contents: Mapping[str, str | EllipsisType]
+    ) -> AbstractContextManager[None]:
+        return self._scenario.history.doing_all(
+            action, contents, client="client", space=self.own(name)
         )
 
     # -- what is there ---------------------------------------------------------
@@ -185,12 +180,12 @@ class SearchFixture:
             recovers: nothing is found either while the server does not find the index's data yet.
         """
         codes = (404, 503) if recovers else (404,)
-        return _unless(codes, lambda: [*self.indices.documents(index)]) or []
+        return unless(codes, lambda: [*self.indices.documents(index)]) or []
 
     def refresh(self, index: str) -> None:
         """Have searches find all that is in an index, by its real name."""
         if not self.fills_itself:
-            _unless((404,), lambda: self.indices.refresh(index))
+            unless((404,), lambda: self.indices.refresh(index))
 
     # -- searches --------------------------------------------------------------
     def wrongly_found(self, name: str, query: Mapping[str, Any]) -> list[str]:
@@ -279,28 +274,21 @@ class SearchFixture:
         """
         own, held = self.own(name), self.held(name)
         totals = [sum(fits(q, i, one, FIELDS) for i, one in held.items()) for q in _ASKED]
-        ready = threading.Barrier(clients)
+        within = self._scenario.scaled(_PATIENCE)
 
-        def work() -> list[float]:
+        def work(client: Indices, _: int) -> list[float]:
             took = []
-            with closing(
-                Indices(self.endpoint, timeout=self._scenario.scaled(_PATIENCE))
-            ) as client:
-                ready.wait(self._scenario.scaled(_PATIENCE))
-                for number in range(searches):
-                    asked = _ASKED[number % len(_ASKED)]
-                    began = time.perf_counter()
-                    found = client.search(own, {"query": asked, "track_total_hits": True})
-                    took.append(time.perf_counter() - began)
-                    if found.total != totals[number % len(_ASKED)]:
-                        raise AssertionError(
-                            f"{asked} found {found.total}, not {totals[number % len(_ASKED)]}"
-                        )
+            for number in range(searches):
+                asked, total = _ASKED[number % len(_ASKED)], totals[number % len(_ASKED)]
+                began = time.perf_counter()
+                found = client.search(own, {"query": asked, "track_total_hits": True})
+                took.append(time.perf_counter() - began)
+                if found.total != total:
+                    raise AssertionError(f"{asked} found {found.total}, not {total}")
             return took
 
-        with ThreadPoolExecutor(clients) as pool:
-            working = [pool.submit(work) for _ in range(clients)]
-            took = Latencies(one for done in working for one in done.result())
+        done = at_once(clients, lambda: Indices(self.endpoint, timeout=within), work, within=within)
+        took = Latencies(one for each in done for one in each)
         self._scenario.figure(f"search, {clients} clients at once", took.told())
         return {"p50": took.percentile(50), "p95": took.percentile(95)}
 
@@ -321,18 +309,6 @@ class SearchFixture:
             assert error.response is not None
             return error.response.status_code, error.response.text
         raise AssertionError(f"{mistake} was answered with {_text(found)[:300]}")
-
-
-def _unless(codes: Sequence[int], ask: Callable[[], T]) -> T | None:
-    """An answer; None: it was one of these codes."""
-    from requests import HTTPError
-
-    try:
-        return ask()
-    except HTTPError as error:
-        if error.response is not None and error.response.status_code in codes:
-            return None
-        raise
 
 
 def _demand_taken(written: Written) -> None:

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 from stackproof.matching.payloads import as_json
 from stackproof.services.fixture import Scenario
-from stackproof.services.opensearch.client import fitting, url
+from stackproof.services.opensearch.client import fitting
 from stackproof.services.opensearch.fixture import SearchFixture
+from stackproof.services.opensearch.server import OpenSearch
 
 #: The column that names a document's ID.
 _ID = "_id"
@@ -31,7 +32,7 @@ class IndicesOfScenario:
         """Its URL with user and password, whom to trust by TLS, and what indices begin with."""
         endpoint = self._fixture.endpoint
         return {
-            "opensearch_url": url(endpoint),
+            "opensearch_url": OpenSearch().url(endpoint),
             "opensearch_ca_file": endpoint.access.ca_file,
             "opensearch_prefix": fitting(self._scenario.own("")),
         }

@@ -9,37 +9,23 @@ import subprocess
 import zipfile
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 
 from stackproof.access import OPEN
-from stackproof.errors import Trouble
-from stackproof.obtain import Cache, MavenArtifact, Say
-from stackproof.obtain.java import find_java
+from stackproof.obtain import Cache, Say
 from stackproof.polling import poll
 from stackproof.ports import LOOPBACK, free_port
-from stackproof.processes.environment import server_environment
 from stackproof.services.opensearch.known import SERVER
-from stackproof.services.prepared import run_once
+from stackproof.services.prepared import PreparedJars, java, run_once
 from stackproof.services.web import Web
 
-JAVA = 17
 HEAP_MB = 256
 LAUNCHER, CLASSES = "launcher.jar", "classes.jsa"
 _SOURCE = Path(__file__).with_name("Launcher.java")
 _COMPILER = "ecj-*.jar"  # so that a Java without a compiler of its own suffices
 #: Logs go to the console, as in a container.
 LOGGING = Path(__file__).with_name("log4j2.properties").read_text(encoding="utf-8")
-
-
-def java() -> str:
-    """The launcher of a Java that it runs on.
-
-    Raises:
-        Trouble: there is none.
-    """
-    return str(find_java(at_least=JAVA).launcher)
 
 
 def command(jars: Path, prepared: Path, settings: Sequence[str], archive: str) -> list[str]:
@@ -54,24 +40,11 @@ def command(jars: Path, prepared: Path, settings: Sequence[str], archive: str) -
     ]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(PreparedJars):
     """The compiled launcher, and the archive of loaded classes (AppCDS), made by one run.
 
     Both are bound to the exact jars, the archive also to the exact Java and place.
     """
-
-    jars: MavenArtifact
-
-    @cached_property
-    def key(self) -> str:
-        """Names the jars' and Java's versions."""
-        return f"{self.jars.key}-prepared-java-{find_java(at_least=JAVA).version}"
-
-    @property
-    def title(self) -> str:
-        """Name for people."""
-        return f"{self.jars.title} start-up data"
 
     def build(self, into: Path, cache: Cache, say: Say) -> None:
         """Compile the launcher, run a node once, and keep its class archive."""
@@ -97,17 +70,12 @@ class Prepared:
 
     def _compile(self, lib: Path, into: Path, jar: Path, cache: Cache) -> None:
         (compiler,) = lib.glob(_COMPILER)
-        try:
-            done = cache.run(
-                [java(), "-jar", str(compiler), "--release", "17", "-nowarn", "-d", str(into),
-                 "-cp", os.pathsep.join(str(one) for one in sorted(lib.glob("*.jar"))),
-                 str(_SOURCE)],
-                within=120, env=server_environment(),
-            )  # fmt: skip
-        except subprocess.TimeoutExpired as error:
-            raise Trouble(f"{self.title} could not be made", str(error), "run again") from error
-        if done.code:
-            raise Trouble(f"{self.title} could not be made", done.output, "mend what it names")
+        self.run_tool(
+            cache,
+            [java(), "-jar", str(compiler), "--release", "17", "-nowarn", "-d", str(into),
+             "-cp", os.pathsep.join(str(one) for one in sorted(lib.glob("*.jar"))), str(_SOURCE)],
+            into, remedy="mend what it names",
+        )  # fmt: skip
         with zipfile.ZipFile(jar, "w") as packed:
             for file in sorted(into.glob("*.class")):
                 packed.write(file, file.name)

@@ -6,7 +6,6 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
 
 from stackproof.errors import step_missing
 from stackproof.history import Registers
@@ -60,13 +59,10 @@ class PushFixture:
     def _change(
         self, job: str, contents: Mapping[str, str | None], change: Callable[[str], None]
     ) -> None:
-        history, there = self._scenario.history, self._there[job]
-        with ExitStack() as operations:
-            for metric, content in contents.items():
-                self._known.add(key := f"{metric} of {job}")
-                operations.enter_context(
-                    history.doing("write", client=job, space=_SPACE, key=key, value=content)
-                )
+        there = self._there[job]
+        written = {f"{metric} of {job}": content for metric, content in contents.items()}
+        self._known.update(written)
+        with self._scenario.history.doing_all("write", written, client=job, space=_SPACE):
             change(self._scenario.own(job))
         there.update({metric: content for metric, content in contents.items() if content})
         for metric in [metric for metric, content in contents.items() if content is None]:

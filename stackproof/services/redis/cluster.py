@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import ExitStack, closing, suppress
 from functools import cached_property
 
@@ -59,7 +60,7 @@ class ClusterKeys:
     @property
     def primaries(self) -> list[str]:
         """The nodes that have slots."""
-        return sorted(set(self.owners().values()))
+        return _primaries(self.owners())
 
     def owners(self, asked: str = "") -> dict[int, str]:
         """The node that has each slot, as one node says; "": the first one that answers."""
@@ -81,7 +82,7 @@ class ClusterKeys:
     def misplaced(self) -> list[str]:
         """Keys that lie where their slot is not; primaries that have none of them."""
         owners, wrong = self.owners(), []
-        for node in self.primaries:
+        for node in _primaries(owners):
             keys = self.keys_at(node)
             wrong += [] if keys else [f"{node} has no key"]
             wrong += [
@@ -94,10 +95,9 @@ class ClusterKeys:
     def redirects(self) -> Counter[str]:
         """Ask each primary for the keys of the others; what it answers, in words, how often."""
         owners, told = self.owners(), Counter[str]()
-        for node in self.primaries:
-            others = [
-                key for other in self.primaries if other != node for key in self.keys_at(other)
-            ]
+        keys = {node: self.keys_at(node) for node in _primaries(owners)}
+        for node in keys:
+            others = [key for other in keys if other != node for key in keys[other]]
             with closing(self._at(node)) as client:
                 for key in others[:_SOME]:
                     told[self._redirect(client, key, owners[key_slot(key)])] += 1
@@ -200,3 +200,7 @@ class ClusterKeys:
         poll(lambda: {self.owners(asked)[slot] for asked in told for slot in slots},
              until={node}.__eq__, within=self._scenario.scaled(_WITHIN),
              awaiting=f"all nodes to have the slots that moved at {node}")  # fmt: skip
+
+
+def _primaries(owners: Mapping[int, str]) -> list[str]:
+    return sorted(set(owners.values()))

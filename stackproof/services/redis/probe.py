@@ -134,7 +134,10 @@ class RedisProbe:
 
     def replicas(self) -> dict[str, Replica]:
         """Those that the primary has, by node."""
-        told = self.replication(self.holder("primary"))
+        return self._replicas_of(self.holder("primary"))
+
+    def _replicas_of(self, primary: str) -> dict[str, Replica]:
+        told = self.replication(primary)
         found = {}
         for one in (told[f"slave{n}"] for n in range(told["connected_slaves"])):
             found[node_at(self._endpoint, _place(one))] = Replica(
@@ -159,8 +162,8 @@ class RedisProbe:
                 yield f"{sentinel} has {node} as {', '.join(flags)}"
         if node in self._watching:
             return
-        if node != self.holder("primary"):
-            seen = self.replicas().get(node)
+        if node != (primary := self.holder("primary")):
+            seen = self._replicas_of(primary).get(node)
             if not (seen and seen.online and seen.silent < _FOLLOWS_WITHIN):
                 yield f"the primary has {node} as {seen}"
             return
