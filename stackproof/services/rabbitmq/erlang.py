@@ -50,6 +50,7 @@ _EMULATOR = (
     "+W", "w", "+B", "i", "+P", "262144", "+t", "1048576",
     "+MBas", "ageffcbf", "+MHas", "ageffcbf", "+MBlmbcs", "512", "+MHlmbcs", "512", "+MMmcs", "30",
     "-syslog", "logger", "[]", "-syslog", "syslog_error_logger", "false",
+    "-syslog", "protocol", "{rfc3164,udp,[{ip,{127,0,0,1}}]}",  # it opens a socket, used or not
     "-kernel", "prevent_overlapping_partitions", "false",
     "-start_epmd", "false", "-epmd_module", "no_epmd", "-erl_epmd_port", "1",
 )  # fmt: skip
