@@ -15,7 +15,7 @@ from behave.parser import parse_feature
 ROOT = Path(__file__).resolve().parents[2]
 BACKGROUNDS = {
     "cache": "Given a Redis server",
-    "sinks": "Given a RabbitMQ broker",
+    "queues": "Given a RabbitMQ broker",
     "messaging": "Given a Kafka broker",
     "faults": "Given a Kafka broker",
     "streams": "Given a Kafka broker",

@@ -24,7 +24,7 @@ from tests.mutants.servers.proxy import Proxy
 FEATURES = {
     "redis": "features/cache",
     "postgresql": "features/database/transactions.feature",
-    "rabbitmq": "features/sinks/rabbitmq_basics.feature",
+    "rabbitmq": "features/queues",
     "kafka": "features/messaging/publishing.feature",
     "mailpit": "features/mail",
     "opensearch": "features/search/documents.feature features/search/queries.feature",

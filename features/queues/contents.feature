@@ -1,4 +1,4 @@
-@sinks
+@queues
 Feature: What a queue hands out
   A message comes out of a queue with the content and the headers that it was
   published with, once, in order.

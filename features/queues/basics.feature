@@ -1,4 +1,4 @@
-@sinks
+@queues
 Feature: RabbitMQ delivers what it has confirmed
   A sink may forget an event as soon as the broker has confirmed it. From then on it
   must be delivered: until a consumer has acknowledged it, or dead-lettered with its reason.
