@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -51,6 +52,8 @@ def up(names: Sequence[str]) -> int:
     print(f"run {run.id}")
     for name, known in stack.describe().items():
         print(f"  {name}: {known['reach']}")
+    used = " ".join(f"{name}={shlex.quote(text)}" for name, text in stack.variables().items())
+    print(f"run features on it by: STACK=external {used} stackproof run")
     print(f"logs: {run.directory / 'logs'}\nend it by: stackproof down {run.id}")
     return EXIT_PASSED
 

@@ -323,6 +323,9 @@ class Service(Protocol):
     def ready_line(self, endpoint: Endpoint) -> str:
         """How a person reaches it, for the display."""
 
+    def variables(self, endpoint: Endpoint) -> dict[str, str]:
+        """Environment variables by which a run uses it as an external endpoint."""
+
 
 def readable(file: Path, text: str) -> Path:
     """Write a file, with its directory, that containers with users of their own can read."""

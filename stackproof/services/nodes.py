@@ -355,6 +355,12 @@ class Service(ABC):
         """How a person reaches it, for the display; without credentials."""
         return self._url(endpoint, "")
 
+    def variables(self, endpoint: Endpoint) -> dict[str, str]:
+        """Its URL, with user and password, and what else its first node listens for."""
+        node = next(iter(endpoint.addresses))
+        others = {names[0]: endpoint.at(node, role) for role, names in self.location.others.items()}
+        return {self.location.variables["url"][0]: self.url(endpoint), **others}
+
     def url(self, endpoint: Endpoint) -> str:
         """Where its first node is, for any client; with user and password."""
         access = endpoint.access

@@ -297,6 +297,14 @@ class Stack:
                 for name, cluster in self._clusters.items()
             }
 
+    def variables(self) -> dict[str, str]:
+        """Environment variables by which another run uses these clusters as its endpoints."""
+        with self._lock:
+            found: dict[str, str] = {}
+            for cluster in self._clusters.values():
+                found |= service(cluster.endpoint.service).variables(cluster.endpoint)
+            return found
+
 
 def _side_by_side(function: Callable[[Item], Result], items: Iterable[Item]) -> dict[Item, Result]:
     """The result of ``function`` for each item, computed in threads; raises the first error.

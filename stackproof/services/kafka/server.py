@@ -240,6 +240,10 @@ class Kafka(Renewing):
         """The bootstrap servers."""
         return bootstrap(endpoint.addresses)
 
+    def variables(self, endpoint: Endpoint) -> dict[str, str]:
+        """The bootstrap servers; the suite's own ones need no log-in."""
+        return {"KAFKA_BOOTSTRAP_SERVERS": self.ready_line(endpoint)}
+
     # -- what a running one says ---------------------------------------------------
     def probe(self, endpoint: Endpoint, *, timeout: float) -> Probe:
         """See `stackproof.services.kafka.probe`."""
