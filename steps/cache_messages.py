@@ -66,6 +66,13 @@ def published_until_disconnected(context: Context, kilobytes: int, channel: str)
     channels(context).publish_until_disconnected(channel, kilobytes)
 
 
+@then('"{name}" finds its connection closed within {limit:Seconds}')
+def finds_out(context: Context, name: str, limit: float) -> None:
+    """As soon as it reads again: it knows that it has missed something."""
+    told = channels(context).is_told(name, context.session.scaled(limit))
+    assert_that(told, equal_to(True), f"{name} finds its connection closed")
+
+
 @then(
     '"{name}" receives what was published since it subscribed within {limit:Seconds}, once and in order'
 )
@@ -98,11 +105,13 @@ def delivery_is_quick(context: Context, limit: float, rounds: int) -> None:
 
 # -- streams ---------------------------------------------------------------------
 @given('the stream "{name}" with the group "{group}"')
+@given('the stream "{name}" with the groups "{group}" and "{other}"')
 @needs("redis")
-def a_stream(context: Context, name: str, group: str) -> None:
-    """A new one; the group begins with its first entry."""
-    stream = context.session.use(redis.Stream, name, group)
-    assert_that(context.session.keep(STREAM, stream).pending(), equal_to(0), "entries pending")
+def a_stream(context: Context, name: str, group: str, other: str = "") -> None:
+    """A new one; each group begins with its first entry."""
+    stream = context.session.keep(STREAM, context.session.use(redis.Stream, name))
+    stream.make_groups(group, *filter(None, [other]))
+    assert_that(stream.pending(), equal_to(0), "entries pending")
 
 
 @when("{count:d} entries are added to the stream")
@@ -111,10 +120,16 @@ def entries_are_added(context: Context, count: int) -> None:
     context.session.kept(STREAM).add(count)
 
 
+@when("{count:d} entries are added to the stream, which keeps {most:d}")
+def entries_are_added_and_trimmed(context: Context, count: int, most: int) -> None:
+    """XADD with MAXLEN, one after the other."""
+    context.session.kept(STREAM).add(count, most=most)
+
+
 @when("a consumer reads {count:d} entries and dies")
 def consumer_dies(context: Context, count: int) -> None:
     """It has acknowledged none of them."""
-    context.session.kept(STREAM).die("the dead one", count)
+    context.session.kept(STREAM).die(count)
 
 
 @then("{count:d} entries of the stream are pending")
@@ -125,30 +140,58 @@ def entries_are_pending(context: Context, count: int) -> None:
 
 @when("{consumers:d} consumers claim at once what has been pending for {idle:Seconds}")
 def entries_are_claimed(context: Context, consumers: int, idle: float) -> None:
+    """XPENDING and XCLAIM, again and again until nothing is pending; they acknowledge all."""
+    claim(context, consumers, idle, auto=False)
+
+
+@when("{consumers:d} consumers auto-claim at once what has been pending for {idle:Seconds}")
+def entries_are_auto_claimed(context: Context, consumers: int, idle: float) -> None:
     """XAUTOCLAIM, again and again until nothing is pending; they acknowledge what they get."""
-    within = context.session.scaled(30.0)
-    handed = context.session.kept(STREAM).claim(consumers, context.session.scaled(idle), within)
+    claim(context, consumers, idle, auto=True)
+
+
+def claim(context: Context, consumers: int, idle: float, *, auto: bool) -> None:
+    """Have consumers claim until nothing is pending."""
+    within, idle = context.session.scaled(30.0), context.session.scaled(idle)
+    handed = context.session.kept(STREAM).claim(consumers, idle, within, auto=auto)
     assert_that(handed, greater_than(0), "entries claimed")
 
 
 @when("{consumers:d} consumers read and acknowledge the stream")
-def entries_are_consumed(context: Context, consumers: int) -> None:
+@when('{consumers:d} consumers of the group "{group}" read and acknowledge the stream')
+def entries_are_consumed(context: Context, consumers: int, group: str = "") -> None:
     """Side by side, until every entry was acknowledged."""
-    context.session.kept(STREAM).consume(consumers, context.session.scaled(30.0))
+    context.session.kept(STREAM).consume(consumers, context.session.scaled(30.0), group)
 
 
 @then("each entry was handed to one consumer, and is handed on only from one that died")
-def entries_went_once(context: Context) -> None:
+@then('each entry was handed to one consumer of the group "{group}"')
+def entries_went_once(context: Context, group: str = "") -> None:
     """None is lost, altered or handed to two; none is pending."""
     stream = context.session.kept(STREAM)
-    context.session.assert_history(stream.expected())
-    assert_that(stream.pending(), equal_to(0), "entries pending")
+    context.session.assert_flow(stream.expected(group))
+    assert_that(stream.pending(group), equal_to(0), "entries pending")
 
 
-@then("the stream that is trimmed to {count:d} entries has the latest ones alone")
+@when("the stream is trimmed to {count:d} entries")
 def stream_is_trimmed(context: Context, count: int) -> None:
-    """XTRIM, then all entries are read."""
-    context.session.assert_history(context.session.kept(STREAM).trim(count))
+    """XTRIM with MAXLEN."""
+    context.session.kept(STREAM).trim(count)
+
+
+@when("the stream is trimmed to about {count:d} entries")
+def stream_is_trimmed_about(context: Context, count: int) -> None:
+    """XTRIM with MAXLEN ~: whole nodes of entries go, so that some more stay."""
+    context.session.kept(STREAM).trim(count, about=True)
+
+
+@then("the stream has its latest {count:d} entries, and no older ones")
+@then("the stream has its latest {count:d} entries, and at most {older:d} older ones")
+def stream_has_latest(context: Context, count: int, older: int = 0) -> None:
+    """All entries are read: by their IDs, in order and unchanged."""
+    expected, found = context.session.kept(STREAM).latest(count)
+    context.session.assert_flow(expected)
+    assert_that(found, at_most(older), "older entries")
 
 
 @when("{count:d} entries are added in pipelines, read and acknowledged")

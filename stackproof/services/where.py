@@ -51,6 +51,8 @@ class Where(Protocol):
     options: Mapping[str, Any]
     #: Known to the nodes of this cluster alone.
     secret: str
+    #: Nobody is there but the nodes: in a Compose file that works alone. Nothing forms them.
+    alone: bool
 
     def program(self, name: str) -> str:
         """How a program of the service is called."""
@@ -98,6 +100,8 @@ class Node:
         refuses_root: it must be another user as a process of this machine, too.
         isolated: it listens on `Service.ports` whatever it is told, and on all addresses: as a
             process it has a network of its own, and `roles` alone are led there from loopback.
+        on_published: it listens on the ports that are published in its container, too: clients
+            are told of it by other nodes, and must find it there.
         after: nodes that must answer before this one starts.
         memory_mb: what it may take, in MiB.
         health: a command that succeeds in its container when it answers.
@@ -118,6 +122,7 @@ class Node:
     user: str = ""
     refuses_root: bool = False
     isolated: bool = False
+    on_published: bool = False
     after: Sequence[str] = ()
     memory_mb: int = 64
     health: Sequence[str] = ()
@@ -161,6 +166,8 @@ class Variable(int):
 
 class OnThisMachine:
     """Nodes as processes of this machine, on loopback."""
+
+    alone = False
 
     def __init__(self, service: Kind, site: Site):
         self.options = site.options
@@ -235,6 +242,7 @@ class InContainers:
 
     def __init__(self, service: Kind, options: Mapping[str, Any], site: Site | None):
         self.options = options
+        self.alone = site is None
         self._service = service
         self._site = site
         self._numbers: dict[str, int] = {}
@@ -287,6 +295,7 @@ class Sketch:
     """Nodes that will never run: how many they are, and what they take."""
 
     secret = ""
+    alone = False
 
     def __init__(self, options: Mapping[str, Any]):
         self.options = options

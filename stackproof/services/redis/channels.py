@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from redis import exceptions
+
 from stackproof.errors import PremiseNotMet, step_missing
 from stackproof.history import Queue
 from stackproof.polling import DeadlineExceeded, poll
@@ -113,15 +115,39 @@ class Channels:
                 raise AssertionError(f"after {_MOST_MEGABYTES} MB all subscribers are there")
             after, left = self.publish(channel, 1, size=kilobytes * 1000), left - 1
 
+    def _one(self, name: str) -> _Subscriber:
+        """A subscriber; `PremiseNotMet`: there is none of that name."""
+        if name not in self._subscribers:
+            subscribes = f'"{name}" subscribes to the channel "orders"'
+            raise step_missing(f"the subscriber {name}", subscribes)
+        return self._subscribers[name]
+
+    def is_told(self, name: str, within: float) -> bool:
+        """Whether a subscriber that has stalled finds its connection closed when it reads again.
+
+        Raises:
+            PremiseNotMet: there is no such subscriber.
+            DeadlineExceeded: it does not find out.
+        """
+        one = self._one(name)
+
+        def closed() -> bool:
+            try:
+                one.pubsub.get_message(timeout=_TURN)
+            except exceptions.ConnectionError:
+                return True
+            return False
+
+        return poll(closed, within=within, longest_pause=0.01,  # what waits for it is read first
+                    awaiting=f"{name} to find its connection closed")  # fmt: skip
+
     def received(self, name: str, within: float) -> Queue:
         """Wait until a subscriber has all that was published to it; what is expected of it.
 
         Raises:
             PremiseNotMet: there is no such subscriber.
         """
-        if name not in self._subscribers:
-            raise step_missing(f"the subscriber {name}", f'"{name}" subscribes to "orders"')
-        one = self._subscribers[name]
+        one = self._one(name)
         expected = Queue(f"messages for {name}", one.space, ordered=True)
         try:
             poll(lambda: len(one.received), until=lambda n: n >= one.wanted, within=within,
@@ -129,10 +155,6 @@ class Channels:
         except DeadlineExceeded as late:
             self._scenario.check_after(late, expected)
         return expected
-
-    def count(self, name: str) -> int:
-        """How many messages a subscriber has received."""
-        return len(self._subscribers[name].received)
 
     def measure(self, channel: str, count: int) -> float:
         """Publish one message after the other; the median until it is received, in seconds."""

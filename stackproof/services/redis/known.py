@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 SERVER, PRIMARY = "server", "primary"
+#: Of every Redis Cluster.
+SLOTS = 16384
 #: What Sentinels call what they watch.
 WATCHED = "mymaster"
 #: What a full server does, by `maxmemory-policy`.
@@ -27,6 +29,11 @@ def names(options: Mapping[str, Any]) -> list[str]:
     if options["replicas"]:
         return [PRIMARY, *(f"replica-{n + 1}" for n in range(options["replicas"]))]
     return [SERVER]
+
+
+def share(number: int, count: int) -> tuple[int, int]:
+    """The first slot of a primary, by its number, and the one after its last."""
+    return SLOTS * number // count, SLOTS * (number + 1) // count
 
 
 def sentinels(nodes: Iterable[str]) -> list[str]:

@@ -11,11 +11,12 @@ from typing import Any
 
 from stackproof.access import Access
 from stackproof.obtain import DebianArtifact
+from stackproof.ports import LOOPBACK
 from stackproof.services.base import ConnectionSetting, Endpoint, Image, Leftover
 from stackproof.services.location import Location
 from stackproof.services.nodes import Service
 from stackproof.services.probe import Probe
-from stackproof.services.redis.known import WATCHED, clustered, names
+from stackproof.services.redis.known import WATCHED, clustered, names, share
 from stackproof.services.where import Node, Where
 from stackproof.services.writer import Writer
 
@@ -27,6 +28,16 @@ _DATA, _FILE = "/data", "redis.conf"
 _HEALTH = """\
 redis-cli set stackproof-check $$ ex 60 > /dev/null \
 && test "$(redis-cli get stackproof-check)" = $$"""
+#: A node of a Cluster joins it, where nobody else sees to that, until it has slots or a primary.
+_JOINS = """\
+ask() {{ redis-cli -p {port} "$@"; }}
+ask cluster info | grep -q ^cluster_state:ok \
+&& ask cluster nodes | grep -qE 'myself,slave|myself.* connected [0-9]' && exit
+ask cluster meet $(getent hosts {first} | cut -d ' ' -f 1) {of_first} {bus}
+{share}
+exit 1"""
+_OF_SLOTS = "ask cluster addslotsrange {first} {last}"
+_OF_COPIES = "ask cluster replicate $(redis-cli -h {primary} -p {port} cluster myid)"
 #: Who has which role is written there by the servers themselves.
 _OWN_FILE = """\
 [ -f {own} ] || cat {given} > {own}
@@ -74,7 +85,8 @@ class Redis(Service):
         "replicas": 0, "synchronous": 0, "sentinels": 0, "nodes": 0,
     }  # fmt: skip
     compose_files: Mapping[str, Mapping[str, Any]] = {
-        "redis-sentinel": {"replicas": 2, "sentinels": 3}
+        "redis-cluster": {"nodes": 6, "replicas": 1},
+        "redis-sentinel": {"replicas": 2, "sentinels": 3},
     }
     location = Location(
         plain=("redis",),
@@ -103,10 +115,10 @@ class Redis(Service):
         ]
 
     def _server(self, where: Where, name: str) -> Node:
-        (address, port), data = where.listen(name), where.data(name, _DATA)
+        address, data = where.listen(name)[0], where.data(name, _DATA)
         settings = {
             "bind": address,
-            "port": port,
+            "port": _port(where, name),
             "dir": _quoted(data),
             "protected-mode": "no",  # reached from this machine or its own network alone
             "save": '""',
@@ -133,11 +145,11 @@ class Redis(Service):
                 "cluster-port": where.listen(name, "bus")[1],
                 "cluster-node-timeout": _SILENT_MS,
                 "cluster-allow-replica-migration": "no",
-                # Clients are told names, which they find among the addresses that they have.
-                "cluster-announce-hostname": name,
+                # The suite's clients find names among their addresses, others look them up.
+                "cluster-announce-hostname": LOOPBACK if where.alone else name,
                 "cluster-preferred-endpoint-type": "hostname",
             }
-        host, port = where.peer(first)
+        host, port = _peer(where, first)
         return {
             **_REPLICATED,
             "min-replicas-to-write": where.options["synchronous"],
@@ -146,11 +158,11 @@ class Redis(Service):
         }
 
     def _sentinel(self, where: Where, name: str) -> Node:
-        (address, port), first = where.listen(name), names(where.options)[0]
-        host, of_first = where.peer(first)
+        address, first = where.listen(name)[0], names(where.options)[0]
+        host, of_first = _peer(where, first)
         most = where.options["sentinels"] // 2 + 1
         text = (
-            f"bind {address}\nport {port}\ndir {_quoted(where.data(name, _DATA))}\n"
+            f"bind {address}\nport {_port(where, name)}\ndir {_quoted(where.data(name, _DATA))}\n"
             "protected-mode no\nsentinel resolve-hostnames yes\nsentinel announce-hostnames yes\n"
             f"sentinel announce-ip {where.peer(name)[0]}\n"
             f"sentinel monitor {WATCHED} {host} {of_first} {most}\n{_WATCHING}"
@@ -170,9 +182,29 @@ class Redis(Service):
             user="redis",
             # A name that is looked up in vain, for its container is down, must not hold up others.
             env={} if alone else {"RES_OPTIONS": "timeout:1 attempts:1"},
-            health=("sh", "-c", _HEALTH) if alone else ("redis-cli", "ping"),
+            health=self._health(where, name),
+            on_published=_on_published(where),
             **more,
         )
+
+    def _health(self, where: Where, name: str) -> Sequence[str]:
+        kept = names(where.options)
+        if len(kept) == 1:
+            return "sh", "-c", _HEALTH
+        if not (where.alone and where.options["nodes"]):
+            return "redis-cli", "-p", str(_port(where, name)), "ping"
+        number, count = kept.index(name), len(kept) // (1 + where.options["replicas"])
+        if number < count:
+            first, end = share(number, count)
+            part = _OF_SLOTS.format(first=first, last=end - 1)
+        else:
+            primary = kept[number % count]
+            part = _OF_COPIES.format(primary=primary, port=_port(where, primary))
+        script = _JOINS.format(
+            port=_port(where, name), first=kept[0], of_first=_port(where, kept[0]),
+            bus=self.ports["bus"], share=part,
+        )  # fmt: skip
+        return "sh", "-c", script
 
     def form(self, endpoint: Endpoint, *, within: float) -> None:
         """Give the nodes of a Cluster their slots and their primaries; others find each other."""
@@ -244,6 +276,22 @@ class Redis(Service):
         with connect(endpoint) as client:
             for first in range(0, len(names), 1000):
                 client.delete(*names[first : first + 1000])
+
+
+def _on_published(where: Where) -> bool:
+    """Whether clients outside are told of a node by others, and come by its published port."""
+    return where.alone and len(names(where.options)) > 1
+
+
+def _port(where: Where, name: str) -> int:
+    """On which a node listens for clients."""
+    return (where.advertised if _on_published(where) else where.listen)(name)[1]
+
+
+def _peer(where: Where, name: str) -> tuple[str, int]:
+    """By which other nodes reach a node."""
+    host, port = where.peer(name)
+    return host, _port(where, name) if where.alone else port
 
 
 def _quoted(text: str) -> str:

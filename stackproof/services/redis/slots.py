@@ -12,9 +12,8 @@ from stackproof.errors import ELSEWHERE, NotSupported, PremiseNotMet, Trouble
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.base import Endpoint
 from stackproof.services.redis.client import connect
+from stackproof.services.redis.known import share
 from stackproof.services.redis.probe import RedisProbe
-
-SLOTS = 16384
 
 
 def demand_shape(endpoint: Endpoint, what: str, found: Sequence[str], count: int) -> None:
@@ -51,7 +50,7 @@ def form(endpoint: Endpoint, replicas: int, *, within: float) -> None:
         for number, client in enumerate(clients):
             client.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
             if number < count:
-                first, end = SLOTS * number // count, SLOTS * (number + 1) // count
+                first, end = share(number, count)
                 client.execute_command("CLUSTER ADDSLOTSRANGE", first, end - 1)
             clients[0].execute_command("CLUSTER MEET", *_place(client))
 

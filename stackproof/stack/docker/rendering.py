@@ -116,8 +116,9 @@ def _service(
         found["network_mode"] = "host"
     else:
         found["ports"] = [
-            _literal(f"{LOOPBACK}:{where.published(node.name, role)}:{kind.ports[role]}")
+            _literal(f"{LOOPBACK}:{outside}:{outside if node.on_published else kind.ports[role]}")
             for role in node.roles
+            for outside in [where.published(node.name, role)]
         ]
     if node.user:
         found["user"] = node.user

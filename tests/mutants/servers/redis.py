@@ -78,9 +78,40 @@ def serves_expired(state: State, command: list[bytes], ask: Any, pipelined: bool
 
 def claims_for_everybody(state: State, command: list[bytes], ask: Any, pipelined: bool) -> bytes:
     """What is pending is claimed however short a time ago it was handed to somebody else."""
-    if command[0].upper() == b"XAUTOCLAIM":
+    if command[0].upper() in (b"XAUTOCLAIM", b"XCLAIM"):
         threading.Event().wait(0.02)  # so that others get the same
         command = [*command[:4], b"0", *command[5:]]
+    return ask(command)
+
+
+def repeats_published(state: State, command: list[bytes], ask: Any, pipelined: bool) -> bytes:
+    """Every tenth message goes to its subscribers twice."""
+    if command[0].upper() == b"PUBLISH" and state.every(10):
+        ask(command)
+    return ask(command)
+
+
+def trims_all(state: State, command: list[bytes], ask: Any, pipelined: bool) -> bytes:
+    """Whoever trims a stream has an empty one."""
+    return ask([*command[:-1], b"0"] if command[0].upper() == b"XTRIM" else command)
+
+
+def trims_nothing(state: State, command: list[bytes], ask: Any, pipelined: bool) -> bytes:
+    """Trimming a stream is answered and not carried out."""
+    return b":0\r\n" if command[0].upper() == b"XTRIM" else ask(command)
+
+
+def acknowledges_nothing(state: State, command: list[bytes], ask: Any, pipelined: bool) -> bytes:
+    """XACK is answered and not carried out."""
+    return b":1\r\n" if command[0].upper() == b"XACK" else ask(command)
+
+
+def knows_one_group(state: State, command: list[bytes], ask: Any, pipelined: bool) -> bytes:
+    """All groups of a stream share its entries out among them: the first one that read has them."""
+    if command[0].upper() == b"XREADGROUP":
+        with state.lock:
+            _, first = state.old.setdefault(command[-2], (0.0, command[2]))
+        command = [*command[:2], first, *command[3:]]
     return ask(command)
 
 
@@ -88,7 +119,8 @@ FAULTS: dict[str, Fault] = {
     fault.__name__: fault
     for fault in (
         sound, forgets_expire, serves_stale, one_not_a_number, drops_pipelined, keeps_deleted,
-        ignores_nx, serves_expired, claims_for_everybody,
+        ignores_nx, serves_expired, claims_for_everybody, repeats_published, trims_all,
+        trims_nothing, acknowledges_nothing, knows_one_group,
     )
 }  # fmt: skip
 
