@@ -151,7 +151,7 @@ class FreeDisk(Action):
 class LosePower(Action):
     """SIGKILL, and what was not synced is gone; the figures are returned.
 
-    What exactly is lost: `stackproof.stack.harm.power`.
+    What exactly is lost: docs/faults.md.
     """
 
     words = "lose the power of"

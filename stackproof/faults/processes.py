@@ -41,8 +41,7 @@ class NodeFault(Fault):
         self.for_good = False
         self._witness = Witness(session, service)
         self._instance = instance_of(self._witness, node)
-        untold = self._witness.untold
-        if why := untold.get(self.kind) or untold.get(f"{self.kind} of {self.target}"):
+        if why := self._witness.untold(self.kind, self.target):
             title = self._witness.title
             raise NotSupported(f"a {self.kind} of {title} cannot be proved", why, "see faults.md")
 

@@ -63,7 +63,7 @@ class DiskFull(NodeFault):
 class PowerLoss(Crash):
     """SIGKILL, and what was not synced is gone; healed by a start on what is left.
 
-    What exactly is lost: `stackproof.stack.harm.power`.
+    What exactly is lost: docs/faults.md.
     """
 
     kind = "power loss"
@@ -73,13 +73,13 @@ class PowerLoss(Crash):
         self._lost = self._act(LosePower())
 
     def _felt(self) -> Proof:
-        """It is unreachable, and its disk holds less than before."""
+        """It is unreachable, and something is gone that was on its disk."""
         proof = super()._felt()
-        before, after = self._lost["bytes_before"], self._lost["bytes_after"]
-        if after >= before:
-            raise DeadlineExceeded(f"its disk still holds all of {before} bytes", self._lost)
+        size, files = self._lost["lost_bytes"], self._lost["lost_files"]
+        if not size:
+            raise DeadlineExceeded("all that was on its disk is still there", self._lost)
         return Proof(
-            f"{proof.text}; of {before} bytes on its disk {after} are left, "
-            f"cut {counted(self._lost['files_cut'], 'file')}",
+            f"{proof.text}; {size} bytes on its disk that were not synced are gone, "
+            f"of {counted(files, 'file')}",
             {**proof.values, **self._lost},
         )

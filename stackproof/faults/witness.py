@@ -41,7 +41,6 @@ class Witness:
     Attributes:
         title: the service's, for people.
         instances: what the run calls each node.
-        untold: kinds of faults that nobody can prove of this service, and why.
     """
 
     def __init__(self, session: ScenarioSession, name: str):
@@ -51,11 +50,17 @@ class Witness:
         self._as_client = session.endpoint(name)
         self._direct = self._as_client.past_proxies()
         self.title = kind.title
-        self.untold = kind.untold
         named = {node: instance(self._direct.cluster, node) for node in self._direct.addresses}
         self.instances: Mapping[str, str] = {
             node: name for node, name in named.items() if name in self._direct.instances
         }
+
+    def untold(self, fault: str, target: str) -> str:
+        """Why nobody can prove a kind of fault of a node; empty: it can be proved."""
+        told, names = self._kind.untold, [fault, f"{fault} of {target}"]
+        if self._direct.provider == "docker":
+            names.append(f"{fault} in containers")
+        return next((told[name] for name in names if name in told), "")
 
     def _probe(self, *, as_client: bool = False, within: float = ANSWERS_WITHIN) -> Probe:
         endpoint = self._as_client if as_client else self._direct

@@ -68,7 +68,7 @@ class Service(ABC):
         unfit: characters with which it does not cope in the name of its folder.
         hello: a client's first bytes, to which a server says something.
         untold: kinds of faults whose effect or promise nobody can tell of it (of one node: "cut
-            one way of primary"), and why.
+            one way of primary"; "power loss in containers"), and why.
         version_chosen: that a person has chosen; empty: the suite's.
         command: a program of a person's own with its arguments; empty: the suite's.
         files_suffice: such a program needs nothing of the suite's package.

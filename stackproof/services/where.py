@@ -23,8 +23,8 @@ from stackproof.urls import host_and_port
 FILES_IN_CONTAINERS = "/etc/stackproof"
 #: Where they find its `Node.shared`.
 SHARED_IN_CONTAINERS = "/etc/stackproof-shared"
-#: Names the library that records what a node makes durable, where power is to be lost, and the
-#: file that it writes; see `stackproof.stack.harm.power`.
+#: Names the library that records what a container makes durable, where power is to be lost, and
+#: the file that it writes; see `stackproof.stack.harm.power`.
 PRELOAD, JOURNAL = "STACKPROOF_PRELOAD", "STACKPROOF_SYNCS"
 #: Options of every service; all but the first make a cluster that can be broken.
 OF_EVERY_SERVICE: Mapping[str, Any] = {
@@ -38,10 +38,15 @@ OF_EVERY_SERVICE: Mapping[str, Any] = {
 #: Stands for the ``$`` of a variable, where any other one is meant literally.
 VARIABLE = "\0"
 _START = "start-node.sh"
-#: What lies there counts as durable, and what is done before the start as well.
+#: What lies there counts as durable, and what is done before the start as well. A container's
+#: server is recorded by a library; the disk of a process sees its syncs.
 _RECORDING = """\
-find {data} -type f -exec stat -c '%i %s' {{}} + > "$STACKPROOF_SYNCS"
-export LD_PRELOAD="$STACKPROOF_PRELOAD"
+if [ -n "$STACKPROOF_SYNCS" ]; then
+  find {data} -type f -exec stat -c '%i %s' {{}} + > "$STACKPROOF_SYNCS"
+  export LD_PRELOAD="$STACKPROOF_PRELOAD"
+elif [ -d {data} ]; then
+  find {data} \\( -type f -o -type d \\) -exec sync {{}} +
+fi
 """
 
 

@@ -34,7 +34,7 @@ from stackproof.processes.process import ManagedProcess
 from stackproof.processes.run import Run
 from stackproof.services.base import Requirement, Service, resolve_options
 from stackproof.services.nodes import Service as NodeService
-from stackproof.stack.harm import means
+from stackproof.stack.harm import means, volatile
 from stackproof.stack.harm.native import NativeMeans
 from stackproof.stack.site import (
     LocalSite,
@@ -89,13 +89,14 @@ class NativeCluster:
         with self._lock:
             if self._stopped:
                 raise given_up(self._service)
+            self._means.prepare(name)
             try:
                 self._processes[name] = ManagedProcess(
                     name,
                     spec.argv,
                     log=self._log_files[name],
                     cwd=spec.cwd,
-                    env=server_environment({**spec.env, **self._means.environment(name)}),
+                    env=server_environment(spec.env),
                     alone=True,
                     run=self._run,
                     group=self._means.group(name),
@@ -197,8 +198,7 @@ class NativeCluster:
             case Resume() if sys.platform != "win32":
                 process.resume()
             case LosePower():
-                process.kill()
-                return self._means.lose_power(instance)
+                return self._means.lose_power(instance, process.kill)
             case CutPeers(one_way):
                 self._means.part(instance, self.processes(), one_way=one_way)
             case _:
@@ -247,7 +247,7 @@ class NativeProvider:
 
     def obtain_means(self, options: Mapping[str, Any], say: Say) -> None:
         """Get what breaks clusters with these options; what cannot be had is told when used."""
-        means.obtain(options, self._cache, say)
+        means.obtain(options, self._cache, say, volatile.obtain)
 
     def start(self, service: Service, requirement: Requirement, cluster: str) -> NativeCluster:
         """Start a cluster; returns once it is healthy.

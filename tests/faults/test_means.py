@@ -175,7 +175,7 @@ os.rename("temporary", "renamed")
     lost = power.lose(data, journal.read_text().splitlines())
     sizes = {file.name: file.stat().st_size for file in data.iterdir()}
     assert sizes == {"old": 10, "synced": 100, "half": 100, "never": 0, "renamed": 30}
-    assert (lost.bytes_before, lost.bytes_after, lost.files_cut) == (365, 240, 3)
+    assert (lost.lost_bytes, lost.lost_files) == (125, 3)
 
 
 @going

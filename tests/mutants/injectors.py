@@ -29,7 +29,7 @@ from stackproof.actions import (
     ThrottleClients,
 )
 from stackproof.cli import main as stackproof
-from stackproof.stack.harm.native import NativeMeans
+from stackproof.stack.harm.volatile import VolatileDisk
 from stackproof.stack.native import NativeCluster
 from tests.mutants.alone import Kind
 from tests.mutants.mutant import ROOT
@@ -105,13 +105,18 @@ def break_injector(mutant: Broken) -> None:
     def pretending(self: NativeCluster, instance: str, asked: Action) -> Any:
         return None if type(asked) is mutant.leaves_out else act(self, instance, asked)
 
-    def kept(self: NativeMeans, instance: str) -> dict[str, Any]:
-        return {"bytes_before": 5000, "bytes_after": 5000, "files_cut": 0}
+    tell = VolatileDisk._tell
+
+    def keeping(self: VolatileDisk, what: str) -> str:
+        if what != "lose":
+            return tell(self, what)
+        self.stop()
+        return "lost"
 
     if mutant.leaves_out:
         NativeCluster.act = pretending  # type: ignore[method-assign]
     else:
-        NativeMeans.lose_power = kept  # type: ignore[method-assign]
+        VolatileDisk._tell = keeping  # type: ignore[method-assign]
 
 
 KIND = Kind(

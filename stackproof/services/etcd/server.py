@@ -24,8 +24,8 @@ class Etcd(Clustered):
     image = Image("ETCD_IMAGE", "quay.io/coreos/etcd:v3.4.23", "stackproof/etcd:3.4.23")
     hello = b"GET /version HTTP/1.1\r\nHost: etcd\r\n\r\n"
     untold: Mapping[str, str] = {
-        "power loss": "its log is written into space that was allocated before, so that file sizes "
-        "do not tell what is synced"
+        "power loss in containers": "its log is written into space that was allocated before, so "
+        "that file sizes do not tell what is synced"
     }
     ports: Mapping[str, int] = {"client": 2379, "peer": 2380}
     peer_roles = ("peer",)

@@ -52,7 +52,8 @@ class Milvus(Keeping):
         "throttle": "what can be asked of it without loading a collection is too small to measure",
         "disk full": "its embedded log (RocksDB) writes no more until it is started again, so that "
         "no healing can be seen",
-        "power loss": "it maps its log into memory, so that nobody can tell what it has synced",
+        "power loss in containers": "it maps its log into memory, so that nobody can tell what "
+        "it has synced",
     }
     location = Location(
         plain=("http", "tcp"),

@@ -90,8 +90,8 @@ class PostgreSQL(Renewing):
     programs = ("usr/lib/postgresql/15/bin",)
     image = Image("POSTGRESQL_IMAGE", "postgres:15", "stackproof/postgres:15")
     untold: Mapping[str, str] = {
-        "power loss": "it writes its log over old segments of the same size, so that nobody can "
-        "tell by a file's size how much of it is synced",
+        "power loss in containers": "it writes its log over old segments of the same size, so "
+        "that nobody can tell by a file's size how much of it is synced",
         "cut from its peers of primary": _MISSED_BY_NOBODY,
         "cut one way of primary": _MISSED_BY_NOBODY,
     }

@@ -58,8 +58,8 @@ class RabbitMQ(Renewing):
     unfit = "\\'\"`$!#*?[]{}()<>|&"  # it hands paths to a shell, and looks for files by patterns
     image = Image("RABBITMQ_IMAGE", "rabbitmq:3.10.8", "stackproof/rabbitmq:3.10.8")
     untold: Mapping[str, str] = {
-        "power loss": "it syncs what it confirms: there is seldom anything on its disk to be lost, "
-        "and nobody can tell a loss of power from a crash then"
+        "power loss in containers": "it syncs what it confirms: there is seldom anything on its "
+        "disk to be lost, and nobody can tell a loss of power from a crash then"
     }
     hello = b"AMQP\x00\x00\x09\x01"
     ports: Mapping[str, int] = {"client": 5672, "management": 15672, "peer": 25672}

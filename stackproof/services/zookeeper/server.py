@@ -54,8 +54,8 @@ class ZooKeeper(Clustered):
     image = Image("ZOOKEEPER_IMAGE", f"zookeeper:{VERSION}", f"stackproof/zookeeper:{VERSION}")
     hello = b"srvr"
     untold: Mapping[str, str] = {
-        "power loss": "its log is written into space that was allocated before, so that file sizes "
-        "do not tell what is synced"
+        "power loss": "it does not sync its first snapshot, and without that it does not start "
+        "again, for all that it has synced in its log",
     }
     ports: Mapping[str, int] = {"client": 2181, "peer": 2888, "election": 3888}
     peer_roles = ("peer", "election")

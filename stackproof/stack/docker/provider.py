@@ -17,7 +17,7 @@ from stackproof.stack.docker.cluster import DockerCluster
 from stackproof.stack.docker.compose import find_compose
 from stackproof.stack.docker.engine import Engine, find_engine
 from stackproof.stack.docker.images import Images, wanted_name
-from stackproof.stack.harm import means
+from stackproof.stack.harm import means, power
 from stackproof.stack.site import LocalSite, Starting, with_new_ports
 
 
@@ -83,7 +83,7 @@ class DockerProvider:
 
     def obtain_means(self, options: Mapping[str, Any], say: Say) -> None:
         """Get what breaks clusters with these options; what cannot be had is told when used."""
-        means.obtain(options, self._cache, say)
+        means.obtain(options, self._cache, say, power.library)
 
     def start(self, service: Service, requirement: Requirement, cluster: str) -> DockerCluster:
         """Start a cluster; returns once it is healthy.

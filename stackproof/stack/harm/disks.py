@@ -94,10 +94,14 @@ def unmount_below(directory: Path) -> list[str]:
     places = [line.split()[1].encode().decode("unicode_escape") for line in lines]
     found = [place for place in places if Path(place).is_relative_to(directory)]
     for place in sorted(found, reverse=True):
-        with contextlib.suppress(OSError, subprocess.SubprocessError):
-            # Lazily: who still has a file open there must not keep it.
-            subprocess.run(["umount", "-l", place], capture_output=True, timeout=_DEADLINE,
-                           check=False)  # fmt: skip
+        # Lazily: who still has a file open there must not keep it. Without root's rights there
+        # are file systems in user space alone.
+        for command in (["umount", "-l"], ["fusermount3", "-u", "-z"]):
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                done = subprocess.run([*command, place], capture_output=True, timeout=_DEADLINE,
+                                      check=False)  # fmt: skip
+                if not done.returncode:
+                    break
     return found
 
 

@@ -64,7 +64,7 @@ class DockerMeans(Means):
 
     def preloaded(self) -> Preloaded:
         """What containers get, for their syncs to be recorded."""
-        if not self.records_syncs:
+        if not self.loses_power:
             return Preloaded({}, ())
         place = self._directory / "preload"
         readable(place / "README", "what is loaded into servers: see power.py of the suite\n")
@@ -78,7 +78,7 @@ class DockerMeans(Means):
 
     def lose_power(self, container: str) -> dict[str, Any]:
         """Cut a dead container's files to what it had synced; the figures."""
-        if not self.records_syncs:
+        if not self.loses_power:
             raise not_made_for(LosePower())
         stream, _ = self._api.get_archive(container, _JOURNAL)
         with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +13,27 @@ from stackproof.obtain import Cache, Say
 from stackproof.processes.run import Run
 from stackproof.services.base import Service
 from stackproof.services.nodes import Service as NodeService
-from stackproof.stack.harm import disks, power
+from stackproof.stack.harm import disks
 from stackproof.stack.harm.proxies import TOXIPROXY, Proxies, toxics
 from stackproof.stack.site import LocalSite
 
 
-def obtain(options: Mapping[str, Any], cache: Cache, say: Say) -> None:
+def obtain(
+    options: Mapping[str, Any], cache: Cache, say: Say, disk: Callable[[Cache, Say], object]
+) -> None:
     """Get what clusters with these options are broken with, before scenarios wait for it.
 
     What cannot be had here is told to the scenarios that use it.
+
+    Args:
+        disk: gets what knows of a disk what is synced.
     """
     if options.get("proxied") or options.get("proxied_peers"):
         with contextlib.suppress(Trouble):
             cache.ensure(TOXIPROXY, say)
     if options.get("syncs"):
         with contextlib.suppress(Trouble):
-            power.library(cache, say)
+            disk(cache, say)
 
 
 class Means:
@@ -67,7 +72,7 @@ class Means:
         return {}
 
     @property
-    def records_syncs(self) -> bool:
+    def loses_power(self) -> bool:
         """Whether power is to be lost."""
         return bool(self._options.get("syncs"))
 

@@ -1,8 +1,9 @@
-"""Breaking plain processes: groups to drop packets by, and what they have synced."""
+"""Breaking plain processes: groups to drop packets by, and disks that can lose their power."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,10 @@ from stackproof.actions import Action, ClearPeers, JoinPeers, LosePower, SlowPee
 from stackproof.processes.run import Run
 from stackproof.services.base import ProcessSpec, Service
 from stackproof.services.nodes import Service as NodeService
-from stackproof.services.where import JOURNAL, PRELOAD
-from stackproof.stack.harm import packets, power
+from stackproof.stack.harm import packets
 from stackproof.stack.harm.means import Means, no_way, not_made_for, peer_way
 from stackproof.stack.harm.proxies import toxics
+from stackproof.stack.harm.volatile import VolatileDisk
 from stackproof.stack.site import LocalSite
 
 
@@ -42,7 +43,13 @@ class NativeMeans(Means):
         self._ports: dict[str, list[int]] = {}
         separable = dedicated and len(specs) > 1 and packets.unusable() is None
         self._groups = {name: packets.new_group() for name in specs} if separable else {}
-        self.mount({name: spec.data for name, spec in specs.items() if spec.data is not None})
+        data = {name: spec.data for name, spec in specs.items() if spec.data is not None}
+        self.mount(data)
+        self._volatile = {
+            name: VolatileDisk(run, self._cache, name, place, logs / f"{name}-disk.log")
+            for name, place in data.items()
+            if self.loses_power
+        }
 
     def _peer_routes(
         self, service: Service, site: LocalSite
@@ -55,33 +62,31 @@ class NativeMeans(Means):
         """The group that an instance runs as, to be recognised by; None: this process's."""
         return self._groups.get(instance)
 
-    def environment(self, instance: str) -> dict[str, str]:
-        """Variables that an instance needs; called before each of its starts."""
-        data = self._specs[instance].data
-        if not self.records_syncs or data is None:
-            return {}
-        self._journal(instance).unlink(missing_ok=True)
-        library = power.library(self._cache, lambda line: None)
-        return {PRELOAD: str(library), JOURNAL: str(self._journal(instance))}
+    def prepare(self, instance: str) -> None:
+        """Make what an instance needs; called before each of its starts.
 
-    def _journal(self, instance: str) -> Path:
-        return self._directory / f"{instance}.syncs"
+        Raises:
+            NotSupported: it cannot be had here.
+        """
+        if instance in self._volatile:
+            self._volatile[instance].mount()
 
     def stop(self) -> None:
-        """Let all packets through again, too."""
-        try:
+        """Let all packets through again, and unmount all disks, too."""
+        with contextlib.ExitStack() as all_of_it:
+            all_of_it.callback(super().stop)
+            for disk in self._volatile.values():
+                all_of_it.callback(disk.stop)
             for instance in list(self._rules):
-                self._join(instance)
-        finally:
-            super().stop()
+                all_of_it.callback(self._join, instance)
 
-    def lose_power(self, instance: str) -> dict[str, Any]:
-        """Cut a dead instance's files to what it had synced; the figures."""
-        data = self._specs[instance].data
-        journal = self._journal(instance)
-        if data is None or not journal.exists():
+    def lose_power(self, instance: str, kill: Callable[[], None]) -> dict[str, Any]:
+        """Kill an instance in the middle of a sync, and drop what is not synced; the figures."""
+        if instance not in self._volatile:
             raise not_made_for(LosePower())
-        return asdict(power.lose(data, journal.read_text(encoding="utf-8").splitlines()))
+        self._volatile[instance].hold()
+        kill()
+        return asdict(self._volatile[instance].lose())
 
     def part(self, instance: str, processes: Mapping[str, int], *, one_way: bool) -> None:
         """Cut an instance from its peers; clients are not hindered.

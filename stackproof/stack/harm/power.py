@@ -1,4 +1,4 @@
-"""Losing power: a process is killed, and what it had not made durable is gone.
+"""A container that loses its power: it is killed, and what it had not made durable is gone.
 
 A library preloaded into the server (``syncs.c``) writes down, for each file, its size when it
 was last synced. When power is lost, every file is cut to that size, and to nothing when it was
@@ -74,11 +74,10 @@ def library(cache: Cache, say: Say) -> Path:
 
 @dataclass(frozen=True)
 class Lost:
-    """What a loss of power cost: bytes and files on the disk before and after."""
+    """What a loss of power cost: bytes that were on the disk and are not, of so many files."""
 
-    bytes_before: int
-    bytes_after: int
-    files_cut: int
+    lost_bytes: int
+    lost_files: int
 
 
 def lose(data: Path, journal: Iterable[str]) -> Lost:
@@ -94,16 +93,16 @@ def lose(data: Path, journal: Iterable[str]) -> Lost:
         if inode.isdecimal() and size.strip().isdecimal():
             # The last sync counts: a file may have been cut since, by its owner.
             synced[int(inode)] = int(size)
-    before = after = cut = 0
+    lost = cut = 0
     for file in _files(data):
         found = file.stat()
         kept = min(found.st_size, synced.get(found.st_ino, 0))
-        before += _occupied(found)
+        before = _occupied(found)
         if kept < found.st_size:
             os.truncate(file, kept)
             cut += 1
-        after += _occupied(file.stat())
-    return Lost(before, after, cut)
+        lost += before - _occupied(file.stat())
+    return Lost(lost, cut)
 
 
 def _occupied(file: os.stat_result) -> int:
