@@ -12,6 +12,6 @@ Feature: What a server has synced outlives its power, and nothing else does
     And writes are acknowledged again within 20 seconds after the fault is over
 
     Examples:
-      | service              | writes            | node        |
-      | a PostgreSQL server  | rows are inserted | the primary |
-      | an etcd server       | keys are put      | node 1      |
+      | service             | writes            | node        |
+      | a PostgreSQL server | rows are inserted | the primary |
+      | an etcd server      | keys are put      | node 1      |
