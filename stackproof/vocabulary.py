@@ -22,6 +22,7 @@ from stackproof.services.opensearch.known import MISTAKES as SEARCH_MISTAKES
 from stackproof.services.redis.known import POLICIES, Batching
 from stackproof.services.s3.known import CHECKSUMS, MISUSED, REFUSED
 from stackproof.settings.systems import NOUNS, spoken
+from stackproof.systems.sinks.known import FIRST, LAST, OVERFLOWS
 
 if TYPE_CHECKING:
     from stackproof.settings import SystemSettings
@@ -256,6 +257,7 @@ TYPES: dict[str, Type] = {
     "Limiter": one_of(LIMITERS),
     "Node": parse_node,
     "Nodes": parse_nodes,
+    "Overflow": one_of(OVERFLOWS),
     "Partitions": counted("partition"),
     "Place": parse_place,
     "Policy": one_of(POLICIES),
@@ -272,6 +274,7 @@ TYPES: dict[str, Type] = {
     "SearchMistake": one_of(SEARCH_MISTAKES),
     "VectorMistake": one_of(VECTOR_MISTAKES),
     "Workload": parse_workload,
+    "WhichEvents": one_of((FIRST, LAST)),
 }
 
 

@@ -328,6 +328,7 @@ _READERS: Mapping[str, _Reader] = {
     "keeps_partition": _parsed(values.flag),
     "limits": _limits,
     "methods": _texts,
+    "fields": _texts,
     "metrics": _metrics,
     "mistakes": _mistakes,
     "names": _parsed(values.one_of(OWN, EXACT)),

@@ -117,6 +117,7 @@ class SystemSettings:
         options: arguments of a component; fields in texts are filled in.
         methods: how a component wants to be called, by the features' names of its methods.
         errors: kinds of a component's errors, by the features' words for them.
+        fields: where a field of an event stands in what arrives: a name or a JSON pointer.
         uses: services that it works with, beside those that its fields tell of.
         nouns: one and several of what goes in and comes out, by role (input, output).
         guarantee: "at-least-once"; "exactly-once": its outputs are read as of committed
@@ -153,6 +154,7 @@ class SystemSettings:
     options: Mapping[str, Any] = field(default_factory=dict)
     methods: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    fields: Mapping[str, str] = field(default_factory=dict)
     uses: tuple[str, ...] = ()
     nouns: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     guarantee: str = AT_LEAST_ONCE

@@ -8,5 +8,6 @@ from .numbers import Numbers as Numbers
 from .pipeline import Pipeline as Pipeline
 from .promises import Promises as Promises
 from .sessions import SessionStore as SessionStore
+from .sinks import EventSink as EventSink
 from .starting import Starts as Starts
 from .timing import Timing as Timing

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from stackproof.errors import Trouble, step_missing
+from stackproof.errors import NotSupported, Trouble, step_missing
 from stackproof.polling import DeadlineExceeded, Died
 from stackproof.ports import LOOPBACK
 from stackproof.processes.process import LONGEST_LINE, ManagedProcess
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 #: A program that stands alone: a class may need another Python, which has none of the suite.
 _HOSTING = Path(__file__).with_name("hosting.py")
 _ANSWERS_WITHIN = 30.0
+#: The kind of error that says that there is no such method.
+_LACKING = "NotImplementedError"
 _LOG_ENDS = "its log ends:"
 #: Seconds for what a process has written before its end; a child of its own may hold the pipe.
 _DRAINS_WITHIN = 2.0
@@ -59,10 +61,13 @@ class Role:
     Attributes:
         methods: names of their parameters, in order, by the methods' names.
         errors: kinds of errors by the features' words, where the section says nothing.
+        optional: those of the methods that a component need not have; scenarios that ask for one
+            of them are *not supported* then.
     """
 
     methods: Mapping[str, tuple[str, ...]]
     errors: Mapping[str, str] = field(default_factory=dict)
+    optional: frozenset[str] = frozenset()
 
 
 class Component:
@@ -96,6 +101,7 @@ class Component:
                           f"add it to [systems.{name}], or name another system")  # fmt: skip
         self.name = name
         self._session = session
+        self._role = role
         self.calls = _calls(name, role, settings.methods)
         self._words = _words(name, role, settings.errors)
         self._stop_within = settings.stop_within
@@ -156,12 +162,31 @@ class Component:
             ComponentError: it answered with an error, or with what is no answer.
             Died: it has ended.
             DeadlineExceeded: it did not answer.
+            NotSupported: it need not have this method, and has none.
         """
-        return self._answered(self.begin(method, *arguments), method, self._session.scaled(within))
+        answer = self.begin(method, *arguments)
+        try:
+            return self._answered(answer, method, self._session.scaled(within))
+        except ComponentError as error:
+            if method in self._role.optional and error.kind == _LACKING:
+                raise self._lacks(method, error.text) from error
+            raise
 
     def begin(self, method: str, *arguments: Any) -> Future[Any]:
-        """Call one of its methods without waiting for what it returns."""
+        """Call one of its methods without waiting for what it returns.
+
+        Raises:
+            NotSupported: its section says that it has none of this name.
+        """
+        if method not in self.calls:
+            raise self._lacks(method, f"[systems.{self.name}.methods] says so")
         return self._ask(self.calls[method].request(arguments))
+
+    def _lacks(self, method: str, why: str) -> NotSupported:
+        return NotSupported(
+            f"the {self.name} has no {method}", why,
+            f"name what does the same in [systems.{self.name}.methods] of stackproof.toml",
+        )  # fmt: skip
 
     def _answered(self, answer: Future[Any], method: str, within: float) -> Any:
         try:
@@ -257,6 +282,11 @@ class Component:
             waiting, self._waiting = list(self._waiting.values()), {}
         for answer in waiting:
             answer.set_exception(self._over)
+
+    @property
+    def pid(self) -> int:
+        """Of its process."""
+        return self._process.pid
 
     def pause(self) -> None:
         """Stop it in its tracks, with all that it has started; whoever has called it waits."""
@@ -356,6 +386,7 @@ def _calls(name: str, role: Role, given: Mapping[str, str]) -> dict[str, Call]:
         return {
             method: call_of(given.get(method, method), parameters)
             for method, parameters in role.methods.items()
+            if given.get(method, method) or method not in role.optional
         }
     except ValueError as error:
         raise Trouble(f"{where} cannot be used", str(error), "correct it") from error

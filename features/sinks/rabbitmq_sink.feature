@@ -1,0 +1,58 @@
+@sinks
+Feature: A sink publishes events to an exchange of RabbitMQ
+  Whoever hands an event to a sink forgets it. It counts as delivered when the broker has confirmed
+  it: from then on the broker keeps it, whatever happens.
+
+  Background:
+    Given a RabbitMQ broker
+
+  @SINK-06 @critical
+  Scenario: Events arrive by exchange and routing key: once, unchanged, in order, as persistent ones
+    Given the rabbitmq-sink was started
+    When 200 events are handed to the rabbitmq-sink
+    Then within 10 seconds every event of the rabbitmq-sink has arrived once, unchanged and in order
+    And every message of the rabbitmq-sink is persistent
+
+  @SINK-06
+  Scenario: Events that a consumer rejects are dead-lettered
+    Given the rabbitmq-sink was started
+    When 30 events are handed to the rabbitmq-sink
+    Then within 10 seconds events of the rabbitmq-sink that a consumer rejects are dead-lettered, each once and unchanged
+
+  @SINK-07
+  Scenario: Stopping delivers every event, and leaves nothing behind
+    Given the rabbitmq-sink was started
+    When 100 events are handed to the rabbitmq-sink
+    And the rabbitmq-sink is stopped
+    Then every event of the rabbitmq-sink is there by then, once, unchanged and in order
+    And the rabbitmq-sink has left neither a thread nor a connection within 10 seconds
+
+  @SINK-06
+  Scenario Outline: A URL that cannot be meant is refused: <mistake>
+    Then the rabbitmq-sink refuses the URL "<url>" and says "<told>"
+
+    Examples:
+      | mistake        | url                                | told   |
+      | another scheme | https://user:secret@localhost:5672 | scheme |
+
+    @nightly
+    Examples: further
+      | mistake         | url                                   | told         |
+      | no host         | amqp://                               | host         |
+      | a port too high | amqp://user:secret@localhost:70000    | port         |
+      | a virtual host  | amqp://user:secret@localhost:5672/a/b | virtual host |
+
+  @SINK-06 @nightly @timeout:120
+  Scenario Outline: Events that were flushed survive when the broker <ends>
+    Given the rabbitmq-sink was started
+    # RabbitMQ confirms a queue seconds before it is on the disk; a stop writes it down.
+    And the RabbitMQ broker was restarted
+    And 100 events were handed to the rabbitmq-sink
+    And the rabbitmq-sink was flushed
+    When the RabbitMQ broker <ends> and is started again
+    Then within 30 seconds every event of the rabbitmq-sink has arrived once, unchanged and in order
+
+    Examples:
+      | ends       |
+      | is stopped |
+      | crashes    |
