@@ -134,6 +134,23 @@ def parse_span(text: str) -> Span:
     return Span(parse_seconds(rest), word == "for")
 
 
+# -- figures -------------------------------------------------------------------
+@parse.with_pattern(r"median|average|longest|\d+th percentile")
+def parse_statistic(text: str) -> str:
+    """Which latency of many counts: "median", "average", "longest", "95th percentile"."""
+    return text.lower()
+
+
+#: What rates count, a second.
+UNITS = ("documents", "entries", "events", "megabytes", "messages", "operations", "vectors")
+
+
+@parse.with_pattern(r"[A-Za-z]+(?: [a-z]+)?")
+def parse_operation(text: str) -> str:
+    """What was measured, in the words of the step that measures it: "search", "GET"."""
+    return text
+
+
 @parse.with_pattern(r'(?:the [a-z][a-z -]* )?"[^"]*"')
 def parse_place(text: str) -> str:
     """A named place: "orders" in quotation marks, or which kind it is: the queue "orders"."""
@@ -258,6 +275,7 @@ TYPES: dict[str, Type] = {
     "Node": parse_node,
     "Nodes": parse_nodes,
     "Overflow": one_of(OVERFLOWS),
+    "Operation": parse_operation,
     "Partitions": counted("partition"),
     "Place": parse_place,
     "Policy": one_of(POLICIES),
@@ -270,8 +288,10 @@ TYPES: dict[str, Type] = {
     "Seconds": parse_seconds,
     "Server": one_of(SERVERS),
     "Span": parse_span,
+    "Statistic": parse_statistic,
     "Times": one_of(TIMES),
     "SearchMistake": one_of(SEARCH_MISTAKES),
+    "Unit": one_of(UNITS),
     "VectorMistake": one_of(VECTOR_MISTAKES),
     "Workload": parse_workload,
     "WhichEvents": one_of((FIRST, LAST)),

@@ -7,7 +7,6 @@ from hamcrest import (
     assert_that,
     equal_to,
     greater_than,
-    less_than_or_equal_to,
     none,
 )
 
@@ -132,36 +131,7 @@ def set_and_get_are_measured(context: Context, count: int, size: int) -> None:
     context.session.use(Rounds).begin(redis_of(context).measure, count, size)
 
 
-@then("the medians of SET and GET are at most {limit:Seconds} in the best of {rounds:d} rounds")
-def set_and_get_are_quick(context: Context, limit: float, rounds: int) -> None:
-    """Both are in the report.
-
-    A round that is fast enough is the last one; others wait for a quiet machine.
-    """
-    context.session.use(Rounds).judge(
-        "the slower one of the medians",
-        lambda medians: max(medians.values()),
-        less_than_or_equal_to(limit),
-        rounds=rounds,
-        told="{:.6f} s".format,
-        before="1000 values of 100 bytes are set and got, one after the other",
-    )
-
-
 @when("{count:d} operations on keys, hashes and lists are done, one after the other")
 def operations_are_measured(context: Context, count: int) -> None:
     """Eight kinds of them in turn, each as the client sees it."""
     context.session.use(Rounds).begin(redis_of(context).measure_mixed, count)
-
-
-@then("they take at most {limit:Seconds} on average in the best of {rounds:d} rounds")
-def operations_are_quick(context: Context, limit: float, rounds: int) -> None:
-    """Percentiles are in the report."""
-    context.session.use(Rounds).judge(
-        "an operation on average",
-        float,
-        less_than_or_equal_to(limit),
-        rounds=rounds,
-        told="{:.6f} s".format,
-        before="4000 operations on keys, hashes and lists are done, one after the other",
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from behave import given, then, when
-from hamcrest import assert_that, equal_to, greater_than, greater_than_or_equal_to
+from hamcrest import assert_that, equal_to, greater_than
 from hamcrest import less_than_or_equal_to as at_most
 
 from stackproof.services import redis
@@ -88,19 +88,6 @@ def receives_all(context: Context, name: str, limit: float) -> None:
 def delivery_is_measured(context: Context, count: int, channel: str) -> None:
     """Measures from the call of PUBLISH until the subscriber has it."""
     context.session.use(Rounds).begin(channels(context).measure, channel, count)
-
-
-@then("the median delivery takes at most {limit:Seconds} in the best of {rounds:d} rounds")
-def delivery_is_quick(context: Context, limit: float, rounds: int) -> None:
-    """Percentiles are in the report."""
-    context.session.use(Rounds).judge(
-        "median delivery",
-        float,
-        at_most(limit),
-        rounds=rounds,
-        told="{:.6f} s".format,
-        before='200 messages are published to the channel "orders", each when the one before was received',
-    )
 
 
 # -- streams ---------------------------------------------------------------------
@@ -198,17 +185,3 @@ def stream_has_latest(context: Context, count: int, older: int = 0) -> None:
 def stream_is_measured(context: Context, count: int) -> None:
     """A thousand at a time; both ways are measured."""
     context.session.use(Rounds).begin(context.session.kept(STREAM).measure, count)
-
-
-@then("adding and reading both reach {rate:d} entries a second in the best of {rounds:d} rounds")
-def stream_is_quick(context: Context, rate: int, rounds: int) -> None:
-    """The slower one counts."""
-    context.session.use(Rounds).judge(
-        "adding, and reading with acknowledgement, at least",
-        float,
-        greater_than_or_equal_to(rate),
-        rounds=rounds,
-        told="{:.0f} entries/s".format,
-        before="20000 entries are added in pipelines, read and acknowledged",
-        best=max,
-    )

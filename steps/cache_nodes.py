@@ -9,7 +9,6 @@ from hamcrest import (
     greater_than_or_equal_to,
     has_properties,
     less_than,
-    less_than_or_equal_to,
     only_contains,
 )
 
@@ -176,20 +175,6 @@ def no_write_is_acknowledged(context: Context) -> None:
 def keys_are_timed(context: Context, count: int) -> None:
     """A client of each replica reads until the key is there."""
     context.session.use(Rounds).begin(replication(context).time_keys, count)
-
-
-@then(
-    "every replica shows each key at most {limit:Seconds} after its write began in the best of {rounds:d} rounds"
-)
-def replicas_are_prompt(context: Context, limit: float, rounds: int) -> None:
-    """The longest time from the beginning of a write."""
-    context.session.use(Rounds).judge(
-        "from a write to the last replica, at most",
-        float,
-        less_than_or_equal_to(limit),
-        rounds=rounds,
-        before="20 keys are set, each as soon as every replica shows the one before",
-    )
 
 
 @then("no replica shows a key earlier than {limit:Seconds} after its write began")

@@ -207,18 +207,6 @@ def health_is_asked_for(context: Context, times: int) -> None:
     context.session.use(Rounds).begin(database(context).time_health, times)
 
 
-@then("half of the answers take at most {limit:Seconds} in the best of {rounds:d} rounds")
-def health_is_quick(context: Context, limit: float, rounds: int) -> None:
-    """From the question to the answer, with the connection."""
-    context.session.use(Rounds).judge(
-        "health, median",
-        float,
-        less_than_or_equal_to(limit),
-        rounds=rounds,
-        before="the server's health is asked for 20 times",
-    )
-
-
 def pool_of(context: Context) -> Pool:
     """The pool under test, on the scenario's PostgreSQL."""
     return context.session.use(Pool, database(context).url("pool"))
@@ -258,18 +246,6 @@ def server_has_connections(context: Context, count: int) -> None:
     found = database(context).connections_of("pool")
     presume(found, greater_than(0), "connections of the pool")
     assert_that(found, less_than_or_equal_to(count), "connections of the pool")
-
-
-@then("a query takes at most {limit:Seconds} on average in the best of {rounds:d} rounds")
-def queries_are_fast(context: Context, limit: float, rounds: int) -> None:
-    """From a client's question to its answer, the wait for a connection included."""
-    context.session.use(Rounds).judge(
-        "a query through the pool, on average",
-        float,
-        less_than_or_equal_to(limit),
-        rounds=rounds,
-        before="50 clients run 20 queries each through the pool",
-    )
 
 
 @when("all {count:d} connections are taken")

@@ -7,7 +7,6 @@ from hamcrest import (
     assert_that,
     empty,
     equal_to,
-    greater_than,
     is_in,
     is_not,
     less_than_or_equal_to,
@@ -239,20 +238,6 @@ def ranges_are_answered(context: Context, key: str) -> None:
 def streamed(context: Context, size: int) -> None:
     """In parts of 8 MiB, never all in memory; a megabyte is a million bytes."""
     context.session.use(Rounds).begin(context.session.use(s3.Streaming).up_and_down, size)
-
-
-_STREAMED = "100 MB are uploaded from a stream, and downloaded again"
-
-
-@then("the upload has more than {up:d} MB/s and the download more than {down:d} MB/s in the best of {rounds:d} rounds")  # fmt: skip
-def streamed_quickly(context: Context, up: int, down: int, rounds: int) -> None:
-    """Each figure by its best round; every download is what was uploaded."""
-    judge = context.session.use(Rounds).judge
-    judge("upload", lambda measured: measured.up, greater_than(up), rounds=rounds,
-          told="{:.0f} MB/s".format, before=_STREAMED, best=max)  # fmt: skip
-    judge("download", lambda measured: measured.down, greater_than(down), rounds=rounds,
-          told="{:.0f} MB/s".format, before=_STREAMED, best=max)  # fmt: skip
-    context.session.assert_history(context.session.use(s3.Streaming).expected())
 
 
 @then("the client's memory has grown by at most {most:d} MiB")

@@ -7,7 +7,6 @@ from hamcrest import (
     assert_that,
     equal_to,
     greater_than_or_equal_to,
-    less_than,
     less_than_or_equal_to,
 )
 
@@ -65,22 +64,6 @@ def published_here(context: Context, count: int) -> None:
 def held_there(context: Context) -> None:
     """A reader from the beginning finds every message that was published once, unchanged."""
     context.session.assert_flow(regions_of(context).flow())
-
-
-@then("half of the messages arrive within {limit:Seconds} in the best of {rounds:d} rounds")
-def lag_is_bounded(context: Context, limit: float, rounds: int) -> None:
-    """The median of the lag; it is in the report with the greatest.
-
-    A round that is fast enough is the last one; others wait for a quiet machine.
-    """
-    context.session.use(Rounds).judge(
-        "the median of the lag",
-        regions_of(context).median_lag,
-        less_than(limit),
-        rounds=rounds,
-        told="{:.2f} s".format,
-        before="500 messages are published in the first region and arrive in the second",
-    )
 
 
 @when('a consumer of group "{group}" receives {count:d} messages in the first region and closes')

@@ -78,20 +78,6 @@ def rows_are_timed(context: Context, count: int) -> None:
     context.session.use(Rounds).begin(replication(context).time_rows, count)
 
 
-@then(
-    "every replica shows each row at most {limit:Seconds} after its commit began in the best of {rounds:d} rounds"
-)
-def replicas_are_prompt(context: Context, limit: float, rounds: int) -> None:
-    """The longest time from the beginning of a row's transaction."""
-    context.session.use(Rounds).judge(
-        "from a commit to the last replica, at most",
-        float,
-        less_than_or_equal_to(limit),
-        rounds=rounds,
-        before="20 rows are committed, each as soon as every replica shows the one before",
-    )
-
-
 @then("no replica shows a row earlier than {limit:Seconds} after its commit began")
 def replicas_are_far(context: Context, limit: float) -> None:
     """What was to keep it apart from the primary did so."""

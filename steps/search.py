@@ -8,7 +8,6 @@ from hamcrest import (
     contains_string,
     empty,
     equal_to,
-    greater_than,
 )
 
 from stackproof import faults, systems
@@ -184,17 +183,3 @@ def backlog_is_indexed(context: Context, system: SystemSettings) -> None:
     pipeline = context.session.use(systems.Systems).named(system)
     indexing = indexing_of(context, pipeline.noun("input", 2))
     context.session.use(Rounds).begin(indexing.work_off, prepare=indexing.pile_up)
-
-
-@then("more than {rate:d} documents a second are indexed in the best of {rounds:d} rounds")
-def indexing_is_fast(context: Context, rate: int, rounds: int) -> None:
-    """A round that is fast enough is the last one; others wait for a quiet machine."""
-    context.session.use(Rounds).judge(
-        "documents a second",
-        lambda found: found,
-        greater_than(rate),
-        rounds=rounds,
-        told="{:.0f}/s".format,
-        before="the search indexer is started and indexes its backlog",
-        best=max,
-    )

@@ -10,7 +10,6 @@ from hamcrest import (
     equal_to,
     greater_than,
     has_length,
-    less_than,
 )
 
 from stackproof import systems
@@ -317,39 +316,3 @@ def system_is_idle(context: Context, system: SystemSettings, duration: float) ->
 def system_works_off(context: Context, system: SystemSettings) -> None:
     """Starts an instance and waits until its lag is zero; nobody reads meanwhile."""
     timing_of(context, systems_of(context).named(system)).begin_working_off()
-
-
-@then("more than {rate:d} messages a second are processed in the best of {rounds:d} rounds")
-def throughput(context: Context, rate: int, rounds: int) -> None:
-    """From the launch of an instance to its last output, by the broker's clock.
-
-    A round that is fast enough is the last one; others wait for a quiet machine.
-    """
-    context.session.use(Rounds).judge(
-        "the rate",
-        timing_of(context, systems_of(context).current).rate,
-        greater_than(rate),
-        rounds=rounds,
-        told="{:.0f}/s".format,
-        before="the vector stream is started and processes its backlog",
-        best=max,
-    )
-
-
-@then(
-    "the {percent:d}th percentile of the latency is below {limit:Seconds} in the best of {rounds:d} rounds"
-)
-def latency(context: Context, percent: int, limit: float, rounds: int) -> None:
-    """From the call that sends an input to the reception of its output.
-
-    A round that is fast enough is the last one; others wait for a quiet machine.
-    """
-    timing = timing_of(context, systems_of(context).current)
-    context.session.use(Rounds).judge(
-        f"the {percent}th percentile",
-        lambda delays: timing.latency(delays, percent),
-        less_than(limit),
-        rounds=rounds,
-        told="{:.4f} s".format,
-        before="500 valid vectors are published one by one, each after the output of the one before",
-    )

@@ -9,11 +9,9 @@ from hamcrest import (
     contains_string,
     empty,
     equal_to,
-    greater_than,
     greater_than_or_equal_to,
     has_entries,
     has_item,
-    less_than_or_equal_to,
     not_,
     raises,
 )
@@ -266,20 +264,6 @@ def inserting_is_timed(context: Context, count: int, name: str) -> None:
     context.session.use(Rounds).begin(vectors_of(context).insert_rate, name, count)
 
 
-@then("more than {rate:d} vectors a second are inserted in the best of {rounds:d} rounds")
-def inserting_is_fast(context: Context, rate: int, rounds: int) -> None:
-    """A round that is fast enough is the last one; others wait for a quiet machine."""
-    context.session.use(Rounds).judge(
-        "vectors a second",
-        lambda found: found,
-        greater_than(rate),
-        rounds=rounds,
-        told="{:.0f}/s".format,
-        before='10000 vectors are inserted into "products" and timed',
-        best=max,
-    )
-
-
 @when('{clients:d} clients insert {count:d} vectors each into "{name}" at the same time')
 def clients_insert(context: Context, clients: int, count: int, name: str) -> None:
     """Each with a connection of its own, in three requests; after each it must find what it inserted."""
@@ -292,16 +276,3 @@ def clients_insert(context: Context, clients: int, count: int, name: str) -> Non
 def clients_search(context: Context, clients: int, searches: int, name: str, level: str) -> None:
     """Each with a connection of its own, for the ten nearest vectors."""
     context.session.use(Rounds).begin(vectors_of(context).crowd, name, clients, searches, level)
-
-
-@then("half of the searches take at most {limit:Seconds} in the best of {rounds:d} rounds")
-def searches_are_quick(context: Context, limit: float, rounds: int) -> None:
-    """The median is within the limit; it is in the report with other percentiles."""
-    context.session.use(Rounds).judge(
-        "the median of a search",
-        lambda found: found["p50"],
-        less_than_or_equal_to(limit),
-        rounds=rounds,
-        told="{:.4f} s".format,
-        before='10 clients make 50 searches each in "products" at the same time, with Bounded consistency',
-    )

@@ -60,5 +60,5 @@ Feature: Replicas of Redis have what is written
   Scenario: A key is read in another region within a second
     Given a Redis primary with 2 replicas in a region 150 milliseconds away
     When 20 keys are set, each as soon as every replica shows the one before
-    Then every replica shows each key at most 1 second after its write began in the best of 3 rounds
+    Then the longest replication latency is at most 1 second in the best of 3 rounds
     And no replica shows a key earlier than 150 milliseconds after its write began

@@ -78,5 +78,7 @@ Feature: Large objects go up in parts, and come down in ranges
   @S3-03 @performance @nightly @timeout:180
   Scenario: 100 MB are streamed up and down, and never lie in memory
     When 100 MB are uploaded from a stream, and downloaded again
-    Then the upload has more than 10 MB/s and the download more than 20 MB/s in the best of 3 rounds
+    Then the upload rate is more than 10 megabytes a second in the best of 3 rounds
+    And the download rate is more than 20 megabytes a second in the best of 3 rounds
+    And each download is one whole content, and none is stale
     And the client's memory has grown by at most 80 MiB

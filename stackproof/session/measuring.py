@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from hamcrest import assert_that
+from hamcrest import assert_that, greater_than, less_than_or_equal_to
 from hamcrest.core.string_description import StringDescription
 
 from stackproof.errors import MachineBusy, step_missing
 from stackproof.polling import DeadlineExceeded, Late, poll
 from stackproof.processes.load import used_by_others
 from stackproof.texts import counted
+from stackproof.workloads import Latencies
 
 if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
+
+Figure = TypeVar("Figure", Latencies, float)
 
 #: Seconds for which the machine is watched, before each round and after it.
 _LOOK = 1.0
@@ -62,13 +65,35 @@ class Rounds:
         """Make the first round, on the machine as it is.
 
         Args:
-            work: a round; returns what `judge` is to understand. It must measure anew.
+            work: a round, which measures anew. It returns latencies, and rates a second, by
+                the operation in the words of features; or what `judge` is to understand.
             arguments: of ``work``.
             prepare: what has to be done before each further round.
         """
         self._work, self._prepare = partial(work, *arguments), prepare
         self._results, self._seen, self._was_quiet = [], [], False
         self._measure(self._work, quiet=self._is_quiet(self._look()))
+
+    def judge_latency(self, operation: str, statistic: str, limit: float, *, rounds: int) -> None:
+        """Demand that a statistic of an operation's latencies is ``limit`` seconds at most.
+
+        The statistics are those of `Latencies.statistic`; for what is raised see `judge`.
+        """
+        self.judge(
+            f"{statistic} {operation} latency",
+            lambda found: _of(found, operation, Latencies).statistic(statistic),
+            less_than_or_equal_to(limit), rounds=rounds, told="{:.6f} s".format,
+            before="1000 values of 100 bytes are set and got, one after the other",
+        )  # fmt: skip
+
+    def judge_rate(self, operation: str, least: float, unit: str, *, rounds: int) -> None:
+        """Demand that an operation's rate is above ``least``, in ``unit`` a second; see `judge`."""
+        self.judge(
+            f"{operation} rate",
+            lambda found: _of(found, operation, float),
+            greater_than(least), rounds=rounds, told=f"{{:,.0f}} {unit}/s".format,
+            before='10000 vectors are inserted into "products" and timed', best=max,
+        )  # fmt: skip
 
     def judge(
         self,
@@ -121,7 +146,10 @@ class Rounds:
 
     def _measure(self, work: Callable[[], Any], *, quiet: bool) -> None:
         with self._excused(quiet):
-            self._results.append(work())
+            self._results.append(result := work())
+        for operation, found in result.items() if isinstance(result, Mapping) else ():
+            if isinstance(found, Latencies):
+                self._session.figure(f"{operation} latency, {found.count}", found.told())
         still = self._is_quiet(self._look())
         self._was_quiet |= quiet and still
 
@@ -166,6 +194,18 @@ class Rounds:
     def _noise(self) -> str:
         least, most = min(self._seen), max(self._seen)
         return f"{least:.0f} to {most:.0f} % of the processors before and after them"
+
+
+def _of(found: Any, operation: str, kind: type[Figure]) -> Figure:
+    """What a round has measured of an operation."""
+    measured = {name: one for name, one in found.items() if isinstance(one, kind)}
+    if operation not in measured:
+        what = "latency" if kind is Latencies else "rate"
+        raise step_missing(
+            f"the {what} of {operation!r} (measured: {', '.join(measured) or 'none'})",
+            "a step that measures it",
+        )
+    return measured[operation]
 
 
 def _wanted(bound: Any) -> str:

@@ -216,22 +216,20 @@ class Regions:
         return Flow("mirroring", self.near.own(self.topic), self.mirrored, "order",
                     content="bytes", order="offset")  # fmt: skip
 
-    def mirror(self, count: int) -> frozenset[str]:
-        """Publish here, and wait until it is there; what was. See `await_mirrored`."""
+    def mirror(self, count: int) -> dict[str, Latencies]:
+        """Publish here, and wait until it is there; how long each took. See `await_mirrored`."""
         before = set(self._idents())
         self.publish(count)
         self.await_mirrored(within=_MIRRORED_WITHIN)
-        return frozenset(self._idents()) - before
+        return {"replication": self._lags(frozenset(self._idents()) - before)}
 
-    def median_lag(self, idents: frozenset[str]) -> float:
-        """Seconds from a record's making (its producer's time) to its arrival (the broker's)."""
+    def _lags(self, idents: frozenset[str]) -> Latencies:
+        """From a record's making (its producer's time) to its arrival (the broker's)."""
         near = self.near.reader(self.near.own(self.topic)).drain(within=self._session.scaled(15))
         published = {record.ident: record.timestamp for record in near}
         there = self._reader.records if self._reader is not None else []
         there = [record for record in there if record.ident in idents]
-        lags = Latencies((r.timestamp - published[r.ident]) / 1000 for r in there)
-        self._session.figure("lag between the regions", lags.told())
-        return lags.percentile(50)
+        return Latencies((r.timestamp - published[r.ident]) / 1000 for r in there)
 
     # -- a consumer that moves -----------------------------------------------
     def consume_here(self, group: str, count: int) -> None:

@@ -12,6 +12,7 @@ from stackproof.errors import step_missing
 from stackproof.history import Locks, Queue
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.systems.components import ComponentError, Role, UnderTest
+from stackproof.workloads import Latencies
 
 if TYPE_CHECKING:
     from stackproof.session.scenario import ScenarioSession
@@ -47,8 +48,8 @@ class Pool(UnderTest):
         """Start it; options override those of its section."""
         self.start(fields=self._fields, **options)
 
-    def share(self, clients: int, queries: int) -> float:
-        """Have so many clients run queries at once; seconds that a query took, on average.
+    def share(self, clients: int, queries: int) -> dict[str, Latencies]:
+        """Have so many clients run queries at once; how long each query took.
 
         Raises:
             ComponentError: a query failed.
@@ -69,8 +70,8 @@ class Pool(UnderTest):
             return took
 
         with ThreadPoolExecutor(clients) as threads:
-            done = [seconds for took in threads.map(one, range(clients)) for seconds in took]
-        return sum(done) / len(done)
+            done = threads.map(one, range(clients))
+            return {"query": Latencies(seconds for took in done for seconds in took)}
 
     def each_answered(self) -> Queue:
         """Each query is answered once, with its own rows."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from stackproof.session.measuring import Rounds
 from stackproof.systems.labels import VALID
 from stackproof.systems.settling import Awaited
-from stackproof.texts import counted
 from stackproof.workloads import Latencies
 
 if TYPE_CHECKING:
@@ -19,14 +17,6 @@ if TYPE_CHECKING:
 
 _COMES_OUT_WITHIN = 10.0
 _WORKED_OFF_WITHIN = 60.0
-
-
-@dataclass(frozen=True)
-class WorkedOff:
-    """Inputs that an instance has worked off: since its launch, in seconds since the epoch."""
-
-    began: float
-    idents: frozenset[str]
 
 
 class Timing:
@@ -42,7 +32,7 @@ class Timing:
         self._pipeline = pipeline
 
     # -- one by one ----------------------------------------------------------
-    def publish_one_by_one(self, count: int) -> Latencies:
+    def publish_one_by_one(self, count: int) -> dict[str, Latencies]:
         """Publish valid inputs, each when the one before has come out.
 
         Returns:
@@ -71,16 +61,11 @@ class Timing:
             if not ended.count:
                 self._session.assert_flow(pipeline.output_flow())
             delays.record(time.perf_counter() - began)
-        return delays
+        return {"processing": delays}
 
     def _has_come_out(self, ident: str) -> bool:
         self._pipeline.outputs.reader.read()
         return ident in self._pipeline.outputs.received
-
-    def latency(self, delays: Latencies, percentile: float) -> float:
-        """A percentile of delays, in seconds; the usual ones are reported."""
-        self._session.figure("from sending to reception", delays.told())
-        return delays.percentile(percentile)
 
     # -- a backlog -----------------------------------------------------------
     def begin_working_off(self) -> None:
@@ -92,11 +77,15 @@ class Timing:
         again = partial(self._pile_up, self._pipeline.put_in())
         self._session.use(Rounds).begin(self._work_off, prepare=again)
 
-    def _work_off(self) -> WorkedOff:
-        """Start an instance, and wait until its group has committed all; nobody reads meanwhile.
+    def _work_off(self) -> dict[str, float]:
+        """Messages a second, from the launch of an instance to its last output.
+
+        Nobody reads until its group has committed all. The broker's clock tells when an output was
+        there. That the program starts and joins its group counts as work, so nothing done before
+        the measurement can flatter it.
 
         Raises:
-            Late, Stalled, Died: messages are left.
+            Late, Stalled, Died: messages are left, or outputs missing.
         """
         pipeline = self._pipeline
         waiting = frozenset(pipeline.idents(VALID) - pipeline.outputs.received.keys())
@@ -104,28 +93,12 @@ class Timing:
         pipeline.wait_committed(within=_WORKED_OFF_WITHIN)
         events = self._session.history.snapshot().events
         began = max(event.at for event in events if event.text.endswith(" starts"))
-        return WorkedOff(began, waiting)
+        if not waiting <= pipeline.outputs.received.keys():
+            pipeline.await_outputs(within=_WORKED_OFF_WITHIN)
+        ended = max(pipeline.outputs.appended[ident] for ident in waiting) / 1000
+        return {"processing": len(waiting) / (ended - began) if ended > began else 0.0}
 
     def _pile_up(self, count: int) -> None:
         """Have so many more messages wait for an instance: the one that runs is stopped."""
         self._pipeline.instances.stop()
         self._pipeline.publish_valid(count)
-
-    def rate(self, worked_off: WorkedOff) -> float:
-        """Messages a second, from the launch of an instance to its last output.
-
-        The broker's clock tells when an output was there. That the program starts and joins
-        its group counts as work, so nothing done before the measurement can flatter it.
-        """
-        pipeline = self._pipeline
-        if not worked_off.idents <= pipeline.outputs.received.keys():
-            pipeline.await_outputs(within=_WORKED_OFF_WITHIN)
-        appended = pipeline.outputs.appended
-        began = worked_off.began
-        ended = max(appended[ident] for ident in worked_off.idents) / 1000
-        count = len(worked_off.idents)
-        rate = count / (ended - began) if ended > began else 0.0
-        self._session.figure(
-            "rate", f"{counted(count, 'message')} in {ended - began:.2f} s: {rate:.0f}/s"
-        )
-        return rate

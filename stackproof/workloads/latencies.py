@@ -59,6 +59,25 @@ class Latencies:
             found = self._histogram.get_value_at_percentile(100 * rank / count)
             return float(min(found, self._histogram.max_value)) / _MICROSECONDS
 
+    def statistic(self, name: str) -> float:
+        """ "median", "average", "longest", or such as "95th percentile", in seconds.
+
+        Raises:
+            ValueError: there are no durations.
+        """
+        if name == "average":
+            return self.average
+        named = {"median": 50.0, "longest": 100.0}
+        return self.percentile(named[name] if name in named else float(name.split("th ")[0]))
+
+    @property
+    def average(self) -> float:
+        """Their mean, in seconds; `ValueError`: there are none."""
+        with self._lock:
+            if not self.count:
+                raise ValueError("there are no durations")
+            return float(self._histogram.get_mean_value()) / _MICROSECONDS
+
     @property
     def worst(self) -> float:
         """The longest one, in seconds; `ValueError`: there are none."""

@@ -17,6 +17,7 @@ from stackproof.polling import Late, Stalled
 from stackproof.processes.load import used_by_others
 from stackproof.processes.run import Run
 from stackproof.session.measuring import Rounds
+from stackproof.workloads import Latencies
 from tests.session.conftest import Project
 
 BUSY, QUIET = 60.0, 2.0
@@ -256,3 +257,46 @@ def test_a_run_on_a_quiet_machine_fails_what_is_too_slow(figures: Project):
     assert outcome.verdicts == {"within its bound": "passed", "beyond its bound": "failed"}
     assert outcome.code == 1
     assert "the time, best of 3 rounds (0.2 s, 0.2 s, 0.2 s; others used" in outcome.out
+
+
+class Operations(Measured):
+    """Rounds of two searches and two rates, of which the first ones are given."""
+
+    def begin(self, rounds: list[tuple[float, float]]) -> None:
+        made = iter(rounds)
+
+        def work() -> dict[str, Latencies | float]:
+            seconds, rate = next(made)
+            return {"search": Latencies([seconds, 3 * seconds]), "insertion": rate}
+
+        self.rounds.begin(work)
+
+
+@pytest.mark.parametrize(
+    ("statistic", "limit"), [("median", 0.1), ("average", 0.2), ("longest", 0.3),
+                             ("50th percentile", 0.1), ("95th percentile", 0.3)],
+)  # fmt: skip
+def test_each_statistic_of_an_operations_latencies(statistic: str, limit: float):
+    measured = Operations([], [QUIET])
+    measured.begin([(0.1, 5.0)])
+    measured.rounds.judge_latency("search", statistic, limit + 0.001, rounds=1)
+    assert measured.figures["search latency, 2"].startswith("median 100 ms")
+    measured.begin([(0.1, 5.0)])
+    with pytest.raises(AssertionError, match=f"{statistic} search latency, best of 1 round"):
+        measured.rounds.judge_latency("search", statistic, limit - 0.001, rounds=1)
+
+
+def test_a_rate_is_above_its_bound_in_one_round():
+    measured = Operations([], [QUIET])
+    measured.begin([(0.1, 999.0), (0.1, 1000.0), (0.1, 1001.0)])
+    measured.rounds.judge_rate("insertion", 1000, "vectors", rounds=3)
+    told = measured.figures["insertion rate, by round"]
+    assert told.startswith("999 vectors/s, 1,000 vectors/s, 1,001 vectors/s; ")
+
+
+def test_a_latency_that_no_step_has_measured_is_a_missing_premise():
+    measured = Operations([], [QUIET])
+    measured.begin([(0.1, 5.0)])
+    with pytest.raises(PremiseNotMet) as missing:
+        measured.rounds.judge_latency("insertion", "median", 1, rounds=1)
+    assert "the latency of 'insertion' (measured: search)" in str(missing.value)

@@ -369,13 +369,13 @@ class VectorsFixture:
         return ""
 
     # -- figures ---------------------------------------------------------------
-    def crowd(self, name: str, clients: int, searches: int, level: str) -> dict[str, float]:
+    def crowd(self, name: str, clients: int, searches: int, level: str) -> dict[str, Latencies]:
         """Clients search at the same time, each with a connection of its own.
 
         With Strong consistency a search waits for the server's next tick of time, up to 0.4 s.
 
         Returns:
-            "p50" and "p95" of a search for the ten nearest, in seconds.
+            how long each search for the ten nearest took.
         """
         of = self.collection(name)
         queries = entities(range(searches), of.dimensions, self._scenario.seed + 7)
@@ -390,9 +390,7 @@ class VectorsFixture:
                     raise AssertionError(f"{len(found[0])} of 10 neighbours were found")
             return took
 
-        took = Latencies(one for each in self._at_once(clients, work) for one in each)
-        self._scenario.figure(f"top-10 search, {clients} clients at once", took.told())
-        return {"p50": took.percentile(50), "p95": took.percentile(95)}
+        return {"search": Latencies(one for e in self._at_once(clients, work) for one in e)}
 
     def insert_and_search(self, name: str, clients: int, count: int) -> None:
         """Clients insert at the same time; each searches for what it has inserted.
@@ -434,13 +432,11 @@ class VectorsFixture:
             within=self._timeout,
         )  # fmt: skip
 
-    def insert_rate(self, name: str, count: int) -> float:
+    def insert_rate(self, name: str, count: int) -> dict[str, float]:
         """Vectors a second while so many are inserted."""
         began = time.perf_counter()
         self.insert(name, count)
-        rate = count / (time.perf_counter() - began)
-        self._scenario.figure("inserting", f"{rate:,.0f} vectors/s")
-        return rate
+        return {"insertion": count / (time.perf_counter() - began)}
 
 
 def _wrong_dimension(vectors: VectorsFixture, name: str) -> None:

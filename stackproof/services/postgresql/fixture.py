@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from functools import cached_property
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
@@ -22,6 +20,7 @@ from stackproof.services.postgresql.client import create, drop, parameters, url
 from stackproof.services.postgresql.known import PRIMARY
 from stackproof.services.postgresql.probe import Health, PostgreSQLProbe
 from stackproof.services.postgresql.recording import ROWS, Cell, RecordedCells
+from stackproof.workloads import Latencies
 
 if TYPE_CHECKING:
     from stackproof.history import Status
@@ -278,13 +277,14 @@ class Database:
             awaiting=f"{count} transactions open for more than {longer_than:g} s",
         )  # fmt: skip
 
-    def time_health(self, times: int) -> float:
-        """Ask so many times; the median of the answers' durations, in seconds."""
-        moments = [time.perf_counter()]
+    def time_health(self, times: int) -> dict[str, Latencies]:
+        """Ask so many times; how long each answer took, with its connection."""
+        took = Latencies()
         for _ in range(times):
+            began = time.perf_counter()
             self.health()
-            moments.append(time.perf_counter())
-        return statistics.median(after - before for before, after in pairwise(moments))
+            took.record(time.perf_counter() - began)
+        return {"health check": took}
 
 
 class Transaction:

@@ -22,6 +22,7 @@ from stackproof.services.nodes import instance
 from stackproof.services.postgresql.fixture import Database, Transaction
 from stackproof.services.postgresql.known import PRIMARY, slot_of
 from stackproof.services.postgresql.probe import Replica
+from stackproof.workloads import Latencies
 
 if TYPE_CHECKING:
     from stackproof.history import Status
@@ -156,18 +157,17 @@ class Replication:
                 return "read only" if state == _READ_ONLY else state
         return ""
 
-    def time_rows(self, count: int) -> float:
+    def time_rows(self, count: int) -> dict[str, Latencies]:
         """Commit so many rows, each when all replicas have shown the one before.
 
         Returns:
-            Seconds from the beginning of a row's transaction until the last replica shows it;
-            the longest.
+            how long from the beginning of each transaction until the last replica showed its row.
 
         Raises:
             DeadlineExceeded: a replica does not show one in time.
         """
         within = self._scenario.scaled(_READ_WITHIN)
-        longest = 0.0
+        seen = Latencies()
         with ExitStack() as stack:
             threads = stack.enter_context(ThreadPoolExecutor(len(self.replicas)))
             readers = [stack.enter_context(closing(self._open(node))) for node in self.replicas]
@@ -190,8 +190,8 @@ class Replication:
                 ends = threads.map(shown, readers, [number] * len(readers))
                 took = [end - began for end in ends]
                 self.soonest = min(self.soonest, *took)
-                longest = max(longest, *took)
-        return longest
+                seen.record(max(took))
+        return {"replication": seen}
 
     def set_distance(self, seconds: float) -> None:
         """Have all that replicas and primary say to each other take so long, each way.

@@ -156,16 +156,15 @@ class Channels:
             self._scenario.check_after(late, expected)
         return expected
 
-    def measure(self, channel: str, count: int) -> float:
-        """Publish one message after the other; the median until it is received, in seconds."""
+    def measure(self, channel: str, count: int) -> dict[str, Latencies]:
+        """Publish one message after the other; how long until each is received."""
         self._latencies = Latencies()
         for _ in range(count):
             self.publish(channel, 1)
             poll(lambda: all(s.wanted == len(s.received) for s in self._subscribers.values()),
                  within=self._scenario.scaled(_WITHIN), awaiting="a message to be received",
                  first_pause=0.001)  # fmt: skip
-        self._scenario.figure(f"delivery, {count} messages", self._latencies.told())
-        return self._latencies.percentile(50)
+        return {"delivery": self._latencies}
 
 
 def _ident(body: bytes) -> str:

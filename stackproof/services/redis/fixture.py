@@ -17,7 +17,6 @@ from stackproof.services.redis.known import Batching
 from stackproof.services.redis.server import Redis
 from stackproof.services.redis.store import RecordedStore, raise_lacking
 from stackproof.services.vectors import vectors
-from stackproof.texts import counted
 from stackproof.workloads import Latencies
 
 if TYPE_CHECKING:
@@ -147,8 +146,8 @@ class RedisFixture:
         watch_life(there, ttl, late=late, pace=0.01)
         return seen
 
-    def measure(self, count: int, size: int) -> dict[str, float]:
-        """SET and GET ``count`` keys one after the other; the medians, in seconds."""
+    def measure(self, count: int, size: int) -> dict[str, Latencies]:
+        """SET and GET ``count`` keys, one after the other."""
         took = {"SET": Latencies(), "GET": Latencies()}
         for number in range(count):
             key, value = self.own(f"measured:{number}"), b"%0*d" % (size, number)
@@ -160,12 +159,10 @@ class RedisFixture:
             took["SET"].record(between - began)
             if got != value:
                 raise AssertionError(f"{key} was set to {value!r}, and {got!r} was got")
-        for name, latencies in took.items():
-            self._scenario.figure(f"{name}, {counted(count, 'time')}", latencies.told())
-        return {name: latencies.percentile(50) for name, latencies in took.items()}
+        return took
 
-    def measure_mixed(self, count: int) -> float:
-        """Do so many operations of eight kinds, one after the other; the average, in seconds."""
+    def measure_mixed(self, count: int) -> dict[str, Latencies]:
+        """Do so many operations of eight kinds, one after the other."""
         key, table, queue = (self.own(f"mixed:{kind}") for kind in ("key", "hash", "list"))
         operations: list[Callable[[int], object]] = [
             lambda n: self.client.set(key, n),
@@ -178,14 +175,11 @@ class RedisFixture:
             lambda n: self.client.rpop(queue),
         ]
         took = Latencies()
-        began = time.perf_counter()
         for number in range(count):
             before = time.perf_counter()
             operations[number % len(operations)](number)
             took.record(time.perf_counter() - before)
-        average = (time.perf_counter() - began) / count
-        self._scenario.figure(f"mixed operations, {counted(count, 'time')}", took.told())
-        return average
+        return {"operation": took}
 
     # -- collections ---------------------------------------------------------
     def write_collection(self, kind: str, key: str, count: int) -> None:

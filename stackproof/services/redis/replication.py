@@ -24,6 +24,7 @@ from stackproof.services.redis.server import Redis as Service
 from stackproof.services.redis.slots import demand_shape
 from stackproof.services.redis.writer import set_for
 from stackproof.texts import counted
+from stackproof.workloads import Latencies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -231,16 +232,16 @@ class Replication:
                 return "read only"
 
     # -- lag -----------------------------------------------------------------------
-    def time_keys(self, count: int) -> float:
+    def time_keys(self, count: int) -> dict[str, Latencies]:
         """Set so many keys, each when all replicas have shown the one before.
 
         Returns:
-            Seconds from the beginning of a write until the last replica shows it; the longest.
+            how long from the beginning of each write until the last replica showed it.
 
         Raises:
             DeadlineExceeded: a replica does not show one in time.
         """
-        longest = 0.0
+        seen = Latencies()
         with ExitStack() as opened:
             writer, *readers = (
                 opened.enter_context(closing(self._open(node))) for node in ("", *self.replicas)
@@ -249,8 +250,9 @@ class Replication:
                 began = time.perf_counter()
                 key = self._set(writer, _STORE)
                 took = self._shown(key, readers, began)
-                self._soonest, longest = min(self._soonest, *took), max(longest, *took)
-        return longest
+                self._soonest = min(self._soonest, *took)
+                seen.record(max(took))
+        return {"replication": seen}
 
     def _shown(self, key: str, readers: Sequence[Redis], began: float) -> list[float]:
         took: dict[int, float] = {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import psutil
 from boto3.s3.transfer import TransferConfig
@@ -18,19 +17,6 @@ from stackproof.workloads import Task
 _MIB = 1024 * 1024
 _PART = 8 * _MIB
 _LOOK = 0.02  # seconds between looks at the memory
-
-
-@dataclass(frozen=True)
-class Streamed:
-    """What was measured of one object.
-
-    Attributes:
-        up: megabytes a second.
-        down: the same of the download.
-    """
-
-    up: float
-    down: float
 
 
 class Stream:
@@ -94,8 +80,12 @@ class Streaming:
         """Each download is what was uploaded last."""
         return self._objects.expected()
 
-    def up_and_down(self, megabytes: int, key: str = "large.bin") -> Streamed:
-        """Upload that many million bytes in parts of 8 MiB, and download them in one request."""
+    def up_and_down(self, megabytes: int, key: str = "large.bin") -> dict[str, float]:
+        """Upload that many million bytes in parts of 8 MiB, and download them in one request.
+
+        Returns:
+            megabytes a second of both.
+        """
         self._rounds += 1
         size, seed = megabytes * 1_000_000, f"{self._scenario.seed} {self._rounds}".encode()
         told = f"{size} bytes, SHA-256 {Stream(size, seed).digest()}".encode()
@@ -119,10 +109,5 @@ class Streaming:
                     length += len(chunk)
                 answer.value = f"{length} bytes, SHA-256 {found.hexdigest()}"
             down = time.perf_counter() - began
-        measured = Streamed(megabytes / up, megabytes / down)
-        self._scenario.figure(
-            f"{megabytes} MB, round {self._rounds}",
-            f"up {measured.up:.0f} MB/s, down {measured.down:.0f} MB/s",
-        )
         self._scenario.figure("memory grew by", f"{self.grown:.0f} MiB")
-        return measured
+        return {"upload": megabytes / up, "download": megabytes / down}
