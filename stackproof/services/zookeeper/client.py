@@ -100,6 +100,7 @@ class ZooKeeperKeeper:
         self._timeout = timeout
         self._opened: KazooClient | None = None
         self._lock = threading.Lock()
+        self._seen: dict[str, tuple[bytes, int]] = {}  # content and version, as last read
 
     @property
     def client(self) -> KazooClient:
@@ -129,6 +130,7 @@ class ZooKeeperKeeper:
     def put(self, name: str, content: str | bytes) -> None:
         """Create the znode, or set what is in it."""
         data = content.encode() if isinstance(content, str) else content
+        self._seen.pop(name, None)
         try:
             self.done("create", f"/{name}", data, makepath=True)
         except NodeExistsError:
@@ -141,23 +143,30 @@ class ZooKeeperKeeper:
 
     def read(self, name: str) -> bytes | None:
         """What is in the znode now; None: it is not there."""
+        self._seen.pop(name, None)
         self.done("sync", f"/{name}")
         with suppress(NoNodeError):
-            data: bytes = self.done("get", f"/{name}")[0]
-            return data
+            data, stat = self.done("get", f"/{name}")
+            self._seen[name] = data, stat.version
+            return bytes(data)
         return None
 
     def swap(self, name: str, expected: bytes | None, content: bytes) -> bool:
-        """Read the znode, None: that it is not there, and set it in the version that was read."""
+        """Set the znode in the version in which it was last read; None: create it.
+
+        The server alone tells whether another client has set it since, as for every user of
+        versions; it is read first where it was not read before.
+        """
         try:
             if expected is None:
                 self.done("create", f"/{name}", content, makepath=True)
                 return True
-            self.done("sync", f"/{name}")
-            data, stat = self.done("get", f"/{name}")
+            data, version = self._seen.pop(name, (None, -1))
             if data != expected:
-                return False
-            self.done("set", f"/{name}", content, version=stat.version)
+                if self.read(name) != expected:
+                    return False
+                _, version = self._seen.pop(name)
+            self.done("set", f"/{name}", content, version=version)
         except (BadVersionError, NodeExistsError, NoNodeError):
             return False
         return True
