@@ -76,15 +76,20 @@ def changes_are_made(context: Context, count: int, prefix: str) -> None:
 
 
 @when(
-    '{count:d} changes are made to keys that begin with "{prefix}" while {node:Node} {fault:Fault}'
+    'at least {count:d} changes are made to keys that begin with "{prefix}" while {node:Node} {fault:Fault}'
 )
 @needs_by(lambda count, prefix, node, fault: to_break("etcd", fault))
 def changes_while_broken(context: Context, count: int, prefix: str, node: str, fault: str) -> None:
-    """A third of them before the node is broken, one while it is, and one afterwards."""
-    etcd_of(context).change(prefix, count // 3)
-    with faults.Faults(context.session, "etcd").fault(fault, node):
-        etcd_of(context).change(prefix, count // 3)
-    etcd_of(context).change(prefix, count - 2 * (count // 3))
+    """Without a break: a third of them before the fault, while the node is broken, and after it."""
+    etcd, fault_of_node = (
+        etcd_of(context),
+        faults.Faults(context.session, "etcd").fault(fault, node),
+    )
+    with etcd.changing(prefix):
+        etcd.await_changes(count // 3)
+        with fault_of_node:
+            etcd.await_changes(count // 3)
+        etcd.await_changes(count // 3)
 
 
 @when('the keys that begin with "{prefix}" are watched from the first change on')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -29,6 +30,8 @@ _SPACE, _CHANGES, _TOTALS = "etcd", "changes", "totals"
 _SILENCE = 2.0
 _SERVED_WITHIN = 60.0
 _OPENING = 100
+#: Seconds between two changes of those that go on: many come while a watch begins anew.
+_BETWEEN = 0.005
 
 
 @dataclass
@@ -182,17 +185,37 @@ class EtcdFixture:
 
     def change(self, prefix: str, count: int) -> None:
         """Put and delete keys that begin so, until so many changes are acknowledged."""
+        before = len(self._acknowledged)
+        with self.changing(prefix, count, pause=0.0):
+            self.await_changes(count, before)
+
+    def changing(self, prefix: str, count: int | None = None, pause: float = _BETWEEN) -> Task:
+        """Put and delete keys that begin so, one after the other.
+
+        Args:
+            prefix: what they begin with.
+            count: how many changes are to be acknowledged; None: until the task is ended.
+            pause: seconds between two changes.
+        """
         if not self._first_revision:
             self._first_revision = self.keeper.revision() + 1
         self._scenario.parameters["seed"] = str(self._scenario.seed)
-        self._changing, wanted = prefix, len(self._acknowledged) + count
+        self._changing = prefix
+        wanted = math.inf if count is None else len(self._acknowledged) + count
 
-        def one() -> bool:
-            with suppress(Etcd3Exception, OSError):
-                self._change_one(prefix)
-            return len(self._acknowledged) >= wanted
+        def work(task: Task) -> None:
+            while not task.stopping and len(self._acknowledged) < wanted:
+                with suppress(Etcd3Exception, OSError):
+                    self._change_one(prefix)
+                task.pause(pause)
 
-        poll(one, within=self._scenario.scaled(_SERVED_WITHIN), first_pause=0.0, longest_pause=0.0,
+        return Task(work, name="changes", owner=self._scenario)
+
+    def await_changes(self, count: int, before: int | None = None) -> None:
+        """Wait until so many more changes are acknowledged than ``before``; None: than now."""
+        wanted = (len(self._acknowledged) if before is None else before) + count
+        poll(lambda: len(self._acknowledged), until=lambda there: there >= wanted,
+             within=self._scenario.scaled(_SERVED_WITHIN),
              awaiting=f"{count} changes to be acknowledged")  # fmt: skip
 
     def _change_one(self, prefix: str) -> None:
