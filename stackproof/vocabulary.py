@@ -19,6 +19,7 @@ from stackproof.faults.words import FAULTS, PRODUCERS, TIMES, WORKLOADS, Workloa
 from stackproof.services.milvus.known import LEVELS as CONSISTENCY
 from stackproof.services.milvus.known import MISTAKES as VECTOR_MISTAKES
 from stackproof.services.opensearch.known import MISTAKES as SEARCH_MISTAKES
+from stackproof.services.rabbitmq.known import EXCHANGES
 from stackproof.services.redis.known import POLICIES, Batching
 from stackproof.services.s3.known import CHECKSUMS, MISUSED, REFUSED
 from stackproof.settings.systems import NOUNS, spoken
@@ -267,6 +268,7 @@ TYPES: dict[str, Type] = {
     "Coordination": one_of(COORDINATION),
     "Customers": counted("customer"),
     "Ending": one_of(SERVER_ENDINGS),
+    "Exchange": one_of(EXCHANGES),
     "Fault": one_of(FAULTS),
     "Interruption": one_of(INTERRUPTIONS),
     "Isolation": one_of(LEVELS),

@@ -11,12 +11,22 @@ from hamcrest import (
     is_not,
 )
 
+from stackproof.faults import Faults
 from stackproof.faults.restarts import restart
+from stackproof.faults.words import to_break
 from stackproof.services import rabbitmq
+from stackproof.services.rabbitmq.known import DEATH, arguments
 from stackproof.session.matching import no_deviations
-from stackproof.session.needs import needs
+from stackproof.session.needs import needs, needs_by
 from stackproof.session.scenario import Context
+from stackproof.session.tables import records
 from stackproof.vocabulary import SERVER_ENDINGS
+
+
+def queue_arguments(context: Context) -> dict[str, int | str]:
+    """What stands in the table below a step: columns argument and value."""
+    rows = records(context.table, ("argument", "value")) if context.table else []
+    return arguments({row["argument"]: row["value"] for row in rows})
 
 
 def rabbit_of(context: Context) -> rabbitmq.RabbitMQFixture:
@@ -42,15 +52,71 @@ def broker_restarts(context: Context, ending: str) -> None:
 @given('a queue "{queue}"')
 @needs("rabbitmq")
 def a_queue(context: Context, queue: str) -> None:
-    """Declares a durable queue of the scenario's own."""
-    rabbit_of(context).declare(queue)
+    """Declares a durable queue of the scenario's own, with the arguments of the table, if there is one."""
+    rabbit_of(context).declare(queue, arguments=queue_arguments(context))
+
+
+@given('an auto-delete queue "{queue}"')
+@needs("rabbitmq")
+def an_auto_delete_queue(context: Context, queue: str) -> None:
+    """The same; it is to go with its last consumer."""
+    rabbit_of(context).declare(queue, auto_delete=True, arguments=queue_arguments(context))
 
 
 @given('the queue "{queue}" with the dead-letter queue "{dead}"')
 @needs("rabbitmq")
 def a_queue_with_dead_letters(context: Context, queue: str, dead: str) -> None:
-    """Declares a durable queue; what is rejected or expires there goes to the other one."""
-    rabbit_of(context).declare(queue, dead_letters=dead)
+    """The same as a queue; a fanout exchange "QUEUE.dlx" brings its dead letters to the other one."""
+    rabbit_of(context).declare(queue, dead_letters=dead, arguments=queue_arguments(context))
+
+
+@given('a {kind:Exchange} exchange "{exchange}"')
+@needs("rabbitmq")
+def an_exchange(context: Context, kind: str, exchange: str) -> None:
+    """Declares a durable exchange of the scenario's own."""
+    rabbit_of(context).declare_exchange(exchange, kind)
+
+
+@given('the {kind:Exchange} exchange "{exchange}" with the alternate exchange "{alternate}"')
+@needs("rabbitmq")
+def an_exchange_with_alternate(context: Context, kind: str, exchange: str, alternate: str) -> None:
+    """The same; what it cannot route goes to the other one."""
+    rabbit_of(context).declare_exchange(exchange, kind, alternate)
+
+
+@given('the exchange "{exchange}" routes "{key}" to the queue "{queue}"')
+@needs("rabbitmq")
+def exchange_routes(context: Context, exchange: str, key: str, queue: str) -> None:
+    """Binds a queue to an exchange with this routing key, or pattern of a topic exchange."""
+    rabbit_of(context).bind(exchange, queue, key)
+
+
+@given('the exchange "{exchange}" routes everything to the queue "{queue}"')
+@needs("rabbitmq")
+def exchange_routes_everything(context: Context, exchange: str, queue: str) -> None:
+    """Binds a queue to a fanout exchange."""
+    rabbit_of(context).bind(exchange, queue)
+
+
+@when('the queue "{queue}" is deleted')
+@needs("rabbitmq")
+def queue_is_deleted(context: Context, queue: str) -> None:
+    """Whoever consumes it."""
+    rabbit_of(context).delete(queue)
+
+
+@then('within {limit:Seconds} there is no queue "{queue}" any more')
+@needs("rabbitmq")
+def queue_is_gone(context: Context, limit: float, queue: str) -> None:
+    """The broker does not know it."""
+    rabbit_of(context).wait_gone(queue, context.session.scaled(limit))
+
+
+@then('another client may not consume the queue "{queue}": "{reason}"')
+@needs("rabbitmq")
+def queue_is_refused(context: Context, queue: str, reason: str) -> None:
+    """The broker gives a client with a connection of its own this reason."""
+    assert_that(rabbit_of(context).refused(queue), contains_string(reason))
 
 
 @then('the queue "{queue}" has {count:d} ready messages')
@@ -77,6 +143,65 @@ def messages_are_published_that_expire(
     rabbit_of(context).publish(queue, count, ttl=ttl)
 
 
+@given('{count:d} messages with the priority {priority:d} were published to the queue "{queue}"')
+@when('{count:d} messages with the priority {priority:d} are published to the queue "{queue}"')
+def messages_are_published_with_priority(
+    context: Context, count: int, priority: int, queue: str
+) -> None:
+    """The same; the higher the number, the more urgent they are."""
+    rabbit_of(context).publish(queue, count, priority=priority)
+
+
+@when("their time to live is over")
+def time_to_live_is_over(context: Context) -> None:
+    """That of the messages which were published last."""
+    rabbit_of(context).outlive()
+
+
+@when(
+    '{count:d} messages for the queue "{queue}" are published to the exchange "{exchange}" with the routing key "{key}"'
+)
+def messages_are_published_to_exchange(
+    context: Context, count: int, queue: str, exchange: str, key: str
+) -> None:
+    """The same; the exchange is to bring them to the queue."""
+    rabbit_of(context).publish_through(exchange, key, queue, count)
+
+
+@when(
+    'messages of {size:d} kB are published to the queue "{queue}" until the broker blocks their publisher'
+)
+def publish_until_blocked(context: Context, size: int, queue: str) -> None:
+    """Each confirmed before the next, by a new publisher, until the broker says that it is blocked."""
+    rabbit_of(context).publish_until_blocked(queue, size)
+
+
+@when(
+    'messages are published to and consumed from the queue "{queue}" while its leader {fault:Fault}'
+)
+@needs_by(lambda queue, fault: to_break("rabbitmq", fault))
+def pass_while_leader_is_broken(context: Context, queue: str, fault: str) -> None:
+    """Goes on before, while and after that node is broken; clients are connected to the others."""
+    rabbit = rabbit_of(context)
+    leader = rabbit.leader(queue)
+    broken = Faults(context.session, "rabbitmq").fault(fault, leader)
+    rabbit.passing(queue, without=leader).through(broken)
+
+
+@when("{node:Node} of RabbitMQ {fault:Fault}")
+@needs_by(lambda node, fault: to_break("rabbitmq", fault))
+def node_is_broken(context: Context, node: str, fault: str) -> None:
+    """Breaks it until it recovers; an independent client proves the effect."""
+    assert_that(context.session.use(Faults, "rabbitmq").begin(fault, node).active)
+
+
+@when("{node:Node} of RabbitMQ recovers")
+@needs("rabbitmq", dedicated=True)
+def node_recovers(context: Context, node: str) -> None:
+    """Heals what ails it; it answers, and the others have it among them."""
+    context.session.use(Faults, "rabbitmq").heal(node)
+
+
 @when('{count:d} messages are published with the routing key "{key}"')
 def messages_are_published_by_key(context: Context, count: int, key: str) -> None:
     """To the exchange that knows every queue by its name."""
@@ -99,6 +224,14 @@ def messages_are_returned(context: Context, count: int, reason: str) -> None:
     assert_that(str(sent), contains_string(reason))
 
 
+@then("{count:d} messages are refused by the broker")
+def messages_are_refused(context: Context, count: int) -> None:
+    """Of those that were published last it has answered so many with nack, instead of a confirm."""
+    sent = rabbit_of(context).sent
+    assert_that(sent, has_property("failed", count), str(sent))
+    assert_that(str(sent), contains_string("nack"))
+
+
 # -- consuming -----------------------------------------------------------------
 @given('consumer "{name}" consumes the queue "{queue}"')
 @when('consumer "{name}" consumes the queue "{queue}"')
@@ -111,6 +244,32 @@ def consumer_consumes(context: Context, name: str, queue: str) -> None:
 def consumer_consumes_some(context: Context, name: str, queue: str, count: int) -> None:
     """The same; it is delivered so many unacknowledged messages at most."""
     rabbit_of(context).join(name, queue, prefetch=count)
+
+
+@given('consumer "{name}" at {node:Node} consumes the queue "{queue}"')
+@when('consumer "{name}" at {node:Node} consumes the queue "{queue}"')
+def consumer_consumes_at(context: Context, name: str, node: str, queue: str) -> None:
+    """The same; it is connected to this node."""
+    rabbit_of(context).join(name, queue, node=node)
+
+
+@given('consumer "{name}" declares and consumes the exclusive queue "{queue}"')
+@needs("rabbitmq")
+def consumer_alone(context: Context, name: str, queue: str) -> None:
+    """The same; the queue belongs to its connection."""
+    rabbit_of(context).join_alone(name, queue)
+
+
+@when('consumer "{name}" leaves')
+def consumer_leaves(context: Context, name: str) -> None:
+    """It closes its connection."""
+    rabbit_of(context).leave(name)
+
+
+@then('within {limit:Seconds} consumer "{name}" is told that it is cancelled')
+def consumer_is_cancelled(context: Context, limit: float, name: str) -> None:
+    """The broker sends it word; it need not find out by waiting."""
+    rabbit_of(context).wait_cancelled(name, context.session.scaled(limit))
 
 
 @when('consumer "{name}" receives {count:d} messages')
@@ -177,5 +336,26 @@ def dead_letters_come(context: Context, limit: float, dead: str, count: int, que
 @then('each dead letter of the queue "{queue}" has the reason "{reason}"')
 def dead_letters_have_reason(context: Context, queue: str, reason: str) -> None:
     """Its header `x-death` names this reason and this queue, once."""
-    wrong = rabbit_of(context).deaths_wrong(queue, reason)
+    trail = [{"queue": queue, "reason": reason, "count": "1"}]
+    wrong = rabbit_of(context).deaths_wrong(queue, trail)
     assert_that(wrong, no_deviations(), "dead letters with another reason")
+
+
+@then('each dead letter of the queue "{queue}" tells these deaths')
+def dead_letters_tell(context: Context, queue: str) -> None:
+    """Its header `x-death` has exactly these, the last one first; columns as of the table's headings."""
+    wrong = rabbit_of(context).deaths_wrong(queue, records(context.table, DEATH))
+    assert_that(wrong, no_deviations(), "dead letters with other deaths")
+
+
+@then('the last {count:d} messages of consumer "{name}" tell these deaths')
+def messages_tell(context: Context, count: int, name: str) -> None:
+    """The same of messages that came back to a queue."""
+    wrong = rabbit_of(context).last_deaths_wrong(name, count, records(context.table, DEATH))
+    assert_that(wrong, no_deviations(), "messages with other deaths")
+
+
+@then('the messages that expired in the queue "{queue}" are dropped')
+def expired_are_dropped(context: Context, queue: str) -> None:
+    """RabbitMQ drops what comes back to where it expired, if nobody has rejected it in between."""
+    context.session.assert_history(rabbit_of(context).dropped(queue))

@@ -33,6 +33,7 @@ ACTIONS = (
     "add", "remove", "list", "seen",  # set
     "acquire", "release", "use",  # lock
     "permit", "refuse",  # limit
+    "open",  # queue; last, because histories that were kept have numbers
 )  # fmt: skip
 """What a client can do to a key; each model says what its own mean."""
 

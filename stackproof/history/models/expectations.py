@@ -49,6 +49,9 @@ class Queue(Expectation):
         marks: whether messages that are handed out again are marked so.
         settled: whether nothing more can come; before, nothing is lost.
         late_ms: how much later than its time to live a message may still be taken.
+        max_length: how many messages it holds, the oldest above that are dead-lettered; 0: any.
+        delivery_limit: how often a message may come back before it is dead-lettered; None: always.
+        priorities: labels of messages that go first, the most urgent last; all others come after.
     """
 
     model: ClassVar[str] = "queue"
@@ -59,11 +62,14 @@ class Queue(Expectation):
     marks: bool = False
     settled: bool = True
     late_ms: int = 1000
+    max_length: int = 0
+    delivery_limit: int | None = None
+    priorities: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Normalise lists."""
         super().__post_init__()
-        self.normalise("may_die")
+        self.normalise("may_die", "priorities")
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 Actions on a message, the key: "put" (number: milliseconds to live, 0 for ever), "take" (number: 1
 where it is marked as redelivered), "acknowledge", "give back" (it may come again), "reject" (it
-may be dead-lettered); and "close" of a client, whose key is the client: what it had taken may come
-again.
+may be dead-lettered); and of a client, which is the key, too: "open" (nothing was handed to it
+before) and "close" (what it had taken may come again).
 """
 
 from functools import cached_property
@@ -15,11 +15,14 @@ from stackproof.history.columns import OK, UNKNOWN, Array, among
 from stackproof.history.looked_for import Check
 from stackproof.history.models.expectations import Queue
 from stackproof.history.models.view import (
+    BEFORE_ALL,
     NEVER,
     TICKS_A_MS,
     Groups,
     ModelBooks,
     View,
+    by_group_and_time,
+    firsts,
     repeats,
     spread,
 )
@@ -98,6 +101,26 @@ class Books(ModelBooks):
     def put_of(self) -> Array:
         """For each message, the place of its first put, or -1."""
         return self.first(self.puts)
+
+    @cached_property
+    def came_out(self) -> tuple[Array, Array, Array]:
+        """Of each message that was put and taken: its first put and take, and how urgent it is."""
+        first = self.first(self.takes)
+        known = np.flatnonzero((first >= 0) & (self.put_of >= 0))
+        put, snapshot = self.put_of[known], self.view.snapshot
+        urgency = np.zeros(max(len(snapshot.labels), 1), dtype=np.int64)
+        for rank, label in enumerate(self.of.priorities, start=1):
+            urgency[snapshot.codes("labels", (label,))] = rank
+        return put, first[known], urgency[snapshot.operations.label[self.view.rows[put]]]
+
+    def times(self, places: Array) -> Array:
+        """For each of these, how many of them there were of its message before."""
+        order = by_group_and_time(self.ident(self.view, places), self.view.began[places])
+        starts = firsts(self.ident(self.view, places)[order])
+        sizes = np.diff(np.r_[starts, len(order)])
+        found = np.empty(len(order), dtype=np.int64)
+        found[order] = np.arange(len(order)) - np.repeat(starts, sizes)
+        return found
 
 
 def lost(books: Books) -> Anomaly:
@@ -185,20 +208,50 @@ def reordered(books: Books) -> Anomaly:
 
     Sure only where the one put was complete before the other began, and the same of the takes.
     """
+    put, _, urgency = books.came_out
+    latest = _latest_take(books, urgency, urgency, books.view.began[put])
+    return _overtaking(books, "reordered", "that had been put earlier", *latest)
+
+
+def out_of_priority(books: Books) -> Anomaly:
+    """Find messages first taken while a more urgent one was there.
+
+    Sure only where that one was put before their taker was handed anything.
+    """
     view = books.view
-    first = books.first(books.takes)
-    known = np.flatnonzero((first >= 0) & (books.put_of >= 0))
-    put, take = books.put_of[known], first[known]
-    done = np.flatnonzero(view.ended[put] < NEVER)
-    asked = Groups(np.zeros(len(done)), view.ended[put[done]], view.began[take[done]])
-    began, row = asked.greatest_before(np.zeros(len(put)), view.began[put])
-    wrong = np.flatnonzero(view.ended[take] < began)
+    _, take, urgency = books.came_out
+    opened = view.did("open")
+    clients = Groups(view.client[opened].astype(np.int64), view.began[opened], view.began[opened])
+    since, _ = clients.greatest_before(view.client[take].astype(np.int64), view.ended[take])
+    latest, other = np.full(len(take), BEFORE_ALL), np.full(len(take), -1)
+    for rank in np.unique(urgency)[1:]:
+        # The less urgent ask for the others; those ask for nobody.
+        asked = np.where(urgency < rank, 1, 2)
+        began, row = _latest_take(books, (urgency >= rank).astype(np.int64), asked, since)
+        later = began > latest
+        latest, other = np.where(later, began, latest), np.where(later, row, other)
+    return _overtaking(books, "out-of-priority", "that was more urgent", latest, other)
+
+
+def _latest_take(books: Books, group: Array, asked: Array, moment: Array) -> tuple[Array, Array]:
+    """When the last of a group was taken that was put before a moment, and which one that is."""
+    put, take, _ = books.came_out
+    done = np.flatnonzero(books.view.ended[put] < NEVER)
+    of = Groups(group[done], books.view.ended[put[done]], books.view.began[take[done]])
+    began, row = of.greatest_before(asked, moment)
+    return began, done[row] if len(done) else row
+
+
+def _overtaking(books: Books, name: str, what: str, latest: Array, other: Array) -> Anomaly:
+    """Find messages whose taking was over before that of the other one began."""
+    view = books.view
+    put, take, _ = books.came_out
+    wrong = np.flatnonzero(view.ended[take] < latest)
     wrong = wrong[np.argsort(take[wrong])]
-    other = done[row[wrong]] if len(done) else wrong
+    other = other[wrong]
     return view.anomaly(
-        "reordered", take[wrong],
-        f"{number(len(wrong), 'message')} taken before one that had been put earlier.",
-        (put[other], "put first"), (put[wrong], "put later"),
+        name, take[wrong], f"{number(len(wrong), 'message')} taken before one {what}.",
+        (put[other], "put, and taken later"), (put[wrong], "put, and taken first"),
         (take[wrong], "taken first"), (take[other], "taken later"),
     )  # fmt: skip
 
@@ -208,15 +261,18 @@ def wrongly_dead_lettered(books: Books) -> Anomaly:
     view, dead = books.view, books.dead
     table = view.snapshot.operations
     rejected = books.marked(books.ident(view, view.did("reject", status=(OK, UNKNOWN))))
+    returned = books.marked(books.ident(view, _beyond_limit(books, books.takes)))
     may = np.zeros(max(len(view.snapshot.labels), 1), dtype=bool)
     may[view.snapshot.codes("labels", books.of.may_die)] = True
     idents = books.ident(dead, books.died)
     put = books.put_of[idents]
     known = put >= 0
-    belongs = rejected[idents] | (known & may[table.label[view.rows[put]]])
+    belongs = rejected[idents] | returned[idents] | (known & may[table.label[view.rows[put]]])
     lives = view.number[put] * TICKS_A_MS
-    expired = known & (lives > 0) & (dead.ended[books.died] >= view.began[put] + lives)
-    wrong = books.died[known & ~belongs & ~expired]
+    ended = dead.ended[books.died]
+    expired = known & (lives > 0) & (ended >= view.began[put] + lives)
+    crowded = known & _crowded_out(books, put, ended)
+    wrong = books.died[known & ~belongs & ~expired & ~crowded]
     return dead.anomaly(
         "wrongly-dead-lettered", wrong,
         f"{number(len(wrong), 'dead letter')} that nobody rejected and that had not expired.",
@@ -224,14 +280,44 @@ def wrongly_dead_lettered(books: Books) -> Anomaly:
     )  # fmt: skip
 
 
+def _beyond_limit(books: Books, places: Array, more: int = 0) -> Array:
+    """Which of these operations are beyond as many on one message as may come back, and more."""
+    limit = books.of.delivery_limit
+    return places[:0] if limit is None else places[books.times(places) >= limit + more]
+
+
+def _crowded_out(books: Books, put: Array, ended: Array) -> Array:
+    """Whether enough may have been put after these messages, and before a moment."""
+    if not books.of.max_length:
+        return np.zeros(len(put), dtype=bool)
+    view = books.view
+    began, done = np.sort(view.began[books.puts]), np.sort(view.ended[books.puts])
+    not_older = np.searchsorted(began, ended, side="right") - np.searchsorted(done, view.began[put])
+    return not_older > books.of.max_length
+
+
+def taken_too_often(books: Books) -> Anomaly:
+    """Find takes of messages that had come back as often as they may."""
+    wrong = _beyond_limit(books, books.takes, 1)
+    return books.view.anomaly(
+        "taken-too-often", wrong,
+        f"{number(len(wrong), 'time')} a message was handed out that had come back too often.",
+        (wrong, "handed out once more"),
+    )  # fmt: skip
+
+
 def not_dead_lettered(books: Books) -> Anomaly:
-    """Find messages that were rejected, or expired before anybody took them: no dead letters."""
+    """Find messages that were rejected, or expired before anybody took them: no dead letters.
+
+    So are those that came back more often than they may.
+    """
     view = books.view
     died = books.marked(books.ident(books.dead, books.died))
     came = books.marked(books.ident(view, books.takes))
     puts = view.did("put")
     expired = puts[(view.number[puts] > 0) & ~came[books.ident(view, puts)]]
-    ought = np.sort(np.r_[view.did("reject"), expired])
+    returned = _beyond_limit(books, view.did("give back"))
+    ought = np.sort(np.r_[view.did("reject"), expired, returned])
     wrong = ought[~died[books.ident(view, ought)]]
     return view.anomaly(
         "not-dead-lettered", wrong,
@@ -289,10 +375,15 @@ _REGISTER: tuple[Check[Books, Queue], ...] = (
           "handed out again, though nobody gave it back and its taker had not gone", redelivered),
     Check("reordered", "first handed out before a message that had been put earlier", reordered,
           lambda of: of.ordered),
+    Check("out-of-priority", "first handed out while a more urgent message was there",
+          out_of_priority, lambda of: bool(of.priorities)),
+    Check("taken-too-often", "handed out though it had come back as often as it may",
+          taken_too_often, lambda of: of.delivery_limit is not None),
     Check("wrongly-dead-lettered",
-          "dead-lettered, though nobody rejected it and it had not expired",
+          "dead-lettered, though nobody rejected it, it had not expired, and no limit was reached",
           wrongly_dead_lettered, _dies),
-    Check("not-dead-lettered", "rejected, or expired before anybody took it, and no dead letter",
+    Check("not-dead-lettered",
+          "rejected, expired before anybody took it, or back too often, and no dead letter",
           not_dead_lettered, lambda of: _dies(of) and of.settled),
     Check("dead-lettered-twice", "a dead letter more than once", dead_lettered_twice, _dies),
     Check("unmarked-redelivery", "handed out again without the mark that tells so", unmarked,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
+from urllib.parse import quote
 
 import pika
 from pika import exceptions
@@ -25,6 +26,7 @@ _KEEP_ALIVE = 20
 #: AMQP cannot list queues, so that nobody could find what a run left behind when it crashed: the
 #: broker itself removes a queue that nobody has used for an hour.
 _REMOVED_AFTER_MS = 3_600_000
+_NOTHING: Mapping[str, Any] = {}
 
 
 def parameters(
@@ -106,7 +108,12 @@ def close(connection: pika.BlockingConnection) -> None:
 
 
 def declare(
-    endpoint: Endpoint, queue: str, dead_letters: str = "", *, kind: str = "classic"
+    endpoint: Endpoint,
+    queue: str,
+    dead_letters: str = "",
+    *,
+    arguments: Mapping[str, Any] = _NOTHING,
+    auto_delete: bool = False,
 ) -> None:
     """Make a durable queue.
 
@@ -114,27 +121,43 @@ def declare(
         endpoint: where.
         queue: its real name.
         dead_letters: another one, where an exchange brings what is rejected or expires.
-        kind: "classic", on the first node alone, or "quorum", which a majority of nodes has.
+        arguments: what RabbitMQ calls so, by name without "x-"; a "quorum" queue is one that a
+            majority of nodes has, any other is on the first node alone.
+        auto_delete: whether it goes with its last consumer.
     """
-    arguments: dict[str, Any] = {"x-expires": _REMOVED_AFTER_MS}
-    if kind != "classic":  # not every broker knows that there are kinds
-        arguments["x-queue-type"] = kind
+    lasting = {"x-expires": _REMOVED_AFTER_MS}
+    given = {**lasting, **{f"x-{name}": value for name, value in arguments.items()}}
     with channel(endpoint) as opened:
         if dead_letters:
             exchange = f"{queue}.dlx"
             # It goes with its only binding.
             opened.exchange_declare(exchange, "fanout", durable=True, auto_delete=True)
-            opened.queue_declare(dead_letters, durable=True, arguments=dict(arguments))
+            opened.queue_declare(dead_letters, durable=True, arguments=lasting)
             opened.queue_bind(dead_letters, exchange)
-            arguments["x-dead-letter-exchange"] = exchange
-        opened.queue_declare(queue, durable=True, arguments=arguments)
+            given["x-dead-letter-exchange"] = exchange
+        opened.queue_declare(queue, durable=True, auto_delete=auto_delete, arguments=given)
 
 
-def delete(endpoint: Endpoint, *queues: str) -> None:
+def declare_exchange(endpoint: Endpoint, exchange: str, kind: str, alternate: str = "") -> None:
+    """Make a durable exchange; what it cannot route goes to the alternate one."""
+    arguments = {"alternate-exchange": alternate} if alternate else {}
+    with channel(endpoint) as opened:
+        opened.exchange_declare(exchange, kind, durable=True, arguments=arguments)
+
+
+def bind(endpoint: Endpoint, queue: str, exchange: str, routing_key: str = "") -> None:
+    """Have an exchange bring messages to a queue."""
+    with channel(endpoint) as opened:
+        opened.queue_bind(queue, exchange, routing_key)
+
+
+def delete(endpoint: Endpoint, *queues: str, exchange: str = "") -> None:
     """Delete queues, and what was made for them with them; no error if they are gone."""
     with channel(endpoint) as opened:
         for queue in queues:
             opened.queue_delete(queue)
+        if exchange:
+            opened.exchange_delete(exchange)
 
 
 def manage(
@@ -164,15 +187,37 @@ def manage(
         return web.json(method, f"/api/{path}", json=body)
 
 
+def leader(endpoint: Endpoint, queue: str, *, asked: str = FIRST, timeout: float = 10.0) -> str:
+    """The node that leads a queue, as a node of the suite's own sees it.
+
+    Raises:
+        OSError: it does not answer, or knows of none.
+    """
+    path = f"queues/{quote(VIRTUAL_HOST, safe='')}/{quote(queue, safe='')}"
+    found = manage(endpoint, path, asked, timeout=timeout)
+    node: str = found.get("leader") or found["node"]
+    return node.partition("@")[0]
+
+
+def refused(endpoint: Endpoint, queue: str) -> str:
+    """Why a client of its own may not consume a queue; empty: it may."""
+    with channel(endpoint) as opened:
+        try:
+            opened.basic_consume(queue, lambda *_: None)
+        except exceptions.ChannelClosedByBroker as error:
+            return str(error.reply_text)
+    return ""
+
+
 def exists(endpoint: Endpoint, queue: str) -> bool:
     """Whether there is such a queue."""
     with channel(endpoint) as opened:
         try:
             opened.queue_declare(queue, passive=True)
         except exceptions.ChannelClosedByBroker as error:
-            if error.reply_code != _NOT_FOUND:
+            if error.reply_code not in (_NOT_FOUND, _RESOURCE_LOCKED):
                 raise
-            return False
+            return error.reply_code == _RESOURCE_LOCKED  # another connection has it to itself
     return True
 
 
@@ -182,7 +227,7 @@ def ready(endpoint: Endpoint, queue: str) -> int:
         return opened.queue_declare(queue, passive=True).method.message_count
 
 
-_ACCESS_REFUSED, _NOT_FOUND, _PRECONDITION_FAILED = 403, 404, 406
+_ACCESS_REFUSED, _NOT_FOUND, _RESOURCE_LOCKED, _PRECONDITION_FAILED = 403, 404, 405, 406
 _COMMAND_INVALID, _NOT_ALLOWED, _NOT_IMPLEMENTED = 503, 530, 540
 #: Nothing is said of what the broker does with messages.
 NO_VERDICT = (_ACCESS_REFUSED, _NOT_IMPLEMENTED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -11,7 +12,7 @@ from pika.exceptions import AMQPError, ChannelClosedByBroker, NackError, Unrouta
 from stackproof.history import History
 from stackproof.services.base import Endpoint
 from stackproof.services.rabbitmq.client import NO_VERDICT, close, connect
-from stackproof.services.rabbitmq.known import PERSISTENT
+from stackproof.services.rabbitmq.known import FIRST, PERSISTENT
 from stackproof.services.sending import Sent
 
 
@@ -23,12 +24,14 @@ class Message:
         ident: its message ID, by which the history recognises it.
         body: the raw bytes.
         ttl: milliseconds for which it lives; None: for ever.
+        priority: how urgent it is; None: it does not say.
         headers: sent along.
     """
 
     ident: str
     body: bytes
     ttl: int | None = None
+    priority: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -39,13 +42,26 @@ class Publisher:
         endpoint: where the broker is.
         history: receives every publishing.
         name: the publisher's name in the history.
-        timeout: seconds for its connection.
+        node: which server it is connected to.
+        timeout: seconds for its connection, and for which the broker may block it.
+
+    Attributes:
+        confirmed: by queue, messages without a time to live.
     """
 
-    def __init__(self, endpoint: Endpoint, history: History, *, name: str, timeout: float = 10.0):
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        history: History,
+        *,
+        name: str,
+        node: str = FIRST,
+        timeout: float = 10.0,
+    ):
         self._history = history
         self.name = name
-        self._connection = connect(endpoint, timeout=timeout)
+        self.confirmed: dict[str, set[str]] = defaultdict(set)
+        self._connection = connect(endpoint, node, timeout=timeout)
         self._channel = self._connection.channel()
         self._channel.confirm_delivery()
 
@@ -56,6 +72,7 @@ class Publisher:
         queue: str,
         exchange: str = "",
         routing_key: str | None = None,
+        lives: int = 0,
     ) -> Sent:
         """Publish messages in order, each confirmed before the next.
 
@@ -64,22 +81,26 @@ class Publisher:
             queue: where they are to end; what the history calls the place.
             exchange: where to publish; empty: the one that knows every queue by its name.
             routing_key: the queue's name unless given.
+            lives: milliseconds for which the queue keeps a message; 0: for ever.
         """
         sent = Sent()
         for message in messages:
+            ttl = min(filter(None, (message.ttl, lives)), default=0)
             op = self._history.invoke(
                 "put",
                 client=self.name,
                 space=queue,
                 key=message.ident,
                 value=message.body,
-                number=message.ttl or 0,
+                number=ttl,
+                label="" if message.priority is None else str(message.priority),
             )
             properties = pika.BasicProperties(
                 message_id=message.ident,
                 delivery_mode=PERSISTENT,
                 headers=dict(message.headers) or None,
                 expiration=None if message.ttl is None else str(message.ttl),
+                priority=message.priority,
             )
             try:
                 self._channel.basic_publish(
@@ -108,6 +129,8 @@ class Publisher:
             else:
                 sent.ok += 1
                 self._history.answered(op, "ok")
+                if not ttl:
+                    self.confirmed[queue].add(message.ident)
         return sent
 
     def _fail(self, sent: Sent, op: int, reason: str) -> None:

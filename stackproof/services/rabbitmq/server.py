@@ -24,12 +24,14 @@ _VOLUME = "/var/lib/rabbitmq"
 #: What shows a node's queues, and its peers, to whoever asks by HTTP. (In 3.10 an orderly end takes
 #: five seconds longer with it.)
 _MANAGEMENT = "rabbitmq_management"
-#: Clients come from this machine, or from the run's own container network, alone.
+#: Clients come from this machine, or from the run's own container network, alone. Dead letters that
+#: their queue refused are tried again after two seconds, not after three minutes.
 _SETTINGS = """\
 [{{rabbit, [{{tcp_listeners, [{client}]}}, {{num_tcp_acceptors, 2}},
   {{loopback_users, []}},
   {{vm_memory_high_watermark, {{absolute, "{memory}MiB"}}}},
   {{disk_free_limit, 50000000}},
+  {{dead_letter_worker_publisher_confirm_timeout, 2000}},
   {{cluster_nodes, {{[{cluster}], disc}}}}, {{cluster_partition_handling, autoheal}},
   {{log, [{{console, [{{enabled, true}}, {{level, info}}]}}, {{file, [{{file, false}}]}}]}}]}},
  {{rabbitmq_management, [{{tcp_config, [{management}]}}]}},

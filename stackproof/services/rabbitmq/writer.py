@@ -23,7 +23,9 @@ class MessagesWriter:
     def __init__(self, endpoint: Endpoint, name: str, *, timeout: float):
         self._endpoint, self._queue, self._timeout = endpoint, name, timeout
         self._channel: BlockingChannel | None = None
-        declare(endpoint, name, kind="quorum" if len(endpoint.addresses) > 1 else "classic")
+        # Not every broker knows that there are kinds.
+        quorum = {"queue-type": "quorum"} if len(endpoint.addresses) > 1 else {}
+        declare(endpoint, name, arguments=quorum)
 
     def write(self, text: str) -> None:
         """Publish one message, and wait for its confirm."""

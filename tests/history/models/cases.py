@@ -211,11 +211,16 @@ REGISTER = {
 }  # fmt: skip
 
 Q = Queue("the orders", "s", ordered=True)
-D = Queue("the orders", "s", dead_letters="dead", may_die=("invalid",))
+D = Queue("the orders", "s", dead_letters="dead", may_die=("invalid",),
+          max_length=3, delivery_limit=1)  # fmt: skip
+U = Queue("the orders", "s", priorities=("high", "highest"), ordered=True)
 P1 = op("p", "put", "m1", "x", 0, 1)
 P2 = op("p", "put", "m2", "y", 2, 3)
 T1 = op("c", "take", "m1", "x", 4, 5)
 T2 = op("c", "take", "m2", "y", 6, 7)
+LATER = [op("p", "put", "m3", "z", 3.1, 3.2), op("p", "put", "m4", "z", 3.3, 3.4)]
+BACK = op("c", "give back", "m1", ..., 5.1, 5.2)
+AGAIN = op("c", "take", "m1", "x", 5.3, 5.4)
 
 QUEUE = {
     "lost": Case(
@@ -274,6 +279,45 @@ QUEUE = {
         ],
         keys=("m2",),
     ),
+    "out-of-priority": Case(
+        U,
+        [P1, op("p", "put", "m2", "y", 2, 3, label="high"), op("c", "open", "c", ..., 3.1, 3.2),
+         T1, T2],
+        [
+            # The taker was there before, and may have been handed it then.
+            [P1, op("p", "put", "m2", "y", 2, 3, label="high"),
+             op("c", "open", "c", ..., 2.9, 3.2), T1, T2],
+            [P1, op("p", "put", "m2", "y", 2, 3, label="high"), T1, T2],
+            [P1, op("p", "put", "m2", "y", 2, 3, label="other"),
+             op("c", "open", "c", ..., 3.1, 3.2), T1, T2],
+            [op("p", "put", "m1", "x", 0, 1, label="high"), P2,
+             op("c", "open", "c", ..., 3.1, 3.2), T1, T2],
+            [P1, op("p", "put", "m2", "y", 2, 3, label="high"),
+             op("c", "open", "c", ..., 3.1, 3.2), T1, op("c", "take", "m2", "y", 5, 7)],
+            [op("p", "put", "m1", "x", 0, 1, label="highest"),
+             op("p", "put", "m2", "y", 2, 3, label="high"), op("c", "open", "c", ..., 3.1, 3.2),
+             T1, T2],
+        ],
+        keys=("m1",),
+        also=[
+            [op("p", "put", "m1", "x", 0, 1, label="high"),
+             op("p", "put", "m2", "y", 2, 3, label="highest"), op("c", "open", "c", ..., 3.1, 3.2),
+             T1, T2],
+            # Of two that are more urgent the later one tells.
+            [P1, op("p", "put", "m2", "y", 2, 3, label="high"),
+             op("p", "put", "m3", "z", 2, 3, label="highest"), op("c", "open", "c", ..., 3.1, 3.2),
+             op("c", "take", "m3", "z", 3.5, 3.6), T1, T2],
+            [P1, op("p", "put", "m2", "y", 2, 3, label="high"),
+             op("p", "put", "m3", "z", 2, 3, label="highest"), op("c", "open", "c", ..., 3.1, 3.2),
+             op("c", "take", "m2", "y", 3.5, 3.6), T1, op("c", "take", "m3", "z", 8, 9)],
+        ],
+    ),
+    "taken-too-often": Case(
+        D,
+        [P1, T1, op("c", "take", "m1", "x", 6, 7), op("c", "take", "m1", "x", 8, 9)],
+        [[P1, P2, T1, T2, op("c", "take", "m1", "x", 8, 9)]],
+        keys=("m1",),
+    ),
     "wrongly-dead-lettered": Case(
         D,
         [P1, op("d", "take", "m1", "x", 4, 5, space="dead")],
@@ -284,8 +328,17 @@ QUEUE = {
              op("d", "take", "m1", "x", 4, 5, space="dead")],
             [op("p", "put", "m1", "x", 0, 1, number=5000),
              op("d", "take", "m1", "x", 4, 5, space="dead")],
+            [P1, P2, *LATER, op("d", "take", "m1", "x", 4, 5, space="dead")],
+            [P1, T1, BACK, AGAIN, op("d", "take", "m1", "x", 6, 7, space="dead")],
         ],
         keys=("m1",),
+        also=[
+            [P1, P2, LATER[0], op("d", "take", "m1", "x", 4, 5, space="dead")],
+            # An older one makes no room necessary, nor does one that came afterwards.
+            [P1, P2, *LATER, op("d", "take", "m2", "y", 4, 5, space="dead")],
+            [P1, P2, *LATER, op("d", "take", "m1", "x", 3.21, 3.22, space="dead")],
+            [P1, T1, op("d", "take", "m1", "x", 6, 7, space="dead")],
+        ],
     ),
     "not-dead-lettered": Case(
         D,
@@ -295,9 +348,11 @@ QUEUE = {
              op("d", "take", "m1", "x", 7, 8, space="dead")],
             [P1, T1, op("c", "reject", "m1", ..., 5, 6, status="unknown")],
             [op("p", "put", "m1", "x", 0, 1, number=9), op("c", "take", "m1", "x", 1, 1.5)],
+            [P1, T1, BACK, AGAIN],
         ],
         keys=("m1",),
-        also=[[op("p", "put", "m1", "x", 0, 1, number=9)]],
+        also=[[op("p", "put", "m1", "x", 0, 1, number=9)],
+              [P1, T1, BACK, AGAIN, op("c", "give back", "m1", ..., 6, 7)]],
     ),
     "dead-lettered-twice": Case(
         D,
