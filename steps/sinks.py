@@ -9,6 +9,7 @@ from hamcrest import (
     contains_string,
     empty,
     equal_to,
+    greater_than,
     has_entry,
     has_length,
     not_,
@@ -17,6 +18,7 @@ from hamcrest import (
 
 from stackproof import faults, systems
 from stackproof.faults.words import to_break
+from stackproof.session.measuring import Rounds
 from stackproof.session.needs import Need, needs_by
 from stackproof.session.premises import presume
 from stackproof.session.scenario import Context
@@ -52,6 +54,12 @@ def sink_was_started(context: Context, sink: SystemSettings) -> None:
     sink_of(context, sink).run()
 
 
+@given("the {sink:Component} was started where nobody listens")
+def sink_is_alone(context: Context, sink: SystemSettings) -> None:
+    """Its server's address is one where there is none."""
+    sink_of(context, sink).run_alone()
+
+
 @given("the {sink:Component} was started in {count:d} processes at the same moment")
 def sinks_were_started(context: Context, sink: SystemSettings, count: int) -> None:
     """So many of them, which bring their events to the same place."""
@@ -62,6 +70,12 @@ def sinks_were_started(context: Context, sink: SystemSettings, count: int) -> No
 def sink_trims(context: Context, sink: SystemSettings, most: int) -> None:
     """The field `{max_length}` of its options is this number."""
     sink_of(context, sink).run(max_length=most)
+
+
+@when("the {sink:Component} is started again")
+def sink_is_started_again(context: Context, sink: SystemSettings) -> None:
+    """Ends its process, and starts another one with the same settings."""
+    sink_of(context, sink).run()
 
 
 @given(
@@ -116,6 +130,21 @@ def events_are_handed_to_both(
 def sink_is_flushed(context: Context, sink: SystemSettings) -> None:
     """Calls its `flush`, which returns when all is delivered."""
     sink_of(context, sink).flush()
+
+
+@then("within {limit:Seconds} the {sink:Component} says that {count:d} events are not delivered")
+def events_are_not_delivered(
+    context: Context, limit: float, sink: SystemSettings, count: int
+) -> None:
+    """Its `flush` tells it by an error, with this number."""
+    told = sink_of(context, sink).flush_in_vain(limit)
+    assert_that(told, contains_string(str(count)))
+
+
+@when("the {sink:Component} has tried to deliver them")
+def sink_has_tried(context: Context, sink: SystemSettings) -> None:
+    """Calls its `flush`, which may say that something is not delivered."""
+    sink_of(context, sink).try_to_deliver()
 
 
 @when("the {sink:Component} is stopped")
@@ -244,6 +273,18 @@ def stream_has_one_group(context: Context, sink: SystemSettings) -> None:
     assert_that(sink_of(context, sink).groups(), has_length(1), "consumer groups")
 
 
+@when("no queue takes what the {sink:Component} publishes")
+def no_queue_takes(context: Context, sink: SystemSettings) -> None:
+    """The binding of its queue is removed; a sink that has made it may make it again."""
+    sink_of(context, sink).queue_of("unbind").unbind()
+
+
+@when("a queue takes what the {sink:Component} publishes")
+def a_queue_takes(context: Context, sink: SystemSettings) -> None:
+    """Its queue is bound again."""
+    sink_of(context, sink).queue_of("bind").bind()
+
+
 @then("every message of the {sink:Component} is persistent")
 def messages_are_persistent(context: Context, sink: SystemSettings) -> None:
     """Its delivery mode says that the broker is to keep it on its disk."""
@@ -267,3 +308,29 @@ def same_events(context: Context, sink: SystemSettings, other: SystemSettings) -
     first, second = sink_of(context, sink).arrived, sink_of(context, other).arrived
     presume(first, not_(empty()), "events that have arrived")
     assert_that(second, equal_to(first))
+
+
+# -- speed -----------------------------------------------------------------------
+@when(
+    "{count:d} events are sent by the {sink:Component} one by one and {batch:d} at once, {times:d} times each"
+)
+def batches_are_measured(
+    context: Context, count: int, sink: SystemSettings, batch: int, times: int
+) -> None:
+    """In turn, each over one connection, after a first time that does not count; the medians."""
+    speed = context.session.use(systems.SinkSpeed, sink.name)
+    context.session.use(Rounds).begin(speed.measure, count, batch, times)
+
+
+@then("sending at once is more than {factor:d} times as fast in the best of {rounds:d} rounds")
+def batches_are_faster(context: Context, factor: int, rounds: int) -> None:
+    """By the server's clock; the round-trip time at which it would be 82 times is in the report."""
+    context.session.use(Rounds).judge(
+        "sending at once against one by one",
+        float,
+        greater_than(factor),
+        rounds=rounds,
+        told="{:.1f} times as fast".format,
+        before="1000 events are sent by the redis-sink one by one and 100 at once, 5 times each",
+        best=max,
+    )

@@ -19,6 +19,17 @@ Feature: A sink publishes events to an exchange of RabbitMQ
     When 30 events are handed to the rabbitmq-sink
     Then within 10 seconds events of the rabbitmq-sink that a consumer rejects are dead-lettered, each once and unchanged
 
+  @SINK-06
+  Scenario: An event that no queue takes is kept until one does
+    Given the rabbitmq-sink was started
+    And 10 events were handed to the rabbitmq-sink
+    And the rabbitmq-sink was flushed
+    When no queue takes what the rabbitmq-sink publishes
+    And 10 events are handed to the rabbitmq-sink
+    And the rabbitmq-sink has tried to deliver them
+    And a queue takes what the rabbitmq-sink publishes
+    Then within 10 seconds every event of the rabbitmq-sink has arrived once, unchanged and in order
+
   @SINK-07
   Scenario: Stopping delivers every event, and leaves nothing behind
     Given the rabbitmq-sink was started

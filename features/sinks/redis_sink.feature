@@ -40,6 +40,15 @@ Feature: A sink brings events to a stream of Redis
     Then within 10 seconds every event of the redis-sink has arrived once, unchanged and in order
     And the stream of the redis-sink has one consumer group
 
+  @SINK-04
+  Scenario: A sink that is started again leaves the consumer group as it is
+    Given the redis-sink was started
+    And 50 events were handed to the redis-sink
+    Then within 10 seconds every event of the redis-sink has arrived once, unchanged and in order
+    When the redis-sink is started again
+    And 50 events are handed to the redis-sink
+    Then within 10 seconds every event of the redis-sink has arrived once, unchanged and in order
+
   @SINK-05
   Scenario: A stream keeps the latest entries, so many of them
     Given the redis-sink was started with a stream of at most 100 entries

@@ -116,7 +116,7 @@ class RedisSink(Sink):
             items = items[there:]
         if not items:
             return
-        with self._redis.pipeline(transaction=True) as pipeline:
+        with self._redis.pipeline(transaction=len(items) > 1) as pipeline:
             for item in items:
                 pipeline.xadd(
                     self._stream, item.content, maxlen=self._max_length or None, approximate=False

@@ -25,6 +25,7 @@ _BESIDES = {
         "contracts/search_dead_letter.schema.json",
         "reference/search_indexer/*.py",
     ),
+    "sinks": ("reference/sinks/*.py",),
     "streams": (
         "contracts/vectors.schema.json",
         "contracts/vector_dead_letter.schema.json",

@@ -9,5 +9,6 @@ from .pipeline import Pipeline as Pipeline
 from .promises import Promises as Promises
 from .sessions import SessionStore as SessionStore
 from .sinks import EventSink as EventSink
+from .sinks import SinkSpeed as SinkSpeed
 from .starting import Starts as Starts
 from .timing import Timing as Timing

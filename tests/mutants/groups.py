@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,7 @@ from importlib import import_module
 
 from stackproof.obtain import Cache
 from stackproof.services import service as known_service
-from tests.mutants.mutant import PLACE, ROOT, Mutant
+from tests.mutants.mutant import PLACE, ROOT, Mutant, known
 from tests.mutants.servers import behind
 from tests.mutants.servers.running import SOUND, running_features
 from tests.second import scorer
@@ -174,6 +175,24 @@ def _components(name: str) -> Group:
     return Group(name, [Mutant(f"(none: the {name})", group=name, module=module)], running)
 
 
+def _sinks(name: str, module: str) -> Group:
+    """Each is put to the scenarios that must catch it, the unbroken one to those of all of them."""
+
+    @contextmanager
+    def running() -> Iterator[RunOne]:
+        def run_one(mutant: Mutant) -> None:
+            caught_by = mutant.caught_by or {
+                scenario for other in known() if other.group == name for scenario in other.caught_by
+            }
+            names = [word for one in caught_by for word in ("--name", f"^{re.escape(one)}")]
+            config = _configuration(module, mutant)
+            _run_pipeline(mutant, config, [*names, "features/sinks"], "pr", 1)
+
+        yield run_one
+
+    return Group(name, [Mutant(f"(none: the {name})", group=name, module=module)], running)
+
+
 def _behind(service: str, features: Sequence[str]) -> Group:
     """Servers that the suite itself starts, with programs of this service that are broken."""
     control = Mutant(f"(none: {service})", group=service)
@@ -242,6 +261,8 @@ GROUPS = (
         tolerated=("passed", "not supported"),
     ),
     *map(_components, _COMPONENTS),
+    _sinks("redis-sink", "reference.sinks:RedisSink"),
+    _sinks("rabbitmq-sink", "reference.sinks:RabbitMQSink"),
     _servers("postgresql"),
     _servers("redis"),
     _servers("rabbitmq"),

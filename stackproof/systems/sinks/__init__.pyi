@@ -1,1 +1,2 @@
 from .sink import EventSink as EventSink
+from .speed import SinkSpeed as SinkSpeed

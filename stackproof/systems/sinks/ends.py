@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import statistics
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from stackproof.polling import poll
 from stackproof.services.base import Endpoint
 from stackproof.services.rabbitmq import RabbitMQFixture
 from stackproof.services.redis import RedisFixture
@@ -16,7 +19,7 @@ from stackproof.systems.sinks.events import document, parsed
 _STREAM, _GROUP, _MEMBER = "events", "readers", "reader"
 _QUEUE, _EXCHANGE, _DEAD = "events", "events.exchange", "events.dead"
 _KEY = "events.all"
-_AT_ONCE = 1000
+_AT_ONCE, _HELD_MS = 1000, 600_000
 
 
 @dataclass(frozen=True)
@@ -108,9 +111,40 @@ class RedisStream:
             return ()
         return [_text(group["name"]) for group in self._fixture.client.xinfo_groups(self.key)]
 
-    def length(self) -> int:
-        """How many entries it has."""
-        return int(self._fixture.client.xlen(self.key))
+    # -- speed ---------------------------------------------------------------------
+    def hold(self) -> None:
+        """Have the server answer no writes for a while; nobody else may use it."""
+        self._fixture.client.delete(self.key)
+        self._fixture.client.client_pause(_HELD_MS, all=False)
+
+    def let_go(self, count: int, within: float) -> float:
+        """Have it answer again, and wait for so many entries; seconds from the first to the last.
+
+        Raises:
+            DeadlineExceeded: they do not come.
+        """
+        client = self._fixture.client
+        client.client_unpause()
+        poll(lambda: client.xlen(self.key), until=lambda length: length >= count, within=within,
+             awaiting=f"{count} entries", describe=str)  # fmt: skip
+        (first, _), (last, _) = (
+            client.xrange(self.key, count=1)[0],
+            client.xrevrange(self.key, count=1)[0],
+        )
+        return (_milliseconds(last) - _milliseconds(first)) / 1000
+
+    def round_trip(self, times: int) -> float:
+        """The median time of a command that does nothing, in seconds."""
+        took = []
+        for _ in range(times):
+            began = time.perf_counter()
+            self._fixture.client.ping()
+            took.append(time.perf_counter() - began)
+        return statistics.median(took)
+
+
+def _milliseconds(ident: bytes) -> int:
+    return int(ident.partition(b"-")[0])
 
 
 class RabbitQueue:
@@ -128,6 +162,7 @@ class RabbitQueue:
         self._fixture = session.use(RabbitMQFixture)
         self._session = session
         self.queue, self.exchange = session.own(_QUEUE), session.own(_EXCHANGE)
+        self._key = _KEY
         self.dead, self.dead_exchange = session.own(_DEAD), session.own(f"{_DEAD}.exchange")
 
     @property
@@ -157,9 +192,24 @@ class RabbitQueue:
                     self.queue, durable=True,
                     arguments={"x-dead-letter-exchange": self.dead_exchange},
                 )  # fmt: skip
-                opened.queue_bind(
-                    self.queue, self.exchange, _KEY if "routing_key" in fields else "#"
-                )
+        if "routing_key" not in fields:
+            self._key = "#"
+        if "queue" not in fields:
+            self.bind()
+
+    def bind(self) -> None:
+        """Have the queue take what is published by the routing key."""
+        from stackproof.services.rabbitmq.client import channel
+
+        with channel(self.endpoint) as opened:
+            opened.queue_bind(self.queue, self.exchange, self._key)
+
+    def unbind(self) -> None:
+        """Have no queue take it."""
+        from stackproof.services.rabbitmq.client import channel
+
+        with channel(self.endpoint) as opened:
+            opened.queue_unbind(self.queue, self.exchange, self._key)
 
     def _remove(self) -> None:
         from stackproof.services.rabbitmq.client import channel

@@ -16,7 +16,7 @@ from stackproof.errors import NotSupported, PremiseNotMet, Trouble, step_missing
 from stackproof.history import Limit, Queue
 from stackproof.history.digests import digest_of
 from stackproof.polling import DeadlineExceeded, Died, pause, poll
-from stackproof.services.base import Endpoint
+from stackproof.ports import LOOPBACK, free_port
 from stackproof.session.places import NamedPlaces
 from stackproof.settings.systems import EXACTLY_ONCE
 from stackproof.systems.components import ComponentError, Role, UnderTest
@@ -110,6 +110,29 @@ class EventSink(UnderTest):
         with ThreadPoolExecutor(processes) as threads:
             list(threads.map(self._start, range(processes)))
 
+    def run_alone(self) -> None:
+        """The same, where nobody listens for it."""
+        self.end.prepare(self._fields_of_options())
+        fields = {**self.end.fields(), **self._reached_at(free_port())}
+        self.start(fields=fields, **self._given())
+        self._before = [(0, ())]
+        self._start(0)
+
+    def flush_in_vain(self, within: float) -> str:
+        """Have it say that it cannot deliver what it has taken; what it says.
+
+        Raises:
+            AssertionError: it says that it has.
+            ComponentError: it says something else.
+        """
+        try:
+            self.process().call("flush", within=within)
+        except ComponentError as error:
+            if error.kind == UNDELIVERED:
+                return error.text
+            raise
+        raise AssertionError(f"the {self.settings.called} says that all is delivered")
+
     def run_with_buffer(self, size: int, overflow: str) -> None:
         """The same, with little in hand beside the buffer where it can be told so."""
         more: dict[str, Any] = {"batch": 1} if self._uses("batch") else {}
@@ -196,16 +219,24 @@ class EventSink(UnderTest):
 
     def _through_gate(self) -> dict[str, str]:
         """Its server's fields, with a gate in place of the address; as they are with TLS."""
-        endpoint: Endpoint = self.end.endpoint
-        address = next(iter(endpoint.addresses.values())).partition("/")[0]
-        known = self._session.use(NamedPlaces).fields([self.service])
+        endpoint = self.end.endpoint
         if endpoint.access.tls or len(endpoint.addresses) > 1:
-            return known
+            return {}
         if self._gate is None:
-            self._gate = Gate(*split_host_and_port(address))
+            self._gate = Gate(*split_host_and_port(self._address))
             self._session.add_cleanup(self._gate.close)
-        other = f"127.0.0.1:{self._gate.port}"
-        return {name: value.replace(address, other) for name, value in known.items()}
+        return self._reached_at(self._gate.port)
+
+    @property
+    def _address(self) -> str:
+        """Host and port of its server."""
+        return next(iter(self.end.endpoint.addresses.values())).partition("/")[0]
+
+    def _reached_at(self, port: int) -> dict[str, str]:
+        """Its server's fields, with a port on loopback in place of the address."""
+        known = self._session.use(NamedPlaces).fields([self.service])
+        other = f"{LOOPBACK}:{port}"
+        return {name: value.replace(self._address, other) for name, value in known.items()}
 
     @property
     def gate(self) -> Gate:
@@ -268,6 +299,11 @@ class EventSink(UnderTest):
         else:
             self._taken.add(ident)
         self._answered[ident] = time.time()
+
+    def hand_unrecorded(self, count: int) -> None:
+        """Hand it so many events for a figure; what becomes of each is not looked at."""
+        for event in itertools.islice(self._made, count):
+            self.process().call("handle_event", event, within=_TAKES_WITHIN)
 
     def last(self, count: int) -> list[str]:
         """The IDs of the last ones that were handed over, so many of them."""
@@ -358,6 +394,14 @@ class EventSink(UnderTest):
         for number in range(self._running):
             self.process(number).call("flush", within=_FLUSHES_WITHIN)
 
+    def try_to_deliver(self) -> None:
+        """The same; it may say that something is not delivered."""
+        try:
+            self.flush()
+        except ComponentError as error:
+            if error.kind != UNDELIVERED:
+                raise
+
     def stop(self) -> None:
         """Have each of its processes stop the sink; the process stays."""
         for number in range(self._running):
@@ -386,6 +430,16 @@ class EventSink(UnderTest):
         """What has arrived: the contents of events by their IDs."""
         return self._arrived
 
+    def queue_of(self, doing: str) -> RabbitQueue:
+        """The queue that its events arrive in.
+
+        Raises:
+            NotSupported: it is none; completes "nobody can ... a stream".
+        """
+        if not isinstance(self.end, RabbitQueue):
+            raise NotSupported(f"nobody can {doing} a {self.end.noun}")
+        return self.end
+
     def reject_all(self, within: float) -> Queue:
         """Reject every event that has arrived; what is expected of the dead letters.
 
@@ -393,9 +447,7 @@ class EventSink(UnderTest):
             NotSupported: it brings its events where none can be rejected.
             DeadlineExceeded: they do not come, or are not dead-lettered.
         """
-        end, dead = self.end, f"dead letters of the {self.settings.called}"
-        if not isinstance(end, RabbitQueue):
-            raise NotSupported(f"nobody can reject what is in a {end.noun}")
+        end, dead = self.queue_of("reject"), f"dead letters of the {self.settings.called}"
         wanted = len(self._handed) - len(self.refused)
 
         def rejected() -> int:
