@@ -29,6 +29,13 @@ class Item:
     content: bytes | dict[str, str]
     in_hand: bool = False
 
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        if isinstance(self.content, bytes):
+            return len(self.content)
+        return sum(len(name) + len(text.encode()) for name, text in self.content.items())
+
 
 class Buffer:
     """Safe to use from several threads.

@@ -74,6 +74,9 @@ class RabbitMQSink(Sink):
             stack_timeout=self._patience,
             blocked_connection_timeout=self._patience,
         )
+        self._forget()
+
+    def _forget(self) -> None:
         self._connection: pika.BlockingConnection | None = None
         self._channel: BlockingChannel | None = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from redis import Redis, RedisError, ResponseError
@@ -55,7 +56,8 @@ class RedisSink(Sink):
         if database and not database.isdecimal():
             raise refuse(f"its database is {database!r}, which is no number", _EXAMPLE)
         self._stream, self._group, self._max_length = stream, consumer_group, max_length
-        self._redis = Redis.from_url(
+        self._make = partial(
+            Redis.from_url,
             url,
             decode_responses=True,
             socket_timeout=self._patience,
@@ -64,9 +66,12 @@ class RedisSink(Sink):
             max_connections=1,
             **({"ssl_ca_certs": ca_file} if ca_file else {}),
         )
+        self._forget()
+
+    def _forget(self) -> None:
+        self._redis: Redis = self._make()
         self._connection: tuple[str, int] | None = None
-        self._connected = False
-        self._last = ""
+        self._connected, self._last = False, ""
         self._uncertain: Sequence[Item] = ()
 
     def _item(self, event: Event) -> Item:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -34,6 +36,8 @@ class Sink(ABC):
             circuit closes.
         patience: seconds for an answer of the server.
         stop_within: seconds for which `stop` waits for what is not delivered yet.
+        max_bytes: of an event as it is sent; a larger one is refused, for it would hold up all
+            that come after it.
     """
 
     def __init__(
@@ -46,8 +50,11 @@ class Sink(ABC):
         reset_after: float = 5.0,
         patience: float = 5.0,
         stop_within: float = 10.0,
+        max_bytes: int = 16 << 20,
     ):
+        self._buffer_size, self._overflow = buffer_size, overflow
         self._buffer = Buffer(buffer_size, overflow)
+        self._max_bytes = max_bytes
         self._batch_size, self._reset_after = batch_size, reset_after
         self._patience, self._stop_within = patience, stop_within
         self._breaker = CircuitBreaker(fail_max=failures, reset_timeout=reset_after)
@@ -55,6 +62,9 @@ class Sink(ABC):
         self._worker: threading.Thread | None = None
         self._error: Exception | None = None
         self._ready = False  # it is connected, and what must be there is there
+        if hasattr(os, "register_at_fork"):
+            own = weakref.WeakMethod(self._begin_anew)
+            os.register_at_fork(after_in_child=lambda: (found := own()) and found())
 
     # -- what a kind of sink says --------------------------------------------
     @abstractmethod
@@ -77,6 +87,10 @@ class Sink(ABC):
     def _disconnect(self) -> None:
         """Leave the connection, whatever state it is in."""
 
+    @abstractmethod
+    def _forget(self) -> None:
+        """Leave the connection to the process that has made it."""
+
     def _look(self) -> None:  # noqa: B027 -- most connections need none
         """Do what an idle connection needs."""
 
@@ -91,11 +105,14 @@ class Sink(ABC):
         """Take an event; the caller may change it afterwards.
 
         Raises:
-            ValueError: it is none.
+            ValueError: it is none, or too large.
             BufferFullError: the buffer is full, and its strategy is "raise".
             SinkStoppedError: the sink was stopped.
         """
-        self._buffer.put(self._item(Event.of(event)))
+        item = self._item(Event.of(event))
+        if (size := item.size) > self._max_bytes:
+            raise ValueError(f"the event has {size} bytes, {self._max_bytes} are allowed")
+        self._buffer.put(item)
 
     def flush(self, within: float | None = None) -> None:
         """Wait until all that was taken is delivered.
@@ -130,6 +147,18 @@ class Sink(ABC):
                 self._worker.join(self._patience + self._stop_within)
 
     # -- the worker --------------------------------------------------------------
+    def _begin_anew(self) -> None:
+        """In a process that was forked: events and connection are its parent's, no thread lives."""
+        running = self._worker is not None and not self._ending.is_set()
+        self._buffer = Buffer(self._buffer_size, self._overflow)
+        self._breaker = CircuitBreaker(
+            fail_max=self._breaker.fail_max, reset_timeout=self._reset_after
+        )
+        self._ending, self._worker, self._ready = threading.Event(), None, False
+        self._forget()
+        if running:
+            self.start()
+
     def _work(self) -> None:
         while not self._ending.is_set():
             items = self._buffer.take(self._batch_size, _IDLE if self._ready else 0)

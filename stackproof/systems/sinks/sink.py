@@ -42,12 +42,14 @@ ROLE = Role(
 #: What features set of a sink, where its options have these fields, and what they are otherwise.
 SETTINGS: Mapping[str, Any] = {
     "buffer": 10_000, "overflow": "block", "batch": 100, "max_length": 0, "failures": 3,
-    "reset": 1.0, "patience": 2.0,
+    "reset": 1.0, "patience": 2.0, "flushing": 60.0,
 }  # fmt: skip
 _READER = "reader"
-_TAKES_WITHIN, _FLUSHES_WITHIN, _WITHIN = 60.0, 30.0, 30.0
+_TAKES_WITHIN, _FLUSHES_WITHIN, _WITHIN = 60.0, 90.0, 30.0
 #: Events handed over before, while and after something is broken, and seconds between two.
 _HANDED, _PACE = 40, 0.005
+#: Seconds for which a sink whose server is missing waits for it.
+_FLUSHES_ALONE = 3.0
 #: Seconds in which a sink finds that its connection is dead.
 _TRIES_WITHIN = 6.0
 #: Tries of an open circuit that are looked at, and how near to its time they may come.
@@ -113,6 +115,7 @@ class EventSink(UnderTest):
     def run_alone(self) -> None:
         """The same, where nobody listens for it."""
         self.end.prepare(self._fields_of_options())
+        self._set["flushing"] = _FLUSHES_ALONE
         fields = {**self.end.fields(), **self._reached_at(free_port())}
         self.start(fields=fields, **self._given())
         self._before = [(0, ())]
