@@ -57,7 +57,9 @@ def words_of(name: str) -> tuple[str, ...]:
 def counted(noun: str) -> Type:
     """A type for a number of something: ``counted("broker")`` takes "1 broker", "3 brokers"."""
 
-    @parse.with_pattern(rf"\d+ {noun}s?")
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+
+    @parse.with_pattern(rf"\d+ (?:{plural}|{noun})")
     def number(text: str) -> int:
         return int(text.split()[0])
 
@@ -281,6 +283,7 @@ TYPES: dict[str, Type] = {
     "Partitions": counted("partition"),
     "Place": parse_place,
     "Policy": one_of(POLICIES),
+    "Primaries": counted("primary"),
     "Producer": one_of(PRODUCERS),
     "Promise": parse_promise,
     "ReadIsolation": one_of(READ_ISOLATIONS),

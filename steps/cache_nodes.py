@@ -85,7 +85,7 @@ def a_primary_with_far_replicas(context: Context, count: int, distance: float) -
     replication(context).set_distance(distance)
 
 
-@given("a Redis Cluster of {count:d} primaries with {replicas:d} replicas in all")
+@given("a Redis Cluster of {count:Primaries} with {replicas:d} replicas in all")
 @needs_by(
     lambda count, replicas: Need(
         "redis", False, (("nodes", count + replicas), ("replicas", replicas // count)),
@@ -254,3 +254,23 @@ def keys_move(
 def readings_are_right(context: Context) -> None:
     """No write is lost on its way, and none is read that has been replaced."""
     context.session.assert_history(context.session.kept(MOVED))
+
+
+@when("{count:d} operations are sent to all primaries of the Cluster at once")
+def operations_are_sent(context: Context, count: int) -> None:
+    """INCR, by a client of each; afterwards the keys must have counted all of them."""
+    context.session.use(Rounds).begin(cluster(context).measure, count)
+
+
+@then("at least {rate:d} operations a second are done in the best of {rounds:d} rounds")
+def operations_are_done(context: Context, rate: int, rounds: int) -> None:
+    """By all primaries together; the report has what each round came to."""
+    context.session.use(Rounds).judge(
+        "operations of a Redis Cluster, at least",
+        float,
+        greater_than_or_equal_to(rate),
+        rounds=rounds,
+        told="{:,.0f} a second".format,
+        before="200000 operations are sent to all primaries of the Cluster at once",
+        best=max,
+    )

@@ -1,10 +1,11 @@
 @cache
-Feature: Metrics in Redis count everything once
-  Whoever counts in Redis counts with many others at once, and asks for the latest or the
+Feature: Metrics in a cache count everything once
+  Whoever counts there counts with many others at once, and asks for the latest or the
   greatest at any time.
 
   Background:
     Given a Redis server
+    And the metrics-store is running
 
   @CACHE-08 @critical
   Scenario: Clients that count at once lose no count

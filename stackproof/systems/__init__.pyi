@@ -3,6 +3,7 @@ from .choosing import Systems as Systems
 from .indexing import Indexing as Indexing
 from .limiters import RateLimiter as RateLimiter
 from .locks import LockClients as LockClients
+from .metrics import MetricsStore as MetricsStore
 from .mirroring import Regions as Regions
 from .numbers import Numbers as Numbers
 from .pipeline import Pipeline as Pipeline

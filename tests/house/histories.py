@@ -21,6 +21,7 @@ WITHOUT: Mapping[str, str] = {
     "Operations take less than 10 milliseconds on average": "measured",
     "features/cache/cluster.feature: "
     "While a slot moves, clients are led to each of its keys": "asks the nodes where keys are",
+    "features/cache/cluster_throughput.feature": "measured",
     "features/cache/memory.feature": "counts what was evicted",
     "features/cache/messages.feature: A stream takes and gives 10,000 entries a second": "measured",
     "features/cache/replication.feature: "

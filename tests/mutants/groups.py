@@ -49,6 +49,7 @@ _COMPONENTS = {
     },
     "cache": ("reference.caching:CacheAside", "features/cache/aside.feature"),
     "fixed window": ("reference.caching:FixedWindow", "features/cache/rate_limits.feature"),
+    "metrics": ("reference.caching:Metrics", "features/cache/metrics.feature"),
     "session": ("reference.caching:SessionStore", "features/cache/sessions.feature"),
     "sliding window": ("reference.caching:SlidingWindow", "features/cache/rate_limits.feature"),
     "lock": ("reference.coordination:RedisLock", *_alone("locks", "redis-lock")),

@@ -20,6 +20,15 @@ class ChecksThenCounts(FixedWindow):
         return True
 
 
+class OneTooMany(FixedWindow):
+    """It permits one request more than the limit."""
+
+    def __init__(
+        self, redis_url: str, limit: int, window: float, prefix: str = "", ca_file: str = ""
+    ):
+        super().__init__(redis_url, limit + 1, window, prefix, ca_file)
+
+
 class NeverEnds(FixedWindow):
     """The first window of a key is the only one."""
 
@@ -44,6 +53,15 @@ class Jumps(SlidingWindow):
 
     def allow(self, key: str) -> bool:
         return FixedWindow.allow(self, key)  # type: ignore[arg-type]
+
+
+class OneTooFew(SlidingWindow):
+    """It permits one request less than the limit."""
+
+    def __init__(
+        self, redis_url: str, limit: int, window: float, prefix: str = "", ca_file: str = ""
+    ):
+        super().__init__(redis_url, limit - 1, window, prefix, ca_file)
 
 
 class KnowsNoKeys(SlidingWindow):

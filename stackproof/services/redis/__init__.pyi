@@ -1,6 +1,5 @@
 from .channels import Channels as Channels
 from .cluster import ClusterKeys as ClusterKeys
-from .counting import Counting as Counting
 from .eviction import Eviction as Eviction
 from .eviction import refuses as refuses
 from .eviction import write_beyond as write_beyond

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from functools import cached_property
 
@@ -25,6 +27,8 @@ from stackproof.workloads import ClosedLoop
 _WITHIN, _SERVED_WITHIN = 10.0, 60.0
 #: Operations of each client before slots move, and after that.
 _SOME = 20
+#: Keys of each primary that are counted up.
+_COUNTED = 1000
 _SPACE = "keys that move"
 
 
@@ -184,7 +188,49 @@ class ClusterKeys:
         self._await_owner(chosen, target)
         return Registers("keys that move", _SPACE)
 
-    def _keys_in(self, slots: list[int], count: int) -> list[str]:
+    # -- throughput ----------------------------------------------------------------
+    def measure(self, count: int) -> float:
+        """Have a client of each primary count up keys there; operations a second, of all together.
+
+        Answers are switched off but for the last one, so that the nodes have the work, and not
+        their clients. Afterwards the keys tell whether it was done.
+
+        Args:
+            count: operations in all.
+
+        Raises:
+            AssertionError: some were not.
+        """
+        owners = self.owners()
+        nodes = _primaries(owners)
+        repeated = count // (len(nodes) * _COUNTED)
+
+        def work(node: str) -> tuple[float, float]:
+            names = self._keys_in({slot for slot, at in owners.items() if at == node}, _COUNTED)
+            with closing(self._at(node)) as client:
+                pool = client.connection_pool
+                connection = pool.get_connection()
+                packed = connection.pack_commands([("INCR", name) for name in names])
+                began = time.perf_counter()
+                connection.send_command("CLIENT", "REPLY", "OFF")
+                for _ in range(repeated):
+                    connection.send_packed_command(packed)
+                connection.send_command("CLIENT", "REPLY", "ON")
+                connection.read_response()
+                ended = time.perf_counter()
+                pool.release(connection)
+                counts = set(_each(client, "GETDEL", names))
+            assert counts == {b"%d" % repeated}, f"{node} has counted to {counts}, not {repeated}"
+            return began, ended
+
+        with ThreadPoolExecutor(len(nodes)) as clients:
+            began, ended = zip(*clients.map(work, nodes), strict=True)
+        rate = len(nodes) * _COUNTED * repeated / (max(ended) - min(began))
+        share = f"{rate:,.0f} a second, {rate / len(nodes):,.0f} by each on average"
+        self._scenario.figure(f"operations of {counted(len(nodes), 'primary', 'primaries')}", share)
+        return rate
+
+    def _keys_in(self, slots: Collection[int], count: int) -> list[str]:
         found: list[str] = []
         for number in range(10**7):
             key = f"{self._prefix}{number}"
@@ -200,6 +246,14 @@ class ClusterKeys:
         poll(lambda: {self.owners(asked)[slot] for asked in told for slot in slots},
              until={node}.__eq__, within=self._scenario.scaled(_WITHIN),
              awaiting=f"all nodes to have the slots that moved at {node}")  # fmt: skip
+
+
+def _each(client: Redis, command: str, names: Collection[str]) -> list[bytes | None]:
+    """One command for each key, all in one pipeline."""
+    with client.pipeline(transaction=False) as pipeline:
+        for name in names:
+            pipeline.execute_command(command, name)
+        return list(pipeline.execute())
 
 
 def _primaries(owners: Mapping[int, str]) -> list[str]:

@@ -82,7 +82,7 @@ class RedisProbe:
             NotSupported: one server is named, and it is part of a Cluster, or a Sentinel.
         """
         nodes = list(self._endpoint.addresses)
-        if len(nodes) == 1:
+        if len(nodes) == 1 and not self._clustered:
             with self._client(nodes[0]) as client:
                 _refuse_other_modes(client, self._endpoint.addresses[nodes[0]])
         else:

@@ -16,7 +16,7 @@ from stackproof.services.base import ConnectionSetting, Endpoint, Image, Leftove
 from stackproof.services.location import Location
 from stackproof.services.nodes import Service
 from stackproof.services.probe import Probe
-from stackproof.services.redis.known import WATCHED, clustered, names, share
+from stackproof.services.redis.known import SERVER, WATCHED, clustered, names, share
 from stackproof.services.where import Node, Where
 from stackproof.services.writer import Writer
 
@@ -136,8 +136,6 @@ class Redis(Service):
     def _joined(self, where: Where, name: str) -> dict[str, Any]:
         """What a server that has others beside it is told."""
         first, *others = names(where.options)
-        if not others:
-            return {}
         if where.options["nodes"]:
             return {
                 **_REPLICATED,
@@ -149,6 +147,8 @@ class Redis(Service):
                 "cluster-announce-hostname": LOOPBACK if where.alone else name,
                 "cluster-preferred-endpoint-type": "hostname",
             }
+        if not others:
+            return {}
         host, port = _peer(where, first)
         return {
             **_REPLICATED,
@@ -171,7 +171,7 @@ class Redis(Service):
 
     def _node(self, where: Where, name: str, text: str, *arguments: str, **more: Any) -> Node:
         data, given = where.data(name, _DATA), where.file(name, _FILE)
-        alone = len(names(where.options)) == 1
+        alone = names(where.options) == [SERVER]
         own = given if alone else f"{data}/{_FILE}"
         return Node(
             name,
@@ -189,7 +189,7 @@ class Redis(Service):
 
     def _health(self, where: Where, name: str) -> Sequence[str]:
         kept = names(where.options)
-        if len(kept) == 1:
+        if kept == [SERVER]:
             return "sh", "-c", _HEALTH
         if not (where.alone and where.options["nodes"]):
             return "redis-cli", "-p", str(_port(where, name)), "ping"
