@@ -6,7 +6,7 @@ Feature: A lock has one holder
   Scenario Outline: Clients hold the <lock> one at a time
     Given <nodes>
     And 3 clients of the <lock>
-    When each client holds the lock 10 times
+    When each client holds the lock 50 times
     Then the lock had one holder at a time
 
     @COORD-01
