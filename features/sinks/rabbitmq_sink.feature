@@ -31,12 +31,22 @@ Feature: A sink publishes events to an exchange of RabbitMQ
     Then within 10 seconds every event of the rabbitmq-sink has arrived once, unchanged and in order
 
   @SINK-07
-  Scenario: Stopping delivers every event, and leaves nothing behind
+  Scenario: Stopping the rabbitmq-sink delivers every event, and leaves nothing behind
     Given the rabbitmq-sink was started
     When 100 events are handed to the rabbitmq-sink
     And the rabbitmq-sink is stopped
     Then every event of the rabbitmq-sink is there by then, once, unchanged and in order
     And the rabbitmq-sink has left neither a thread nor a connection within 10 seconds
+
+  @SINK-07 @nightly
+  Scenario: A sink that has nothing to do keeps its connection
+    Given the rabbitmq-sink was started
+    And 10 events were handed to the rabbitmq-sink
+    And the rabbitmq-sink was flushed
+    When nothing is handed to the rabbitmq-sink for 10 seconds
+    And 10 events are handed to the rabbitmq-sink
+    Then within 10 seconds every event of the rabbitmq-sink has arrived once, unchanged and in order
+    And the rabbitmq-sink has connected to its server once
 
   @SINK-06
   Scenario Outline: A URL that cannot be meant is refused: <mistake>

@@ -187,7 +187,7 @@ def _sinks(name: str, module: str) -> Group:
             }
             names = [word for one in caught_by for word in ("--name", f"^{re.escape(one)}")]
             config = _configuration(module, mutant)
-            _run_pipeline(mutant, config, [*names, "features/sinks"], "pr", 1)
+            _run_pipeline(mutant, config, [*names, "features/sinks"], "pr", 2)
 
         yield run_one
 
