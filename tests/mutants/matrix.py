@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from collections.abc import Sequence
@@ -40,12 +41,34 @@ that is missing. For your own system: `SYSTEM=orders STACKPROOF_CONFIG=/path/sta
 
 ## Changes that are put in on purpose
 
+A section for each group, of its last run (`make mutants ARGS=redis` runs one again). In the second
+table x is failed, ! broken, - did not run, empty: passed.
+
 """
 
 
-def as_markdown(groups: Sequence[Group], mutants: Sequence[Mutant]) -> str:
-    """The matrix for people."""
-    lines = [_HEAD, "| broken | what is broken | must be caught by | named as | caught |",
+def as_markdown(groups: Sequence[Group], mutants: Sequence[Mutant], before: str = "") -> str:
+    """The matrix for people, in a section for each group.
+
+    Args:
+        groups: all of them.
+        mutants: all of them.
+        before: the page until now. A group of which not every mutant was run keeps its section.
+    """
+    known = {part.partition("\n")[0]: part for part in re.split(r"^### ", before, flags=re.M)[1:]}
+    sections = []
+    for group in groups:
+        own = [mutant for mutant in mutants if mutant.group == group.name]
+        if all(mutant.scenarios for mutant in [*group.controls, *own]):
+            sections.append("\n".join([group.name, "", *_caught(own), "",
+                                       *_matrix(group.controls, own)]))  # fmt: skip
+        else:
+            sections.append(known.get(group.name, f"{group.name}\n\nNot run yet.").rstrip())
+    return _HEAD + "\n\n".join(f"### {section}" for section in sections) + "\n"
+
+
+def _caught(mutants: Sequence[Mutant]) -> list[str]:
+    lines = ["| broken | what is broken | must be caught by | named as | caught |",
              "|---|---|---|---|---|"]  # fmt: skip
     for mutant in mutants:
         caught = "yes" if mutant.caught_by and not mutant.missed() else "**no**"
@@ -53,12 +76,7 @@ def as_markdown(groups: Sequence[Group], mutants: Sequence[Mutant]) -> str:
         lines.append(
             f"| `{mutant.name}` | {mutant.breaks} | **{names}** | {mutant.anomaly} | {caught} |"
         )
-    lines += ["", "## Mutant x scenario", "",
-              "x: failed, !: broken, -: did not run, empty: passed"]  # fmt: skip
-    for group in groups:
-        own = [mutant for mutant in mutants if mutant.group == group.name]
-        lines += ["", *_matrix(group.controls, own)]
-    return "\n".join([*lines, ""])
+    return lines
 
 
 def _matrix(controls: Sequence[Mutant], mutants: Sequence[Mutant]) -> list[str]:
