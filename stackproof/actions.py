@@ -59,6 +59,14 @@ class Resume(Action):
     words = "resume"
 
 
+@dataclass(frozen=True)
+class Signal(Action):
+    """A signal to its first process alone, which knows what is meant; ``name``: e.g. SIGUSR1."""
+
+    words = "signal"
+    name: str
+
+
 # -- the way of its clients --------------------------------------------------------
 class OfClients(Action):
     """The way of clients, which leads through a proxy."""

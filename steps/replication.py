@@ -6,6 +6,7 @@ from behave import given, then, when
 from hamcrest import (
     assert_that,
     equal_to,
+    greater_than,
     greater_than_or_equal_to,
     has_length,
     has_properties,
@@ -17,8 +18,9 @@ from hamcrest import (
 from stackproof import faults
 from stackproof.faults.words import to_break
 from stackproof.services import postgresql
+from stackproof.services.postgresql.known import servers
 from stackproof.session.measuring import Rounds
-from stackproof.session.needs import needs, needs_by
+from stackproof.session.needs import Need, needs, needs_by
 from stackproof.session.premises import presume
 from stackproof.session.scenario import Context
 
@@ -40,6 +42,12 @@ def faults_of(context: Context) -> faults.Faults:
     return context.session.use(faults.Faults, "postgresql")
 
 
+def managed(count: int, replicas: int) -> Need:
+    """A cluster of so many nodes with Patroni, and of replicas that each commit waits for."""
+    options = {"managed": True, "replicas": count - 1, "synchronous": replicas}
+    return Need("postgresql", False, tuple(options.items()))
+
+
 @given("a PostgreSQL primary with {count:d} replicas")
 @needs("postgresql", replicas="{count}")
 def a_primary_with_replicas(context: Context, count: int) -> None:
@@ -52,6 +60,22 @@ def a_primary_with_replicas(context: Context, count: int) -> None:
 def a_primary_with_synchronous_replicas(context: Context, count: int, synchronous: int) -> None:
     """A commit waits for so many; another one takes the place of one that is gone."""
     presume(replication(context).replicas, has_length(count), "replicas")
+
+
+@given("a PostgreSQL cluster of {count:Nodes} with Patroni")
+@needs_by(lambda count: managed(count, 0))
+def a_managed_cluster(context: Context, count: int) -> None:
+    """Patroni on each node promotes a replica when the primary is gone; commits wait for none."""
+    presume(servers(context.session.endpoint("postgresql").addresses), has_length(count), "nodes")
+
+
+@given(
+    "a PostgreSQL cluster of {count:Nodes} with Patroni, where commits wait for {replicas:d} replica"
+)
+@needs_by(managed)
+def a_managed_synchronous_cluster(context: Context, count: int, replicas: int) -> None:
+    """The same; Patroni promotes none but a replica that commits have waited for."""
+    presume(servers(context.session.endpoint("postgresql").addresses), has_length(count), "nodes")
 
 
 @when("{count:d} rows are committed")
@@ -168,6 +192,55 @@ def replica_is_gone(context: Context, replica: str) -> None:
 def replica_is_broken(context: Context, replica: str, fault: str) -> None:
     """Breaks it until it recovers; an independent client proves the effect."""
     assert_that(faults_of(context).begin(fault, replica).active)
+
+
+@when("{node:Node} of PostgreSQL {fault:Fault}")
+@needs("postgresql", dedicated=True)
+@needs_by(lambda node, fault: to_break("postgresql", fault))
+def node_is_broken(context: Context, node: str, fault: str) -> None:
+    """Breaks it until it recovers; an independent client proves the effect."""
+    assert_that(faults_of(context).begin(fault, node).active)
+
+
+@when("all nodes of PostgreSQL recover")
+@needs("postgresql", dedicated=True)
+def all_nodes_recover(context: Context) -> None:
+    """Heals all that is broken; each answers, and replicas and primary have each other."""
+    faults_of(context).heal_all()
+
+
+@when("a client goes on committing rows there until another node is the primary, and for a while")
+@needs("postgresql", dedicated=True)
+def rows_are_committed_apart(context: Context) -> None:
+    """It knows of the broken node alone; what is acknowledged, and what not, is recorded."""
+    (node,) = faults_of(context).ailing
+    replication(context).commit_apart(node)
+
+
+@then("nothing was acknowledged there once another node was the primary")
+def no_split_brain(context: Context) -> None:
+    """Of the rows that were tried there when another node was the primary."""
+    taken = replication(context).taken_apart
+    assert_that(taken, equal_to(0), "rows that both were primaries for")
+
+
+@then("rows were acknowledged there although another node was the primary")
+def split_brain(context: Context) -> None:
+    """A split brain: rows were acknowledged where the primary was no more."""
+    taken = replication(context).taken_apart
+    assert_that(taken, greater_than(0), "rows that the old primary has acknowledged")
+
+
+@then("some of the acknowledged rows are lost")
+def some_rows_are_lost(context: Context) -> None:
+    """Those that only the old primary had; all others are there. The report names them."""
+    context.session.assert_history(replication(context).expected(lost=True))
+
+
+@then("all acknowledged rows are there")
+def all_rows_are_there(context: Context) -> None:
+    """Read from the primary of the moment."""
+    context.session.assert_history(replication(context).expected())
 
 
 @when("{replica:Replica} recovers")

@@ -122,3 +122,32 @@ class Pause(NodeFault):
 
     def _felt(self) -> Proof:
         return self._no_answer("answer no more on open ports", connecting=True)
+
+
+class AgentCrash(NodeFault):
+    """SIGKILL to the agent that manages its server, which goes on alone; healed by its start."""
+
+    kind: ClassVar[str] = "crash of the agent"
+    options: ClassVar[Mapping[str, Any]] = {"managed": True}
+    serves: ClassVar[bool] = True
+
+    def _inject(self) -> None:
+        self._act(actions.Signal("SIGUSR1"))
+
+    def _mend(self) -> None:
+        self._act(actions.Signal("SIGUSR2"))
+
+    def _felt(self) -> Proof:
+        problem = self._wait(
+            lambda: self._witness.agent(self.node), until=bool, within=FELT_WITHIN,
+            awaiting=f"the agent of {self.target} to answer no more",
+        )  # fmt: skip
+        answer = self._witness.ask(self.node)
+        return Proof(f"{problem}; to clients {answer}", {"answer_ms": answer.milliseconds})
+
+    def _gone(self) -> Proof:
+        self._wait(
+            lambda: self._witness.agent(self.node), until=lambda ailment: not ailment,
+            within=HEALED_WITHIN, awaiting=f"the agent of {self.target} to answer",
+        )  # fmt: skip
+        return super()._gone()

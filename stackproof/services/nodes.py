@@ -153,6 +153,14 @@ class Service(ABC):
         """What the native provider must obtain, in this order."""
         return (self.server,)
 
+    def artifacts_with(self, options: Mapping[str, Any]) -> Sequence[Artifact]:
+        """What clusters with these options need beside `artifacts`."""
+        return ()
+
+    def images_with(self, options: Mapping[str, Any]) -> Sequence[Image]:
+        """The images of such clusters; nothing but `images` in most services."""
+        return self.images()
+
     def needed(self) -> Sequence[Artifact]:
         """Those of them without which the program that is to run cannot be started."""
         return () if self.command and self.files_suffice else self.artifacts()

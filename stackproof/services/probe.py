@@ -66,6 +66,19 @@ class HasSuccessors(Protocol):
 
 
 @runtime_checkable
+class HasAgents(Protocol):
+    """A probe of nodes whose servers agents manage, one each."""
+
+    def agent_answers(self, node: str) -> None:
+        """Have the agent of a node answer.
+
+        Raises:
+            Exception: one of the service's `unready` while it does not.
+            NotSupported: there is none.
+        """
+
+
+@runtime_checkable
 class AcceptsWrites(Protocol):
     """A probe that writes."""
 

@@ -161,8 +161,8 @@ class ExternalProvider:
         """Not known."""
         return ""
 
-    def obtain_means(self, options: Mapping[str, Any], say: Say) -> None:
-        """Nothing is broken here."""
+    def obtain_for(self, service: Service, options: Mapping[str, Any], say: Say) -> None:
+        """Nothing is needed, and nothing is broken here."""
 
     def start(self, service: Service, requirement: Requirement, cluster: str) -> ExternalCluster:
         """Reach the endpoint; returns once it answered.

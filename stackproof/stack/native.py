@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from stackproof.actions import (
     LosePower,
     Pause,
     Resume,
+    Signal,
     Start,
     Stop,
 )
@@ -77,8 +79,9 @@ class NativeCluster:
         """
         self._means.start()
         answering: set[str] = set()
-        for name, spec in self._specs.items():
-            for earlier in spec.after:
+        earlier_ones = {name: spec.after for name, spec in self._specs.items()}
+        for name in TopologicalSorter(earlier_ones).static_order():
+            for earlier in earlier_ones[name]:
                 if earlier not in answering:
                     self._wait(within, partial(ask_node, self._service, name=earlier))
                     answering.add(earlier)
@@ -197,6 +200,8 @@ class NativeCluster:
                 process.pause()
             case Resume() if sys.platform != "win32":
                 process.resume()
+            case Signal(name):
+                process.send(signal.Signals[name])
             case LosePower():
                 return self._means.lose_power(instance, process.kill)
             case CutPeers(one_way):
@@ -245,8 +250,11 @@ class NativeProvider:
             return mask_command(service.command[:1])
         return ", ".join(artifact.title for artifact in service.artifacts()[:1])
 
-    def obtain_means(self, options: Mapping[str, Any], say: Say) -> None:
-        """Get what breaks clusters with these options; what cannot be had is told when used."""
+    def obtain_for(self, service: Service, options: Mapping[str, Any], say: Say) -> None:
+        """See `stackproof.stack.provider.Provider.obtain_for`."""
+        kind = self._chosen(service)
+        for artifact in kind.artifacts_with(options) if isinstance(kind, NodeService) else ():
+            self._cache.ensure(artifact, say)
         means.obtain(options, self._cache, say, volatile.obtain)
 
     def start(self, service: Service, requirement: Requirement, cluster: str) -> NativeCluster:

@@ -54,8 +54,11 @@ class Provider(Protocol):
     def origin(self, service: Service) -> str:
         """The package or image that the service runs from; empty: it is not the suite's."""
 
-    def obtain_means(self, options: Mapping[str, Any], say: Say) -> None:
-        """Get what breaks clusters with these options; what cannot be had is told when used."""
+    def obtain_for(self, service: Service, options: Mapping[str, Any], say: Say) -> None:
+        """Get what clusters with these options need besides, and what breaks them.
+
+        Of what breaks them, what cannot be had is told when it is used.
+        """
 
     def start(self, service: Service, requirement: Requirement, cluster: str) -> Cluster:
         """Start a cluster and return once it is healthy."""

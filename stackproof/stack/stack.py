@@ -70,10 +70,14 @@ class Stack:
             sorted(set(services)),
         )
 
-    def obtain_means(self, requirements: Iterable[Requirement]) -> None:
-        """Get what breaks such clusters; what cannot be had is told when it is used."""
-        for requirement in sorted(set(requirements), key=str):
-            self._provider(requirement.service).obtain_means(dict(requirement.options), self._say)
+    def obtain_for(self, requirement: Requirement) -> None:
+        """Get what such clusters need besides, and what breaks them.
+
+        Raises:
+            Trouble: something that they need could not be obtained.
+        """
+        name, options = requirement.service, dict(requirement.options)
+        self._provider(name).obtain_for(service(name), options, self._say)
 
     def start_shared(self, requirements: Iterable[Requirement]) -> None:
         """Start one cluster for each distinct requirement, side by side.

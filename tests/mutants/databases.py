@@ -50,13 +50,14 @@ def _lag_is_what_was_last_said() -> None:
 
 def _replicas_are_late() -> None:
     """Replicas apply 1.2 seconds later what they receive at once."""
-    _set("recovery_min_apply_delay = 1200ms")
+    _set("recovery_min_apply_delay", "1200ms")
 
 
-def _set(line: str) -> None:
+def _set(key: str, value: str) -> None:
     from stackproof.services.postgresql import server
 
-    server._SETTINGS += f"{line}\n"
+    settings = server._settings
+    server._settings = lambda options: settings(options) | {key: value}
 
 
 def _synchronous_in_name_only() -> None:
@@ -73,7 +74,7 @@ def _synchronous_in_name_only() -> None:
 
 def _keeps_everything() -> None:
     """For a replica that is away everything is kept, until the disk is full."""
-    _set("max_slot_wal_keep_size = -1")
+    _set("max_slot_wal_keep_size", "-1")
 
 
 def _rolls_back() -> None:

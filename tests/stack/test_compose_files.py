@@ -15,6 +15,7 @@ from stackproof.errors import NotSupported, Trouble
 from stackproof.obtain import Cache
 from stackproof.services import service, service_names
 from stackproof.services.nodes import Service
+from stackproof.services.postgresql.managed import IMAGE as PATRONI_IMAGE
 from stackproof.services.where import InContainers
 from stackproof.stack.docker.building import recipes
 from stackproof.stack.docker.compose import find_compose
@@ -100,7 +101,8 @@ def test_the_images_are_those_of_the_services() -> None:
 
 def test_what_make_images_builds_is_what_the_services_look_for() -> None:
     built = {recipe.name: recipe.tag for recipe in recipes()}
-    assert built == {name: service(name).images()[0].local for name in service_names()}
+    of_options = {"postgresql-patroni": PATRONI_IMAGE.local}
+    assert built == of_options | {name: service(name).images()[0].local for name in service_names()}
 
 
 def test_redpanda_has_what_was_promised() -> None:

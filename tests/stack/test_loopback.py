@@ -26,6 +26,7 @@ pytestmark = posix_only
 CLUSTERS: list[tuple[str, dict[str, Any]]] = [
     ("etcd", {"nodes": 3}),
     ("postgresql", {"replicas": 1}),
+    ("postgresql", {"managed": True}),
     ("rabbitmq", {"nodes": 3}),
     ("zookeeper", {"nodes": 3}),
 ]
@@ -85,6 +86,7 @@ def test_nothing_listens_beyond_loopback(
     assert isinstance(kind, NodeService)
     with native(tmp_path, time_factor=3) as provider:
         provider.obtain(kind, lambda _: None)
+        provider.obtain_for(kind, options, lambda _: None)
         cluster = provider.start(
             kind, Requirement(name, tuple(options.items()), dedicated=True), f"{name}-1"
         )

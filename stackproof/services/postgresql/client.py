@@ -14,8 +14,8 @@ from psycopg2 import extensions, sql
 
 from stackproof.errors import Passing, Trouble, answered, explains
 from stackproof.services.base import Endpoint
-from stackproof.services.postgresql.known import DATABASE, PRIMARY, USER
-from stackproof.urls import path_of, split_host_and_port
+from stackproof.services.postgresql.known import DATABASE, PRIMARY, USER, servers
+from stackproof.urls import host_and_port, path_of, split_host_and_port
 
 #: Beginnings of SQLSTATE codes, see PostgreSQL's documentation, appendix A.
 _BY_STATE = {
@@ -27,6 +27,8 @@ _BY_STATE = {
     "25006": ("takes no writes", "name the primary, not a replica"),
     "57P03": ("is starting or ending", "wait for it"),
 }  # fmt: skip
+#: How a server begins its warning, untranslated.
+_UNREPLICATED = "canceling wait for synchronous replication"
 #: Of these, what may pass by itself.
 _PASSING = ("53300", "57P03")
 
@@ -46,21 +48,22 @@ def parameters(
 
     Args:
         endpoint: where the cluster is.
-        node: which of its servers.
-        timeout: seconds for the connection (libpq takes whole ones, at least 2), and for TCP's
-            own acknowledgements.
+        node: which of its servers; the primary, where its role moves: whoever accepts writes.
+        timeout: seconds for the connection (libpq takes whole ones, at least 2; for each server),
+            and for TCP's own acknowledgements.
         options: for the server's process, e.g. ``-c statement_timeout=1000``.
     """
-    address = endpoint.addresses[node]
-    host, port = split_host_and_port(address)
+    known = endpoint.addresses
+    asked = [known[one] for one in ([node] if node in known else servers(known))]
+    places = [split_host_and_port(address) for address in asked]
     access = endpoint.access
     mode = "disable"
     if access.tls:
         mode = "verify-full" if access.verify_hostname else "verify-ca"
     found: dict[str, Any] = {
-        "host": host,
-        "port": port,
-        "dbname": path_of(address) or DATABASE,
+        "host": ",".join(host for host, _ in places),
+        "port": ",".join(str(port) for _, port in places),
+        "dbname": path_of(asked[0]) or DATABASE,
         "user": access.username or USER,
         "password": access.password,
         "connect_timeout": max(2, math.ceil(timeout)),
@@ -68,6 +71,7 @@ def parameters(
         "application_name": "stackproof",
         "sslmode": mode,
         "options": options,
+        "target_session_attrs": "read-write" if len(places) > 1 else "",
     }
     if access.tls:
         found |= {
@@ -92,10 +96,12 @@ def url(endpoint: Endpoint, node: str = PRIMARY, *, client: str = "", options: s
     login = quote(given["user"], safe="")
     if given.get("password"):
         login += f":{quote(given['password'], safe='')}"
-    address = endpoint.addresses[node].partition("/")[0]
+    places = zip(given["host"].split(","), given["port"].split(","), strict=True)
+    address = ",".join(host_and_port(host, int(port)) for host, port in places)
     given |= {"application_name": client} if client else {}
     given |= {"options": options} if options else {}
-    further = ("sslmode", "sslrootcert", "sslcert", "sslkey", "application_name", "options")
+    further = ("sslmode", "sslrootcert", "sslcert", "sslkey", "application_name", "options",
+               *(["target_session_attrs"] if "," in address else []))  # fmt: skip
     files = "&".join(
         f"{name}={quote(str(given[name]), safe='')}" for name in further if name in given
     )
@@ -158,6 +164,19 @@ def drop(endpoint: Endpoint, schema: str) -> None:
 def _alter(endpoint: Endpoint, statement: str, name: str) -> None:
     with asking(endpoint) as cursor:
         cursor.execute(sql.SQL(statement).format(sql.Identifier(name)))
+
+
+def demand_replicated(connection: extensions.connection) -> None:
+    """Refuse a commit that the server says is done, and may be on no replica.
+
+    It does so, with a warning alone, when a time limit ends a commit's wait for a replica.
+
+    Raises:
+        psycopg2.OperationalError: the last statement was such a one.
+    """
+    told, connection.notices[:] = list(connection.notices), []
+    if warning := next((text for text in told if _UNREPLICATED in text), ""):
+        raise psycopg2.OperationalError(" ".join(warning.split()))
 
 
 def starting(error: BaseException) -> bool:

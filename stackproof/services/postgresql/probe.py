@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
 from psycopg2 import OperationalError, extensions
 
+from stackproof.access import OPEN
+from stackproof.errors import NotSupported
 from stackproof.services.base import Endpoint
 from stackproof.services.postgresql.client import asking
-from stackproof.services.postgresql.known import PRIMARY, slot_of
+from stackproof.services.postgresql.known import ETCD, PRIMARY, servers, slot_of
+from stackproof.services.web import Web
 
 T = TypeVar("T")
 #: A replica that is as many seconds behind does not follow: its connection may be there still.
@@ -70,9 +74,26 @@ class PostgreSQLProbe:
         with asking(self._endpoint, node, timeout=self._timeout) as cursor:
             return question(cursor)
 
+    @property
+    def _managed(self) -> bool:
+        """Whether the primary's role moves."""
+        return PRIMARY not in self._endpoint.addresses
+
     def answers(self, node: str = PRIMARY) -> None:
-        """It lets a client in and computes."""
+        """It lets a client in and computes; an etcd says that it is healthy."""
+        if node == ETCD:
+            self._get(self._endpoint.addresses[node].partition("/")[0], "/health")
+            return
         self._ask(node, lambda cursor: cursor.execute("SELECT 1"))
+
+    def _get(self, address: str, path: str) -> None:
+        Web(address, OPEN, timeout=self._timeout).ask("GET", path)
+
+    def agent_answers(self, node: str) -> None:
+        """Its Patroni says that it lives."""
+        if f"{node} agent" not in self._endpoint.others:
+            raise NotSupported(f"{node} has no agent that manages it")
+        self._get(self._endpoint.at(node, "agent"), "/liveness")
 
     def accepts_writes(self, node: str = PRIMARY) -> None:
         """It writes a row to a table of its own and reads it again; nothing of it stays."""
@@ -97,23 +118,45 @@ class PostgreSQLProbe:
         self._ask(node, echo)
 
     def holder(self, role: str) -> str | None:
-        """The node that is the "primary" now; None: none says so."""
+        """The node that is the "primary" now; None: none says so.
+
+        Raises:
+            psycopg2.OperationalError: several do.
+        """
         if role != "primary":
             raise ValueError(f"no node of PostgreSQL holds {role!r}")
-        for node in self._endpoint.addresses:
-            try:
-                if not self._ask(node, _in_recovery):
-                    return node
-            except OperationalError:
-                continue
-        return None
+        found = self.primaries()
+        if len(found) > 1:
+            raise OperationalError(f"several nodes are primaries: {', '.join(found)}")
+        return next(iter(found), None)
+
+    def primaries(self, *, without: str = "") -> list[str]:
+        """The nodes that say so, one left out; of a cluster in order there is one."""
+        found = []
+        for node in servers(self._endpoint.addresses):
+            with suppress(OperationalError):
+                if node != without and not self._ask(node, _in_recovery):
+                    found.append(node)
+        return found
+
+    def replaced(self, node: str) -> bool:
+        """Another node is the primary."""
+        return bool(self.primaries(without=node))
 
     def seen_by_peers(self, node: str) -> None:
-        """The primary has it among the replicas that keep up; of itself, it answers."""
-        seen = self.health().replicas.get(slot_of(node))
-        follows = seen and seen.streams and (seen.lag or 0.0) < _FOLLOWS_WITHIN
-        if node != PRIMARY and not follows:
-            raise OperationalError(f"the primary sees {node} as {seen}")
+        """Replicas and their primary work with each other; of a primary alone, it answers."""
+        if node == ETCD:
+            return
+        primary = self.holder("primary") if self._managed else PRIMARY
+        if node != primary:
+            seen = self.health(primary or PRIMARY).replicas.get(slot_of(node))
+            if not (seen and seen.streams and (seen.lag or 0.0) < _FOLLOWS_WITHIN):
+                raise OperationalError(f"the primary sees {node} as {seen}")
+        elif self._managed:
+            others = [one for one in servers(self._endpoint.addresses) if one != node]
+            silent = [one for one in others if not self._ask(one, _hears)]
+            if silent:
+                raise OperationalError(f"{', '.join(silent)} do not hear of {node}")
 
     def healthy(self) -> None:
         """Every node answers, and the primary accepts writes."""
@@ -139,6 +182,16 @@ class PostgreSQLProbe:
 
     def close(self) -> None:
         """Each question has a connection of its own."""
+
+
+def _hears(cursor: extensions.cursor) -> bool:
+    """Whether a replica follows a primary, which is asked for a sign of life every 2.5 s."""
+    cursor.execute(
+        "SELECT EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming' "
+        "AND clock_timestamp() - last_msg_receipt_time < interval '4s')"
+    )
+    ((answer,),) = cursor.fetchall()
+    return bool(answer)
 
 
 def _in_recovery(cursor: extensions.cursor) -> bool:

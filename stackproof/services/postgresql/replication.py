@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -19,9 +19,11 @@ from stackproof.history import Members
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.fixture import Scenario
 from stackproof.services.nodes import instance
+from stackproof.services.postgresql.client import demand_replicated
 from stackproof.services.postgresql.fixture import Database, Transaction
-from stackproof.services.postgresql.known import PRIMARY, slot_of
+from stackproof.services.postgresql.known import PRIMARY, servers, slot_of
 from stackproof.services.postgresql.probe import Replica
+from stackproof.texts import counted
 from stackproof.workloads import Latencies
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _READ_WITHIN = 15.0
 _READ_ONLY = "25006"
+_TAKES_OVER, _APART = 60.0, 20
 _INSERT = "INSERT INTO written VALUES (%s, %s)"
 #: What the history calls the set of them.
 _ROWS = "rows"
@@ -51,9 +54,13 @@ class Replication:
         self._database = database
         self.committed: dict[int, str] = {}
         self.soonest = math.inf
+        #: How many rows a node went on acknowledging once another was the primary.
+        self.taken_apart: int | None = None
         self._numbers = 0
         self._random = random.Random(scenario.seed)
-        self.replicas = [node for node in database.endpoint.addresses if node != PRIMARY]
+        nodes = servers(database.endpoint.addresses)
+        #: Of a cluster whose roles move, every server.
+        self.replicas = [node for node in nodes if node != PRIMARY]
         database.run("CREATE TABLE written (number bigint PRIMARY KEY, text text NOT NULL)")
         database.run("ALTER TABLE written ALTER text SET STORAGE EXTERNAL")  # as it is
 
@@ -73,20 +80,57 @@ class Replication:
             for _ in range(count):
                 self._insert(made, size)
 
-    def _insert(self, writer: psycopg2.extensions.connection, size: int = 20) -> int:
+    def _insert(
+        self, writer: psycopg2.extensions.connection, size: int = 20, client: str = PRIMARY
+    ) -> int:
         row = self._new_row(size)
         number, text = row
         adding = self._scenario.history.doing(
-            "add", client=PRIMARY, space=_ROWS, key=str(number), value=text
+            "add", client=client, space=_ROWS, key=str(number), value=text
         )
         with writer.cursor() as cursor, adding:
             cursor.execute(_INSERT, row)
+            demand_replicated(writer)
         self.committed[number] = text
         return number
 
     def _new_row(self, size: int) -> tuple[int, str]:
         self._numbers += 1
         return self._numbers, self._random.randbytes(size // 2).hex()
+
+    def commit_apart(self, node: str) -> None:
+        """Have a client of one node alone commit rows there until another is the primary.
+
+        Some more are tried there then. What is refused, or does not get to a replica in time, is
+        recorded so.
+
+        Raises:
+            DeadlineExceeded: none takes over.
+        """
+        replaced = partial(self._database.probe.replaced, node)
+        poll(lambda: (self._try(node), replaced())[1], within=self._scenario.scaled(_TAKES_OVER),
+             awaiting=f"another node than {node} to be the primary", first_pause=0.01,
+             longest_pause=0.05)  # fmt: skip
+        self.taken_apart = sum(self._try(node) for _ in range(_APART))
+        acknowledged = f"{self.taken_apart} of {counted(_APART, 'row')}"
+        self._scenario.figure(f"acknowledged by {node} after another had taken over", acknowledged)
+
+    def _try(self, node: str) -> bool:
+        with suppress(psycopg2.Error), closing(self._open(node)) as made, made.cursor() as cursor:
+            cursor.execute("SET statement_timeout = '1s'")
+            self._insert(made, client=f"client of {node}")
+            return True
+        return False
+
+    def expected(self, *, lost: bool = False) -> Members:
+        """List all rows where commits go; what is expected of them.
+
+        Args:
+            lost: some that were acknowledged must be gone.
+        """
+        self._listed(PRIMARY)
+        expected = ("lost",) if lost else ()
+        return Members("rows", _ROWS, visible="at last", reader=PRIMARY, expected=expected)
 
     def insert_in(self, transaction: Transaction, *, size: int = 20) -> None:
         """Insert a row that is committed with a transaction, or not."""

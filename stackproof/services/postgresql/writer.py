@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import time
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,8 +12,8 @@ import psycopg2
 from psycopg2 import extensions, sql
 
 from stackproof.services.base import Endpoint
-from stackproof.services.postgresql.client import asking, parameters
-from stackproof.services.postgresql.known import PRIMARY
+from stackproof.services.postgresql.client import asking, demand_replicated, parameters
+from stackproof.services.postgresql.known import PRIMARY, servers
 
 
 class RowsWriter:
@@ -21,10 +22,12 @@ class RowsWriter:
     It waits for each answer itself: libpq would wait for ever where a proxy swallows it.
     """
 
-    through = PRIMARY
-
     def __init__(self, endpoint: Endpoint, name: str, *, timeout: float):
         self._endpoint, self._timeout = endpoint, timeout
+        # Where the primary's role moves, each server is tried, beginning with the one that it was.
+        known = endpoint.addresses
+        self._nodes = deque([PRIMARY] if PRIMARY in known else servers(known))
+        self.through = PRIMARY if PRIMARY in known else ""
         self._table = sql.Identifier(name)
         self._connection: extensions.connection | None = None
         with asking(endpoint, timeout=timeout) as cursor:
@@ -35,12 +38,15 @@ class RowsWriter:
         deadline = time.monotonic() + self._timeout
         try:
             if self._connection is None:
-                given = parameters(self._endpoint, timeout=self._timeout)
+                given = parameters(self._endpoint, self._nodes[0], timeout=self._timeout)
+                if len(self._nodes) > 1:
+                    given["target_session_attrs"] = "read-write"
                 self._connection = psycopg2.connect(**given, async_=True)
                 self._await(self._connection, deadline)
             cursor = self._connection.cursor()
             cursor.execute(sql.SQL("INSERT INTO {} VALUES (%s)").format(self._table), [text])
             self._await(self._connection, deadline)
+            demand_replicated(self._connection)
         except (psycopg2.Error, OSError):
             self._leave()
             raise
@@ -60,6 +66,7 @@ class RowsWriter:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        self._nodes.rotate(-1)
 
     def kept(self) -> list[str]:
         """All rows."""

@@ -104,7 +104,7 @@ class Supply:
             self._in_thread([requirement], partial(self._start, requirement))
 
     def _start(self, requirement: Requirement) -> None:
-        self._stack.obtain_means([requirement])
+        self._stack.obtain_for(requirement)
         if not requirement.dedicated:
             began = time.monotonic()
             if self._stack.share(requirement) is not None:

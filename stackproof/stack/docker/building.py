@@ -13,13 +13,23 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from stackproof.errors import Trouble
-from stackproof.obtain import Cache, GoArtifact, MavenArtifact, Say, WheelArtifact
+from stackproof.obtain import (
+    Artifact,
+    Cache,
+    GoArtifact,
+    MavenArtifact,
+    PackagesArtifact,
+    Say,
+    WheelArtifact,
+)
 from stackproof.paths import cache_directory, find_program
 from stackproof.services import service, service_names
+from stackproof.services.nodes import Service as NodeService
 from stackproof.stack.docker.engine import Engine
 
 _TAG = re.compile(r'^LABEL stackproof\.image="(\S+)"$', re.MULTILINE)
@@ -183,10 +193,12 @@ def apt_mirror() -> tuple[str, str]:
 
 
 def _obtained(recipe: Recipe, context: Path, cache: Cache, say: Say) -> None:
-    """Jars into ``libs``, programs built with Go into ``bin``, wheels into ``wheel``."""
-    if recipe.name not in service_names():
-        return
-    for artifact in service(recipe.name).artifacts():
+    """Jars into ``libs``, programs built with Go into ``bin``, wheels into ``wheel``.
+
+    Python's packages go into ``python``. A recipe is called as its service, or as the Compose file
+    of the options that need it.
+    """
+    for artifact in _artifacts(recipe.name):
         if isinstance(artifact, MavenArtifact):
             place = cache.ensure(artifact, say)
             shutil.copytree(place / "lib", context / "libs", dirs_exist_ok=True)
@@ -196,3 +208,15 @@ def _obtained(recipe: Recipe, context: Path, cache: Cache, say: Say) -> None:
         elif isinstance(artifact, WheelArtifact):
             place = cache.ensure(artifact, say)
             shutil.copytree(place, context / "wheel", dirs_exist_ok=True)
+        elif isinstance(artifact, PackagesArtifact):
+            place = cache.ensure(artifact, say)
+            shutil.copytree(place, context / "python", dirs_exist_ok=True)
+
+
+def _artifacts(recipe: str) -> Sequence[Artifact]:
+    for kind in map(service, service_names()):
+        if kind.name == recipe:
+            return kind.artifacts()
+        if isinstance(kind, NodeService) and recipe in kind.compose_files:
+            return kind.artifacts_with(kind.compose_files[recipe])
+    return ()

@@ -20,6 +20,7 @@ from stackproof.actions import (
     LosePower,
     Pause,
     Resume,
+    Signal,
     SlowPeers,
     Start,
     Stop,
@@ -324,6 +325,8 @@ class DockerCluster:
                         self._stopped_by_signal.discard(container)
                     elif api.inspect_container(container)["State"]["Paused"]:
                         api.unpause(container)  # one that crashed meanwhile is paused no more
+                case Signal(name):
+                    api.kill(container, name)
                 case CutPeers(one_way):
                     self._means.part(instance, self._containers, one_way=one_way)
                 case JoinPeers():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ from stackproof.errors import Trouble
 from stackproof.obtain import Cache, Say
 from stackproof.paths import demand_plain
 from stackproof.processes.run import Run
-from stackproof.services.base import Requirement, Service, resolve_options
+from stackproof.services.base import Image, Requirement, Service, resolve_options
+from stackproof.services.nodes import Service as NodeService
 from stackproof.stack.docker import leftovers
 from stackproof.stack.docker.cluster import DockerCluster
 from stackproof.stack.docker.compose import find_compose
@@ -81,8 +82,10 @@ class DockerProvider:
         images = self._find()[2]
         return ", ".join(images.chosen(image) for image in self._chosen(service).images())
 
-    def obtain_means(self, options: Mapping[str, Any], say: Say) -> None:
-        """Get what breaks clusters with these options; what cannot be had is told when used."""
+    def obtain_for(self, service: Service, options: Mapping[str, Any], say: Say) -> None:
+        """See `stackproof.stack.provider.Provider.obtain_for`."""
+        for image in _images_of(self._chosen(service), options):
+            self._find()[2].obtain(image, service.title, say)
         means.obtain(options, self._cache, say, power.library)
 
     def start(self, service: Service, requirement: Requirement, cluster: str) -> DockerCluster:
@@ -112,7 +115,7 @@ class DockerProvider:
                 self._logs,
                 engine=engine,
                 compose=compose,
-                images={i.variable: images.chosen(i) for i in service.images()},
+                images={i.variable: images.chosen(i) for i in _images_of(service, options)},
             ),
         )
         return self._starting.bring_up(
@@ -129,3 +132,7 @@ class DockerProvider:
         if found is not None:
             found[2].give_up()
         self._starting.give_up()
+
+
+def _images_of(service: Service, options: Mapping[str, Any]) -> Sequence[Image]:
+    return service.images_with(options) if isinstance(service, NodeService) else service.images()

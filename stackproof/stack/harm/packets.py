@@ -7,6 +7,7 @@ OUTPUT with their sender's socket; what a socket's owner is, `-m owner` tells.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import subprocess
@@ -27,6 +28,7 @@ _DEADLINE = 20.0
 _LOWEST_GROUP, _GROUPS = 2**30, 2**30 - 2**16
 #: At most so many ports in one rule (`-m multiport`).
 _PORTS = 15
+_LISTENS = psutil.CONN_LISTEN
 
 
 @cache
@@ -48,12 +50,15 @@ def new_group() -> int:
 
 
 def listening(process_id: int) -> list[int]:
-    """The TCP ports on which a process listens."""
-    try:
-        connections = psutil.Process(process_id).net_connections(kind="tcp")
-    except psutil.Error:
-        return []
-    return sorted({c.laddr.port for c in connections if c.status == psutil.CONN_LISTEN})
+    """The TCP ports on which a process listens, or what it has started."""
+    found: set[int] = set()
+    with contextlib.suppress(psutil.Error):
+        top = psutil.Process(process_id)
+        for member in (top, *top.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):  # it has just ended
+                listening = (c for c in member.net_connections("tcp") if c.status == _LISTENS)
+                found |= {connection.laddr.port for connection in listening}
+    return sorted(found)
 
 
 def drops(group: int, ports: Sequence[int]) -> list[list[str]]:
