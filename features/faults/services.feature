@@ -97,6 +97,13 @@ Feature: A broken node costs what its service says, and no more
         | a PostgreSQL primary with 2 replicas | rows are inserted | replica 1 | cannot send to its peers  | 5       |
 
       @nightly
+      Examples: PostgreSQL with Patroni, another node; see failover.feature for the primary
+        | service                                      | writes            | node   | fault                     | seconds |
+        | a PostgreSQL cluster of 2 nodes with Patroni | rows are inserted | node 2 | has crashed               | 10      |
+        | a PostgreSQL cluster of 2 nodes with Patroni | rows are inserted | node 2 | is paused                 | 10      |
+        | a PostgreSQL cluster of 2 nodes with Patroni | rows are inserted | node 2 | is cut off from its peers | 10      |
+
+      @nightly
       Examples: Kafka; see brokers.feature for more
         | service                      | writes               | node     | fault                       | seconds |
         | a Kafka cluster of 3 brokers | records are produced | broker 2 | has crashed                 | 10      |

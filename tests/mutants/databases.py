@@ -72,6 +72,51 @@ def _synchronous_in_name_only() -> None:
     PostgreSQL.form = forming  # type: ignore[method-assign]
 
 
+def _waits_in_name_only() -> None:
+    """Patroni has commits wait for a replica, and this client's do not."""
+    from stackproof.services.postgresql.replication import Replication
+
+    opening = Replication._open
+
+    def hasty(self: Any, node: str) -> Any:
+        made = opening(self, node)
+        with made.cursor() as cursor:
+            cursor.execute("SET synchronous_commit = local")
+        return made
+
+    Replication._open = hasty  # type: ignore[method-assign]
+
+
+def _never_comes_back() -> None:
+    """A primary that has rows which nobody else has does not become a replica."""
+    from stackproof.services.postgresql import server
+
+    nodes, key = server.managed_nodes, '"remove_data_directory_on_diverged_timelines": '
+
+    def stubborn(*given: Any, **how: Any) -> Any:
+        return [
+            replace(node, files={name: text.replace(f"{key}true", f"{key}false")
+                                 for name, text in node.files.items()})
+            for node in nodes(*given, **how)
+        ]  # fmt: skip
+
+    server.managed_nodes = stubborn
+
+
+def _never_steps_down() -> None:
+    """A primary that is cut off from etcd goes on as one beside the next."""
+    from stackproof.actions import Signal
+    from stackproof.faults.peers import PeerCut
+
+    inject = PeerCut._inject
+
+    def headless(self: Any) -> None:
+        self._act(Signal("SIGUSR1"))
+        inject(self)
+
+    PeerCut._inject = headless  # type: ignore[method-assign]
+
+
 def _keeps_everything() -> None:
     """For a replica that is away everything is kept, until the disk is full."""
     _set("max_slot_wal_keep_size", "-1")
@@ -384,6 +429,11 @@ _KEPT = "Nothing acknowledged is lost while {}"
 _CUT = _KEPT.format("the server is cut off from its clients: keys are set")
 _PAUSED = _KEPT.format("the server is paused: keys are set")
 _APART = _KEPT.format("replica 1 is cut off from its peers: rows are inserted")
+_SEVERED = "What a primary acknowledges when it is cut off is lost"
+_SYNCHRONOUS = (
+    "Nothing acknowledged is lost that waited for a replica when the primary is cut off from its "
+    "peers"
+)
 _CRASHED = _KEPT.format("the primary has crashed: rows are inserted")
 _OLD = _KEPT.format(
     "node 1 has crashed: messages are published to a durable queue that has survived a restart"
@@ -402,6 +452,9 @@ MUTANTS = {
     "lag_is_what_was_last_said": Broken(_lag_is_what_was_last_said, _STALLS, "'lag' was"),
     "replicas_are_late": Broken(_replicas_are_late, _PROMPT, "from a commit to the last replica"),
     "synchronous_in_name_only": Broken(_synchronous_in_name_only, _WAITS, "waits for a replica"),
+    "waits_in_name_only": Broken(_waits_in_name_only, _SYNCHRONOUS, "lost"),
+    "never_comes_back": Broken(_never_comes_back, _SEVERED, _NEVER_HEALED),
+    "never_steps_down": Broken(_never_steps_down, _SEVERED, "rows that both were primaries for"),
     "keeps_everything": Broken(_keeps_everything, _AWAY, "'lost'"),
     "rolls_back": Broken(_rolls_back, "What is committed is read on both replicas", "lost"),
     "pause_holds_one_process": Broken(_pause_holds_one_process, _WAITS, "waits for a replica"),
