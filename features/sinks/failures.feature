@@ -43,7 +43,6 @@ Feature: A sink bears the failures of its server
     @SINK-08 @nightly
     Examples: RabbitMQ
       | sink          | fault     |
-      | rabbitmq-sink | crashes   |
       | rabbitmq-sink | is paused |
 
   @timeout:180
@@ -69,7 +68,6 @@ Feature: A sink bears the failures of its server
     @SINK-07 @nightly
     Examples: RabbitMQ
       | sink          | fault                                     |
-      | rabbitmq-sink | crashes                                   |
       | rabbitmq-sink | is stopped                                |
       | rabbitmq-sink | is paused                                 |
       | rabbitmq-sink | is cut off from its clients               |

@@ -49,7 +49,7 @@ Feature: A sink publishes events to an exchange of RabbitMQ
     And the rabbitmq-sink has connected to its server once
 
   @SINK-06
-  Scenario Outline: A URL that cannot be meant is refused: <mistake>
+  Scenario Outline: A URL that cannot be meant is refused
     Then the rabbitmq-sink refuses the URL "<url>" and says "<told>"
 
     Examples:
@@ -77,3 +77,24 @@ Feature: A sink publishes events to an exchange of RabbitMQ
       | ends       |
       | is stopped |
       | crashes    |
+
+  @SINK-07 @nightly @timeout:240
+  Scenario: Nothing is lost when the broker crashes amid events
+    Given the rabbitmq-sink was started
+    And 10 events were handed to the rabbitmq-sink
+    And the rabbitmq-sink was flushed
+    And the RabbitMQ broker was restarted
+    When events are handed to the rabbitmq-sink before, while and after its server crashes
+    Then within 60 seconds every event of the rabbitmq-sink has arrived once, unchanged and in order
+
+  @SINK-08 @nightly @timeout:240
+  Scenario: The circuit opens and closes when the broker crashes
+    Given the rabbitmq-sink was started with a circuit that opens after 3 failures for 1 second
+    And 10 events were handed to the rabbitmq-sink
+    And the rabbitmq-sink was flushed
+    And the RabbitMQ broker was restarted
+    When the server behind the rabbitmq-sink crashes
+    And 20 events are handed to the rabbitmq-sink
+    Then the rabbitmq-sink leaves its server alone, but for one try every 1 second
+    When the server behind the rabbitmq-sink recovers
+    Then within 60 seconds every event of the rabbitmq-sink has arrived once, unchanged and in order

@@ -32,6 +32,11 @@ WITHOUT: Mapping[str, str] = {
     "features/messaging/pipeline_settings.feature": "what does not start does nothing",
     "features/messaging/topics.feature": "makes topics, and sends nothing",
     "features/monitoring/host.feature": "asks the kernel how the machine is",
+    "features/sinks/rabbitmq_sink.feature: "
+    "A URL that cannot be meant is refused": "what is not made does nothing",
+    "features/sinks/redis_sink.feature: "
+    "A URL that cannot be meant is refused": "what is not made does nothing",
+    "features/sinks/speed.feature": "measured",
     "features/streams/troubles.feature: "
     "Without a broker the stream gives up and says why": "has no broker to send to",
     "features/vectors/collections.feature: "
