@@ -15,10 +15,13 @@ class Places:
     Attributes:
         key: ascending, each position once.
         source: which record tells: places in `Log.sends`, then those in `Log.receptions`.
+        rank: of each reception (`Log.receptions`): where its position stands in ``key``; of one
+            that is not counted: nothing that means anything.
     """
 
     key: Array
     source: Array
+    rank: Array
 
 
 class Log:
@@ -94,10 +97,13 @@ class Log:
         source = np.concatenate(
             [np.flatnonzero(sends), len(self.sends) + np.flatnonzero(receptions)]
         )
-        key, first = np.unique(
-            np.concatenate([self.sent[sends], self.received[receptions]]), return_index=True
-        )
-        return Places(key, source[first])
+        key, first, rank = np.unique(
+            np.concatenate([self.sent[sends], self.received[receptions]]),
+            return_index=True, return_inverse=True,
+        )  # fmt: skip
+        ranks = np.zeros(len(self.receptions), dtype=rank.dtype)
+        ranks[receptions] = rank[np.count_nonzero(sends) :]
+        return Places(key, source[first], ranks)
 
 
 def _begins(drain: Drain, partitions: Array) -> Array:

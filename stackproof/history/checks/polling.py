@@ -35,6 +35,7 @@ class Steps:
         before, after: rows of the snapshot's receptions.
         low, high: their positions in the log.
         within: whether both were handed over by one poll.
+        first, second: places of the two in `Log.receptions`.
     """
 
     before: Array
@@ -42,6 +43,8 @@ class Steps:
     low: Array
     high: Array
     within: Array
+    first: Array
+    second: Array
 
 
 def steps(records: FlowRecords) -> Steps:
@@ -54,10 +57,11 @@ def steps(records: FlowRecords) -> Steps:
     if len(lane) and int(lane.max()) < 1 << 16:
         lane = lane.astype(np.uint16)
     order = np.argsort(lane, kind="stable")
-    rows, lane, key = rows[order], lane[order], log.received[places[order]]
+    rows, lane, places = rows[order], lane[order], places[order]
     same = np.flatnonzero(lane[1:] == lane[:-1])
-    before, after = rows[same], rows[same + 1]
-    return Steps(before, after, key[same], key[same + 1], table.poll[before] == table.poll[after])
+    before, after, first, second = rows[same], rows[same + 1], places[same], places[same + 1]
+    within = table.poll[before] == table.poll[after]
+    return Steps(before, after, log.received[first], log.received[second], within, first, second)
 
 
 def _polled_in_scope(records: FlowRecords) -> Array:
@@ -139,8 +143,8 @@ def skipping(name: str, within: bool) -> Callable[[FlowRecords], Anomaly]:
             chosen = np.flatnonzero(readers)
             if not len(chosen):
                 continue
-            first = np.searchsorted(places.key, made.low[chosen], side="right")
-            passed = np.searchsorted(places.key, made.high[chosen]) - first
+            first = places.rank[made.first[chosen]] + 1
+            passed = places.rank[made.second[chosen]] - first
             skips = np.flatnonzero(passed > 0)
             count += len(skips)
             for skip in skips[:8].tolist():

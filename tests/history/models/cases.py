@@ -315,7 +315,7 @@ QUEUE = {
     "taken-too-often": Case(
         D,
         [P1, T1, op("c", "take", "m1", "x", 6, 7), op("c", "take", "m1", "x", 8, 9)],
-        [[P1, P2, T1, T2, op("c", "take", "m1", "x", 8, 9)]],
+        [[P1, T1, BACK, AGAIN]],
         keys=("m1",),
     ),
     "wrongly-dead-lettered": Case(
@@ -328,7 +328,8 @@ QUEUE = {
              op("d", "take", "m1", "x", 4, 5, space="dead")],
             [op("p", "put", "m1", "x", 0, 1, number=5000),
              op("d", "take", "m1", "x", 4, 5, space="dead")],
-            [P1, P2, *LATER, op("d", "take", "m1", "x", 4, 5, space="dead")],
+            [P1, P2, *LATER, op("d", "take", "m1", "x", 4, 5, space="dead"), T2,
+             op("c", "take", "m3", "z", 8, 9), op("c", "take", "m4", "z", 8, 9)],
             [P1, T1, BACK, AGAIN, op("d", "take", "m1", "x", 6, 7, space="dead")],
         ],
         keys=("m1",),
