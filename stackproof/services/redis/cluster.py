@@ -17,7 +17,7 @@ from stackproof.errors import PremiseNotMet
 from stackproof.history import Registers
 from stackproof.polling import poll
 from stackproof.services.fixture import Scenario
-from stackproof.services.redis.client import connect, node_at
+from stackproof.services.redis.client import connect, keys_with, node_at
 from stackproof.services.redis.known import clustered
 from stackproof.services.redis.probe import RedisProbe
 from stackproof.services.redis.slots import Moving, demand_shape
@@ -81,7 +81,7 @@ class ClusterKeys:
     def keys_at(self, node: str) -> list[bytes]:
         """The scenario's keys that lie on one node."""
         with closing(self._at(node)) as client:
-            return list(client.scan_iter(match=f"{self._prefix}*", count=1000))
+            return keys_with(client, self._prefix)
 
     def misplaced(self) -> list[str]:
         """Keys that lie where their slot is not; primaries that have none of them."""

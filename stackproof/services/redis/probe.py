@@ -13,8 +13,8 @@ from redis import Redis, exceptions
 
 from stackproof.errors import NotSupported
 from stackproof.services.base import Endpoint
-from stackproof.services.redis.client import connect, node_at
-from stackproof.services.redis.known import WATCHED, clustered, sentinels
+from stackproof.services.redis.client import connect, node_at, watched
+from stackproof.services.redis.known import clustered, sentinels
 from stackproof.services.redis.refusals import IN_CLUSTER, NAME_NODES
 from stackproof.urls import split_host_and_port
 
@@ -44,6 +44,7 @@ class RedisProbe:
         self._endpoint = endpoint
         self._timeout = timeout
         self._watching = sentinels(endpoint.addresses)
+        self._watched = watched(endpoint)
         self._clustered = clustered(endpoint.addresses)
 
     def _client(self, node: str) -> Redis:
@@ -109,7 +110,7 @@ class RedisProbe:
         named: Counter[str] = Counter()
         for sentinel in self._watching:
             with suppress(*_SILENT), self._client(sentinel) as client:
-                named[node_at(self._endpoint, _place(client.sentinel_master(WATCHED)))] += 1
+                named[node_at(self._endpoint, _place(client.sentinel_master(self._watched)))] += 1
         if not self._watching:
             named[self._servers[0]] += 1
         node, count = (named or Counter({"": 0})).most_common(1)[0]
@@ -179,8 +180,8 @@ class RedisProbe:
         """What one Sentinel thinks of a node that it does not reach; none: it does."""
         with self._client(sentinel) as client:
             known = [
-                client.sentinel_master(WATCHED), *client.sentinel_slaves(WATCHED),
-                *client.sentinel_sentinels(WATCHED),
+                client.sentinel_master(self._watched), *client.sentinel_slaves(self._watched),
+                *client.sentinel_sentinels(self._watched),
             ]  # fmt: skip
         for one in known:
             if node_at(self._endpoint, _place(one)) == node:
@@ -202,10 +203,11 @@ class RedisProbe:
         with self._client(node) as client:
             told = client.execute_command("CLUSTER NODES")
         return {
-            node_at(self._endpoint, split_host_and_port(address))
-            or node_at(self._endpoint, (one["hostname"], 0))
+            node_at(self._endpoint, (host, port))
+            or node_at(self._endpoint, (one["hostname"], port))
             or address: one
             for address, one in told.items()
+            for host, port in [split_host_and_port(address)]
         }
 
     def formed(self) -> bool:

@@ -18,7 +18,7 @@ from stackproof.history import Members
 from stackproof.polling import DeadlineExceeded, poll
 from stackproof.services.fixture import Scenario
 from stackproof.services.nodes import instance
-from stackproof.services.redis.client import connect
+from stackproof.services.redis.client import connect, values_with
 from stackproof.services.redis.probe import RedisProbe, Replica
 from stackproof.services.redis.server import Redis as Service
 from stackproof.services.redis.slots import demand_shape
@@ -212,11 +212,8 @@ class Replication:
             closing(self._open(node)) as client,
             self._scenario.history.listing(client=node or _STORE, space=_KEYS) as found,
         ):
-            keys = list(client.scan_iter(match=f"{self._prefix}*", count=1000))
-            many = getattr(client, "mget_nonatomic", client.mget)
-            values = {
-                key.decode(): value for key, value in zip(keys, many(keys or ["-"]), strict=False)
-            }
+            there = values_with(client, self._prefix)
+            values = {key.decode(): value for key, value in there.items()}
             found += values.items()
         return values
 

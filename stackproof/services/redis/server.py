@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -215,9 +214,13 @@ class Redis(Service):
 
     def connection_settings(self) -> Sequence[ConnectionSetting]:
         """Nodes are those of a Cluster; Sentinels may be named instead of what they watch."""
-        text = f"host:port of Sentinels that watch {WATCHED}, comma-separated"
-        variables = self.location.variables["sentinels"]
-        return [*super().connection_settings(), ConnectionSetting("sentinels", variables, text)]
+        return [
+            *super().connection_settings(),
+            ConnectionSetting("sentinels", self.location.variables["sentinels"],
+                              "host:port of Sentinels, comma-separated"),
+            ConnectionSetting("sentinel_master", ("REDIS_SENTINEL_MASTER",),
+                              f"what they call what they watch (default: {WATCHED})"),
+        ]  # fmt: skip
 
     def connect(self, texts: Mapping[str, str], access: Access) -> tuple[dict[str, str], Access]:
         """See `Service.connect`."""
@@ -225,7 +228,8 @@ class Redis(Service):
             return super().connect(texts, access)
         location = replace(self.location, several="sentinels")
         found, access = location.each(self, texts, access, usual=26379)
-        return {f"sentinel-{n + 1}": address for n, address in enumerate(found)}, access
+        called = f"/{name}" if (name := texts.get("sentinel_master", "")) else ""
+        return {f"sentinel-{n + 1}": f"{one}{called}" for n, one in enumerate(found)}, access
 
     def probe(self, endpoint: Endpoint, *, timeout: float) -> Probe:
         """See `stackproof.services.redis.probe`."""
@@ -261,21 +265,18 @@ class Redis(Service):
 
     def leftovers(self, endpoint: Endpoint, prefix: str) -> list[Leftover]:
         """Keys, found without holding up the server."""
-        from stackproof.services.redis.client import connect
+        from stackproof.services.redis.client import connect, keys_with
 
-        pattern = re.sub(r"([*?\[\]\\])", r"\\\1", prefix) + "*"
         with connect(endpoint) as client:
-            found = set(client.scan_iter(match=pattern, count=1000))
-        return [Leftover("key", key.decode("utf-8", "backslashreplace")) for key in sorted(found)]
+            found = keys_with(client, prefix)
+        return [Leftover("key", key.decode("utf-8", "backslashreplace")) for key in found]
 
     def remove(self, endpoint: Endpoint, leftovers: Sequence[Leftover]) -> None:
         """A thousand keys at a time."""
-        from stackproof.services.redis.client import connect
+        from stackproof.services.redis.client import connect, delete_all
 
-        names = [item.name for item in leftovers]
         with connect(endpoint) as client:
-            for first in range(0, len(names), 1000):
-                client.delete(*names[first : first + 1000])
+            delete_all(client, [item.name for item in leftovers])
 
 
 def _on_published(where: Where) -> bool:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from redis import Redis, exceptions
 
 from stackproof.services.base import Endpoint
-from stackproof.services.redis.client import connect
+from stackproof.services.redis.client import connect, delete_all, keys_with, values_with
 from stackproof.services.redis.known import PRIMARY, SERVER
-
-_AT_ONCE = 1000
 
 
 def set_for(client: Redis, key: str, value: str | bytes, replicas: int, *, timeout: float) -> None:
@@ -44,21 +42,12 @@ class KeysWriter:
         """Set one key, on so many replicas as a write waits for."""
         set_for(self._client, f"{self._name}:{text}", text, self._replicas, timeout=self._timeout)
 
-    def _keys(self) -> list[bytes]:
-        return list(self._client.scan_iter(match=f"{self._name}:*", count=_AT_ONCE))
-
     def kept(self) -> list[str]:
         """The values of all keys."""
-        keys, many = self._keys(), getattr(self._client, "mget_nonatomic", self._client.mget)
-        values = [
-            value
-            for first in range(0, len(keys), _AT_ONCE)
-            for value in many(keys[first : first + _AT_ONCE])
-        ]
-        return [value.decode(errors="replace") for value in values if value is not None]
+        found = values_with(self._client, f"{self._name}:")
+        return [value.decode(errors="replace") for value in found.values()]
 
     def close(self) -> None:
         """Delete them."""
-        if keys := self._keys():
-            self._client.delete(*keys)
+        delete_all(self._client, keys_with(self._client, f"{self._name}:"))
         self._client.close()
