@@ -33,7 +33,9 @@ Feature: A sink publishes events to an exchange of RabbitMQ
   @SINK-07
   Scenario: Stopping the rabbitmq-sink delivers every event, and leaves nothing behind
     Given the rabbitmq-sink was started
-    When 100 events are handed to the rabbitmq-sink
+    When the network between the rabbitmq-sink and its server is cut
+    And 50 events are handed to the rabbitmq-sink
+    And the network between the rabbitmq-sink and its server is mended
     And the rabbitmq-sink is stopped
     Then every event of the rabbitmq-sink is there by then, once, unchanged and in order
     And the rabbitmq-sink has left neither a thread nor a connection within 10 seconds

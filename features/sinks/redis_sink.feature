@@ -65,7 +65,9 @@ Feature: A sink brings events to a stream of Redis
   @SINK-07 @critical
   Scenario: Stopping delivers every event, and leaves nothing behind
     Given the redis-sink was started
-    When 200 events are handed to the redis-sink
+    When the network between the redis-sink and its server is cut
+    And 100 events are handed to the redis-sink
+    And the network between the redis-sink and its server is mended
     And the redis-sink is stopped
     Then every event of the redis-sink is there by then, once, unchanged and in order
     And the redis-sink has left neither a thread nor a connection within 10 seconds
