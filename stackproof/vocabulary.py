@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import parse
 from behave import register_type
@@ -82,6 +82,23 @@ SERVERS = {
     "an Alertmanager": "alertmanager",
     "an etcd server": "etcd",
     "an object store": "s3",
+}
+#: What they say of how it makes durable what it acknowledges, and its options then.
+SYNCING: Mapping[str, Mapping[str, tuple[tuple[str, Any], ...]]] = {
+    "syncs each write": {
+        "redis": (("config", (("appendonly", "yes"), ("appendfsync", "always"))),)
+    },
+    "syncs every second": {
+        "redis": (("config", (("appendonly", "yes"), ("appendfsync", "everysec"))),)
+    },
+    "saves a snapshot every second": {"redis": (("config", (("save", "1 1"),)),)},
+    "acknowledges before it syncs": {
+        "postgresql": (("config", (("synchronous_commit", "off"),)),),
+    },
+    "never syncs": {
+        "redis": (("config", (("appendonly", "yes"), ("appendfsync", "no"))),),
+        "postgresql": (("fsync", False),),
+    },
 }
 #: What they call one of several nodes, and its option that says of how many.
 CLUSTERS = {
@@ -292,6 +309,7 @@ TYPES: dict[str, Type] = {
     "Role": parse_role,
     "Seconds": parse_seconds,
     "Server": one_of(SERVERS),
+    "Syncing": one_of(SYNCING),
     "Span": parse_span,
     "Statistic": parse_statistic,
     "Times": one_of(TIMES),

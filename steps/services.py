@@ -6,13 +6,14 @@ from behave import given, then, when
 from hamcrest import assert_that, empty, has_length, is_not, less_than_or_equal_to
 
 from stackproof import faults
+from stackproof.errors import Trouble
 from stackproof.faults.restarts import rolling_restart
 from stackproof.faults.words import Workload, to_break
 from stackproof.faults.writing import WRITING, Writing
 from stackproof.session.needs import Need, needs_by
 from stackproof.session.premises import presume
 from stackproof.session.scenario import Context
-from stackproof.vocabulary import CLUSTERS, SERVERS
+from stackproof.vocabulary import CLUSTERS, SERVERS, SYNCING
 
 
 @given("{server:Server}")
@@ -29,6 +30,13 @@ def a_server_of_its_own(context: Context, server: str) -> None:
     assert_that(context.session.endpoint(SERVERS[server]).addresses, is_not(empty()))
 
 
+@given("{server:Server} that {syncing:Syncing}")
+@needs_by(lambda server, syncing: synced(SERVERS[server], syncing))
+def a_server_that_syncs(context: Context, server: str, syncing: str) -> None:
+    """A running server, and when it makes durable what it acknowledges."""
+    assert_that(context.session.endpoint(SERVERS[server]).addresses, is_not(empty()))
+
+
 @given("{cluster:Cluster} of {count:Nodes}")
 @needs_by(
     lambda cluster, count: Need(CLUSTERS[cluster][0], False, ((CLUSTERS[cluster][1], count),))
@@ -38,6 +46,21 @@ def a_cluster(context: Context, cluster: str, count: int) -> None:
     endpoint = context.session.endpoint(CLUSTERS[cluster][0])
     nodes = max(endpoint.instances, endpoint.addresses, key=len)
     presume(nodes, has_length(count), "nodes")
+
+
+def synced(service: str, syncing: str) -> Need:
+    """A server with the options of these words.
+
+    Raises:
+        Trouble: it does not know them.
+    """
+    if service not in SYNCING[syncing]:
+        known = ", ".join(words for words, of in SYNCING.items() if service in of)
+        raise Trouble(
+            f"nobody has said how {service} {syncing}", f"known of it: {known or 'nothing'}",
+            "correct the step",
+        )  # fmt: skip
+    return Need(service, False, SYNCING[syncing][service])
 
 
 def writing(context: Context, workload: Workload) -> Writing:
@@ -81,6 +104,12 @@ def only_the_latest_is_lost(context: Context, limit: float) -> None:
     """Of copies that are made afterwards the latest ones may be missing."""
     lost = context.session.kept(WRITING).lost(context.session.scaled(limit))
     assert_that(lost, empty(), "acknowledged before that, or after the outage, and lost")
+
+
+@then("some of what was acknowledged is lost")
+def something_is_lost(context: Context) -> None:
+    """Where nothing is promised: the loss is found, or the scenario has shown nothing."""
+    context.session.kept(WRITING).assert_lost()
 
 
 @then("writes were acknowledged again at most {limit:Seconds} after the fault")

@@ -56,6 +56,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "records are produced": Workload("kafka"),
     "keys are set": Workload("redis"),
     "rows are inserted": Workload("postgresql"),
+    "rows are inserted into a table that has survived a restart": Workload("postgresql", old=True),
     "mails are sent": Workload("mailpit"),
     "vectors are inserted": Workload("milvus"),
     "keys are put": Workload("etcd"),

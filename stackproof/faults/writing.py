@@ -32,6 +32,7 @@ _PACE, _ANSWERED_WITHIN = 0.004, 2.0
 _BEFORE, _MEANWHILE, _AFTERWARDS = 50, 10, 50
 _SERVED_WITHIN = 60.0
 _WRITER, _READER = "writer", "reader"
+_LOST = "lost"
 
 
 class Writing:
@@ -180,20 +181,45 @@ class Writing:
             AssertionError: something is lost, twice or altered.
         """
         self.finish()
+        return self._check()
+
+    def _check(self, **loss: tuple[str, ...]) -> Verdict:
         return self._session.assert_history(
-            Members(f"what was written to {self._name}", self._place, visible="at last")
+            Members(f"what was written to {self._name}", self._place, visible="at last", **loss)
         )
+
+    def assert_lost(self) -> Verdict:
+        """Check that something is lost that was acknowledged, and nothing twice or altered.
+
+        Raises:
+            PremiseNotMet: nothing is lost.
+        """
+        self._tell_lost(self.finish())
+        return self._check(expected=(_LOST,))
 
     def lost(self, within: float) -> list[str]:
         """What was acknowledged and is not there, those left out that came right before an outage.
 
         Args:
             within: seconds before it in which a write may be lost.
+
+        Raises:
+            AssertionError: something is there twice or altered.
         """
-        kept, (began, _) = set(self.finish()), self.outage
-        lost = {text: at for at, text in self.acknowledged if text not in kept}
-        self._session.figure("acknowledged and lost", counted(len(lost), "write"))
+        lost, (began, _) = self._tell_lost(self.finish()), self.outage
+        self._check(allowed=(_LOST,))
         return sorted(text for text, at in lost.items() if not began - within <= at <= began)
+
+    def _tell_lost(self, kept: Sequence[str]) -> dict[str, float]:
+        """What was acknowledged and is not there, and when it was acknowledged."""
+        there = set(kept)
+        lost = {text: at for at, text in self.acknowledged if text not in there}
+        self._session.figure("acknowledged and lost", counted(len(lost), "write"))
+        if lost:
+            seconds = self.outage[0] - min(lost.values())
+            self._session.figure("lost are", f"{min(lost)} to {max(lost)}")
+            self._session.figure("the first of them before the outage", f"{seconds:.2f} s")
+        return lost
 
     def still_there(self) -> list[str]:
         """What is there of all that was acknowledged before the fault.

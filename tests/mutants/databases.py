@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -189,6 +190,61 @@ def _memory_is_a_disk() -> None:
     from stackproof.services.redis.server import Redis
 
     Redis.options = {**Redis.options, "config": (("appendonly", "yes"),)}
+
+
+def _commits_are_not_synced() -> None:
+    """PostgreSQL confirms a commit, and leaves the time of its sync to itself."""
+    _set("synchronous_commit", "off")
+
+
+def _log_is_not_synced() -> None:
+    """Redis leaves it to the kernel when its log comes onto the disk, whatever was asked for."""
+    from stackproof.services.redis.server import Redis
+
+    nodes = Redis.nodes
+
+    def lazy(self: Any, where: Any) -> Any:
+        return [replace(one, files={name: text.replace("always", "no")
+                                    for name, text in one.files.items()})
+                for one in nodes(self, where)]  # fmt: skip
+
+    Redis.nodes = lazy  # type: ignore[method-assign]
+
+
+def _etcd_does_not_sync() -> None:
+    """etcd acknowledges what it has not synced (--unsafe-no-fsync), and cannot come back."""
+    from stackproof.services.etcd.server import Etcd
+
+    nodes = Etcd.nodes
+
+    def unsafe(self: Any, where: Any) -> Any:
+        return [replace(one, argv=[*one.argv, "--unsafe-no-fsync"]) for one in nodes(self, where)]
+
+    Etcd.nodes = unsafe  # type: ignore[method-assign]
+
+
+def _disk(sound: str, broken: str) -> None:
+    """Build the disk that loses its power with a part replaced."""
+    from stackproof.stack.harm import volatile
+
+    assert volatile.DISK.directory is not None
+    place = PLACE / "disk"
+    shutil.copytree(volatile.DISK.directory, place, dirs_exist_ok=True)
+    text = (place / "main.go").read_text()
+    assert sound in text
+    (place / "main.go").write_text(text.replace(sound, broken))
+    volatile.DISK = replace(volatile.DISK, directory=place)
+
+
+def _disk_drops_what_is_synced() -> None:
+    """The disk that loses its power drops what was synced after the start, too."""
+    sync = "func (d *disk) sync(of *object, fd int) error {\n"
+    _disk(sync, f"var syncs int\n\n{sync}\tif syncs++; syncs > 20 {{\n\t\treturn nil\n\t}}\n")
+
+
+def _disk_drops_nothing() -> None:
+    """The disk that loses its power keeps everything, and says that it is done."""
+    _disk("d.restore()", "error(nil)")
 
 
 def _rows_are_confirmed_early() -> None:
@@ -434,6 +490,7 @@ _SYNCHRONOUS = (
     "Nothing acknowledged is lost that waited for a replica when the primary is cut off from its "
     "peers"
 )
+_POWER = "Nothing acknowledged is lost with the power: {}"
 _CRASHED = _KEPT.format("the primary has crashed: rows are inserted")
 _OLD = _KEPT.format(
     "node 1 has crashed: messages are published to a durable queue that has survived a restart"
@@ -487,6 +544,15 @@ MUTANTS = {
         _fails_over_to_nothing, "Writes that waited for a replica survive the primary", "lost"
     ),
     "rows_are_confirmed_early": Broken(_rows_are_confirmed_early, _CRASHED, "lost"),
+    "commits_are_not_synced": Broken(
+        _commits_are_not_synced, _POWER.format("rows are inserted"), "lost"
+    ),
+    "log_is_not_synced": Broken(_log_is_not_synced, _POWER.format("keys are set"), "lost"),
+    "etcd_does_not_sync": Broken(_etcd_does_not_sync, _POWER.format("keys are put"), _NEVER_HEALED),
+    "disk_drops_what_is_synced": Broken(
+        _disk_drops_what_is_synced, _POWER.format("keys are set"), "lost"
+    ),
+    "disk_drops_nothing": Broken(_disk_drops_nothing, _POWER.format("keys are set"), _NO_EFFECT),
     "vectors_are_dropped": Broken(_vectors_are_dropped, _SEEN, "lost"),
     "inserts_twice": Broken(_inserts_twice, _SEEN, "there twice"),
     "upserts_add": Broken(_upserts_add, _SEEN, "stale"),

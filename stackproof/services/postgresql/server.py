@@ -86,7 +86,7 @@ class PostgreSQL(Renewing):
     Options: ``replicas`` (how many), ``synchronous`` (a commit waits for so many of them),
     ``fsync``, ``connections`` (how many at once), ``slot_mb`` (MiB of WAL that the primary keeps
     for a replica that is away; 0: all that it misses), ``managed`` (Patroni promotes a replica when
-    the primary is gone; servers are called nodes then).
+    the primary is gone; servers are called nodes then), ``config`` (more settings, as pairs).
     """
 
     name = "postgresql"
@@ -112,7 +112,7 @@ class PostgreSQL(Renewing):
     }
     options: Mapping[str, Any] = {
         "replicas": 0, "synchronous": 0, "fsync": True, "connections": 100, "slot_mb": 0,
-        "managed": False,
+        "managed": False, "config": (),
     }  # fmt: skip
     location = Location(
         plain=("postgresql", "postgres"),
@@ -296,6 +296,7 @@ def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
         "max_slot_wal_keep_size": f"{options['slot_mb']}MB" if options["slot_mb"] else -1,
         # Who does not hear of the other says so soon.
         **(dict.fromkeys(_TIMEOUTS, "5s") if options["managed"] else {}),
+        **dict(options["config"]),
     }
 
 
