@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stackproof.errors import NotSupported, PremiseNotMet
 from stackproof.faults.restarts import restart
@@ -183,7 +183,7 @@ class Writing:
         self.finish()
         return self._check()
 
-    def _check(self, **loss: tuple[str, ...]) -> Verdict:
+    def _check(self, **loss: Any) -> Verdict:
         return self._session.assert_history(
             Members(f"what was written to {self._name}", self._place, visible="at last", **loss)
         )

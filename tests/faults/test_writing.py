@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from stackproof.errors import PremiseNotMet
 from stackproof.faults.fault import Fault, Proof
 from stackproof.faults.words import Workload
 from stackproof.faults.writing import Writing
@@ -68,6 +69,8 @@ class Scenario(Session):
     def assert_history(self, expectation: Expectation) -> Any:
         verdict = check(self.history, expectation)
         assert verdict.ok, verdict.explain()
+        if verdict.inconclusive:
+            raise PremiseNotMet(verdict.inconclusive)
         return verdict
 
     def own(self, name: str) -> str:
@@ -110,6 +113,27 @@ def test_one_that_is_lost_is_found(writing: Writing, session: Any, store: Store)
     writing.while_broken(Breaking(session, store, losing=1))  # type: ignore[arg-type]
     with pytest.raises(AssertionError, match="text-000001"):
         writing.assert_kept()
+    session.end()
+
+
+def test_a_loss_that_is_to_be_found(writing: Writing, session: Any, store: Store) -> None:
+    writing.while_broken(Breaking(session, store, losing=1))  # type: ignore[arg-type]
+    assert writing.assert_lost().ok
+    session.end()
+
+
+def test_a_loss_that_does_not_come(writing: Writing, session: Any, store: Store) -> None:
+    writing.while_broken(Breaking(session, store))  # type: ignore[arg-type]
+    with pytest.raises(PremiseNotMet, match="lost"):
+        writing.assert_lost()
+    session.end()
+
+
+def test_what_is_twice_beside_an_allowed_loss(writing: Writing, session: Any, store: Store) -> None:
+    writing.while_broken(Breaking(session, store, losing=1))  # type: ignore[arg-type]
+    store.texts.append("text-000002")
+    with pytest.raises(AssertionError, match="text-000002"):
+        writing.lost(60)
     session.end()
 
 
