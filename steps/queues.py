@@ -188,20 +188,6 @@ def pass_while_leader_is_broken(context: Context, queue: str, fault: str) -> Non
     rabbit.passing(queue, without=leader).through(broken)
 
 
-@when("{node:Node} of RabbitMQ {fault:Fault}")
-@needs_by(lambda node, fault: to_break("rabbitmq", fault))
-def node_is_broken(context: Context, node: str, fault: str) -> None:
-    """Breaks it until it recovers; an independent client proves the effect."""
-    assert_that(context.session.use(Faults, "rabbitmq").begin(fault, node).active)
-
-
-@when("{node:Node} of RabbitMQ recovers")
-@needs("rabbitmq", dedicated=True)
-def node_recovers(context: Context, node: str) -> None:
-    """Heals what ails it; it answers, and the others have it among them."""
-    context.session.use(Faults, "rabbitmq").heal(node)
-
-
 @when('{count:d} messages are published with the routing key "{key}"')
 def messages_are_published_by_key(context: Context, count: int, key: str) -> None:
     """To the exchange that knows every queue by its name."""
@@ -244,13 +230,6 @@ def consumer_consumes(context: Context, name: str, queue: str) -> None:
 def consumer_consumes_some(context: Context, name: str, queue: str, count: int) -> None:
     """The same; it is delivered so many unacknowledged messages at most."""
     rabbit_of(context).join(name, queue, prefetch=count)
-
-
-@given('consumer "{name}" at {node:Node} consumes the queue "{queue}"')
-@when('consumer "{name}" at {node:Node} consumes the queue "{queue}"')
-def consumer_consumes_at(context: Context, name: str, node: str, queue: str) -> None:
-    """The same; it is connected to this node."""
-    rabbit_of(context).join(name, queue, node=node)
 
 
 @given('consumer "{name}" declares and consumes the exclusive queue "{queue}"')

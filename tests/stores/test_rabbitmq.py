@@ -10,13 +10,14 @@ import pytest
 
 from stackproof.commands.doctor import doctor
 from stackproof.errors import Passing, Trouble, explained
-from stackproof.history import History, Queue
-from stackproof.polling import DeadlineExceeded
+from stackproof.history import History, Queue, check
+from stackproof.polling import DeadlineExceeded, Died
 from stackproof.services import service
 from stackproof.services.base import Endpoint
 from stackproof.services.external import connect
 from stackproof.services.rabbitmq import RabbitMQFixture, client
-from stackproof.services.rabbitmq.consuming import Consumer
+from stackproof.services.rabbitmq.consuming import Consumer, Delivery
+from stackproof.services.rabbitmq.known import arguments
 from stackproof.services.rabbitmq.publishing import Message, Publisher
 
 
@@ -104,6 +105,8 @@ def test_a_refusal_while_publishing_is_no_verdict(rabbitmq_broker: str) -> None:
         (pika.exceptions.ConnectionClosedByBroker(503, "unknown exchange type 'f'"), "not offer"),
         (pika.exceptions.ChannelClosedByBroker(406, "invalid arg 'x-expires'"), "does not offer"),
         (pika.exceptions.ChannelClosedByBroker(406, "unknown delivery tag"), "refuses what"),
+        (pika.exceptions.ChannelClosedByBroker(406, "inequivalent arg 'x-expires' for queue 'q'"),
+         "refuses what(.|\n)*whoever has made it before"),
         (pika.exceptions.ChannelClosedByBroker(405, "RESOURCE_LOCKED - q"), "refuses what"),
     ],
 )  # fmt: skip
@@ -111,6 +114,80 @@ def test_what_a_clients_error_means(error: Exception, says: str) -> None:
     told = explained(error)
     assert re.search(says, str(told))
     assert isinstance(told, Passing) == ("is lost" in says)
+
+
+def test_a_cancelled_consumer_waits_no_more(rabbitmq_broker: str) -> None:
+    history, there = History("t"), broker(rabbitmq_broker)
+    client.declare(there, "qa-deleted")
+    consumer = Consumer(there, history, "qa-deleted", name="c", prefetch=10)
+    client.delete(there, "qa-deleted")
+    with pytest.raises(Died, match="the broker has cancelled c: its queue is gone"):
+        consumer.receive(1, within=600)
+    consumer.close()
+
+
+def test_nothing_is_handed_out_before_a_consumer_opens(rabbitmq_broker: str) -> None:
+    """What was published later and is more urgent may come later, if somebody consumed already."""
+    history, there = History("t"), broker(rabbitmq_broker)
+    client.declare(there, "qa-urgent", arguments={"max-priority": 2})
+    publisher = Publisher(there, history, name="p")
+    for number, priority in enumerate((1, 2)):
+        message = Message(f"m{number}", b"x", priority=priority)
+        publisher.publish([message], queue="qa-urgent")
+    consumer = Consumer(there, history, "qa-urgent", name="c", prefetch=10)
+    taken = consumer.receive(2, within=60)
+    assert [one.ident for one in taken] == ["m1", "m0"]
+    expected = Queue("q", "qa-urgent", ordered=True, priorities=("1", "2"))
+    assert check(history, expected).ok
+    backwards = check(history, Queue("q", "qa-urgent", priorities=("2", "1")))
+    assert [one.name for one in backwards.violations] == ["out-of-priority"]
+    for one in (publisher, consumer):
+        one.close()
+    client.delete(there, "qa-urgent")
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"delivery-limt": "2"}, "did you mean 'delivery-limit'"),
+        ({"message-ttl": "500 milliseconds"}, "no number: '500 milliseconds'(.|\n)*whole number"),
+        ({"max-length": "-1"}, "no number"),
+    ],
+)
+def test_arguments_that_mean_nothing_are_told(given: dict[str, str], says: str) -> None:
+    with pytest.raises(Trouble, match=says) as caught:
+        arguments(given)
+    assert re.search(says, str(caught.value))
+
+
+def test_arguments_of_a_queue() -> None:
+    given = {"max-length": "10", "overflow": "reject-publish", "dead-letter-exchange": ""}
+    assert arguments(given) == {**given, "max-length": 10}
+
+
+DEATH = {"queue": "s-q", "reason": "rejected", "exchange": "", "routing-keys": ["s-q"], "count": 1}
+FIRST = {"x-first-death-queue": "s-q", "x-first-death-reason": "rejected"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "wrong"),
+    [
+        ({"x-death": [DEATH], **FIRST}, 0),
+        ({"x-death": [DEATH]}, 0),
+        ({}, 1),
+        ({"x-death": [DEATH, DEATH]}, 1),
+        ({"x-death": [{**DEATH, "count": 2}]}, 1),
+        ({"x-death": [{**DEATH, "routing-keys": ["s-q", "s-r"]}]}, 1),
+        ({"x-death": [DEATH], **FIRST, "x-first-death-reason": "expired"}, 1),
+    ],
+)
+def test_a_dead_letters_trail_is_exact(headers: dict, wrong: int) -> None:
+    rabbit = SimpleNamespace(_scenario=SimpleNamespace(own=lambda name: f"s-{name}"))
+    trail = [
+        {"queue": "q", "reason": "rejected", "exchange": "", "routing keys": "q", "count": "1"}
+    ]
+    told = RabbitMQFixture._untold(rabbit, [Delivery("m", b"", 1, False, headers)], trail)
+    assert len(told) == wrong
 
 
 @pytest.mark.parametrize(("left", "settled"), [(0, True), (3, False)])

@@ -264,6 +264,10 @@ def refusal(error: BaseException) -> Trouble | None:
     unknown = code in (_PRECONDITION_FAILED, _COMMAND_INVALID) and _LACKING.search(text)
     if code == _NOT_IMPLEMENTED or unknown:
         return answered("RabbitMQ", "lacking", said)
+    if "inequivalent arg" in text:
+        return answered("RabbitMQ", "refused", said,
+                        "give it the arguments of whoever has made it before, such as a system "
+                        "under test; they cannot be changed")  # fmt: skip
     if isinstance(error, exceptions.ConnectionBlockedTimeout):
         return Trouble("RabbitMQ holds back whoever publishes", said,
                        "end its alarm: free memory or disk, or raise its limits")  # fmt: skip
