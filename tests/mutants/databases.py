@@ -511,7 +511,7 @@ MUTANTS = {
     "synchronous_in_name_only": Broken(_synchronous_in_name_only, _WAITS, "waits for a replica"),
     "waits_in_name_only": Broken(_waits_in_name_only, _SYNCHRONOUS, "lost"),
     "never_comes_back": Broken(_never_comes_back, _SEVERED, _NEVER_HEALED),
-    "never_steps_down": Broken(_never_steps_down, _SEVERED, "rows that both were primaries for"),
+    "never_steps_down": Broken(_never_steps_down, _SEVERED, "several nodes are primaries"),
     "keeps_everything": Broken(_keeps_everything, _AWAY, "'lost'"),
     "rolls_back": Broken(_rolls_back, "What is committed is read on both replicas", "lost"),
     "pause_holds_one_process": Broken(_pause_holds_one_process, _WAITS, "waits for a replica"),
