@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -14,17 +13,16 @@ from redis.exceptions import NoPermissionError
 from redis.retry import Retry
 
 from reference.sinks.buffer import Item
-from reference.sinks.event import Event, to_json
+from reference.sinks.event import Event
 from reference.sinks.sink import Sink
 from reference.sinks.urls import refuse, split
 
 _EXAMPLE = "redis://user:password@localhost:6379/0"
-_AS_JSON = ("data", "tags")
 _AT_ONCE = 1000
 
 
 class RedisSink(Sink):
-    """Each event is an entry, its fields are those of the event: texts, and JSON.
+    """Each event is an entry of two fields: its ID, and all of it as JSON.
 
     A batch is one transaction, so that all of it is there or nothing. When an answer is missing,
     the sink ends its old connection at the server and looks what has arrived, and so sends nothing
@@ -75,12 +73,7 @@ class RedisSink(Sink):
         self._uncertain: Sequence[Item] = ()
 
     def _item(self, event: Event) -> Item:
-        fields = asdict(event)
-        return Item(
-            event.event_id,
-            {name: to_json(value) if name in _AS_JSON else str(value)
-             for name, value in fields.items()},
-        )  # fmt: skip
+        return Item(event.event_id, {"event_id": event.event_id, "event": event.as_json()})
 
     def _connect(self) -> None:
         if self._connected:
