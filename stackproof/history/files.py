@@ -7,6 +7,7 @@ package that touches files; `exporting` writes lines for people.
 """
 
 import json
+import shutil
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -90,7 +91,12 @@ def save(
                 for column in layout.dtype.names or ():
                     with archive.open(f"{table}.{column}.npy", "w", force_zip64=True) as file:
                         np.lib.format.write_array(file, getattr(getattr(snapshot, table), column))
-        partial.replace(path)
+        if path.exists() and not path.is_file():  # a device, a pipe: written to, never replaced
+            with partial.open("rb") as made, path.open("wb") as file:
+                shutil.copyfileobj(made, file)
+            partial.unlink()
+        else:
+            partial.replace(path)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise

@@ -3,6 +3,8 @@
 import gzip
 import io
 import json
+import os
+import threading
 import zipfile
 from collections.abc import Callable
 from dataclasses import fields
@@ -30,6 +32,7 @@ from stackproof.history import (
 )
 from stackproof.history.columns import ACTIONS
 from tests.history.story import DIRECT, Story, delivered
+from tests.stack.conftest import posix_only
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 DIGEST = st.integers(0, 2**64 - 1)
@@ -153,6 +156,20 @@ def test_what_clients_and_servers_said_is_cleaned(tmp_path):
     told = (clean.previews, clean.errors, clean.operation_errors, clean.events,
             clean.carried_values)  # fmt: skip
     assert "secret" not in str(told) and str(told).count("***") == 6
+
+
+@posix_only
+def test_a_pipe_is_written_to_and_stays(tmp_path):
+    """As ``/dev/null`` must: whoever saves as root would replace the machine's device."""
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    history = Story().sent("a").history
+    save(history, pipe)
+    reader.join(30)
+    assert pipe.is_fifo() and [*tmp_path.iterdir()] == [pipe]
+    assert read == [save(history, tmp_path / "file.npz").read_bytes()]
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path):
