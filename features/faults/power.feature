@@ -12,7 +12,7 @@ Feature: What a server has synced outlives its power, and nothing else does
 
     Examples:
       | service                              | writes                                                                | node        |
-      | a PostgreSQL server                  | rows are inserted                                                     | the primary |
+      | a PostgreSQL server                  | rows are inserted into a table that has survived a restart            | the primary |
       | a Redis server that syncs each write | keys are set                                                          | the server  |
       | an etcd server                       | keys are put                                                          | node 1      |
       | a RabbitMQ broker                    | messages are published to a durable queue that has survived a restart | node 1      |
@@ -27,10 +27,10 @@ Feature: What a server has synced outlives its power, and nothing else does
     And writes are acknowledged again within 20 seconds after the fault is over
 
     Examples:
-      | service                                               | writes            | node        | window |
-      | a PostgreSQL server that acknowledges before it syncs | rows are inserted | the primary | 2      |
-      | a Redis server that syncs every second                | keys are set      | the server  | 2      |
-      | a Redis server that saves a snapshot every second     | keys are set      | the server  | 5      |
+      | service                                               | writes                                                     | node        | window |
+      | a PostgreSQL server that acknowledges before it syncs | rows are inserted into a table that has survived a restart | the primary | 2      |
+      | a Redis server that syncs every second                | keys are set                                               | the server  | 2      |
+      | a Redis server that saves a snapshot every second     | keys are set                                               | the server  | 5      |
 
   # SQLite in Mailpit, the log of Prometheus and that of Milvus leave syncs to the kernel, too.
   @FAIL-01 @BEYOND-01 @nightly

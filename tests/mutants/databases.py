@@ -545,7 +545,9 @@ MUTANTS = {
     ),
     "rows_are_confirmed_early": Broken(_rows_are_confirmed_early, _CRASHED, "lost"),
     "commits_are_not_synced": Broken(
-        _commits_are_not_synced, _POWER.format("rows are inserted"), "lost"
+        _commits_are_not_synced,
+        _POWER.format("rows are inserted into a table that has survived a restart"),
+        "lost",
     ),
     "log_is_not_synced": Broken(_log_is_not_synced, _POWER.format("keys are set"), "lost"),
     "etcd_does_not_sync": Broken(_etcd_does_not_sync, _POWER.format("keys are put"), _NEVER_HEALED),
