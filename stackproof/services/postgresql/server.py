@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from functools import cached_property
 from shlex import quote
 from typing import Any
@@ -20,6 +21,7 @@ from stackproof.services.postgresql.managed import IMAGE as PATRONI_IMAGE
 from stackproof.services.postgresql.managed import PATRONI, managed_nodes
 from stackproof.services.probe import Probe
 from stackproof.services.renewal import Renewal, Renewing
+from stackproof.services.web import Web
 from stackproof.services.where import Node, Where
 from stackproof.services.writer import Writer
 
@@ -213,10 +215,25 @@ class PostgreSQL(Renewing):
                     "the replicas do not follow the primary", str(late),
                     "their logs usually name the cause",
                 ) from late  # fmt: skip
-            if synchronous and not managed:
+            if synchronous and managed:
+                self._promotable(endpoint, synchronous, within)
+            elif synchronous:
                 wanted = f"FIRST {synchronous} ({', '.join(names)})"
                 cursor.execute("ALTER SYSTEM SET synchronous_standby_names = %s", [wanted])
                 cursor.execute("SELECT pg_reload_conf()")
+
+    @staticmethod
+    def _promotable(endpoint: Endpoint, synchronous: int, within: float) -> None:
+        """Wait until Patroni has noted, seconds later, which replicas it may promote."""
+        node = next(iter(endpoint.addresses))
+        with closing(Web(endpoint.at(node, "agent"), endpoint.access)) as web:
+
+            def noted() -> int:
+                members = web.json("GET", "/cluster")["members"]
+                return sum(member["role"] == "sync_standby" for member in members)
+
+            poll(noted, until=lambda found: found >= synchronous, within=within,
+                 awaiting=f"Patroni to count {synchronous} synchronous replicas")  # fmt: skip
 
     def connect(self, texts: Mapping[str, str], access: Access) -> tuple[dict[str, str], Access]:
         """See `Service.connect`; a URL may name several servers, as libpq has it."""
