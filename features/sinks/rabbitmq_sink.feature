@@ -55,15 +55,15 @@ Feature: A sink publishes events to an exchange of RabbitMQ
     Then the rabbitmq-sink refuses the URL "<url>" and says "<told>"
 
     Examples:
-      | mistake        | url                                | told   |
-      | another scheme | https://user:secret@localhost:5672 | scheme |
+      | url                                | told   |
+      | https://user:secret@localhost:5672 | scheme |
 
     @nightly
     Examples: further
-      | mistake         | url                                   | told         |
-      | no host         | amqp://                               | host         |
-      | a port too high | amqp://user:secret@localhost:70000    | port         |
-      | a virtual host  | amqp://user:secret@localhost:5672/a/b | virtual host |
+      | url                                   | told         |
+      | amqp://                               | host         |
+      | amqp://user:secret@localhost:70000    | port         |
+      | amqp://user:secret@localhost:5672/a/b | virtual host |
 
   @SINK-06 @nightly @timeout:120
   Scenario Outline: Events that were flushed survive when the broker <ends>
