@@ -51,7 +51,7 @@ Feature: A sink publishes events to an exchange of RabbitMQ
     And the rabbitmq-sink has connected to its server once
 
   @SINK-06
-  Scenario Outline: A URL that cannot be meant is refused: <mistake>
+  Scenario Outline: A URL that cannot be meant is refused
     Then the rabbitmq-sink refuses the URL "<url>" and says "<told>"
 
     Examples:

@@ -18,7 +18,7 @@ Feature: A sink brings events to a stream of Redis
     Then within 10 seconds every event of the redis-sink has arrived once, unchanged and in order
 
   @SINK-01
-  Scenario Outline: A URL that cannot be meant is refused: <mistake>
+  Scenario Outline: A URL that cannot be meant is refused
     Then the redis-sink refuses the URL "<url>" and says "<told>"
 
     Examples:
