@@ -16,9 +16,9 @@ Feature: What a server has synced outlives its power, and nothing else does
       | a Redis server that syncs each write | keys are set                                                          | the server  |
       | an etcd server                       | keys are put                                                          | node 1      |
       | a RabbitMQ broker                    | messages are published to a durable queue that has survived a restart | node 1      |
-      | an object store                      | objects are uploaded                                                  | the server  |
 
-  # PostgreSQL promises three times 0.2 seconds, Redis one second, on a machine that is not busy.
+  # PostgreSQL promises three times 0.2 seconds, Redis one second, on a machine that is not busy. MinIO
+  # syncs an object and renames it: the last name is not yet on the disk.
   @FAIL-01 @nightly
   Scenario Outline: Only the latest is lost with the power of <service>
     Given <service>
@@ -31,6 +31,7 @@ Feature: What a server has synced outlives its power, and nothing else does
       | a PostgreSQL server that acknowledges before it syncs | rows are inserted into a table that has survived a restart | the primary | 2      |
       | a Redis server that syncs every second                | keys are set                                               | the server  | 2      |
       | a Redis server that saves a snapshot every second     | keys are set                                               | the server  | 5      |
+      | an object store                                       | objects are uploaded                                       | the server  | 2      |
 
   # SQLite in Mailpit, the log of Prometheus and that of Milvus leave syncs to the kernel, too.
   @FAIL-01 @BEYOND-01 @nightly
