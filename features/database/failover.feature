@@ -62,10 +62,10 @@ Feature: Patroni has a replica of PostgreSQL take over
     Examples:
       | fault                     |
       | is cut off from its peers |
-      | loses its agent           |
 
   # No watchdog ends a server whose Patroni is dead: it stays a primary beside the one that was
-  # promoted, and clients that know of it alone write to it.
+  # promoted, and clients that know of it alone write to it. Where commits wait for a replica, those
+  # clients wait for ever.
   @DB-02 @nightly
   Scenario: There are two primaries when the agent of one has died
     Given a PostgreSQL cluster of 2 nodes with Patroni

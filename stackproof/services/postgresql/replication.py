@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +34,8 @@ T = TypeVar("T")
 _READ_WITHIN = 15.0
 _READ_ONLY = "25006"
 _TAKES_OVER, _APART = 60.0, 20
+#: Seconds in which a client of one node alone is answered.
+_ANSWERED_APART = 1.0
 _INSERT = "INSERT INTO written VALUES (%s, %s)"
 #: What the history calls the set of them.
 _ROWS = "rows"
@@ -116,9 +119,18 @@ class Replication:
         self._scenario.figure(f"acknowledged by {node} after another had taken over", acknowledged)
 
     def _try(self, node: str) -> bool:
-        with suppress(psycopg2.Error), closing(self._open(node)) as made, made.cursor() as cursor:
-            cursor.execute("SET statement_timeout = '1s'")
-            self._insert(made, client=f"client of {node}")
+        with suppress(psycopg2.Error), closing(self._open(node)) as made:
+
+            def give_up() -> None:  # a commit's wait for a replica has no time-out of its own
+                with suppress(psycopg2.Error):
+                    made.cancel()
+
+            limit = threading.Timer(_ANSWERED_APART, give_up)
+            limit.start()
+            try:
+                self._insert(made, client=f"client of {node}")
+            finally:
+                limit.cancel()
             return True
         return False
 
