@@ -65,6 +65,9 @@ class Seen(Answering):
         if self.told.shut_out:
             raise OSError("not among them")
 
+    def agent_answers(self, node: str) -> None:
+        self.answers(node)
+
     def accepts_writes(self, node: str) -> None:
         self.answers(node)
         if self.told.full:

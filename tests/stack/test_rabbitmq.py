@@ -164,7 +164,7 @@ def test_what_is_done_to_messages_is_recorded(site: Site, queue: str) -> None:
     assert verdict.ok and verdict.conclusive, verdict.explain()
     did = [ACTIONS[action] for action in history.snapshot().operations.action.tolist()]
     assert sorted(did) == sorted(
-        [*["put"] * 3, *["take"] * 4, "give back", *["acknowledge"] * 3, "close"]
+        [*["put"] * 3, "open", *["take"] * 4, "give back", *["acknowledge"] * 3, "close"]
     )
 
 
