@@ -87,13 +87,19 @@ class Log:
         if not len(self.snapshot.transactions):
             return self.places
         committed = self.snapshot.status[self.sends] == OK
+        if committed.all() and self.by_committed_reader.all():
+            return self.places
         return self._places(committed, self.by_committed_reader)
 
+    @cached_property
+    def _gone(self) -> Array:
+        """Which sends a final drain proves to be gone: lost, and nobody can have skipped them."""
+        if not self.drains:
+            return np.zeros(len(self.sends), dtype=bool)
+        return np.asarray(self.drained(self.sends) & ~among(self.sent, self.received))
+
     def _places(self, sends: Array, receptions: Array) -> Places:
-        # What a final drain proves to be gone is lost; nobody can have skipped it.
-        if self.drains:
-            gone = self.drained(self.sends) & ~among(self.sent, self.received)
-            sends = sends & ~gone
+        sends = sends & ~self._gone
         source = np.concatenate(
             [np.flatnonzero(sends), len(self.sends) + np.flatnonzero(receptions)]
         )
